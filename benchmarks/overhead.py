@@ -1,0 +1,94 @@
+"""How much does the harness cost? A cell's whole child beside a bare script that does the same work, in turns.
+
+    make overhead
+
+Per pair: the child of one cell, from start to exit as a session counts it, then `benchmarks.bare` with the same variables,
+CPUs, empty caches and number of steps. The child goes first, so that whatever the first of two pays falls on us. The median
+of the pairs' ratios must stay below 1.05.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from harness import discover
+from harness.cell import Cell, Mode
+from harness.environment import child_cpus, child_environment, default_threads
+from harness.launch import Launcher
+from harness.trial import Settings, Start, Trial
+
+CELLS = (
+    ("article_net", "torch_eager"),
+    ("article_net", "tf_xla"),
+    ("mlp", "torch_script"),
+    ("mlp", "torch_inductor"),
+    ("mlp", "tf_function"),
+    ("resnet50", "torch_eager"),
+    ("resnet50", "tf_function"),
+)
+PAIRS = 7
+LIMIT = 1.05
+
+
+def main() -> int:
+    """Exit code 1 where the largest median ratio is beyond the limit."""
+    settings = Settings(size="small", batch_size=None, device="cpu", threads=default_threads(), timeout_s=300.0)
+    models, stacks = discover.models(), discover.stacks()
+    ratios = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        launcher = Launcher(settings=settings, folder=folder, scratch=folder)
+        seed = folder / "toolchain"
+        launcher.toolchain(stacks["torch_inductor"], seed)
+        for model, stack in CELLS:
+            source = stacks[stack]
+            reference = folder / f"{model}.npz"
+            eager = stacks["torch_eager" if source.framework == "torch" else "tf_eager"]
+            launcher.reference(models[model], eager, Mode.INFERENCE, reference)
+            found = []
+            for index in range(PAIRS + 1):
+                with launcher.private(seed if source.toolchain else None) as private:
+                    cell = Cell(model, stack, Mode.INFERENCE)
+                    trial = launcher.measure(cell, models[model], source, index, private, Start.COLD, reference)
+                bare_s = bare(launcher, trial, seed if source.toolchain else None)
+                if index:  # the first pair warms the disk's caches for both
+                    found.append(trial.wall_s / bare_s)
+            ratios[f"{model}-{stack}"] = median(found)
+            spread = f"{min(found):.3f} to {max(found):.3f}"
+            print(f"{model}-{stack}: child / bare script = {median(found):.3f}, median of {PAIRS} pairs ({spread})", flush=True)
+    worst = max(ratios.values())
+    print(json.dumps({"largest": round(worst, 3), "limit": LIMIT}))
+    return int(worst > LIMIT)
+
+
+def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> float:
+    """Wall seconds of the bare script with as many steps as the trial took."""
+    measured = trial.measurement
+    if measured is None:
+        raise SystemExit(f"{trial.cell} failed: {trial.failure}")
+    timed = len(measured.step_s) * measured.steps_per_sample
+    steps = 1 + len(measured.warmup_s) + timed + 3 + len(measured.unseen_step_s)
+    cpus = child_cpus(trial.settings.threads)
+    with launcher.private(seed) as private:
+        environment = child_environment(private, trial.settings.threads, "cpu", "bare")
+        arguments = [sys.executable, "-m", "benchmarks.bare", trial.cell.model, trial.cell.stack, str(steps)]
+        started = time.monotonic()
+        subprocess.run(
+            arguments,
+            env=environment,
+            cwd=private.work,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+        )
+        return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+"""The stacks: one file, one stack; the only place with framework imports at the top.
+
+To add one, write `compilers/NAME.py` with `STACK = ...` (a harness.Stack) and literals that the parent reads without
+importing the file: FRAMEWORK (the module to import), and where they hold EAGER = True (this framework's baseline),
+DISK_CACHE = True (a second process can start warm), TOOLCHAIN = "name" (a cost paid once per machine), DEFAULT = False
+(only when --stacks names it). A leaf of an existing framework fills one hole: see torch_script.py, tf_xla.py.
+"""

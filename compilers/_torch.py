@@ -1,0 +1,96 @@
+"""What every PyTorch stack shares. A leaf fills one hole, `transform`: what it makes of an nn.Module."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+
+LOSSES = {
+    "cross_entropy": lambda output, target: torch.nn.functional.cross_entropy(output.flatten(0, -2), target.flatten()),
+    "binary_cross_entropy": torch.nn.functional.binary_cross_entropy_with_logits,
+}
+
+
+@dataclass(slots=True)
+class TorchProgram:
+    """An nn.Module on its device, with a batch to trace it by."""
+
+    model: Model
+    module: torch.nn.Module
+    setup: Setup
+    example: tuple[torch.Tensor, ...] = ()
+
+
+class TorchStack(Stack[TorchProgram]):
+    """PyTorch: the module is what a user compiles."""
+
+    notes = ("PyTorch convolves in NCHW, TensorFlow in NHWC: each framework's default",)
+
+    @abstractmethod
+    def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
+        """The compiled module. Timed; the first step, timed too, follows at once."""
+
+    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+        if setup.device == "cuda" and not torch.cuda.is_available():
+            raise Unavailable("torch sees no CUDA device: use --device cpu")
+        torch.backends.cudnn.allow_tf32 = False  # full float32 on a GPU, as TensorFlow's stacks have it
+        torch.set_num_threads(setup.threads)
+        torch.set_num_interop_threads(1)
+        training = setup.mode is Mode.TRAINING
+        # once for the process, not a context manager per step that TensorFlow would not pay
+        torch.set_grad_enabled(training)
+        dtype = getattr(torch, setup.precision)
+        module = model.torch()
+        tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
+        absent, unknown = module.load_state_dict(tensors, strict=False)
+        absent = [name for name in absent if not name.endswith("num_batches_tracked")]  # a counter, not a weight
+        if absent or unknown:
+            raise ValueError(f"the PyTorch half and its weights disagree: without {absent}, beyond it {unknown}")
+        module = module.to(device=setup.device, dtype=dtype).train(training)
+        return TorchProgram(model, module, setup)
+
+    def place(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
+        arrays = (*batch.inputs, batch.target) if program.setup.mode is Mode.TRAINING else batch.inputs
+        placed = tuple(self._tensor(program, array) for array in arrays)
+        program.example = program.example or placed
+        return placed
+
+    def compile(self, program: TorchProgram) -> Step:
+        if program.setup.mode is Mode.TRAINING:
+            raise Unsupported("training steps are not measured yet")
+        compiled = self.transform(program.module, program.example)
+        return lambda batch: compiled(*batch)
+
+    def synchronize(self, output: Any) -> None:
+        """Nothing on a CPU, where a PyTorch call returns when its work is done."""
+        if output.is_cuda:
+            torch.cuda.synchronize()
+
+    def fetch(self, output: Any) -> dict[str, Array]:
+        return {"output": output.detach().cpu().numpy()}
+
+    def gradients(self, program: TorchProgram, batch: tuple[torch.Tensor, ...]) -> Arrays:
+        *inputs, target = batch
+        output = program.module(*inputs)
+        loss = LOSSES[program.model.loss](output, target)
+        loss.backward()
+        found = {"output": output.detach().cpu().numpy(), "loss": loss.detach().cpu().numpy()}
+        for name, parameter in program.module.named_parameters():
+            assert parameter.grad is not None, f"{name} has no gradient"
+            found[f"gradient.{name}"] = parameter.grad.cpu().numpy()
+        return found
+
+    def read_threads(self) -> dict[str, int]:
+        return {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()}
+
+    def device_peak_bytes(self) -> int | None:
+        return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+
+    def _tensor(self, program: TorchProgram, array: Array) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        if tensor.is_floating_point():
+            tensor = tensor.to(getattr(torch, program.setup.precision))
+        return tensor.to(program.setup.device)

@@ -1,0 +1,21 @@
+"""tf.function: AutoGraph and tracing make a graph, Grappler rewrites it, oneDNN kernels run it."""
+
+from typing import final
+
+import tensorflow as tf
+
+from compilers._tensorflow import CapturedStack
+from harness import Step
+
+FRAMEWORK = "tensorflow"
+
+
+@final
+class TfFunction(CapturedStack):
+    """Default options: AutoGraph on, no XLA."""
+
+    def transform(self, step: Step) -> Step:
+        return tf.function(step)
+
+
+STACK = TfFunction()

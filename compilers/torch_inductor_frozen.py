@@ -1,0 +1,29 @@
+"""torch.compile with the weights as constants: Inductor folds and prepacks them. Counterpart of torch_script_frozen.
+
+The option `freezing` of torch.compile is a silent no-op in 2.13: Dynamo decides from the global setting at trace time.
+"""
+
+from typing import final
+
+import torch._inductor.config
+
+from compilers._inductor import InductorStack
+from compilers._torch import TorchProgram
+from harness import Step
+
+FRAMEWORK = "torch"
+DEFAULT = False
+DISK_CACHE = True
+TOOLCHAIN = "inductor"
+
+
+@final
+class TorchInductorFrozen(InductorStack):
+    """Inductor with freezing."""
+
+    def compile(self, program: TorchProgram) -> Step:
+        torch._inductor.config.freezing = True
+        return super().compile(program)
+
+
+STACK = TorchInductorFrozen()

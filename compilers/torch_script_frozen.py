@@ -1,0 +1,24 @@
+"""TorchScript with the weights as constants: what torch_script gains once its users may not change them any more.
+
+torch.jit.freeze folds batch norm into convolutions and hands those to oneDNN. The counterpart is torch_inductor_frozen.
+"""
+
+from typing import final
+
+import torch
+
+from compilers.torch_script import TorchScriptStack
+
+FRAMEWORK = "torch"
+DEFAULT = False
+
+
+@final
+class TorchScriptFrozen(TorchScriptStack):
+    """Traced, then frozen."""
+
+    def script(self, traced: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+        return torch.jit.freeze(traced)
+
+
+STACK = TorchScriptFrozen()

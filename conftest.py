@@ -1,0 +1,3 @@
+"""pytest finds the harness here, and so does `pytest-benchmark compare`; neither imports a framework."""
+
+pytest_plugins = ("harness.pytest_plugin",)

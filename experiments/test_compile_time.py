@@ -1,0 +1,14 @@
+"""How long until the first answer, from empty caches, and from the disk caches that this left?"""
+
+import pytest
+
+from harness.replay import child_clock, replay
+
+
+@pytest.mark.benchmark(group="compile time", timer=child_clock)
+def test_compile_time(measured, start, benchmark):
+    trials = measured.trials if start == "cold" else measured.warm
+    benchmark.extra_info["cell"] = str(measured.cell)
+    benchmark.extra_info["first_call_s"] = [t.measurement.first_call_s for t in trials]
+    benchmark.extra_info["first_call_cpu_s"] = [t.measurement.first_call_cpu_s for t in trials]
+    replay(benchmark, [t.measurement.compile_s for t in trials])

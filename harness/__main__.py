@@ -1,0 +1,101 @@
+"""The command line: bakeoff list | measure | show."""
+
+import argparse
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import archive, discover, options
+from harness.cell import Mode
+from harness.discover import ROOT
+from harness.errors import UsageError
+from harness.matrix import Matrix
+from harness.model import SIZES
+from harness.session import Session
+from harness.trial import Status
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0, or 1 where a measured cell is not ok, or 2 for bad input."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.do(asked))
+    except UsageError as error:
+        print(f"bakeoff: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bakeoff: interrupted; finished trials are kept", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bakeoff", description="Which compiler stack should run this model here?")
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    listing = verbs.add_parser("list", help="the models, stacks, modes and sizes that there are")
+    options.add(listing, {k: options.RUN[k] for k in ("--models-from", "--compilers-from")})
+    listing.set_defaults(do=_list)
+
+    measuring = verbs.add_parser("measure", help="measure one cell and print all that is known of it")
+    measuring.add_argument("models", metavar="MODEL")
+    measuring.add_argument("stacks", metavar="STACK")
+    measuring.add_argument("modes", metavar="MODE", nargs="?", default="inference")
+    measuring.add_argument("--json", action="store_true", help="print the trials as JSON")
+    options.add(measuring, options.RUN)
+    measuring.set_defaults(do=_measure)
+
+    showing = verbs.add_parser("show", help="print the matrix of a saved run")
+    showing.add_argument("run", metavar="RUN", nargs="?", help="path, or number such as 0007 (default: the latest)")
+    showing.add_argument("--markdown", action="store_true", help="as Markdown")
+    showing.add_argument("--storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="pytest-benchmark's folder")
+    showing.set_defaults(do=_show)
+    return parser
+
+
+def _list(asked: argparse.Namespace) -> int:
+    models = discover.models(map(Path, asked.models_from))
+    stacks = discover.stacks(map(Path, asked.compilers_from))
+    print("models  " + " ".join(models.names))
+    print("stacks  " + " ".join(s.name for s in stacks if s.default))
+    print("more    " + " ".join(s.name for s in stacks if not s.default))
+    print("modes   " + " ".join(Mode))
+    print("sizes   " + " ".join(SIZES))
+    return 0
+
+
+def _measure(asked: argparse.Namespace) -> int:
+    plan = options.plan(lambda name: getattr(asked, name))
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
+    session = Session(plan, options.store(lambda name: getattr(asked, name)), resume=asked.resume, say=_to_stderr)
+    session.run()
+    matrix = Matrix.of(session.trials, session.toolchains)
+    if asked.json:
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(session.trials), indent=1).decode())
+    else:
+        print(matrix.terminal(shutil.get_terminal_size((128, 0)).columns), end="")
+        for result in matrix.results.values():
+            for trial in result.trials:
+                if trial.failure is not None and trial.failure.traceback:
+                    print(trial.failure.traceback)
+                for found in trial.measurement.diagnostics.breaks if trial.measurement else ():
+                    print(f"{found.where}: {found.kind} ×{found.count}: {found.reason} {found.code or ''}".rstrip())
+    return 0 if all(r.status is Status.OK for r in matrix.results.values()) else 1
+
+
+def _show(asked: argparse.Namespace) -> int:
+    run = archive.read(archive.find(asked.run, Path(asked.storage)))
+    matrix = Matrix.of(run.trials, run.toolchains)
+    print(matrix.markdown() if asked.markdown else matrix.terminal(shutil.get_terminal_size((128, 0)).columns), end="")
+    return 0
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""The one clock. First call, warm-up and timed steps of any stack, by one definition each.
+
+The clock is injected, so that tests of the instrument need neither sleep nor framework.
+"""
+
+import math
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+Clock = Callable[[], int]  # nanoseconds, monotonic
+Step = Callable[[Any], Any]
+Synchronize = Callable[[Any], None]
+
+WARM_UP_MIN_STEPS = 10  # TorchScript's profiling executor needs two, Dynamo's automatic dynamic shapes a few
+WARM_UP_MIN_NS = 250_000_000
+WARM_UP_CAP_NS = 5_000_000_000
+WARM_UP_TOLERANCE = 0.05
+SAMPLE_MIN_NS = 50_000  # a sample is at least this long: reading the clock twice costs about 0.1 µs, 0.2 %
+SAMPLES_MIN = 20
+SAMPLES_MAX = 2_000
+SEGMENTS = 8  # of the timed steps, between which the resident set is read
+
+
+@dataclass(slots=True)
+class Timed:
+    """The timed steps, raw."""
+
+    sample_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    steps_per_sample: int = 1
+    outputs: dict[int, Any] = field(default_factory=dict)  # batch index → what was fetched after its last timed step
+    resident: list[int] = field(default_factory=list)
+    peak: int = 0  # before the first fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What is read between samples, outside the clock."""
+
+    resident: Callable[[], int]
+    peak: Callable[[], int]
+    fetch: Callable[[Any], Any]  # an output, copied: a stack may use its buffer again for the next
+
+
+def first_call(compile_step: Callable[[], Step], batch: Any, synchronize: Synchronize, clock: Clock) -> tuple[Step, Any, int]:
+    """From handing the built program to the stack until its first output is computed: (step, output, ns)."""
+    start = clock()
+    step = compile_step()
+    output = step(batch)
+    synchronize(output)
+    return step, output, clock() - start
+
+
+def warm_up(
+    step: Step, batches: Sequence[Any], synchronize: Synchronize, compilations: Callable[[], int], clock: Clock
+) -> list[int]:
+    """Steps until the compile counter is still and two successive windows agree; ns of each step, all kept.
+
+    This online rule only decides when to start timing. Whether the steps that were timed are steady is judged
+    afterwards, on all of them (harness/steady.py), because any forward rule can stop on a plateau.
+    """
+    taken: list[int] = []
+    started, compiled, window_start = clock(), compilations(), 0
+    while True:
+        batch = batches[len(taken) % len(batches)]
+        start = clock()
+        output = step(batch)
+        synchronize(output)
+        stop = clock()
+        taken.append(stop - start)
+        elapsed = stop - started
+        if elapsed > WARM_UP_CAP_NS and len(taken) >= 2 * len(batches):
+            return taken
+        window = len(taken) - window_start
+        if len(taken) < WARM_UP_MIN_STEPS or window < 5 or elapsed < WARM_UP_MIN_NS or window * 4 < len(taken):
+            continue
+        previous = taken[max(0, window_start - window) : window_start]
+        now = compilations()
+        if now == compiled and previous and abs(_low(taken[window_start:]) / _low(previous) - 1) < WARM_UP_TOLERANCE:
+            return taken
+        compiled, window_start = now, len(taken)
+
+
+def timed_steps(
+    step: Step,
+    batches: Sequence[Any],
+    synchronize: Synchronize,
+    *,
+    step_ns: float,
+    budget_ns: int,
+    cap_ns: int,
+    read: Readings,
+    clock: Clock,
+) -> Timed:
+    """Time steps that take about `step_ns` for about `budget_ns`, over rotating batches.
+
+    Each step is synchronised. Steps too short for the clock are timed in blocks of equal length. The last samples, one per
+    batch, are timed like the others, and their outputs fetched at once.
+    """
+    sample_ns = max(SAMPLE_MIN_NS, budget_ns / SAMPLES_MAX)
+    # odd, so that the last step of a block visits every one of an even number of batches in turn
+    block = max(1, math.ceil(sample_ns / max(step_ns, 1))) | 1 if step_ns < sample_ns else 1
+    samples = max(SAMPLES_MIN, math.ceil(budget_ns / max(step_ns * block, 1)))
+    timed = Timed(steps_per_sample=block, resident=[read.resident()])
+    # the lists are made beforehand, so that only steps are between two readings of the clock
+    feeds = [[batches[(first + k) % len(batches)] for k in range(block)] for first in range(len(batches))]
+    number, started = 0, clock()
+
+    def sample() -> Any:
+        nonlocal number
+        feed = feeds[number % len(batches)]
+        start = clock()
+        for batch in feed:
+            output = step(batch)
+            synchronize(output)
+        timed.sample_ns.append(clock() - start)
+        number += block
+        return output
+
+    for segment in range(SEGMENTS):
+        for _ in range(samples * segment // SEGMENTS, samples * (segment + 1) // SEGMENTS):
+            if clock() - started < cap_ns:
+                sample()
+        timed.resident.append(read.resident())
+    timed.peak = read.peak()
+    while len(timed.outputs) < len(batches):
+        output = sample()
+        timed.outputs[(number - 1) % len(batches)] = read.fetch(output)
+    return timed
+
+
+def typical_ns(warmup: Sequence[int]) -> float:
+    """How long a step takes, as far as the end of the warm-up can tell."""
+    return median(warmup[-max(3, len(warmup) // 4) :])
+
+
+def _low(steps: Sequence[int]) -> float:
+    """Lower quartile: contention only ever adds time."""
+    return max(1, sorted(steps)[len(steps) // 4])
+
+
+monotonic: Clock = time.perf_counter_ns

@@ -1,0 +1,192 @@
+"""The parent's verbs: each starts one child and returns what it saw as a frozen record."""
+
+import datetime
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from harness import processes
+from harness.caches import Private, listing
+from harness.cell import Cell, Mode
+from harness.discover import Source, StackSource
+from harness.environment import child_cpus, child_environment
+from harness.measurement import Measurement
+from harness.request import Job, Request
+from harness.trial import Environment, Failure, Phase, Settings, Start, Status, Toolchain, Trial
+
+LOG_LINES = 12  # of a dead child's log, quoted in its row
+
+
+@dataclass(slots=True)
+class Launcher:
+    """Starts children for one run. `folder` keeps their logs; private caches live in `scratch` and go when done with."""
+
+    settings: Settings
+    folder: Path
+    scratch: Path
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    on_phase: Callable[[Phase], None] = lambda phase: None
+    children_s: float = 0.0  # wall seconds spent in children
+
+    def measure(
+        self, cell: Cell, model: Source, stack: StackSource, index: int, private: Private, start: Start, reference: Path | None
+    ) -> Trial:
+        """Measure a cell once, in `private`, which is empty but for the toolchain (cold) or as a cold trial left it (warm)."""
+        answer, wall_s = self._child(Job.MEASURE, cell, model, stack, private, start, f"{cell}-{index}-{start}", reference)
+        return Trial(
+            cell=cell,
+            index=index,
+            start=start,
+            settings=self.settings,
+            wall_s=wall_s,
+            finished_at=_now(),
+            framework=stack.framework,
+            eager=stack.eager,
+            measurement=answer.measurement,
+            failure=answer.failure,
+            environment=answer.environment,
+        )
+
+    def reference(self, model: Source, stack: StackSource, mode: Mode, target: Path) -> Failure | None:
+        """Write the float64 eager outputs of every batch to `target`; the failure if that went wrong."""
+        with self.private() as private:
+            cell = Cell(model.name, stack.name, mode)
+            return self._child(Job.REFERENCE, cell, model, stack, private, Start.COLD, f"{cell}-reference", target)[0].failure
+
+    def baseline(self, stack: StackSource) -> "Answer":
+        """A child that only imports the stack's framework: its peak memory, or the failure that every cell would share."""
+        with self.private() as private:
+            cell = Cell("baseline", stack.framework, Mode.INFERENCE)
+            return self._child(Job.BASELINE, cell, stack, stack, private, Start.COLD, f"{stack.framework}-import")[0]
+
+    def toolchain(self, stack: StackSource, seed: Path) -> Toolchain:
+        """Pay a stack's once-per-machine cost into `seed`, which later private caches start from."""
+        private = Private(seed)
+        private.make()
+        cell = Cell("toolchain", stack.toolchain or stack.name, Mode.INFERENCE)
+        answer, wall_s = self._child(Job.TOOLCHAIN, cell, stack, stack, private, Start.COLD, f"{stack.toolchain}-toolchain")
+        files = listing(seed, ("compiler", "tmp"))
+        return Toolchain(
+            stack=stack.name,
+            wall_s=answer.wall_s if answer.wall_s is not None else wall_s,
+            files=len(files),
+            bytes=sum(files.values()),
+            measured_at=_now(),
+            failure=answer.failure,
+        )
+
+    @contextmanager
+    def private(self, seed: Path | None = None) -> Iterator[Private]:
+        """A new private folder that is gone afterwards."""
+        private = Private(Path(tempfile.mkdtemp(prefix="trial-", dir=self.scratch)))
+        try:
+            private.make(seed)
+            (private.root / "seed.json").write_text(json.dumps(sorted(private.files())))
+            yield private
+        finally:
+            shutil.rmtree(private.root, ignore_errors=True)
+
+    def _child(
+        self,
+        job: Job,
+        cell: Cell,
+        model: Source,
+        stack: StackSource,
+        private: Private,
+        start: Start,
+        name: str,
+        arrays: Path | None = None,
+    ) -> "tuple[Answer, float]":
+        result, log = private.root / f"{job}-{start}.json", self.folder / f"{name}.log"
+        request = Request(
+            job=job,
+            cell=cell,
+            stack_path=str(stack.path),
+            model_path=str(model.path),
+            framework=stack.framework,
+            settings=self.settings,
+            start=start,
+            private=str(private.root),
+            result=str(result),
+            arrays=None if arrays is None else str(arrays),
+        )
+        task = private.root / f"{job}-{start}.request"
+        request.write(task)
+        interpreter = self.interpreters.get(stack.framework, sys.executable)
+        exit = processes.run(
+            [interpreter, "-m", "harness.worker", str(task)],
+            environment=child_environment(private, self.settings.threads, self.settings.device, uuid.uuid4().hex),
+            cpus=child_cpus(self.settings.threads),
+            directory=private.work,
+            log=log,
+            timeout_s=self.settings.timeout_s,
+            memory_limit_bytes=self.settings.memory_limit_bytes,
+            on_phase=self.on_phase,
+        )
+        self.children_s += exit.wall_s
+        return _answer(result, exit, log, self.settings), exit.wall_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A child's JSON."""
+
+    measurement: Measurement | None = None
+    failure: Failure | None = None
+    environment: Environment | None = None
+    peak_bytes: int | None = None
+    wall_s: float | None = None
+
+
+def _answer(result: Path, exit: processes.Exit, log: Path, settings: Settings) -> Answer:
+    if exit.end == "exited" and result.exists():
+        try:
+            return msgspec.json.decode(result.read_bytes(), type=Answer)
+        except msgspec.DecodeError as error:
+            return Answer(failure=_failed(Status.ERROR, exit, "DecodeError", f"the child's result does not fit: {error}", log))
+    if exit.end == "timeout":
+        message = f"stopped after {settings.timeout_s:g} s in phase {exit.phase}; give it longer with --timeout-s"
+        return Answer(failure=_failed(Status.TIMEOUT, exit, "Timeout", message, log))
+    if exit.end == "out of memory":
+        held = f"{exit.resident_bytes / 2**30:.1f} GiB held"
+        limit = settings.memory_limit_bytes
+        message = f"{held}; the limit is {limit / 2**30:.1f} GiB, what this machine had free" if limit else held
+        return Answer(failure=_failed(Status.OUT_OF_MEMORY, exit, "OutOfMemory", message, log))
+    name = f"exit {exit.code}"
+    if exit.code < 0:
+        known = {int(number): number.name for number in signal.Signals}
+        name = known.get(-exit.code, f"signal {-exit.code}")
+    message = f"the child ended with {name} in phase {exit.phase} and left no result; its log ends: {_tail(log, 1)}"
+    return Answer(failure=_failed(Status.CRASH, exit, name, message, log))
+
+
+def _failed(status: Status, exit: processes.Exit, error: str, message: str, log: Path) -> Failure:
+    return Failure(status=status, phase=exit.phase, error=error, message=message, traceback=_tail(log, LOG_LINES))
+
+
+def _tail(log: Path, lines: int) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 20_000))
+        text = file.read().decode(errors="replace")
+    kept = [line[:500] for line in text.splitlines() if line.strip()]
+    return "\n".join(kept[-lines:]) or "(empty)"
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def memory_limit() -> int:
+    """What a child may hold: nine tenths of what is free now, so that the session outlives it."""
+    from harness.procfs import available_bytes
+
+    return available_bytes() * 9 // 10

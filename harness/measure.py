@@ -1,0 +1,211 @@
+"""In the child: one cell from its files to a Measurement, in the order in which a reader would do it by hand."""
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from harness import clock, parity, procfs
+from harness.caches import Private
+from harness.cell import Mode
+from harness.discover import load
+from harness.errors import BakeoffError
+from harness.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Parity, Threads
+from harness.model import Arrays, Draw, Model, Weights
+from harness.request import Request
+from harness.stack import Precision, Setup, Stack
+from harness.trial import Phase
+
+ROTATING = 2  # batches that the timed steps take in turn
+UNSEEN = 2  # batches that the program first sees after the clock has stopped
+Enter = Callable[[Phase], None]
+
+
+def measurement(request: Request, private: Private, found: dict[str, int], enter: Enter) -> Measurement:
+    """Import, build, compile, warm up, time, check, diagnose."""
+    settings, now = request.settings, clock.monotonic
+    import_start = time.perf_counter()
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    import_s = time.perf_counter() - import_start
+
+    def fetch(output: Any) -> Arrays:
+        """Copied: a stack may use its output's buffer again for the next."""
+        return {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
+
+    enter(Phase.BUILD)
+    build_start = time.perf_counter()
+    model, weights_bytes, program, batches = _build(request, stack, "float32")
+    rotating, unseen = batches[:ROTATING], batches[ROTATING:]
+    build_s = time.perf_counter() - build_start
+    built_bytes = procfs.resident_bytes()
+
+    enter(Phase.COMPILE)
+    procfs.reset_peak()
+    cpu_start = procfs.cpu_s_with_children()
+    try:
+        step, output, first_call_ns = clock.first_call(lambda: stack.compile(program), rotating[0], stack.synchronize, now)
+    except Exception as error:  # whatever it is: the stack says whether that is a refusal, and it is raised again
+        raise stack.refusal(error) from error
+    first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
+    compile_peak = procfs.peak_bytes()
+    compiled_once = stack.compilations(program)
+    del output
+
+    enter(Phase.WARM_UP)
+    warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now)
+
+    enter(Phase.TIMING)
+    gc.disable()  # a collection is not the stack's; off for all stacks alike
+    before = stack.compilations(program)
+    threads_before, switches, pressure = procfs.thread_cpu_s(), procfs.involuntary_switches(), procfs.pressure_s()
+    procfs.reset_peak()
+    wall, cpu = time.perf_counter(), time.process_time()
+    budget_ns = int(settings.timed_s * 1e9)
+    timed = clock.timed_steps(
+        step,
+        rotating,
+        stack.synchronize,
+        step_ns=clock.typical_ns(warmup),
+        budget_ns=budget_ns,
+        cap_ns=10 * budget_ns,
+        read=clock.Readings(procfs.resident_bytes, procfs.peak_bytes, fetch),
+        clock=now,
+    )
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    pressure_after = procfs.pressure_s()
+    switches = procfs.involuntary_switches() - switches
+    busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
+    after = stack.compilations(program)
+
+    enter(Phase.PARITY)
+    asynchrony = _asynchrony(stack, step, rotating)
+    outputs = {index: ("timed", arrays) for index, arrays in timed.outputs.items()}
+    unseen_ns = []
+    for index, batch in enumerate(unseen, start=ROTATING):
+        start = now()
+        output = step(batch)
+        stack.synchronize(output)
+        unseen_ns.append(now() - start)
+        outputs[index] = ("unseen", fetch(output))
+    after_unseen = stack.compilations(program)
+    checked = _parity(request, model, outputs)
+
+    enter(Phase.DIAGNOSE)
+    diagnostics = stack.diagnose(program)
+    left = {path: size for path, size in private.files().items() if path not in found}
+    return Measurement(
+        import_s=import_s,
+        build_s=build_s,
+        first_call_s=first_call_ns / 1e9,
+        first_call_cpu_s=first_call_cpu_s,
+        warmup_s=tuple(ns / 1e9 for ns in warmup),
+        step_s=tuple(ns / 1e9 / timed.steps_per_sample for ns in timed.sample_ns),
+        steps_per_sample=timed.steps_per_sample,
+        unseen_step_s=tuple(ns / 1e9 for ns in unseen_ns),
+        items_per_step=model.items_per_step,
+        item=model.item,
+        compilations_before=before,
+        compilations_after=after,
+        compilations_unseen=after_unseen,
+        memory=Memory(
+            built_bytes=built_bytes,
+            compile_peak_bytes=compile_peak,
+            steady_peak_bytes=timed.peak,
+            timed_bytes=tuple(timed.resident),
+            weights_bytes=weights_bytes,
+            device_peak_bytes=stack.device_peak_bytes(),
+        ),
+        parity=checked,
+        asynchrony=asynchrony,
+        diagnostics=_with_recompiles(diagnostics, before - compiled_once),
+        contention=Contention(
+            wall_s=wall,
+            cpu_s=cpu,
+            involuntary_switches=switches,
+            load_1min=os.getloadavg()[0],
+            pressure_s=None if pressure is None or pressure_after is None else pressure_after - pressure,
+        ),
+        threads=Threads(
+            requested=settings.threads,
+            affinity=len(os.sched_getaffinity(0)),
+            reported=stack.read_threads(),
+            busy=busy,
+        ),
+        caches=Caches(
+            found_files=len(found),
+            found_bytes=sum(found.values()),
+            left_files=len(left),
+            left_bytes=sum(left.values()),
+        ),
+        notes=stack.notes,
+    )
+
+
+def reference(request: Request, enter: Enter) -> None:
+    """The same model by an eager stack in float64: outputs of every batch, or in training loss and gradients of one step."""
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    enter(Phase.BUILD)
+    _, _, program, batches = _build(request, stack, "float64")
+    enter(Phase.PARITY)
+    assert request.arrays is not None
+    if request.cell.mode is Mode.TRAINING:
+        parity.save(Path(request.arrays), [stack.gradients(program, batches[0])])
+        return
+    step = stack.compile(program)
+    outputs = [{name: np.array(array, copy=True) for name, array in stack.fetch(step(b)).items()} for b in batches]
+    for arrays in outputs:
+        for name, array in arrays.items():
+            if array.dtype != np.float64 or not array.size or not np.isfinite(array).all():
+                raise BakeoffError(f"the reference's {name} is {array.dtype}, or empty, or not finite: nothing to compare with")
+    parity.save(Path(request.arrays), outputs)
+
+
+def _build(request: Request, stack: Stack[Any], precision: Precision) -> tuple[Model, int, Any, list[Any]]:
+    settings = request.settings
+    model: Model = load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size)
+    weights = Weights(model.weights(Draw(settings.seed)))
+    setup = Setup(mode=request.cell.mode, device=settings.device, precision=precision, threads=settings.threads)
+    weights_bytes = sum(array.nbytes for array in weights.values())
+    program = stack.build(model, weights, setup)
+    weights.release()
+    batches = [stack.place(program, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + UNSEEN)]
+    return model, weights_bytes, program, batches
+
+
+def _parity(request: Request, model: Model, outputs: dict[int, tuple[str, Arrays]]) -> Parity | None:
+    if request.arrays is None or request.cell.mode is Mode.TRAINING:
+        return None
+    expected = parity.read(Path(request.arrays))
+    checks = (parity.check(arrays, expected[i], i, when) for i, (when, arrays) in sorted(outputs.items()))
+    return Parity(tolerance=model.tolerance, checks=tuple(checks))
+
+
+def _asynchrony(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Asynchrony:
+    """After synchronising, fetching an output should cost what copying it costs; the best of three decides."""
+    fetches, copies = [], []
+    for k in range(3):
+        output = step(batches[k % len(batches)])
+        stack.synchronize(output)
+        start = time.perf_counter()
+        arrays = stack.fetch(output)
+        fetches.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        for value in arrays.values():
+            np.array(value, copy=True)
+        copies.append(time.perf_counter() - start)
+    return Asynchrony(fetch_s=min(fetches), copy_s=median(copies))
+
+
+def _busy(before: dict[str, float], after: dict[str, float], wall_s: float) -> int:
+    return sum(1 for thread, used in after.items() if used - before.get(thread, 0.0) > 0.05 * wall_s)
+
+
+def _with_recompiles(diagnostics: Any, recompiles: int) -> Any:
+    from dataclasses import replace
+
+    return diagnostics if diagnostics.recompiles is None else replace(diagnostics, recompiles=recompiles)

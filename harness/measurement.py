@@ -1,0 +1,158 @@
+"""What a trial measured: raw numbers are fields, anything derived is a property.
+
+Only the standard library here: a child writes these records from an environment of its own, in which the parent's libraries
+may not be installed. Definitions: docs/methodology.md.
+"""
+
+from dataclasses import dataclass, field
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphBreak:
+    """One place where the compiler gave the program back to Python, or to the host."""
+
+    kind: str
+    reason: str
+    where: str  # the user's file:line, relative to the project
+    count: int = 1
+    code: str | None = None  # the framework's own name for it, such as Dynamo's GB0059
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostics:
+    """Graphs, breaks, recompiles; None where the stack has no such notion (eager captures nothing)."""
+
+    graphs: int | None = None
+    breaks: tuple[GraphBreak, ...] = ()
+    recompiles: int | None = None  # compilations after the first call, all before timing
+    cache_hits: int | None = None  # compiled code taken from a disk cache
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def break_count(self) -> int:
+        return sum(b.count for b in self.breaks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Resident bytes of the cell's own process (VmHWM, reset per phase); device bytes from the allocator."""
+
+    built_bytes: int  # resident once model, weights and batches are there
+    compile_peak_bytes: int
+    steady_peak_bytes: int
+    timed_bytes: tuple[int, ...]  # resident at evenly spaced points of the timed steps
+    weights_bytes: int
+    device_peak_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One batch's outputs compared with the float64 eager reference: max |difference| / max |reference|.
+
+    None, since JSON has no infinity, for another shape or a value that is not finite where the reference is.
+    """
+
+    batch: int
+    when: str  # "timed" or "unseen"
+    error: float | None
+
+    def holds(self, tolerance: float) -> bool:
+        """Is it near enough?"""
+        return self.error is not None and self.error <= tolerance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """Is it still the same function?"""
+
+    tolerance: float
+    checks: tuple[Check, ...]
+
+    @property
+    def error(self) -> float:
+        """The worst of all; infinite without checks."""
+        return max((float("inf") if c.error is None else c.error for c in self.checks), default=float("inf"))
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.checks) and all(c.holds(self.tolerance) for c in self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contention:
+    """The scheduler's own evidence of what else ran while the steps were timed: stored, never used to drop a sample."""
+
+    wall_s: float
+    cpu_s: float
+    involuntary_switches: int
+    load_1min: float
+    pressure_s: float | None  # time for which some task waited for a CPU (PSI), if the kernel tells
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caches:
+    """The private cache folders. A cold trial finds nothing but the machine's toolchain, or it fails before it starts."""
+
+    found_files: int
+    found_bytes: int
+    left_files: int  # beyond those found
+    left_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threads:
+    """What was asked for, and what the running process says of itself."""
+
+    requested: int
+    affinity: int  # CPUs that the process may use
+    reported: dict[str, int] = field(default_factory=dict)  # by the framework's own account
+    busy: int = 0  # threads that used more than 5 % of the timed wall time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asynchrony:
+    """Did the step return before its work was done? After synchronising, a fetch must cost no more than a copy."""
+
+    fetch_s: float
+    copy_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Raw numbers of one trial. Seconds are wall seconds of the child's one clock unless the name says cpu."""
+
+    import_s: float
+    build_s: float
+    first_call_s: float
+    first_call_cpu_s: float  # this process and the compilers that it started
+    warmup_s: tuple[float, ...]  # one per step, kept
+    step_s: tuple[float, ...]  # one per sample: mean of `steps_per_sample` successive steps
+    steps_per_sample: int
+    unseen_step_s: tuple[float, ...]  # the first step on batches that it had never seen
+    items_per_step: int
+    item: str
+    compilations_before: int
+    compilations_after: int
+    compilations_unseen: int  # after the unseen batches, too
+    memory: Memory
+    parity: Parity | None
+    asynchrony: Asynchrony
+    diagnostics: Diagnostics
+    contention: Contention
+    threads: Threads
+    caches: Caches
+    notes: tuple[str, ...] = ()
+
+    @property
+    def compile_s(self) -> float:
+        """first_call_s − median(step_s), floor 0: defined here and nowhere else."""
+        return max(0.0, self.first_call_s - median(self.step_s))
+
+    @property
+    def recompiled_while_timed(self) -> int:
+        return self.compilations_after - self.compilations_before
+
+    @property
+    def compiled_for_unseen(self) -> int:
+        return self.compilations_unseen - self.compilations_after

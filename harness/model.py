@@ -1,0 +1,144 @@
+"""A Model: one network with a PyTorch half and a TensorFlow half that share weights drawn from a seed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+
+from harness.errors import Unsupported, UsageError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Arrays: TypeAlias = dict[str, Array]
+
+Loss = Literal["cross_entropy", "binary_cross_entropy"]
+Optimizer = Literal["sgd", "adamw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch in canonical layout: `inputs` in the order in which the network takes them, `target` for the loss."""
+
+    inputs: tuple[Array, ...]
+    target: Array
+
+
+class Draw:
+    """Random arrays from a seed: the same numbers for every stack, framework and machine."""
+
+    def __init__(self, *seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def normal(self, *shape: int, scale: float = 1.0, mean: float = 0.0) -> Array:
+        """float32 of `shape`, normal with standard deviation `scale`."""
+        values = self._rng.standard_normal(shape, dtype=np.float32)
+        values *= np.float32(scale)
+        values += np.float32(mean)
+        return values
+
+    def uniform(self, low: float, high: float, *shape: int) -> Array:
+        """float32 of `shape`, uniform in [low, high)."""
+        return self._rng.random(shape, dtype=np.float32) * np.float32(high - low) + np.float32(low)
+
+    def integers(self, high: int, *shape: int) -> Array:
+        """int64 of `shape`, uniform in [0, high)."""
+        return self._rng.integers(high, size=shape, dtype=np.int64)
+
+
+class Weights(Mapping[str, Array]):
+    """Canonical weights (names and layout of the PyTorch half's state_dict) for a half that stores them otherwise.
+
+    `take` hands out one array in the layout asked for and remembers the permutation, so that `canonical` can bring a
+    gradient back. Whoever builds a half from it calls `finish`, which refuses forgotten weights.
+    """
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._arrays = arrays
+        self._axes: dict[str, tuple[int, ...]] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def take(self, name: str, axes: tuple[int, ...] | None = None) -> Array:
+        """The array `name` with its axes permuted as `numpy.transpose(array, axes)`; KeyError if there is none."""
+        array = self._arrays[name]
+        self._axes[name] = axes if axes is not None else tuple(range(array.ndim))
+        return np.ascontiguousarray(np.transpose(array, self._axes[name]))
+
+    def canonical(self, name: str, array: Array) -> Array:
+        """The inverse of `take` for an array (a gradient, say) in the half's layout."""
+        return np.transpose(array, np.argsort(self._axes[name]))
+
+    def finish(self) -> None:
+        """Raise if a weight was never taken: the halves would not be the same network."""
+        forgotten = sorted(set(self._arrays) - set(self._axes))
+        if forgotten:
+            raise ValueError(f"this half never took the weights {', '.join(forgotten)}")
+
+    def release(self) -> None:
+        """Let go of the arrays, which the program has copies of by now: they are not its memory. `canonical` still works."""
+        self._arrays.clear()
+
+
+class Model(ABC):
+    """One network at one size: a frozen dataclass whose fields are its shapes.
+
+    A half that is missing raises Unsupported with the reason; a framework is imported inside the method alone.
+    """
+
+    batch_size: int
+    item: ClassVar[str] = "samples"  # what throughput counts
+    loss: ClassVar[Loss] = "cross_entropy"
+    optimizer: ClassVar[Optimizer] = "sgd"
+    tolerance: ClassVar[float] = 1e-5  # of max |difference| / max |reference|, float32 against float64
+
+    @property
+    def items_per_step(self) -> int:
+        """How many items one step handles."""
+        return self.batch_size
+
+    @abstractmethod
+    def weights(self, draw: Draw) -> Arrays:
+        """Canonical weights, float32: the state_dict of the PyTorch half."""
+
+    @abstractmethod
+    def batch(self, draw: Draw, index: int) -> Batch:
+        """The batch number `index`; `draw` is seeded by the index."""
+
+    def torch(self) -> Any:
+        """The PyTorch half: a torch.nn.Module whose state_dict has the names and shapes of `weights`."""
+        raise Unsupported(f"{type(self).__name__} has no PyTorch half")
+
+    def tensorflow(self, weights: Weights) -> Any:
+        """The TensorFlow half: a tf.Module whose variables are named as the canonical weights."""
+        raise Unsupported(f"{type(self).__name__} has no TensorFlow half")
+
+    def tensorflow_inputs(self, *inputs: Array) -> tuple[Array, ...]:
+        """Canonical inputs in the layout of the TensorFlow half (NHWC images, say)."""
+        return inputs
+
+
+class Sizes:
+    """What a model file exports as MODEL: the same network at each size."""
+
+    def __init__(self, *, small: Model, full: Model) -> None:
+        self._models = {"small": small, "full": full}
+
+    def at(self, size: str, batch_size: int | None = None) -> Model:
+        """The network at `size`, with another batch size if one is given."""
+        model = self._models[size]
+        if batch_size is None:
+            return model
+        if "batch_size" not in {f.name for f in fields(model)}:  # type: ignore[arg-type]  # a dataclass by contract
+            raise UsageError(f"{type(model).__name__} has no field batch_size; --batch-size cannot change it")
+        return replace(model, batch_size=batch_size)  # type: ignore[type-var]
+
+
+SIZES = ("small", "full")

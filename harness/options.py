@@ -1,0 +1,149 @@
+"""The options of a run: one list, for pytest and for the command line."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import discover
+from harness.cell import Mode
+from harness.discover import ROOT
+from harness.environment import default_threads
+from harness.errors import UsageError
+from harness.launch import memory_limit
+from harness.model import SIZES
+from harness.session import Plan
+from harness.store import Store
+from harness.trial import Settings
+
+# flags, and the keywords that argparse and pytest's addoption understand alike
+MATRIX: dict[str, dict[str, Any]] = {
+    "--models": {"metavar": "A,B", "help": "models to measure, by file name in models/ (default: all)"},
+    "--stacks": {
+        "metavar": "A,B",
+        "help": "compiler stacks to measure, by file name in compilers/ (default: the six main ones)",
+    },
+    "--modes": {"metavar": "A,B", "default": "inference", "help": "inference, training (default: inference)"},
+}
+RUN: dict[str, dict[str, Any]] = {
+    "--size": {
+        "default": "small",
+        "metavar": "SIZE",
+        "help": "small: minutes on 2 cores; full: the published shapes (default: small)",
+    },
+    "--batch-size": {"type": int, "metavar": "N", "help": "instead of the batch size that belongs to --size"},
+    "--threads": {"type": int, "metavar": "N", "help": "threads and CPUs of every child alike (default: cores − 1)"},
+    "--device": {"default": "cpu", "metavar": "DEVICE", "help": "cpu or cuda (default: cpu)"},
+    "--trials": {
+        "type": int,
+        "default": 1,
+        "metavar": "N",
+        "help": "children per cell, interleaved over cells; from 3 on the steady state is verified (default: 1)",
+    },
+    "--timeout-s": {"type": float, "default": 300.0, "metavar": "S", "help": "longest wall time of one child (default: 300)"},
+    "--interpreter": {
+        "action": "append",
+        "default": [],
+        "metavar": "FRAMEWORK=PATH",
+        "help": "run a framework's children with another Python, such as tensorflow=/opt/tf/bin/python; may be repeated",
+    },
+    "--models-from": {"action": "append", "default": [], "metavar": "DIR", "help": "another folder of models; may be repeated"},
+    "--compilers-from": {
+        "action": "append",
+        "default": [],
+        "metavar": "DIR",
+        "help": "another folder of stacks; may be repeated",
+    },
+    "--bakeoff-storage": {
+        "default": ".bakeoff",
+        "metavar": "DIR",
+        "help": "where runs are kept while they go on (default: .bakeoff)",
+    },
+    "--resume": {"action": "store_true", "default": False, "help": "go on with the latest unfinished run of the same settings"},
+}
+
+
+def add(parser: argparse.ArgumentParser, *groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give a parser of the command line these options."""
+    for group in groups:
+        for flag, keywords in group.items():
+            parser.add_argument(flag, **keywords)
+
+
+def plan(option: Callable[[str], Any]) -> Plan:
+    """What the options ask for. `option` maps a name such as `timeout_s` to its value. UsageError for anything unknown."""
+    models = discover.models(map(Path, option("models_from")))
+    stacks = discover.stacks(map(Path, option("compilers_from")))
+    if not models.names or not stacks.names:
+        raise UsageError("there is no model or no stack to measure")
+    chosen_models = models.pick(option("models")) if option("models") is not None else list(models)
+    default_stacks = [stack for stack in stacks if stack.default]
+    chosen_stacks = stacks.pick(option("stacks")) if option("stacks") is not None else default_stacks
+    for model in chosen_models:
+        discover.check(model, "MODEL")
+    for stack in chosen_stacks:
+        discover.check(stack, "STACK")
+    return Plan(
+        settings=_settings(option),
+        models=chosen_models,
+        stacks=chosen_stacks,
+        modes=_modes(option("modes")),
+        trials=_at_least(1, option("trials"), "--trials"),
+        all_stacks=list(stacks),
+        interpreters=_interpreters(option("interpreter"), {stack.framework for stack in stacks}),
+    )
+
+
+def store(option: Callable[[str], Any]) -> Store:
+    """Where runs are kept; relative to the project, whatever the current directory."""
+    return Store((ROOT / option("bakeoff_storage")).resolve())
+
+
+def _settings(option: Callable[[str], Any]) -> Settings:
+    if option("size") not in SIZES:
+        raise UsageError(f"there is no size {option('size')}; there are: {', '.join(SIZES)}")
+    if option("device") not in ("cpu", "cuda"):
+        raise UsageError(f"there is no device {option('device')}; there are: cpu, cuda")
+    threads = option("threads")
+    if not 0 < option("timeout_s") < 1e6:
+        raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be more than 0, and less than a million")
+    return Settings(
+        size=option("size"),
+        batch_size=None if option("batch_size") is None else _at_least(1, option("batch_size"), "--batch-size"),
+        device=option("device"),
+        threads=default_threads() if threads is None else _at_least(1, threads, "--threads"),
+        timeout_s=option("timeout_s"),
+        memory_limit_bytes=memory_limit(),
+    )
+
+
+def _modes(wanted: str) -> list[Mode]:
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    for name in names:
+        if name not in set(Mode):
+            raise UsageError(f"there is no mode {name}; there are: {', '.join(Mode)}")
+    return [Mode(name) for name in dict.fromkeys(names)] or [Mode.INFERENCE]
+
+
+def _interpreters(pairs: list[str], frameworks: set[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        framework, _, path = pair.partition("=")
+        if framework not in frameworks:
+            raise UsageError(f"--interpreter {pair}: write FRAMEWORK=PATH with one of: {', '.join(sorted(frameworks))}")
+        if not Path(path).is_file():
+            raise UsageError(f"--interpreter {pair}: there is no file {path or '(empty)'}")
+        if not os.access(path, os.X_OK):
+            raise UsageError(f"--interpreter {pair}: {path} cannot be executed")
+        found[framework] = str(Path(path).absolute())
+    return found
+
+
+def _at_least(least: int, value: int, flag: str) -> int:
+    if value < least:
+        raise UsageError(f"{flag} {value}: must be at least {least}")
+    cores = len(os.sched_getaffinity(0))
+    if flag == "--threads" and value > cores:
+        raise UsageError(f"--threads {value}: this machine lets us use {cores}")
+    return value

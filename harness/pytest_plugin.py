@@ -1,0 +1,246 @@
+"""All that touches pytest: names × modes → test ids, measuring before the questions are asked, and the matrix at the end.
+
+ERROR means that a cell has no measurement, FAILED that a claim about it is false.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import discover, options
+from harness.cell import Cell, Mode
+from harness.discover import ROOT
+from harness.errors import BY_STATUS, UsageError
+from harness.gaps import ExpectedBreaks, Gap, read_breaks, read_gaps
+from harness.session import Plan, Session
+from harness.summary import CellResult, by_cell
+from harness.trial import Start, Status
+
+EXPERIMENTS = ROOT / "experiments"
+FILE_WIDTH = 128
+CELL_FIXTURES = ("model", "stack", "mode")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The same options as the command line's."""
+    group = parser.getgroup("bakeoff", "bakeoff: models × compiler stacks × modes")
+    for flag, keywords in (options.MATRIX | options.RUN).items():
+        group.addoption(flag, **keywords)
+    group.addoption(
+        "--require-all", action="store_true", default=False, help="a cell that is unavailable here is an error, not a skip (CI)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One plugin object per session holds its state."""
+    config.pluginmanager.register(MatrixPlugin(config), "bakeoff-matrix")
+
+
+class MatrixPlugin:
+    """One pytest session's matrix."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.session: Session | None = None
+        self.results: dict[Cell, CellResult] = {}
+        self.expected_breaks = ExpectedBreaks()
+        self._plan: Plan | None = None
+        self._gaps: list[Gap] | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """What the options ask for; read when the first experiment is collected, so that other tests never pay for it."""
+        if self._plan is None:
+            try:
+                self._plan = options.plan(self.config.getoption)
+            except UsageError as error:
+                raise pytest.UsageError(str(error)) from None
+        return self._plan
+
+    def every_cell(self) -> list[Cell]:
+        """All cells that there could be, selected or not: what rows of data may name."""
+        room = discover.models(map(Path, self.config.getoption("models_from")))
+        return [Cell(m.name, s.name, mode) for m in room for s in self.plan.all_stacks for mode in Mode]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Refuse bad options in one line, before every question would stumble over them."""
+        paths = [Path(str(argument).split("::")[0]).resolve() for argument in self.config.args]
+        if any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
+            _ = self.plan
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if not set(CELL_FIXTURES) <= set(metafunc.fixturenames):
+            return
+        plan = self.plan
+        rows = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
+        if "start" in metafunc.fixturenames:
+            starts = [(*row, start) for row in rows for start in Start if start is Start.COLD or row[1].disk_cache]
+            timed = [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
+            metafunc.parametrize((*CELL_FIXTURES, "start"), timed, ids=["-".join(v) for v in timed])
+        else:
+            asked = [(model, stack.name, mode) for model, stack, mode in rows]
+            metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        asked = [(item, cell) for item in items if (cell := cell_of(item)) is not None]
+        if not asked:
+            return
+        if getattr(self.config.option, "numprocesses", None):
+            raise pytest.UsageError("cells run one after another, or they would time each other: leave out -n")
+        questions = {item.originalname for item, _ in asked if isinstance(item, pytest.Function)}
+        try:
+            self._gaps = read_gaps(EXPERIMENTS / "known_gaps.toml", self.every_cell(), _questions() | questions)
+            self.expected_breaks = read_breaks(EXPERIMENTS / "graph_breaks.toml", self.every_cell())
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        for item, cell in asked:
+            for gap in self._gaps:
+                if gap.covers(cell, getattr(item, "originalname", item.name)):
+                    reason = f"{gap.kind}: {gap.reason}"
+                    item.add_marker(pytest.mark.xfail(reason=reason, raises=gap.exception, strict=True))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        """Measure every cell that some question is about; then let pytest ask the questions."""
+        asked = {cell for item in session.items if (cell := cell_of(item)) is not None}
+        if asked and not self.config.getoption("collectonly"):
+            self._measure(frozenset(asked), warm=any(_start(item) is Start.WARM for item in session.items))
+        return (yield)
+
+    def _measure(self, cells: frozenset[Cell], *, warm: bool) -> None:
+        from dataclasses import replace
+
+        self._need_storage()
+        reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
+        plan = replace(self.plan, cells=cells, warm=warm)
+        reporter.ensure_newline()
+        try:
+            self.session = Session(
+                plan, options.store(self.config.getoption), resume=self.config.getoption("resume"), say=reporter.write_line
+            )
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        try:
+            self.session.run()
+        except (UsageError, OSError) as error:
+            raise pytest.UsageError(f"{error}; what was measured is kept: go on with --resume") from None
+        except KeyboardInterrupt:
+            reporter.write_line("")
+            reporter.write_line(f"interrupted; {len(self.session.trials)} trials are kept: go on with --resume")
+            raise
+        finally:
+            self.results = by_cell(self.session.trials)
+
+    def _need_storage(self) -> None:
+        """Find out now whether pytest-benchmark will be able to save, not after everything has been measured."""
+        folders = {}
+        if self.config.getoption("benchmark_autosave") or self.config.getoption("benchmark_save"):
+            storage = self.config.getoption("benchmark_storage")
+            if "://" not in storage or storage.startswith("file://"):
+                folders["--benchmark-storage"] = Path(storage.removeprefix("file://"))
+        for option in ("histogram", "json"):
+            asked = self.config.getoption(f"benchmark_{option}")
+            for path in asked if isinstance(asked, list) else [asked] if asked else []:
+                folders[f"--benchmark-{option}"] = Path(path).parent
+        for flag, folder in folders.items():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / ".writable"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise pytest.UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
+
+    def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
+        if self.session is not None:
+            from harness.archive import to_json
+
+            output_json["trials"] = to_json(self.session.trials)
+            output_json["toolchains"] = to_json(self.session.toolchains)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.session is None or not self.session.trials:
+            return
+        from harness.matrix import Matrix
+
+        terminalreporter.section("bakeoff")
+        terminalreporter.write(Matrix.of(self.session.trials, self.session.toolchains).terminal(_width(terminalreporter)))
+        own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0
+        terminalreporter.write_line(
+            f"{len(self.session.trials)} trials in {self.session.wall_s:.0f} s, of which {own:.1%} outside children; "
+            f"logs in {self.session.folder.logs}"
+        )
+
+
+def _width(reporter: Any) -> int:
+    """Of the terminal; a file is as wide as the table of the six main stacks."""
+    return shutil.get_terminal_size().columns if reporter.isatty else FILE_WIDTH
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    """The cell that a test item asks about."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if not set(CELL_FIXTURES) <= set(parameters):
+        return None
+    return Cell(parameters["model"], parameters["stack"], Mode(parameters["mode"]))
+
+
+def _matrix(request: pytest.FixtureRequest) -> MatrixPlugin:
+    plugin = request.config.pluginmanager.get_plugin("bakeoff-matrix")
+    assert isinstance(plugin, MatrixPlugin)  # registered in pytest_configure
+    return plugin
+
+
+@pytest.fixture
+def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> CellResult:
+    """The cell's result, if its children came to an end. Its outputs may be wrong and its steps unsteady."""
+    plugin = _matrix(request)
+    result = plugin.results[Cell(model, stack, Mode(mode))]
+    if not result.measurements or len(result.measurements) < len(result.trials):
+        if result.status is Status.UNAVAILABLE:
+            if request.config.getoption("require_all"):
+                pytest.fail(f"{result.cell} is unavailable: {result.reason}", pytrace=False)
+            pytest.skip(f"unavailable: {result.reason}")
+        raise BY_STATUS[result.status](_account(result))
+    return result
+
+
+@pytest.fixture
+def measured(ran: CellResult) -> CellResult:
+    """The cell's result, if it is ok: numbers that may be quoted."""
+    if ran.status is not Status.OK:
+        raise BY_STATUS[ran.status](_account(ran))
+    return ran
+
+
+@pytest.fixture(scope="session")
+def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
+    """graph_breaks.toml."""
+    plugin = _matrix(request)
+    return plugin.expected_breaks
+
+
+def _account(result: CellResult) -> str:
+    """A failure in the child's own words."""
+    failures = [t.failure for t in (*result.trials, *result.warm) if t.failure is not None]
+    text = f"{result.cell} is {result.status}: {result.reason}"
+    return f"{text}\n{failures[0].traceback}" if failures and failures[0].traceback else text
+
+
+def _start(item: pytest.Item) -> Start | None:
+    start = getattr(getattr(item, "callspec", None), "params", {}).get("start")
+    return None if start is None else Start(start)
+
+
+def _questions() -> set[str]:
+    """Names of the questions in experiments/, asked in this session or not."""
+    import re
+
+    found = re.compile(r"^def (test_\w+)", re.MULTILINE)
+    return {name for path in EXPERIMENTS.glob("test_*.py") for name in found.findall(path.read_text())}

@@ -1,0 +1,53 @@
+"""What the parent asks of a child: one JSON file in, one JSON file out. Standard library only, as both sides read it."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from harness.cell import Cell, Mode
+from harness.trial import Settings, Start
+
+
+class Job(StrEnum):
+    """The four kinds of children."""
+
+    MEASURE = "measure"
+    REFERENCE = "reference"  # float64 eager outputs, or loss and gradients in mode training
+    BASELINE = "baseline"  # peak memory of a process that only imported the framework
+    TOOLCHAIN = "toolchain"  # once-per-machine cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One child's whole task."""
+
+    job: Job
+    cell: Cell
+    stack_path: str
+    model_path: str
+    framework: str
+    settings: Settings
+    start: Start
+    private: str  # harness.caches.Private.root
+    result: str  # where the child writes its JSON
+    arrays: str | None = None  # reference outputs: written by a reference job, read by a measuring one
+
+    def write(self, path: Path) -> None:
+        """As JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self)))
+
+
+def read(path: Path) -> Request:
+    """What `Request.write` wrote."""
+    raw: dict[str, Any] = json.loads(path.read_text())
+    cell = Cell(raw["cell"]["model"], raw["cell"]["stack"], Mode(raw["cell"]["mode"]))
+    rest = {
+        "job": Job(raw["job"]),
+        "cell": cell,
+        "settings": Settings(**raw["settings"]),
+        "start": Start(raw["start"]),
+    }
+    return Request(**{**raw, **rest})

@@ -1,0 +1,215 @@
+"""A run of the matrix: every selected cell, trial by trial, so that a slow minute falls on all cells alike.
+
+Order: what a machine pays once → per framework a child that only imports it → per model a float64 reference → trials.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness import store
+from harness.cell import Cell, Mode
+from harness.discover import ROOT, Source, StackSource
+from harness.environment import cpu_model
+from harness.launch import Launcher
+from harness.progress import Progress
+from harness.steady import VERIFYING_TRIALS
+from harness.store import RunFolder, Store
+from harness.summary import CellResult, by_cell
+from harness.trial import Failure, Settings, Start, Status, Toolchain, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be measured."""
+
+    settings: Settings
+    models: Sequence[Source]
+    stacks: Sequence[StackSource]
+    modes: Sequence[Mode]
+    trials: int = 1
+    warm: bool = True  # also from the disk caches that a cold trial left, where the stack has some
+    all_stacks: Sequence[StackSource] = ()  # where an eager reference may come from
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    cells: frozenset[Cell] | None = None  # only these of models × stacks × modes; None for all
+
+    def selected(self) -> list[tuple[Cell, Source, StackSource]]:
+        """The cells in order: model by model."""
+        every = [(Cell(m.name, s.name, mode), m, s) for mode in self.modes for m in self.models for s in self.stacks]
+        return [row for row in every if self.cells is None or row[0] in self.cells]
+
+
+class Session:
+    """Runs a plan. `trials` grows as it goes and is valid at any interrupt."""
+
+    def __init__(self, plan: Plan, root: Store, *, resume: bool = False, say: Callable[[str], None] = print) -> None:
+        self.plan = plan
+        cells = [str(cell) for cell, *_ in plan.selected()]
+        self.folder: RunFolder = (root.resume if resume else root.begin)(plan.settings, cells, plan.trials)
+        self.trials: list[Trial] = list(self.folder.trials()) if resume else []
+        self.toolchains: list[Toolchain] = []
+        self.wall_s = 0.0
+        self._root = root
+        self._progress = Progress(say)
+        self._launcher = Launcher(
+            settings=plan.settings,
+            folder=self.folder.logs,
+            scratch=self.folder.scratch,
+            interpreters=plan.interpreters,
+            on_phase=self._progress.phase,
+        )
+        self._seeds: dict[str, Path] = {}
+        self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
+        self._references: dict[tuple[str, Mode], Path | None] = {}
+
+    @property
+    def children_s(self) -> float:
+        """Wall seconds spent in children: the rest of `wall_s` is the harness's own."""
+        return self._launcher.children_s
+
+    def run(self) -> None:
+        """Measure whatever is not measured yet. An interrupt leaves all finished trials in `trials` and on disk."""
+        started = time.monotonic()
+        rows = [(index, *row) for index in range(self.plan.trials) for row in self.plan.selected()]
+        todo = [row for row in rows if not self._done(row[1], row[0], row[3])]
+        self._progress.expect(len(todo))
+        try:
+            for stack in dict.fromkeys(stack for *_, stack in rows):
+                self._once_per_machine(stack)
+            for index, cell, model, stack in todo:
+                self._cell(index, cell, model, stack)
+            self._verify()
+            self.folder.finish()
+        finally:
+            self.wall_s = time.monotonic() - started
+            self.folder.close()
+            shutil.rmtree(self.folder.scratch, ignore_errors=True)
+
+    def _done(self, cell: Cell, index: int, stack: StackSource) -> bool:
+        """Is this trial measured, with its warm start? A cold one whose caches are gone before the warm one is forgotten."""
+        mine = {t.start: t for t in self.trials if t.cell == cell and t.index == index}
+        cold = mine.get(Start.COLD)
+        if cold is None:
+            return False
+        if Start.WARM in mine or cold.failure is not None or not (self.plan.warm and stack.disk_cache):
+            return True
+        self.trials.remove(cold)
+        return False
+
+    def _verify(self) -> None:
+        """More trials for cells that did not settle: one process cannot tell its own warm-up from somebody else's load.
+
+        A fixed rule, not a retry until something passes: every trial is kept, and all of them together decide.
+        """
+        if self.plan.trials >= VERIFYING_TRIALS:
+            return
+        indices, results = range(self.plan.trials, VERIFYING_TRIALS), by_cell(self.trials)
+        first = {cell: CellResult(cell, r.trials[: self.plan.trials], r.warm) for cell, r in results.items()}
+        unsteady = [row for row in self.plan.selected() if first[row[0]].status is Status.UNSTEADY]
+        todo = [(index, *row) for index in indices for row in unsteady if not self._done(row[0], index, row[2])]
+        self._progress.expect(len(todo))
+        for index, cell, model, stack in todo:
+            self._cell(index, cell, model, stack)
+
+    def _cell(self, index: int, cell: Cell, model: Source, stack: StackSource) -> None:
+        baseline, unavailable = self._baseline(stack)
+        if unavailable is not None:  # no child can do better than the one that could not import the framework
+            trial = Trial(
+                cell=cell,
+                index=index,
+                start=Start.COLD,
+                settings=self.plan.settings,
+                wall_s=0.0,
+                finished_at="",
+                framework=stack.framework,
+                eager=stack.eager,
+                failure=unavailable,
+            )
+            self._keep(trial)
+            return
+        reference = self._reference(model, cell.mode)
+        seed = self._seeds.get(stack.toolchain) if stack.toolchain else None
+        with self._launcher.private(seed) as private:
+            self._progress.begin(f"{cell}", Start.COLD, index)
+            cold = self._launcher.measure(cell, model, stack, index, private, Start.COLD, reference)
+            self._keep(replace(cold, baseline_bytes=baseline))
+            if self.plan.warm and stack.disk_cache and cold.measurement is not None:
+                self._progress.begin(f"{cell}", Start.WARM, index)
+                warm = self._launcher.measure(cell, model, stack, index, private, Start.WARM, reference)
+                self._keep(replace(warm, baseline_bytes=baseline))
+
+    def _keep(self, trial: Trial) -> None:
+        self.folder.save(trial)
+        self.trials.append(trial)
+        self._progress.done(trial)
+
+    def _baseline(self, stack: StackSource) -> tuple[int | None, Failure | None]:
+        if stack.framework not in self._baselines:
+            self._progress.note(f"{stack.framework}: memory and availability")
+            answer = self._launcher.baseline(stack)
+            gone = answer.failure if answer.failure and answer.failure.status is Status.UNAVAILABLE else None
+            self._baselines[stack.framework] = answer.peak_bytes, gone
+        return self._baselines[stack.framework]
+
+    def _reference(self, model: Source, mode: Mode) -> Path | None:
+        """Outputs in float64 by the first eager stack that can: those selected first, then any."""
+        if (model.name, mode) not in self._references:
+            path: Path | None = self.folder.references / f"{model.name}-{mode}.npz"
+            # ours first: what a user's own baseline computes is the user's claim, not the truth
+            selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
+            candidates = dict.fromkeys(s for s in (*selected, *self.plan.all_stacks) if s.eager)
+            if path is not None and not path.exists():
+                self._progress.note(f"{model.name}: float64 reference")
+                path = self._first_reference(model, mode, list(candidates), path)
+            self._references[model.name, mode] = path
+        return self._references[model.name, mode]
+
+    def _first_reference(self, model: Source, mode: Mode, candidates: list[StackSource], path: Path) -> Path | None:
+        said = "no eager stack is there"
+        for stack in candidates:
+            if self._baseline(stack)[1] is None:
+                failure = self._launcher.reference(model, stack, mode, path)
+                if failure is None:
+                    return path
+                said = f"{stack.name}: {failure.message}"
+        self._progress.note(f"{model.name} has no float64 reference ({said})")
+        return None
+
+    def _once_per_machine(self, stack: StackSource) -> None:
+        """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""
+        if stack.toolchain is None or stack.toolchain in self._seeds or self._baseline(stack)[1] is not None:
+            return
+        home = self._root.machine / f"{stack.toolchain}-{self._machine_key(stack)}"
+        record = store.toolchain(home)
+        if record is None:
+            self._progress.note(f"{stack.toolchain}: once-per-machine cost")
+            making = self.folder.scratch / home.name  # by rename: another session may be making it, too
+            record = self._launcher.toolchain(stack, making)
+            if record.failure is None:
+                store.write(making / "toolchain.json", record)
+                shutil.rmtree(home, ignore_errors=True)
+                with contextlib.suppress(OSError):  # the other session was first
+                    making.rename(home)
+        self.toolchains.append(record)
+        if record.failure is None:
+            self._seeds[stack.toolchain] = home
+
+    def _machine_key(self, stack: StackSource) -> str:
+        """Whatever would make a precompiled header stale: interpreter, framework, C++ compiler, processor."""
+        interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
+        ask = f"import importlib.metadata as m; print(m.version({stack.framework!r}))"
+        parts = [interpreter, platform.machine(), cpu_model()]
+        for command in ([interpreter, "-c", ask], [os.environ.get("CXX", "g++"), "--version"]):
+            try:
+                parts.append(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout)
+            except (OSError, subprocess.TimeoutExpired):
+                parts.append("none")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,83 @@
+"""A Stack: framework + capture + code generation. One file in compilers/ each."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from harness.cell import Mode
+from harness.measurement import Diagnostics
+from harness.model import Array, Arrays, Batch, Model, Weights
+
+Program = TypeVar("Program")
+Precision = Literal["float32", "float64"]
+Step = Callable[[Any], Any]  # a placed batch → outputs; may return before the work is done
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a program is built for."""
+
+    mode: Mode
+    device: str = "cpu"
+    precision: Precision = "float32"
+    threads: int = 1
+
+
+class Stack(ABC, Generic[Program]):
+    """What the instrument asks of a framework and its compiler, in the order in which it asks.
+
+    A child process holds one stack, one model and one mode; nothing here needs to be re-entrant.
+    """
+
+    notes: ClassVar[tuple[str, ...]] = ()  # fairness: differences to other stacks that were not equalised
+
+    def prepare_machine(self) -> None:
+        """Pay what a machine pays once (a precompiled header, say) into the private caches, and leave only that.
+
+        Called in a child of its own, and only for stacks whose file says TOOLCHAIN = True.
+        """
+
+    @abstractmethod
+    def build(self, model: Model, weights: Weights, setup: Setup) -> Program:
+        """Model and weights on the device. Untimed. May raise Unsupported or Unavailable."""
+
+    @abstractmethod
+    def place(self, program: Program, batch: Batch) -> Any:
+        """A batch on the device, as `Step` takes it. Untimed."""
+
+    @abstractmethod
+    def compile(self, program: Program) -> Step:
+        """Timed, together with the first step."""
+
+    def refusal(self, error: Exception) -> Exception:
+        """An exception of `compile` or of the first step: Unsupported where it is this stack's refusal of the model."""
+        return error
+
+    @abstractmethod
+    def synchronize(self, output: Any) -> None:
+        """Return when `output` is computed. Timed."""
+
+    @abstractmethod
+    def fetch(self, output: Any) -> dict[str, Array]:
+        """Outputs by name as numpy arrays. After the clock has stopped."""
+
+    def compilations(self, program: Program) -> int:
+        """A counter that moves whenever this stack captures or compiles. Read outside the clock."""
+        return 0
+
+    def diagnose(self, program: Program) -> Diagnostics:
+        """After the clock has stopped. Raises Unsupported where the compiler silently fell back to eager."""
+        return Diagnostics()
+
+    def gradients(self, program: Program, batch: Any) -> Arrays:
+        """Loss and gradients of one training step in canonical layout, for the port test and training parity."""
+        raise NotImplementedError(f"{type(self).__name__} differentiates nothing")
+
+    def read_threads(self) -> dict[str, int]:
+        """Thread counts by the framework's own account."""
+        return {}
+
+    def device_peak_bytes(self) -> int | None:
+        """Peak of the device allocator since the program was built; None on a CPU."""
+        return None

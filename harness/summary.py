@@ -1,0 +1,212 @@
+"""The trials of one cell → what the matrix says of it. Pure: nothing here measures, and every table reads it from here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import mean, median, quantiles
+
+from harness.cell import Cell
+from harness.measurement import Measurement
+from harness.steady import Steadiness, judge
+from harness.trial import Start, Status, Trial
+
+MOST_MEAN_OVER_MEDIAN = 1.5
+FLOOR_S = 10e-6  # differences below it are the clock's and the processor caches'
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """All trials of one cell. Figures are over trials; with one trial they are that trial's."""
+
+    cell: Cell
+    trials: tuple[Trial, ...]  # cold, in order
+    warm: tuple[Trial, ...] = ()
+
+    @cached_property
+    def measurements(self) -> list[Measurement]:
+        """Of the cold trials that have one."""
+        return [t.measurement for t in self.trials if t.measurement is not None]
+
+    @cached_property
+    def steadiness(self) -> Steadiness:
+        return judge(self.measurements)
+
+    @cached_property
+    def verdict(self) -> tuple[Status, str]:
+        """The cell's one status, and why: the first trial that is not ok decides, then all trials together."""
+        for trial in (*self.trials, *self.warm):
+            status, reason = _of_trial(trial)
+            if status is not Status.OK:
+                return status, f"warm start: {reason}" if trial.start is Start.WARM else reason
+        if not self.trials:
+            return Status.ERROR, "no trial was run"
+        if not self.steadiness.steady:
+            return Status.UNSTEADY, self.steadiness.reason
+        for measurement in self.measurements:
+            problem = _too_good(measurement, self.steadiness)
+            if problem:
+                return Status.ERROR, problem
+            stalls = _stalls(measurement, self.steadiness)
+            if stalls:
+                return Status.UNSTEADY, stalls
+        return Status.OK, "" if self.steadiness.verified else "steady state not verified (fewer than 3 trials)"
+
+    @property
+    def status(self) -> Status:
+        return self.verdict[0]
+
+    @property
+    def reason(self) -> str:
+        return self.verdict[1]
+
+    @property
+    def framework(self) -> str:
+        return self.trials[0].framework
+
+    @property
+    def eager(self) -> bool:
+        """Is this its framework's baseline?"""
+        return self.trials[0].eager
+
+    @cached_property
+    def steady_step_s(self) -> list[float]:
+        """Steady samples of all trials, in their order."""
+        return [s for m in self.measurements for s in self.steadiness.samples(m)]
+
+    @property
+    def step_s(self) -> float:
+        """Median over trials of each trial's median steady step."""
+        return median(median(self.steadiness.samples(m)) for m in self.measurements)
+
+    @property
+    def value_s(self) -> float:
+        """Median over trials of each trial's 10th percentile: what comparisons use, since contention only adds time."""
+        return median(tenth_percentile(self.steadiness.samples(m)) for m in self.measurements)
+
+    @property
+    def throughput(self) -> float:
+        """Items per second."""
+        return self.measurements[0].items_per_step / self.step_s
+
+    @property
+    def compile_s(self) -> float:
+        """Cold: from private empty caches."""
+        return median(m.compile_s for m in self.measurements)
+
+    @property
+    def warm_compile_s(self) -> float | None:
+        """From the disk caches that the cold trial left; None where the stack has none."""
+        warm = [t.measurement.compile_s for t in self.warm if t.measurement is not None]
+        return median(warm) if warm else None
+
+    @property
+    def parity_error(self) -> float:
+        """The worst of all checks of all trials."""
+        return max(m.parity.error for m in self.measurements if m.parity is not None)
+
+    @property
+    def peak_bytes(self) -> tuple[int, int] | None:
+        """(compile peak, steady peak) above a child that only imported the framework; None without that baseline."""
+        baseline = self.trials[0].baseline_bytes
+        if baseline is None:
+            return None
+        memories = [m.memory for m in self.measurements]
+        peaks = [m.compile_peak_bytes for m in memories], [m.steady_peak_bytes for m in memories]
+        return max(0, int(median(peaks[0])) - baseline), max(0, int(median(peaks[1])) - baseline)
+
+    @property
+    def break_count(self) -> int | None:
+        """Graph breaks and fallbacks; None for eager, which captures nothing."""
+        diagnostics = self.measurements[0].diagnostics
+        return None if diagnostics.graphs is None else diagnostics.break_count
+
+
+def by_cell(trials: Iterable[Trial]) -> dict[Cell, CellResult]:
+    """Trials of any order → one result per cell, in the order in which the cells first appear."""
+    cold: dict[Cell, list[Trial]] = {}
+    warm: dict[Cell, list[Trial]] = {}
+    for trial in trials:
+        cold.setdefault(trial.cell, [])
+        (cold if trial.start is Start.COLD else warm).setdefault(trial.cell, []).append(trial)
+    return {cell: CellResult(cell, tuple(found), tuple(warm.get(cell, ()))) for cell, found in cold.items()}
+
+
+def break_even_steps(result: CellResult, eager: CellResult) -> float | None:
+    """After how many steps compiling has paid for itself against eager; None if never."""
+    gain = eager.step_s - result.step_s
+    return max(0.0, result.compile_s - eager.compile_s) / gain if gain > 0 else None
+
+
+def tenth_percentile(samples: Sequence[float]) -> float:
+    """Of at least one sample."""
+    return quantiles(samples, n=10, method="inclusive")[0] if len(samples) > 1 else samples[0]
+
+
+def _of_trial(trial: Trial) -> tuple[Status, str]:
+    """What one trial alone says."""
+    if trial.failure is not None:
+        return trial.failure.status, trial.failure.message
+    measurement = trial.measurement
+    if measurement is None:
+        return Status.ERROR, "the child's result holds neither a measurement nor a failure"
+    if measurement.parity is None or not measurement.parity.checks:
+        return Status.ERROR, "there is no float64 reference to check the outputs against"
+    if not measurement.parity.holds:
+        worst = max(measurement.parity.checks, key=lambda c: float("inf") if c.error is None else c.error)
+        output = f"output of {worst.when} batch {worst.batch}"
+        if worst.error is None:
+            return Status.WRONG, f"{output} has another shape, or is not finite where the reference is"
+        tolerance = f"tolerance {measurement.parity.tolerance:g}"
+        return Status.WRONG, f"{output} is off by {worst.error:.2g} of the largest reference value; {tolerance}"
+    hits = measurement.diagnostics.cache_hits
+    if hits and trial.start is Start.COLD:
+        return Status.ERROR, f"a cold trial took {hits} compilations from a cache"
+    if hits == 0 and trial.start is Start.WARM:
+        return Status.ERROR, "it took nothing from the caches that the cold trial left"
+    moved = measurement.recompiled_while_timed
+    if moved:
+        return Status.RECOMPILED, f"compiled {moved} more time{'s' * (moved > 1)} while it was timed"
+    moved = measurement.compiled_for_unseen
+    if moved:
+        return (
+            Status.RECOMPILED,
+            f"compiled {moved} more time{'s' * (moved > 1)} for batches of the same shape with other values",
+        )
+    if measurement.diagnostics.graphs is not None and not measurement.compilations_after:
+        return Status.ERROR, "the stack captured graphs, but its compile counter says that nothing was ever compiled"
+    return _threads(measurement)
+
+
+def _threads(measurement: Measurement) -> tuple[Status, str]:
+    """Did the child keep to the threads that every cell of the run gets?"""
+    threads, spent = measurement.threads, measurement.contention
+    if threads.affinity != threads.requested:
+        return Status.ERROR, f"the child may use {threads.affinity} CPUs instead of {threads.requested}"
+    reported = {name: count for name, count in threads.reported.items() if count > threads.requested}
+    if reported:
+        return Status.ERROR, f"the framework reports {reported} threads where {threads.requested} were asked for"
+    if spent.cpu_s > 1.15 * threads.requested * spent.wall_s:
+        return Status.ERROR, f"used {spent.cpu_s / spent.wall_s:.1f} CPUs while timed where {threads.requested} were asked for"
+    return Status.OK, ""
+
+
+def _stalls(measurement: Measurement, steadiness: Steadiness) -> str:
+    """Steps so long now and then that the median hides what they cost, by the program's own CPU time; empty if not."""
+    samples, spent = steadiness.samples(measurement), measurement.contention
+    ratio = mean(samples) / median(samples)
+    if ratio > MOST_MEAN_OVER_MEDIAN and spent.cpu_s > 0.9 * spent.wall_s:
+        return f"some steps stall, by the program's own doing: the mean step is {ratio:.1f} times the median"
+    return ""
+
+
+def _too_good(measurement: Measurement, steadiness: Steadiness) -> str:
+    """Why a step time cannot be what it claims to be; empty if it can."""
+    step_s = median(steadiness.samples(measurement))
+    late = measurement.asynchrony
+    if late.fetch_s > 0.5 * step_s and late.fetch_s > 10 * late.copy_s + FLOOR_S:
+        took = f"fetching its output took {late.fetch_s * 1e3:.2f} ms, copying it {late.copy_s * 1e3:.2f} ms"
+        return f"the step returned before its work was done: {took}"
+    unseen = min(measurement.unseen_step_s)
+    if unseen > 3 * step_s + FLOOR_S:
+        return f"results are cached between calls: a batch never seen took {unseen / step_s:.0f} times as long"
+    return ""

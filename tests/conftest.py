@@ -1,0 +1,59 @@
+"""What the tests of the instrument share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.cell import Mode
+from harness.discover import Source, StackSource
+from harness.session import Plan, Session
+from harness.store import Store
+from harness.summary import CellResult, by_cell
+from harness.trial import Settings
+
+FAKES = Path(__file__).parent / "fakes"
+TOY = Source("toy", FAKES / "toy.py")
+
+
+def plant(folder: Path, fault: str, extra: str = "") -> Path:
+    """A leaf file that makes a class of fakes/faults.py a stack of that name."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{fault.lower()}.py"
+    eager = "EAGER = True\n" if fault == "Eager" else ""
+    path.write_text(f'FRAMEWORK = "numpy"\n{eager}{extra}\nfrom tests.fakes import faults\nSTACK = faults.{fault}()\n')
+    return path
+
+
+def planted(folder: Path, *faults: str, **literals: object) -> list[StackSource]:
+    """Leaf files as sources."""
+    return [
+        StackSource(name=f.lower(), path=plant(folder, f), framework="numpy", eager=f == "Eager", **literals) for f in faults
+    ]
+
+
+def settings(**changes: object) -> Settings:
+    """Short timings for fake stacks."""
+    given = {"size": "small", "batch_size": None, "device": "cpu", "threads": 1, "timeout_s": 30.0, "timed_s": 0.3}
+    return Settings(**(given | changes))
+
+
+@pytest.fixture(scope="session")
+def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, CellResult]]:
+    """Measure fake stacks in one session: stack name → result."""
+
+    def measure(*stacks: StackSource, trials: int = 1, **changes: object) -> dict[str, CellResult]:
+        folder = tmp_path_factory.mktemp("fakes")
+        plan = Plan(
+            settings=settings(**changes),
+            models=[TOY],
+            stacks=stacks,
+            modes=[Mode.INFERENCE],
+            trials=trials,
+            all_stacks=planted(folder, "Eager"),
+        )
+        session = Session(plan, Store(folder / "store"), say=lambda line: None)
+        session.run()
+        return {cell.stack: result for cell, result in by_cell(session.trials).items()}
+
+    return measure

@@ -1,0 +1,1 @@
+"""Models and stacks that need no framework; some of them cheat, crash or hang by declaration."""

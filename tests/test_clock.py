@@ -1,0 +1,118 @@
+"""Does the one clock time what it says, by itself and at what cost?"""
+
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import pytest
+
+from harness import clock as one_clock
+from harness.summary import CellResult
+from tests.conftest import planted
+
+
+class FakeClock:
+    """Nanoseconds that pass only when somebody works."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+    def work(self, ns: int) -> None:
+        self.now += ns
+
+
+def stepping(clock: FakeClock, cost: Callable[[int], int]) -> tuple[Callable[[Any], Any], list[Any]]:
+    """A step whose n-th call costs cost(n) ns, and the batches that it was given."""
+    fed: list[Any] = []
+
+    def step(batch: Any) -> Any:
+        clock.work(cost(len(fed)))
+        fed.append(batch)
+        return batch
+
+    return step, fed
+
+
+READ = one_clock.Readings(resident=lambda: 1, peak=lambda: 2, fetch=lambda output: output)
+
+
+def nothing(output: Any) -> None:
+    pass
+
+
+def test_first_call_holds_compile_first_step_and_synchronisation() -> None:
+    clock = FakeClock()
+
+    def compile_step() -> Callable[[Any], Any]:
+        clock.work(100)
+        return lambda batch: clock.work(20)
+
+    _, _, ns = one_clock.first_call(compile_step, "batch", lambda output: clock.work(3), clock)
+    assert ns == 123
+
+
+@pytest.mark.parametrize("step_ns", [1_000_000, 80_000, 7_000, 90])
+def test_timed_steps_are_exact_and_rotate(step_ns: int) -> None:
+    clock = FakeClock()
+    step, fed = stepping(clock, lambda n: step_ns)
+    timed = one_clock.timed_steps(step, "ab", nothing, step_ns=step_ns, budget_ns=10**7, cap_ns=10**9, read=READ, clock=clock)
+    assert {ns / timed.steps_per_sample for ns in timed.sample_ns} == {step_ns}
+    assert min(timed.sample_ns) >= min(one_clock.SAMPLE_MIN_NS, 1_000_000)
+    assert fed == [("a", "b")[n % 2] for n in range(len(fed))]
+    assert set(timed.outputs.values()) == {"a", "b"}  # an output of each batch is kept for the parity check
+    assert len(timed.resident) == one_clock.SEGMENTS + 1
+
+
+def test_timing_stops_at_its_cap() -> None:
+    clock = FakeClock()
+    step, fed = stepping(clock, lambda n: 10**9)  # a thousand times as long as the warm-up said
+    one_clock.timed_steps(step, "ab", nothing, step_ns=10**6, budget_ns=10**9, cap_ns=10**10, read=READ, clock=clock)
+    assert len(fed) == 10 + 2  # and one per batch whose output is checked
+
+
+def test_warm_up_goes_on_until_level() -> None:
+    clock = FakeClock()
+    step, _ = stepping(clock, lambda n: 10_000_000 - 100_000 * n if n < 60 else 4_000_000)
+    taken = one_clock.warm_up(step, "ab", nothing, lambda: 0, clock)
+    assert 60 < len(taken) < 150
+    assert one_clock.typical_ns(taken) == 4_000_000
+
+
+def test_warm_up_goes_on_while_something_compiles() -> None:
+    clock = FakeClock()
+    step, fed = stepping(clock, lambda n: 10_000_000)
+    taken = one_clock.warm_up(step, "ab", nothing, lambda: min(len(fed), 120), clock)
+    assert len(taken) > 120
+
+
+def test_warm_up_is_capped() -> None:
+    clock = FakeClock()
+    step, _ = stepping(clock, lambda n: 10**9 * (n + 1))
+    assert sum(one_clock.warm_up(step, "ab", nothing, lambda: 0, clock)) < 3 * one_clock.WARM_UP_CAP_NS
+
+
+@pytest.fixture(scope="module")
+def results(
+    measure_fakes: Callable[..., dict[str, CellResult]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, CellResult]:
+    return measure_fakes(*planted(tmp_path_factory.mktemp("stacks"), "NoOp", "WarmsUpFor30Steps"), timed_s=1.0)
+
+
+def test_instrument_costs_under_two_microseconds_a_step(results: dict[str, CellResult]) -> None:
+    """A stack that does nothing: what remains is the clock, the call and the synchronisation."""
+    measurement = results["noop"].measurements[0]
+    assert median(measurement.step_s) < 2e-6
+    assert measurement.steps_per_sample > 1
+
+
+def test_plateau_of_30_steps_is_warm_up(results: dict[str, CellResult]) -> None:
+    """20 ms a step for 30 steps, then 10 ms: the slow ones must not be in the figures."""
+    result = results["warmsupfor30steps"]
+    assert result.reason.startswith("steady state not verified")
+    assert len(result.measurements[0].warmup_s) < 30  # the online rule was fooled, as planted
+    assert 29 <= result.steadiness.start <= 33
+    assert result.step_s == pytest.approx(0.010, rel=0.2)
+    assert max(result.steady_step_s[3:]) < 0.02

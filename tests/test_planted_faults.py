@@ -1,0 +1,120 @@
+"""Is every way in which a cell can lie, die or hang caught, and named with its right status?"""
+
+import re
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from harness.summary import CellResult
+from harness.trial import Phase, Status
+from tests.conftest import planted
+
+# fault → status, and words that its reason must hold
+FAULTS = {
+    "Eager": (Status.OK, ""),
+    "Compiler": (Status.OK, ""),
+    "Asynchronous": (Status.ERROR, "returned before its work was done"),
+    "Lazy": (Status.ERROR, "returned before its work was done"),
+    "AsynchronousHonest": (Status.OK, ""),
+    "WrongOutput": (Status.WRONG, "timed batch"),
+    "WrongShape": (Status.WRONG, "another shape, or is not finite"),
+    "NotANumber": (Status.WRONG, "another shape, or is not finite"),
+    "WrongOnSecondBatch": (Status.WRONG, "batch"),
+    "WrongOnUnseen": (Status.WRONG, "unseen batch"),
+    "CachesFirst": (Status.WRONG, "batch"),
+    "CachesByContent": (Status.ERROR, "cached between calls"),
+    "RecompilesWhileTimed": (Status.RECOMPILED, "while it was timed"),
+    "CachesTinyWork": (Status.ERROR, "cached between calls"),
+    "LazyTinyWork": (Status.ERROR, "returned before its work was done"),
+    "CompilesForValues": (Status.RECOMPILED, "of the same shape with other values"),
+    "CountsNoCompilations": (Status.ERROR, "nothing was ever compiled"),
+    "ReusesItsBuffer": (Status.OK, ""),
+    "StallsNowAndThen": (Status.UNSTEADY, "by the program's own doing"),
+    "SlowAndSlower": (Status.UNSTEADY, "step time changed"),
+    "TakesAllCores": (Status.ERROR, "CPUs instead of 1"),
+    "StartsThreads": (Status.ERROR, "reports {'intra_op': 16} threads"),
+    "ReturnsNumpyCounts": (Status.OK, ""),
+    "LeavesADaemon": (Status.OK, ""),
+    "KillsItselfOddly": (Status.CRASH, "in phase compile"),
+    "NeverSettles": (Status.UNSTEADY, "step time changed"),
+    "Leaks": (Status.UNSTEADY, "memory grew"),
+    "SleepsInBuild": (Status.OK, ""),
+    "HitsACache": (Status.ERROR, "took 1 compilations from a cache"),
+    "Segfaults": (Status.CRASH, "SIGSEGV in phase compile"),
+    "ExitsEarly": (Status.CRASH, "exit 3 in phase compile"),
+    "Hangs": (Status.TIMEOUT, "in phase compile"),
+    "HangsStubbornly": (Status.TIMEOUT, "in phase compile"),
+    "PrintsGarbage": (Status.OK, ""),
+    "EatsMemory": (Status.OUT_OF_MEMORY, "the limit is 1.0 GiB"),
+    "RaisesMemoryError": (Status.OUT_OF_MEMORY, "no 17 GiB here"),
+    "KilledByKernel": (Status.CRASH, "SIGKILL"),
+    "RaisesInBuild": (Status.ERROR, "planted in build"),
+    "RaisesInCompile": (Status.ERROR, "planted in compile"),
+    "RaisesInFirstStep": (Status.ERROR, "planted in first step"),
+    "RaisesInWarmUp": (Status.ERROR, "planted in warm-up"),
+    "RaisesInTiming": (Status.ERROR, "planted in timing"),
+    "RaisesInFetch": (Status.ERROR, "planted in fetch"),
+    "RaisesInDiagnose": (Status.ERROR, "planted in diagnose"),
+    "ExitsWithSystemExit": (Status.ERROR, "SystemExit"),
+}
+PHASES = {
+    "RaisesInBuild": Phase.BUILD,
+    "RaisesInCompile": Phase.COMPILE,
+    "RaisesInFirstStep": Phase.COMPILE,
+    "RaisesInWarmUp": Phase.WARM_UP,
+    "RaisesInTiming": Phase.TIMING,
+    "RaisesInFetch": Phase.TIMING,  # outputs are fetched before the next step may overwrite them
+    "RaisesInDiagnose": Phase.DIAGNOSE,
+}
+
+
+@pytest.fixture(scope="module")
+def results(
+    measure_fakes: Callable[..., dict[str, CellResult]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, CellResult]:
+    stacks = planted(tmp_path_factory.mktemp("faults"), *FAULTS)
+    return measure_fakes(*stacks, timeout_s=20.0, memory_limit_bytes=2**30)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
+    result = results[fault.lower()]
+    status, words = FAULTS[fault]
+    assert (result.status, result.reason if result.status != status else "") == (status, "")
+    assert words in result.reason
+
+
+@pytest.mark.parametrize("fault", PHASES)
+def test_failure_names_its_phase_and_place(results: dict[str, CellResult], fault: str) -> None:
+    failure = results[fault.lower()].trials[0].failure
+    assert failure is not None
+    assert failure.phase is PHASES[fault]
+    assert "faults.py" in failure.traceback
+
+
+def test_work_is_timed_to_its_end(results: dict[str, CellResult]) -> None:
+    """An asynchronous stack that is synchronised shows its true time."""
+    assert results["asynchronoushonest"].step_s > 0.02
+
+
+def test_build_is_no_compile_time(results: dict[str, CellResult]) -> None:
+    slow = results["sleepsinbuild"]
+    assert slow.measurements[0].build_s > 0.7
+    assert 0.04 < slow.compile_s < 0.5
+
+
+def test_no_descendant_survives(results: dict[str, CellResult]) -> None:
+    assert results
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "time.sleep(98765)" in " ".join(p.info["cmdline"] or [])]
+
+
+def test_every_fault_is_planted() -> None:
+    """A class in faults.py that no test measures would be a fault that nobody looks for."""
+    from pathlib import Path
+
+    from tests.conftest import FAKES
+
+    elsewhere = {"NoOp", "WarmsUpFor30Steps", "CachesOnDisk", "HangsIfTold"}  # test_clock.py and test_session.py
+    classes = set(re.findall(r"^class (\w+)\(", Path(FAKES / "faults.py").read_text(), re.MULTILINE))
+    assert classes == set(FAULTS) | elsewhere

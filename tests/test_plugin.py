@@ -1,0 +1,218 @@
+"""Does `pytest experiments` do in pytest what the README says it does? With fake stacks, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.discover import ROOT
+from tests.conftest import FAKES, plant
+
+STACKS = ("Eager", "Compiler", "CachesOnDisk", "WrongOutput", "RaisesInCompile")
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> Path:
+    for fault in STACKS:
+        plant(tmp_path / "stacks", fault, "DISK_CACHE = True" if fault == "CachesOnDisk" else "")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
+    return tmp_path
+
+
+def experiments(
+    folder: Path, *arguments: str, models: str = "toy", names: str = "eager,compiler", where: str = "experiments"
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(folder, *arguments, models=models, names=names, where=where), **how())
+
+
+def command(
+    folder: Path, *arguments: str, models: str = "toy", names: str = "eager,compiler", where: str = "experiments"
+) -> list[str]:
+    extra = [
+        f"--models-from={folder / 'models'}",
+        f"--compilers-from={folder / 'stacks'}",
+        f"--bakeoff-storage={folder / 'runs'}",
+    ]
+    chosen = [f"--models={models}", f"--stacks={names}", f"--benchmark-storage=file://{folder / 'saved'}"]
+    return [sys.executable, "-m", "pytest", where, *extra, *chosen, *arguments]
+
+
+def how() -> dict[str, object]:
+    return {"capture_output": True, "text": True, "cwd": ROOT, "timeout": 120, "check": False}
+
+
+def saved(folder: Path) -> list[Path]:
+    return sorted((folder / "saved").rglob("*.json"))
+
+
+def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
+    names = "eager,compiler,cachesondisk"
+    first = experiments(stacks, "--benchmark-autosave", names=names)
+    assert first.returncode == 0, first.stdout
+    assert "[3/3] toy-cachesondisk-inference warm: compile" in first.stdout
+    assert "outside children" in first.stdout
+    run = json.loads(saved(stacks)[0].read_text())
+    assert [t["cell"]["stack"] for t in run["trials"]] == ["eager", "compiler", "cachesondisk", "cachesondisk"]
+
+    # what pytest-benchmark recorded is what the child measured, to the last bit
+    by_name = {b["name"]: b for b in run["benchmarks"]}
+    child = run["trials"][1]["measurement"]
+    recorded = by_name["test_step_time[toy-compiler-inference]"]["stats"]["data"]
+    assert recorded == child["step_s"][len(child["step_s"]) - len(recorded) :]
+    assert "test_compile_time[toy-cachesondisk-inference-warm]" in by_name
+    assert by_name["test_step_time[toy-compiler-inference]"]["params"] == {
+        "model": "toy",
+        "stack": "compiler",
+        "mode": "inference",
+    }
+
+    again = experiments(
+        stacks,
+        "--benchmark-autosave",
+        "--benchmark-compare",
+        "--benchmark-compare-fail=min:400%",
+        f"--benchmark-json={stacks / 'out.json'}",
+        f"--benchmark-histogram={stacks / 'plot'}",
+        names=names,
+    )
+    assert again.returncode == 0, again.stdout
+    assert "(NOW)" in again.stdout
+    assert json.loads((stacks / "out.json").read_text())["trials"]
+    assert list(stacks.glob("plot*.svg"))
+    for benchmark in run["benchmarks"]:  # a baseline that nobody can reach
+        benchmark["stats"] |= {"min": benchmark["stats"]["min"] / 100}
+    saved(stacks)[0].write_text(json.dumps(run))
+    failing = experiments(stacks, "--benchmark-compare=0001", "--benchmark-compare-fail=min:50%", names=names)
+    assert failing.returncode != 0
+    assert "Performance has regressed" in failing.stdout + failing.stderr
+
+    compare = [str(Path(sys.executable).with_name("pytest-benchmark")), f"--storage=file://{stacks / 'saved'}", "compare"]
+    table = subprocess.run(compare, **how())
+    assert table.returncode == 0, table.stderr
+    assert "test_step_time[toy-compiler-inference] (0002" in table.stdout
+
+    shown = subprocess.run([sys.executable, "-m", "harness", "show", "--storage", str(stacks / "saved")], **how())
+    assert "×" in shown.stdout
+    assert "cachesondisk" in shown.stdout
+
+
+def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> None:
+    run = experiments(stacks, "--benchmark-autosave", names="eager,wrongoutput,raisesincompile")
+    assert run.returncode == 1
+    assert "FAILED experiments/test_parity.py::test_parity[toy-wrongoutput-inference]" in run.stdout
+    assert "ERROR experiments/test_step_time.py::test_step_time[toy-wrongoutput-inference]" in run.stdout
+    assert "ERROR experiments/test_parity.py::test_parity[toy-raisesincompile-inference]" in run.stdout
+    assert "planted in compile" in run.stdout
+    trials = json.loads(saved(stacks)[0].read_text())["trials"]
+    assert [t["failure"] and t["failure"]["status"] for t in trials] == [None, None, "error"]
+
+
+def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
+    run = experiments(stacks, "-k", "step_time and cachesondisk", names="eager,cachesondisk")
+    assert run.returncode == 0, run.stdout
+    assert "[1/1] toy-cachesondisk" in run.stdout
+    assert "warm:" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--stacks=tf_xlaa"], "there is no stack tf_xlaa; there are: "),
+        (["--models=toy,mpl"], "there is no model mpl; there are: article_net, "),
+        (["--models="], "no model named"),
+        (["--modes=serving"], "there is no mode serving; there are: inference, training"),
+        (["--size=huge"], "there is no size huge; there are: small, full"),
+        (["--device=tpu"], "there is no device tpu; there are: cpu, cuda"),
+        (["--trials=0"], "--trials 0: must be at least 1"),
+        (["--threads=4096"], "--threads 4096: this machine lets us use"),
+        (["--timeout-s=0"], "--timeout-s 0: must be more than 0"),
+        (["--timeout-s=nan"], "--timeout-s nan: must be more than 0"),
+        (["--benchmark-json=/dev/null/x.json"], "--benchmark-json: cannot write to /dev/null"),
+        (["--interpreter=torch=/proc/version"], "/proc/version cannot be executed"),
+        (["--interpreter=jaxx=/bin/python"], "write FRAMEWORK=PATH with one of: "),
+        (["--interpreter=torch=/no/such/python"], "there is no file /no/such/python"),
+        (["--models-from=/no/such/folder"], "there is no folder /no/such/folder"),
+        (["--resume"], "no run was left unfinished"),
+        (["--benchmark-autosave", "--benchmark-storage=file:///dev/null/x"], "cannot write to /dev/null/x"),
+        (["--bakeoff-storage=/dev/null/x"], "cannot write to /dev/null/x"),
+    ],
+)
+def test_bad_input_is_one_line(stacks: Path, arguments: list[str], says: str) -> None:
+    run = experiments(stacks, *arguments)
+    assert run.returncode == 4
+    errors = [line for line in (run.stdout + run.stderr).splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1
+    assert says in errors[0]
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("room", "text", "says"),
+    [
+        ("models", "def broken(:\n", "toy2.py, line 1"),
+        ("models", "X = 1\n", "toy2.py defines no MODEL"),
+    ],
+)
+def test_a_broken_model_file_is_one_line_and_only_for_those_who_ask(stacks: Path, room: str, text: str, says: str) -> None:
+    (stacks / room / "toy2.py").write_text(text)
+    run = experiments(stacks, "--collect-only", models="toy,toy2")
+    assert run.returncode == 4
+    assert says in run.stdout + run.stderr
+    assert experiments(stacks, "--collect-only").returncode == 0
+
+
+def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:
+    run = experiments(stacks, "-k", "parity", names="tf_eager")
+    assert "Toy has no TensorFlow half" in run.stdout or "tensorflow is not installed" in run.stdout
+
+
+def test_bad_saved_run_is_one_line(stacks: Path) -> None:
+    cut = stacks / "cut.json"
+    cut.write_text('{"trials": [{"cell"')
+    shown = subprocess.run([sys.executable, "-m", "harness", "show", str(cut)], **how())
+    assert shown.returncode == 2
+    assert shown.stderr.count("\n") == 1
+    assert "is not a whole saved run" in shown.stderr
+
+
+@pytest.mark.slow
+def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
+    plant(stacks / "stacks", "HangsIfTold")
+    begun = command(stacks, names="eager,compiler,hangsiftold")
+    told = {**os.environ, "HANG": "1"}
+    child = subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=told)
+    assert child.stdout is not None
+    while "[2/3]" not in child.stdout.readline():
+        assert child.poll() is None
+    time.sleep(1)
+    os.kill(child.pid, signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    assert child.returncode == 2
+    assert "2 trials are kept: go on with --resume" in out
+    assert "×1.00" in out  # the matrix
+    resumed = experiments(stacks, "--resume", names="eager,compiler,hangsiftold")
+    assert resumed.returncode == 0, resumed.stdout
+    assert "[1/1] toy-hangsiftold" in resumed.stdout  # nothing else is measured again
+    assert "test_step_time[toy-compiler-inference]" in resumed.stdout
+
+
+def test_list(stacks: Path) -> None:
+    listed = subprocess.run([sys.executable, "-m", "harness", "list", f"--models-from={stacks / 'models'}"], **how())
+    assert listed.returncode == 0
+    assert "toy" in listed.stdout
+    assert "tf_xla" in listed.stdout
+
+
+def test_measure_prints_one_cell(stacks: Path) -> None:
+    arguments = ["measure", "toy", "compiler", f"--models-from={stacks / 'models'}", f"--compilers-from={stacks / 'stacks'}"]
+    run = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments, f"--bakeoff-storage={stacks / 'runs'}", "--json"], **how()
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)[0]["measurement"]["parity"]["checks"]

@@ -1,0 +1,176 @@
+"""Does a run keep its order, its caches and its trials?"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.caches import Private
+from harness.cell import Cell, Mode
+from harness.launch import Launcher
+from harness.session import Plan, Session
+from harness.store import Store
+from harness.summary import CellResult
+from harness.trial import Start, Status
+from tests.conftest import TOY, planted, settings
+
+
+def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
+    plan = Plan(
+        settings=settings(timed_s=0.05),
+        models=[TOY],
+        stacks=planted(tmp_path / "s", "Eager", "Compiler"),
+        modes=[Mode.INFERENCE],
+        trials=2,
+    )
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    assert [(t.cell.stack, t.index) for t in session.trials] == [("eager", 0), ("compiler", 0), ("eager", 1), ("compiler", 1)]
+    assert session.children_s < session.wall_s
+    assert not list((session.folder.path / "scratch").glob("*"))
+
+
+def test_warm_start_finds_what_the_cold_one_left(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:
+    result = measure_fakes(*planted(tmp_path, "CachesOnDisk", disk_cache=True))["cachesondisk"]
+    assert result.status is Status.OK
+    assert result.compile_s > 0.25
+    assert result.warm_compile_s is not None
+    assert result.warm_compile_s < 0.1
+    assert result.measurements[0].caches.left_files == 1
+    assert result.warm[0].measurement is not None
+    assert result.warm[0].measurement.caches.found_files == 1
+
+
+def test_cold_start_refuses_a_used_cache(tmp_path: Path) -> None:
+    (stack,) = planted(tmp_path / "s", "CachesOnDisk")
+    for folder in ("logs", "scratch"):
+        (tmp_path / folder).mkdir()
+    launcher = Launcher(settings=settings(), folder=tmp_path / "logs", scratch=tmp_path / "scratch")
+    private = Private(tmp_path / "private")
+    private.make()
+    (private.compiler / "stale").write_text("from another trial")
+    trial = launcher.measure(Cell("toy", stack.name, Mode.INFERENCE), TOY, stack, 0, private, Start.COLD, None)
+    assert trial.failure is not None
+    assert trial.failure.error == "CacheNotEmpty"
+    assert "compiler/stale" in trial.failure.message
+
+
+def test_toolchain_files_are_copied_so_that_no_cell_changes_another(tmp_path: Path) -> None:
+    seed, private = Private(tmp_path / "seed"), Private(tmp_path / "private")
+    seed.make()
+    (seed.tmp / "header.gch").write_text("precompiled")
+    private.make(tmp_path / "seed")
+    (private.tmp / "header.gch").write_text("changed by this cell")
+    (private.tmp / "other.gch").write_text("of this cell")
+    assert list(seed.files()) == ["tmp/header.gch"]
+    assert (seed.tmp / "header.gch").read_text() == "precompiled"
+
+
+def test_missing_framework_makes_rows(tmp_path: Path) -> None:
+    stacks = planted(tmp_path / "s", "Compiler")
+    missing = [type(s)(name=s.name, path=s.path, framework="no_such_framework") for s in stacks]
+    plan = Plan(settings=settings(), models=[TOY], stacks=missing, modes=[Mode.INFERENCE])
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    (trial,) = session.trials
+    assert trial.failure is not None
+    assert trial.failure.status is Status.UNAVAILABLE
+    assert trial.failure.message == "no_such_framework is not installed: pip install '.[no_such_framework]'"
+
+
+def test_another_interpreter_runs_a_frameworks_children(tmp_path: Path) -> None:
+    """A script that leaves a trace and hands over to this Python."""
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\necho used >> {tmp_path}/trace\nexec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    plan = Plan(
+        settings=settings(timed_s=0.05),
+        models=[TOY],
+        stacks=planted(tmp_path / "s", "Eager"),
+        modes=[Mode.INFERENCE],
+        interpreters={"numpy": str(other)},
+    )
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    assert session.trials[0].measurement is not None
+    assert (tmp_path / "trace").read_text().count("used") == 3  # baseline, reference, measurement
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from harness.cell import Mode
+from harness.session import Plan, Session
+from harness.store import Store
+from tests.conftest import TOY, planted, settings
+folder = Path(sys.argv[1])
+plan = Plan(settings=settings(), models=[TOY], stacks=planted(folder / "s", *sys.argv[3:]), modes=[Mode.INFERENCE])
+session = Session(plan, Store(folder / "store"), resume=sys.argv[2] == "resume", say=lambda line: print(line, flush=True))
+session.run()
+"""
+
+
+@pytest.mark.slow
+def test_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> None:
+    stacks = ("Eager", "Compiler", "HangsIfTold", "NoOp")
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    told = {**os.environ, "HANG": "1"}
+    child = subprocess.Popen([*command, "begin", *stacks], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
+    assert child.stdout is not None
+    lines = [child.stdout.readline() for _ in range(2)]
+    assert "[2/4] toy-compiler" in lines[1]
+    time.sleep(1)  # the third is hanging now
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
+    assert child.returncode != 0
+    saved = sorted(p.name for p in (tmp_path / "store").glob("runs/*/trials/*"))
+    assert saved == ["toy-compiler-inference-0-cold.json", "toy-eager-inference-0-cold.json"]
+
+    again = subprocess.run([*command, "resume", *stacks], capture_output=True, text=True, timeout=60, check=True)
+    assert "[1/2] toy-hangsiftold" in again.stdout
+    assert len(list((tmp_path / "store").glob("runs/*/trials/*"))) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGKILL,)])
+def test_nothing_is_left_behind(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
+    """However the session ends, its child and the child's own children end, too; a killed one's own children do not."""
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), "begin", "Eager", "HangsStubbornly"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as session:
+        assert session.stdout is not None
+        assert "[1/2]" in session.stdout.readline()
+        time.sleep(2)
+        workers = psutil.Process(session.pid).children()
+        assert workers
+        for number in signals:
+            session.send_signal(number)
+            time.sleep(0.3)
+        session.communicate(timeout=20)
+    time.sleep(0.2)
+    assert not [p for p in workers if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    rest = [p for p in psutil.process_iter(["cmdline"]) if "time.sleep(98765)" in " ".join(p.info["cmdline"] or [])]
+    for process in rest:
+        process.kill()
+    assert not rest or signals == (signal.SIGTERM,) or signals == (signal.SIGKILL,)
+
+
+def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path) -> None:
+    stacks = planted(tmp_path / "s", "CachesOnDisk", disk_cache=True)
+    eager = planted(tmp_path / "s", "Eager")
+    plan = Plan(settings=settings(timed_s=0.05), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], all_stacks=eager)
+    home = Store(tmp_path / "store")
+    first = Session(plan, home, say=lambda line: None)
+    first.run()
+    run = first.folder.path / "run.json"
+    run.write_text(run.read_text().replace('"finished": true', '"finished": false'))  # as an interrupt would have left it
+    next((first.folder.path / "trials").glob("*-warm.json")).unlink()
+    again = Session(plan, home, resume=True, say=lambda line: None)
+    assert [t.start for t in again.trials] == [Start.COLD]
+    again.run()
+    assert [t.start for t in again.trials] == [Start.COLD, Start.WARM]

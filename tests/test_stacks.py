@@ -1,0 +1,105 @@
+"""Does each real stack compile what it says, count what it compiles, and own up when it does not?"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+from harness import discover
+from harness.cell import Mode
+from harness.session import Plan, Session
+from harness.store import Store
+from harness.summary import CellResult, by_cell
+from harness.trial import Status
+from tests.conftest import FAKES, settings
+
+needs_torch = [pytest.mark.torch, pytest.mark.skipif(not find_spec("torch"), reason="needs torch")]
+needs_compiler = [*needs_torch, pytest.mark.skipif(not which("g++"), reason="needs a C++ compiler")]
+needs_tensorflow = [pytest.mark.tensorflow, pytest.mark.skipif(not find_spec("tensorflow"), reason="needs tensorflow")]
+STACKS = [
+    pytest.param("torch_eager", marks=needs_torch),
+    pytest.param("torch_script", marks=needs_torch),
+    pytest.param("torch_script_frozen", marks=needs_torch),
+    pytest.param("torch_inductor", marks=needs_compiler),
+    pytest.param("torch_inductor_frozen", marks=needs_compiler),
+    pytest.param("tf_eager", marks=needs_tensorflow),
+    pytest.param("tf_function", marks=needs_tensorflow),
+    pytest.param("tf_xla", marks=needs_tensorflow),
+]
+
+
+@pytest.fixture(scope="module")
+def measure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CellResult]:
+    home = Store(Path(tmp_path_factory.mktemp("stacks")))
+
+    def one(model: str, stack: str, environment: dict[str, str] | None = None) -> CellResult:
+        models, stacks = discover.models([FAKES / "models"]), discover.stacks()
+        plan = Plan(
+            settings=settings(timeout_s=120.0),
+            models=[models[model]],
+            stacks=[stacks[stack]],
+            modes=[Mode.INFERENCE],
+            all_stacks=list(stacks),
+            warm=False,
+        )
+        session = Session(plan, home, say=lambda line: None)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            session.run()
+        (result,) = by_cell(session.trials).values()
+        return result
+
+    return one
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", STACKS)
+def test_stack_runs_the_article_net(measure: Callable[..., CellResult], stack: str) -> None:
+    result = measure("article_net", stack)
+    assert result.status is Status.OK, result.reason
+    measurement = result.measurements[0]
+    assert measurement.threads.affinity == 1
+    assert set(measurement.threads.reported.values()) == {1}
+    assert measurement.contention.cpu_s < 1.2 * measurement.contention.wall_s  # one thread, whatever it says
+    assert result.break_count == (None if stack.endswith("eager") else 0)
+    assert (measurement.compilations_after > 0) == (not stack.endswith("eager"))
+    assert (measurement.caches.left_files > 0) >= ("inductor" in stack)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", [p for p in STACKS if p.values[0] in ("torch_inductor", "tf_function", "tf_xla")])
+def test_a_new_shape_is_counted_as_a_recompile(measure: Callable[..., CellResult], stack: str) -> None:
+    result = measure("shifting", stack)
+    assert result.status is Status.OK, result.reason  # all in the warm-up
+    assert (result.measurements[0].diagnostics.recompiles or 0) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", [STACKS[3]])
+def test_dynamo_at_its_limit_is_not_ok(measure: Callable[..., CellResult], stack: str) -> None:
+    result = measure("restless", stack)
+    assert (result.status, "gave up and ran eager" in result.reason) == (Status.UNSUPPORTED, True), result.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", [STACKS[3]])
+def test_without_a_compiler_inductor_is_unavailable(measure: Callable[..., CellResult], stack: str) -> None:
+    result = measure("article_net", stack, {"CXX": "/no/such/compiler"})
+    assert result.status is Status.UNAVAILABLE
+    assert result.reason == "Inductor needs a C++ compiler: apt-get install g++, or name one in CXX"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", [p for p in STACKS if p.values[0] in ("tf_function", "tf_xla")])
+def test_a_host_callback_breaks_the_graph(measure: Callable[..., CellResult], stack: str) -> None:
+    result = measure("talkative", stack)
+    if stack == "tf_xla":
+        assert result.status is Status.UNSUPPORTED
+        assert "compiler refuses" in result.reason
+        return
+    (found,) = result.measurements[0].diagnostics.breaks
+    assert (found.kind, found.reason) == ("host_callback", "tf.numpy_function")
+    assert found.where.startswith("tests/fakes/models/talkative.py:")

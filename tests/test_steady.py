@@ -1,0 +1,80 @@
+"""Is the steady state found where it begins, and its absence where there is none?"""
+
+import numpy as np
+import pytest
+
+from harness.measurement import Measurement
+from harness.steady import judge
+from tests.builders import measurement
+
+
+def noisy(shape: list[float], seed: int, noise: float = 0.01) -> Measurement:
+    """A series with contention: log-normal noise, and one step in twenty up to three times as long."""
+    rng = np.random.default_rng(seed)
+    series = np.asarray(shape) * np.exp(noise * rng.standard_normal(len(shape)))
+    series *= np.where(rng.random(len(shape)) < 0.05, 1 + 2 * rng.random(len(shape)), 1)
+    return measurement(tuple(series[20:]), warmup_s=tuple(series[:20]))
+
+
+def trials(shape: list[float], count: int) -> list[Measurement]:
+    return [noisy(shape, seed) for seed in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_flat(count: int) -> None:
+    verdict = judge(trials([1e-3] * 200, count))
+    assert (verdict.steady, verdict.verified) == (True, count >= 3)
+    assert verdict.start <= 25
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_warm_up_that_the_online_rule_missed(count: int) -> None:
+    """20 % slower for the first 60 steps."""
+    verdict = judge(trials([1.2e-3] * 60 + [1e-3] * 140, count))
+    assert verdict.steady
+    assert 55 <= verdict.start <= 66
+
+
+def test_small_late_change_needs_several_trials() -> None:
+    """5 %: seen in the profile of six trials, within the tolerance of one."""
+    verdict = judge(trials([1.05e-3] * 60 + [1e-3] * 140, 6))
+    assert verdict.steady
+    assert 55 <= verdict.start <= 66
+    assert judge(trials([1.05e-3] * 60 + [1e-3] * 140, 1)).start <= 25
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_late_change_is_no_steady_state(count: int) -> None:
+    verdict = judge(trials([1e-3] * 170 + [1.3e-3] * 30, count))
+    assert not verdict.steady
+    assert "+30%" in verdict.reason or "+29%" in verdict.reason or "+31%" in verdict.reason
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_growth_is_no_steady_state(count: int) -> None:
+    assert not judge(trials([1e-3 * (1 + n / 100) for n in range(200)], count)).steady
+
+
+def test_samples_leave_out_the_warm_up_in_blocks() -> None:
+    blocks = measurement((3e-3,) * 10 + (1e-3,) * 90, steps_per_sample=5, warmup_s=(3e-3,) * 20)
+    verdict = judge([blocks])
+    assert verdict.start == 70
+    assert verdict.samples(blocks) == (1e-3,) * 90
+
+
+def test_few_steps_are_taken_as_they_are() -> None:
+    assert judge([measurement((1.0, 1.0, 1.0), warmup_s=(1.0, 1.0))]).steady
+
+
+def test_growing_memory_is_not_steady() -> None:
+    from dataclasses import replace
+
+    memory = replace(measurement().memory, timed_bytes=tuple(n * 4 * 2**20 for n in range(9)))
+    assert "memory grew by 16 MiB" in judge([measurement(memory=memory)]).reason
+    sawtooth = replace(memory, timed_bytes=tuple((n % 3) * 40 * 2**20 for n in range(9)))
+    assert judge([measurement(memory=sawtooth)]).steady
+
+
+def test_no_trials() -> None:
+    with pytest.raises(ValueError, match="no trials"):
+        judge([])

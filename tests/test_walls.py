@@ -1,0 +1,44 @@
+"""Do the walls stand: no framework in the parent, no long file, a quick collection?"""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.discover import ROOT
+
+LONGEST = 250  # lines; a file beyond it needs a seam, or a reason here
+FRAMEWORKS = ("torch", "tensorflow", "triton", "keras", "jax")
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+
+
+def test_parent_imports_no_framework() -> None:
+    ask = f"import harness.pytest_plugin, harness.__main__, sys; print([m for m in {FRAMEWORKS} if m in sys.modules])"
+    assert python("-c", ask).stdout.strip() == "[]"
+
+
+def test_child_needs_only_numpy() -> None:
+    ours = ("msgspec", "psutil", "rich", "pytest", "ruptures")
+    ask = f"import harness.worker, harness.measure, sys; print([m for m in {ours} if m in sys.modules])"
+    assert python("-c", ask).stdout.strip() == "[]"
+
+
+def test_collecting_is_quick() -> None:
+    """At most 1.5 s; the best of three, since a shared machine may be busy."""
+    took = []
+    for _ in range(3):
+        start = time.monotonic()
+        assert python("-m", "pytest", "experiments", "--collect-only", "-q").returncode == 0
+        took.append(time.monotonic() - start)
+    assert min(took) <= 1.5
+
+
+@pytest.mark.parametrize("room", ["harness", "compilers", "models", "experiments", "tests", "benchmarks"])
+def test_files_are_short(room: str) -> None:
+    reasons = {"tests/fakes/faults.py": "one list of everything that is planted"}
+    sizes = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in (ROOT / room).rglob("*.py")}
+    assert {name: size for name, size in sizes.items() if size > LONGEST and name not in reasons} == {}
