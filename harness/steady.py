@@ -17,7 +17,7 @@ from harness.measurement import Measurement
 from harness.model import Array
 
 VERIFYING_TRIALS = 3
-TOLERANCE = 0.02  # between segments of the profile of several trials
+TOLERANCE = 0.02  # between segments of the profile of several trials, unless the trials themselves differ by more
 TOLERANCE_UNVERIFIED = 0.10  # of one trial, in which contention cannot be told from the program
 MOST_POINTS = 300  # the change-point search is quadratic
 SHORTEST_SEGMENT = 10
@@ -53,7 +53,7 @@ def judge(trials: Sequence[Measurement]) -> Steadiness:
         return Steadiness(False, 0, verified, grown)
     width, profile = _profile(trials)
     verified = verified and len(profile) >= 2 * SHORTEST_SEGMENT
-    tolerance = TOLERANCE if verified else TOLERANCE_UNVERIFIED
+    tolerance = min(TOLERANCE_UNVERIFIED, max(TOLERANCE, _spread(trials))) if verified else TOLERANCE_UNVERIFIED
     warm_up = min(len(t.warmup_s) for t in trials) // width
     edges = _segments(profile, warm_up)
     levels = [float(np.quantile(profile[a:b], 0.25)) for a, b in pairwise(edges)]
@@ -99,6 +99,12 @@ def _profile(trials: Sequence[Measurement]) -> tuple[int, Array]:
         series = np.concatenate([trial.warmup_s, np.repeat(trial.step_s, trial.steps_per_sample)])
         rows.append(np.median(series[: points * width].reshape(points, width), axis=1))
     return width, np.quantile(np.stack(rows), 0.25, axis=0)
+
+
+def _spread(trials: Sequence[Measurement]) -> float:
+    """By how much the processes differ as wholes: a smaller change within them cannot be told from that."""
+    levels = [float(np.quantile(t.step_s, 0.25)) for t in trials]
+    return max(levels) / min(levels) - 1
 
 
 def _segments(profile: Array, warm_up: int) -> list[int]:

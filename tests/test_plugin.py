@@ -113,6 +113,15 @@ def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> No
     assert [t["failure"] and t["failure"]["status"] for t in trials] == [None, None, "error"]
 
 
+def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
+    plant(stacks / "stacks", "NeverSettles")
+    asked = ["-k", "step_time"]
+    assert experiments(stacks, *asked, names="neversettles").returncode == 1
+    allowed = experiments(stacks, *asked, "--allow-unsteady", "-rs", names="neversettles")
+    assert allowed.returncode == 0, allowed.stdout
+    assert "unsteady: step time changed" in allowed.stdout
+
+
 def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
     run = experiments(stacks, "-k", "step_time and cachesondisk", names="eager,cachesondisk")
     assert run.returncode == 0, run.stdout

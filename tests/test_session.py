@@ -38,7 +38,7 @@ def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
 
 def test_warm_start_finds_what_the_cold_one_left(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:
     result = measure_fakes(*planted(tmp_path, "CachesOnDisk", disk_cache=True))["cachesondisk"]
-    assert result.status is Status.OK
+    assert result.status in (Status.OK, Status.UNSTEADY)  # a noisy minute says nothing of caches
     assert result.compile_s > 0.25
     assert result.warm_compile_s is not None
     assert result.warm_compile_s < 0.1

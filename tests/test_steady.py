@@ -78,3 +78,11 @@ def test_growing_memory_is_not_steady() -> None:
 def test_no_trials() -> None:
     with pytest.raises(ValueError, match="no trials"):
         judge([])
+
+
+def test_a_change_smaller_than_what_separates_the_processes_is_noise() -> None:
+    """5 % late in the steps: a change where three processes agree, nothing where they are 8 % apart themselves."""
+    shape = [1e-3] * 130 + [1.05e-3] * 70
+    assert not judge([noisy(shape, seed, noise=0.003) for seed in range(3)]).steady
+    apart = [noisy([s * level for s in shape], seed, noise=0.003) for seed, level in enumerate((1.0, 1.04, 1.08))]
+    assert judge(apart).steady
