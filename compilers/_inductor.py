@@ -1,53 +1,43 @@
-"""What the Inductor stacks share: counters, graph breaks, and the cost that a machine pays once.
+"""What the Inductor stacks share: counters, phases, what came of the program, and the cost that a machine pays once.
 
 Dynamo and Inductor are imported here, at the top: importing is import time, as it is for TensorFlow, whose `import` brings
-its compilers along. Graph breaks come from Dynamo's own log of them, which writes only where there is one, so that a clean
-model's compile time holds no cost of ours.
+its compilers along.
 """
 
-import logging
-import re
+import json
 import shutil
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch._dynamo
-import torch._dynamo.utils
-import torch._inductor.codecache
 import torch._inductor.compile_fx
-import torch._inductor.cpu_vec_isa
-from torch._inductor.cpp_builder import get_cpp_compiler
-from torch._inductor.exc import InvalidCxxCompiler
 
+from compilers import _torch_private as private
+from compilers._dynamo import Trace
 from compilers._torch import TorchProgram, TorchStack
-from harness import Diagnostics, GraphBreak, Model, Setup, Step, Unavailable, Unsupported, Weights, where
+from harness import Compiled, CompilePhase, Diagnostics, Kind, Model, Setup, Step, Unsupported, Weights
 
-SITE = re.compile(r"in user code at (?P<file>.+?):(?P<line>\d+)\n")
-CODE = re.compile(r"/gb/gb(\d+)\.html")
 LIMIT = "recompile limit"  # of Dynamo, after which a frame silently runs eager
 
+COMPILER = "C++ or Triton compile"
+# CompilationMetrics nest: what a phase does itself is its time less that of the next one
+NESTED = (
+    ("Dynamo", "dynamo_cumulative_compile_time_us"),
+    ("AOTAutograd", "aot_autograd_cumulative_compile_time_us"),
+    ("Inductor lowering", "inductor_cumulative_compile_time_us"),
+    ("Inductor code generation", "inductor_code_gen_cumulative_compile_time_us"),
+    (COMPILER, "triton_compile_time_us"),  # Inductor's name for waiting for its pool of compile workers, whatever they compile
+)
+ARTIFACTS = {
+    "dynamo_output_graph": ("graph.py", "FX graph as Dynamo captured it"),
+    "aot_inference_graph": ("aten.py", "ATen graph after AOTAutograd"),
+    "inductor_output_code": ("code.py", "generated kernels, and the wrapper that calls them and the library"),
+}
 
-class BreakLog(logging.Handler):
-    """Keeps what Dynamo says of each graph break."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.breaks: Counter[GraphBreak] = Counter()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        site, code = SITE.search(text), CODE.search(text)
-        if site is None:
-            return
-        skipped = "falling back to eager" in text or "will skip tracing the frame" in text
-        found = GraphBreak(
-            kind="skipped_frame" if skipped else "graph_break",
-            reason=_reason(text),
-            where=where(site["file"], int(site["line"])),
-            code=f"GB{code[1]}" if code else None,
-        )
-        self.breaks[found] += 1
+OWN = ("Pregraph bytecode", "AOTDispatcher Runtime Wrapper Prologue")  # what the compiled code does for itself, not the program
 
 
 class InductorStack(TorchStack):
@@ -56,13 +46,15 @@ class InductorStack(TorchStack):
     notes = (*TorchStack.notes, "Inductor chooses by default rules: no autotuning, no CUDA graphs")
 
     def __init__(self) -> None:
-        self.log = BreakLog()
+        self.trace: Trace | None = None
+        self.folder: Path | None = None
+        self.fused = 0
 
     def prepare_machine(self) -> None:
         """Build the precompiled header and the vector-instruction probes: 15 of a first compile's 20 seconds."""
-        _need_compiler()
-        torch._inductor.cpu_vec_isa.pick_vec_isa()
-        caches = Path(torch._inductor.codecache.cache_dir())
+        private.need_compiler()
+        private.probe_vector_instructions()
+        caches = Path(private.cache_folder())
         probes = {p for p in caches.rglob("*") if p.is_file()}
         torch.set_grad_enabled(False)
         torch.compile(lambda x: x + 1)(torch.ones(8))  # the header lies in TMPDIR, beside the caches
@@ -73,54 +65,114 @@ class InductorStack(TorchStack):
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
         if setup.device == "cpu":
-            _need_compiler()
+            private.need_compiler()
         return super().build(model, weights, setup)
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
-        torch._logging.set_logs(graph_breaks=True)
-        for name in list(logging.root.manager.loggerDict):
-            if name.endswith(".__graph_breaks"):
-                logging.getLogger(name).addHandler(self.log)
         return torch.compile(module)
 
     def compilations(self, program: TorchProgram) -> int:
         """Frames that Dynamo looked at, and graphs that Inductor was given."""
-        counters = torch._dynamo.utils.counters
+        counters = private.counters()
         return int(counters["frames"]["total"] + counters["stats"]["unique_graphs"])
 
-    def diagnose(self, program: TorchProgram) -> Diagnostics:
-        counters = torch._dynamo.utils.counters
+    def phases(self, program: TorchProgram) -> tuple[CompilePhase, ...]:
+        totals: dict[str, float] = dict.fromkeys((name for name, _ in NESTED), 0.0)
+        for row in private.compilation_metrics():
+            spans = [private.field(row, field) or 0 for _, field in NESTED]
+            for (name, _), own, inner in zip(NESTED, spans, [*spans[1:], 0], strict=True):
+                totals[name] += max(0, own - inner)
+        # without a pool the C++ compiler runs in the midst of code generation
+        in_process = min(1e6 * private.cpp_compile_s(), totals["Inductor code generation"])
+        totals["Inductor code generation"] -= in_process
+        totals[COMPILER] += in_process
+        return tuple(CompilePhase(name=name, seconds=totals[name] / 1e6) for name, _ in NESTED)
+
+    def account(self, program: TorchProgram) -> Diagnostics:
+        counters = private.counters()
         graphs = int(counters["stats"]["unique_graphs"])
-        breaks = tuple(_counted(self.log.breaks))
         limit = [text.splitlines()[0] for text in counters["unimplemented"] if LIMIT in text.lower()]
         if limit:
             raise Unsupported(f"Dynamo gave up and ran eager: {limit[0]}")
+        told = counters["graph_break"] + counters["unimplemented"]
         if graphs == 0:
-            why = "; ".join(f"{b.where} {b.reason}" for b in breaks) or "no reason logged"
+            why = "; ".join(text.splitlines()[0] for text in told) or "no reason counted"
             raise Unsupported(f"Dynamo captured no graph and ran eager: {why}")
         return Diagnostics(
             graphs=graphs,
-            breaks=breaks,
-            recompiles=0,  # the instrument counts them
+            # the counters do not tell the two apart
+            counted={f"{Kind.GRAPH_BREAK}+{Kind.SKIPPED_FRAME}": sum(told.values())},
             cache_hits=int(counters["inductor"]["fxgraph_cache_hit"] + counters["aot_autograd"]["autograd_cache_hit"]),
         )
 
+    def watch(self, folder: Path) -> None:
+        self.trace, self.folder = Trace(), folder
+        private.after_fusion(self._count_fused)
 
-def _need_compiler() -> None:
-    try:
-        get_cpp_compiler()
-    except InvalidCxxCompiler:
-        raise Unavailable("Inductor needs a C++ compiler: apt-get install g++, or name one in CXX") from None
+    def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
+        assert self.trace is not None
+        counters = private.counters()
+        self._keep_code()
+        sources = [text for _, text in self.trace.payloads("inductor_output_code")]
+        binaries = [p.stat().st_size for p in Path(private.cache_folder()).rglob("*.so")]
+        return Diagnostics(
+            graphs=int(counters["stats"]["unique_graphs"]),
+            captured_share=self._captured_share(program, step, batch),
+            breaks=self.trace.breaks(),
+            recompile_triggers=self.trace.recompiles(),
+            compiled=Compiled(
+                operations_captured=private.operations_before_fusion(),
+                operations_fused=self.fused,
+                kernels=private.generated_kernels(),
+                library_calls=int(counters["inductor"]["extern_calls"]),
+                code_bytes=sum(map(len, sources)),
+                figures={
+                    "fx_calls_captured": int(counters["stats"]["calls_captured"]),
+                    "guards": sum(private.field(row, "guard_count") or 0 for row in private.compilation_metrics()),
+                    "binary_bytes": sum(binaries),
+                },
+            ),
+        )
+
+    def _count_fused(self, nodes: int) -> None:
+        self.fused += nodes
+
+    def _captured_share(self, program: TorchProgram, step: Step, batch: Any) -> float:
+        """Operations that Python still dispatches one by one, against those that it dispatches without a compiler."""
+        alone, _ = _dispatched(lambda: self.bare(program)(batch))
+        left, _ = _dispatched(lambda: step(batch))
+        return 1 - min(left, alone) / alone if alone else 1.0
+
+    def _keep_code(self) -> None:
+        """Graphs and generated sources of each compilation, and what each file is."""
+        assert self.trace is not None
+        assert self.folder is not None
+        contents = {}
+        for kind, (suffix, what) in ARTIFACTS.items():
+            for number, (compilation, text) in enumerate(self.trace.payloads(kind)):
+                name = f"{number:02}-compilation-{compilation}.{suffix}"
+                (self.folder / name).write_text(text)
+                contents[name] = what
+        breaks = "\n\n".join(text for _, text in self.trace.payloads("dynamo_graph_break_reason"))
+        if breaks:
+            (self.folder / "graph_breaks.txt").write_text(breaks)
+            contents["graph_breaks.txt"] = "what Dynamo says of each break"
+        (self.folder / "contents.json").write_text(json.dumps(contents))
 
 
-def _reason(text: str) -> str:
-    """The sentence that says what broke; wrappers such as "Encountered graph break when ..." come before it."""
-    head = text.partition("Graph Break Reason:")[2].partition("\n  Explanation:")[0]
-    lines = [line.strip() for line in head.splitlines() if line.strip()]
-    return lines[-1] if lines else text.splitlines()[0]
+def _dispatched(run: Callable[[], Any]) -> tuple[int, int]:
+    """Outermost ATen operations that ran (outside, inside) compiled graphs, by PyTorch's profiler."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        run()
 
+    def count(event: Any, inside: bool) -> tuple[int, int]:
+        if event.name.startswith("aten::"):
+            return (0, 1) if inside else (1, 0)
+        if event.name in OWN:
+            return (0, 0)
+        inside = inside or event.name.startswith("## Call CompiledFxGraph")
+        parts = [count(child, inside) for child in event.cpu_children]
+        return sum(a for a, _ in parts), sum(b for _, b in parts)
 
-def _counted(breaks: Counter[GraphBreak]) -> list[GraphBreak]:
-    from dataclasses import replace
-
-    return sorted((replace(b, count=n) for b, n in breaks.items()), key=lambda b: (b.where, b.reason))
+    totals = [count(event, False) for event in profile.events() if event.cpu_parent is None]
+    return sum(a for a, _ in totals), sum(b for _, b in totals)

@@ -64,6 +64,9 @@ class TorchStack(Stack[TorchProgram]):
         compiled = self.transform(program.module, program.example)
         return lambda batch: compiled(*batch)
 
+    def bare(self, program: TorchProgram) -> Step:
+        return lambda batch: program.module(*batch)
+
     def synchronize(self, output: Any) -> None:
         """Nothing on a CPU, where a PyTorch call returns when its work is done."""
         if output.is_cuda:

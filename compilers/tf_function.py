@@ -4,10 +4,11 @@ from typing import final
 
 import tensorflow as tf
 
-from compilers._tensorflow import CapturedStack
+from compilers._tf_captured import CapturedStack
 from harness import Step
 
 FRAMEWORK = "tensorflow"
+DIAGNOSES = True
 
 
 @final

@@ -1,32 +1,120 @@
 """tf.function(jit_compile=True): the traced graph goes to XLA whole, or not at all."""
 
-import os
 import re
-from typing import final
+from pathlib import Path
+from typing import Any, final
 
 import tensorflow as tf
 
-from compilers._tensorflow import CapturedStack, TensorFlowProgram
-from harness import Step
+from compilers import _tf_private as private
+from compilers._hlo import Hlo
+from compilers._tensorflow import TensorFlowProgram
+from compilers._tf_captured import STRUCTURE, CapturedStack, framework_log, module_site, operation_site
+from harness import Compiled, CompilePhase, GraphBreak, Kind, Step, merged
 
 FRAMEWORK = "tensorflow"
+DIAGNOSES = True
 
 # TensorFlow's device_compilation_profiler writes one such line per compilation (harness/environment.py switches it on).
 # monitoring.Counter("/tensorflow/core/xla_compilations") registers another metric and always reads 0.
-COMPILED = re.compile(rb"device_compilation_profiler\.cc:\d+\] Compiled ")
+COMPILED = re.compile(rb"device_compilation_profiler\.cc:\d+\] Compiled .*? compile time: (\d+) us")
+UNSUPPORTED = "XLA has no kernel for it: keep it outside of jit_compile, or write it in other operations"
+
+
+class XlaStack(CapturedStack):
+    """What the stacks share that hand a whole trace to XLA."""
+
+    def compilations(self, program: TensorFlowProgram) -> int:
+        """Traces, and XLA compilations by its own log on stderr."""
+        return super().compilations(program) + len(COMPILED.findall(framework_log()))
+
+    def phases(self, program: TensorFlowProgram) -> tuple[CompilePhase, ...]:
+        spent = [int(us) for us in COMPILED.findall(framework_log())]
+        xla = CompilePhase(name="XLA compile", seconds=sum(spent) / 1e6, note="HLO passes, LLVM and assembly in one")
+        return (*super().phases(program), xla)
+
+    def compiled(self, program: TensorFlowProgram, batch: Any, captured: int) -> Compiled:
+        """What XLA made of it, from the dump of its own compilation of the first shape."""
+        assert self.folder is not None
+        dump = self.folder / "xla"
+        before = [Hlo(private.hlo(p.read_bytes())) for p in _first(dump, "before_optimizations.hlo.pb")]
+        after = [Hlo(private.hlo(p.read_bytes())) for p in _first(dump, "after_optimizations.hlo.pb")]
+        objects = [p.stat().st_size for p in _first(dump, ".o")]
+        sources = [p.stat().st_size for p in _first(dump, "ir-with-opt.ll")]
+        names = {p: _short(p.name) for p in sorted(dump.iterdir())} if dump.is_dir() else {}
+        for path, name in names.items():
+            path.rename(dump / name)
+        self.write(
+            {}, {f"xla/{name}": what for name in names.values() for end, what in ARTIFACTS.items() if name.endswith(end)}
+        )
+        return Compiled(
+            operations_captured=captured,
+            operations_fused=sum(h.launches for h in after),
+            kernels=len(objects),
+            library_calls=sum(h.library_calls for h in after),
+            code_bytes=sum(sources),
+            figures={
+                "hlo_instructions_before": sum(h.instructions for h in before),
+                "hlo_instructions": sum(h.instructions for h in after),
+                "hlo_fusions": sum(h.fusions for h in after),
+                "clusters": len(after),
+                "dot_convolution_flops": sum(h.flops for h in after),
+                "bytes_accessed": sum(h.bytes_accessed for h in after),
+                "binary_bytes": sum(objects),
+            },
+        )
+
+    def refused(self, program: TensorFlowProgram, error: Exception) -> tuple[GraphBreak, ...]:
+        if not isinstance(error, tf.errors.OpError) or getattr(error, "ag_error_metadata", None) is not None:
+            return super().refused(program, error)
+        known = private.xla_operations(program.setup.device) | STRUCTURE
+        graph = program.function.get_concrete_function(*program.example).graph
+        strangers = [op for part in private.graphs(graph) for op in part.get_operations() if op.type not in known]
+        if not strangers:
+            said = error.message.splitlines()[0]
+            return (GraphBreak(kind=Kind.COMPILE_ERROR, reason=said, where=module_site(program)),)
+        return merged(
+            GraphBreak(
+                kind=Kind.UNSUPPORTED_OPERATION,
+                reason=f"XLA has no {op.type}",
+                where=operation_site(op, program),
+                hint=UNSUPPORTED,
+            )
+            for op in strangers
+        )
 
 
 @final
-class TfXla(CapturedStack):
+class TfXla(XlaStack):
     """The must-be-compiled form: a shape that is new compiles again, without a new trace."""
 
     def transform(self, step: Step) -> Step:
         return tf.function(step, jit_compile=True)
 
-    def compilations(self, program: TensorFlowProgram) -> int:
-        """Traces, and XLA compilations by its own log on stderr."""
-        log = os.pread(2, os.fstat(2).st_size, 0)
-        return super().compilations(program) + len(COMPILED.findall(log))
+
+ARTIFACTS = {
+    "before_optimizations.txt": "HLO as XLA was given it",
+    "after_optimizations.txt": "HLO after XLA's passes",
+    "before_optimizations.hlo.pb": "the same, as a protocol buffer",
+    "after_optimizations.hlo.pb": "the same, as a protocol buffer",
+    "buffer-assignment.txt": "which buffers XLA allocates",
+    "memory-usage-report.txt": "how much memory they take",
+    "ir-no-opt.ll": "LLVM IR of one kernel",
+    "ir-with-opt.ll": "LLVM IR of one kernel, optimised",
+    ".mlir": "MLIR of one kernel",
+    ".o": "object code of one kernel",
+}
+
+
+def _first(dump: Path, ending: str) -> list[Path]:
+    """Files of the first module that XLA compiled: later ones are other shapes, or the instrument's."""
+    return sorted(dump.glob(f"module_0000.*{ending}"))
+
+
+def _short(name: str) -> str:
+    """module_0000.a_inference___call___93__XlaMustCompile_true_config_proto_135…_.1.after.txt → module_0000.after.txt"""
+    module, _, rest = name.partition(".")
+    return f"{module}.{rest.rpartition('_.1.')[2] or rest}" if "_.1." in rest else name
 
 
 STACK = TfXla()

@@ -6,6 +6,7 @@ from compilers._inductor import InductorStack
 
 FRAMEWORK = "torch"
 DISK_CACHE = True
+DIAGNOSES = True
 TOOLCHAIN = "inductor"
 
 

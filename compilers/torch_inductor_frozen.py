@@ -14,6 +14,7 @@ from harness import Step
 FRAMEWORK = "torch"
 DEFAULT = False
 DISK_CACHE = True
+DIAGNOSES = True
 TOOLCHAIN = "inductor"
 
 

@@ -10,15 +10,33 @@ The profiling executor profiles on run 0 and optimises on run 1: the warm-up cov
 depends on data is baked in with a TracerWarning, which the diagnostics carry.
 """
 
+import json
 import warnings
-from typing import final
+from pathlib import Path
+from typing import Any, final
 
 import torch
 
+from compilers import _torch_private as private
 from compilers._torch import TorchProgram, TorchStack
-from harness import Diagnostics, GraphBreak, Step, Unsupported, where
+from harness import (
+    Compiled,
+    CompilePhase,
+    Diagnostics,
+    GraphBreak,
+    Kind,
+    Laps,
+    Step,
+    Unsupported,
+    merged,
+    raised_at,
+    where,
+)
 
 FRAMEWORK = "torch"
+DIAGNOSES = True
+BAKED_IN = "use torch.where or torch.cond, or torch.jit.script, which keeps Python's branches"
+FALLBACK = "write it in what TorchScript knows; a call back into Python is neither saved nor fast"
 
 
 class TorchScriptStack(TorchStack):
@@ -26,6 +44,9 @@ class TorchScriptStack(TorchStack):
 
     def __init__(self) -> None:
         self.scripted: torch.jit.ScriptModule | None = None
+        self.laps = Laps()
+        self.folder: Path | None = None
+        self.baked_in: tuple[GraphBreak, ...] = ()
         self.warnings: tuple[str, ...] = ()
 
     def script(self, traced: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
@@ -35,9 +56,20 @@ class TorchScriptStack(TorchStack):
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.scripted = self.script(torch.jit.trace(module, example, check_trace=False))
-        told = (w for w in caught if issubclass(w.category, torch.jit.TracerWarning))
-        self.warnings = tuple(f"{where(w.filename, w.lineno)}: {str(w.message).partition('. ')[0]}" for w in told)
+            with self.laps.lap("torch.jit.trace"):
+                traced = torch.jit.trace(module, example, check_trace=False)
+            self.scripted = self.script(traced)
+        told = [w for w in caught if issubclass(w.category, torch.jit.TracerWarning)]
+        self.baked_in = merged(
+            GraphBreak(
+                kind=Kind.BAKED_IN,
+                reason=str(w.message).partition(". ")[0],
+                where=where(w.filename, w.lineno),
+                hint=BAKED_IN,
+            )
+            for w in told
+        )
+        self.warnings = tuple(dict.fromkeys(str(w.message).splitlines()[0] for w in caught if w not in told))
         return self.scripted
 
     def refusal(self, error: Exception) -> Exception:
@@ -46,19 +78,72 @@ class TorchScriptStack(TorchStack):
         return Unsupported(f"tracing stops: {str(error).strip().splitlines()[0]}")
 
     def compilations(self, program: TorchProgram) -> int:
-        """Execution plans; the one that profiling leads to is the first, and before it is there, asking for it raises."""
-        try:
-            return max(1, len(self.scripted.get_debug_state().execution_plans))
-        except RuntimeError:
-            return 1
+        """Execution plans."""
+        return private.execution_plans(self.scripted)
 
-    def diagnose(self, program: TorchProgram) -> Diagnostics:
-        fallbacks = self.scripted.inlined_graph.findAllNodes("prim::PythonOp", True)
-        breaks = tuple(
-            GraphBreak(kind="python_fallback", reason=node.pyname(), where=where(*_site(node.sourceRange())))
-            for node in fallbacks
+    def phases(self, program: TorchProgram) -> tuple[CompilePhase, ...]:
+        told = (CompilePhase(name=name, seconds=ns / 1e9) for name, ns in self.laps.ns.items())
+        later = "the executor profiles the first run and optimises before the second: in the warm-up"
+        return (*told, CompilePhase(name="executor optimisation", seconds=None, note=later))
+
+    def account(self, program: TorchProgram) -> Diagnostics:
+        return Diagnostics(
+            graphs=1,
+            counted={
+                Kind.BAKED_IN: sum(b.count for b in self.baked_in),
+                Kind.PYTHON_FALLBACK: len(self._python_calls()),
+            },
+            warnings=self.warnings,
         )
-        return Diagnostics(graphs=1, breaks=breaks, recompiles=0, warnings=self.warnings)
+
+    def watch(self, folder: Path) -> None:
+        self.folder = folder
+
+    def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
+        assert self.folder is not None
+        calls = self._python_calls()
+        fallbacks = tuple(
+            GraphBreak(kind=Kind.PYTHON_FALLBACK, reason=node.pyname(), where=where(*_site(node.sourceRange())), hint=FALLBACK)
+            for node in calls
+        )
+        captured = self.scripted.inlined_graph
+        step(batch)
+        executed = private.last_executed_graph()
+        files = {
+            "module.py": (self.scripted.code, "the captured program as TorchScript prints it"),
+            "graph.txt": (str(captured), "the captured graph, inlined"),
+            "executed_graph.txt": (str(executed), "the graph that the executor ran last, optimised"),
+        }
+        for name, (text, _) in files.items():
+            (self.folder / name).write_text(text)
+        (self.folder / "contents.json").write_text(json.dumps({name: what for name, (_, what) in files.items()}))
+        before, after = _operations(captured), _operations(executed)
+        return Diagnostics(
+            graphs=1,
+            captured_share=1 - len(calls) / max(1, before),
+            breaks=merged((*self.baked_in, *fallbacks)),
+            compiled=Compiled(
+                operations_captured=before,
+                operations_fused=after,
+                kernels=len(executed.findAllNodes("prim::TensorExprGroup", True)),
+                library_calls=after,
+                figures={"specialised_plans": private.execution_plans(self.scripted)},
+            ),
+        )
+
+    def refused(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
+        said = str(error).strip().splitlines()[0]
+        return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=raised_at(error) or "unknown"),)
+
+    def _python_calls(self) -> list[Any]:
+        return self.scripted.inlined_graph.findAllNodes("prim::PythonOp", True)
+
+
+def _operations(graph: Any) -> int:
+    """Nodes that compute: neither constants nor attributes."""
+    return sum(not n.kind().startswith("prim::") for n in graph.nodes()) + sum(
+        _operations(block) for n in graph.nodes() for block in n.blocks()
+    )
 
 
 def _site(source: str) -> tuple[str, int]:

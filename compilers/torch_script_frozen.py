@@ -11,6 +11,7 @@ from compilers.torch_script import TorchScriptStack
 
 FRAMEWORK = "torch"
 DEFAULT = False
+DIAGNOSES = True
 
 
 @final
@@ -18,7 +19,8 @@ class TorchScriptFrozen(TorchScriptStack):
     """Traced, then frozen."""
 
     def script(self, traced: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-        return torch.jit.freeze(traced)
+        with self.laps.lap("torch.jit.freeze"):
+            return torch.jit.freeze(traced)
 
 
 STACK = TorchScriptFrozen()

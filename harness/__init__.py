@@ -1,9 +1,10 @@
 """The instrument. A model or a stack needs the names below and nothing else of it."""
 
 from harness.cell import Cell, Mode
-from harness.discover import where
+from harness.clock import Laps
+from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Recompile, merged
+from harness.discover import is_users, raised_at, where
 from harness.errors import Unavailable, Unsupported
-from harness.measurement import Diagnostics, GraphBreak
 from harness.model import Array, Arrays, Batch, Draw, Model, Sizes, Weights
 from harness.stack import Setup, Stack, Step
 
@@ -12,11 +13,16 @@ __all__ = [
     "Arrays",
     "Batch",
     "Cell",
+    "CompilePhase",
+    "Compiled",
     "Diagnostics",
     "Draw",
     "GraphBreak",
+    "Kind",
+    "Laps",
     "Mode",
     "Model",
+    "Recompile",
     "Setup",
     "Sizes",
     "Stack",
@@ -24,5 +30,8 @@ __all__ = [
     "Unavailable",
     "Unsupported",
     "Weights",
+    "is_users",
+    "merged",
+    "raised_at",
     "where",
 ]

@@ -81,7 +81,7 @@ def _measure(asked: argparse.Namespace) -> int:
             for trial in result.trials:
                 if trial.failure is not None and trial.failure.traceback:
                     print(trial.failure.traceback)
-                for found in trial.measurement.diagnostics.breaks if trial.measurement else ():
+                for found in trial.diagnostics.breaks if trial.diagnostics else ():
                     print(f"{found.where}: {found.kind} ×{found.count}: {found.reason} {found.code or ''}".rstrip())
     return 0 if all(r.status is Status.OK for r in matrix.results.values()) else 1
 

@@ -31,6 +31,11 @@ class Private:
     def work(self) -> Path:
         return self.root / "work"
 
+    @property
+    def artifacts(self) -> Path:
+        """What a diagnosing child leaves for people to read."""
+        return self.root / "artifacts"
+
     def make(self, seed: Path | None = None) -> None:
         """Create the folders, with a copy of the toolchain's files: through a link one cell could change the next one's."""
         for folder in (self.compiler, self.tmp, self.work):

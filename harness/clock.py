@@ -6,7 +6,8 @@ The clock is injected, so that tests of the instrument need neither sleep nor fr
 import math
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -43,6 +44,23 @@ class Readings:
     resident: Callable[[], int]
     peak: Callable[[], int]
     fetch: Callable[[Any], Any]  # an output, copied: a stack may use its buffer again for the next
+
+
+class Laps:
+    """Parts of the first call that a stack can tell apart only by standing beside them: name → ns, in order."""
+
+    def __init__(self, clock: Clock = time.perf_counter_ns) -> None:
+        self.ns: dict[str, int] = {}
+        self._clock = clock
+
+    @contextmanager
+    def lap(self, name: str) -> Iterator[None]:
+        """Time the block; equal names add up."""
+        start = self._clock()
+        try:
+            yield
+        finally:
+            self.ns[name] = self.ns.get(name, 0) + self._clock() - start
 
 
 def first_call(compile_step: Callable[[], Step], batch: Any, synchronize: Synchronize, clock: Clock) -> tuple[Step, Any, int]:

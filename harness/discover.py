@@ -8,6 +8,8 @@ import ast
 import importlib.util
 import re
 import sys
+import sysconfig
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from harness.errors import BakeoffError, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
+_NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class StackSource(Source):
     eager: bool = False  # EAGER: this framework's baseline, and a possible float64 reference
     default: bool = True  # DEFAULT: part of the matrix unless --stacks says otherwise
     disk_cache: bool = False  # DISK_CACHE: a second process can start warm
+    diagnoses: bool = False  # DIAGNOSES: a child of its own can tell where and why the program breaks, and what became of it
     toolchain: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
 
 
@@ -91,7 +95,7 @@ def check(source: Source, symbol: str) -> None:
         raise UsageError(f"{shown(source.path)} defines no {symbol}; add `{symbol} = ...` at its end")
     if isinstance(source, StackSource) and not isinstance(assigned.get("FRAMEWORK"), str):
         raise UsageError(f'{shown(source.path)} must say FRAMEWORK = "..." literally: the module whose import it needs')
-    for name in ("EAGER", "DEFAULT", "DISK_CACHE"):
+    for name in ("EAGER", "DEFAULT", "DISK_CACHE", "DIAGNOSES"):
         if not isinstance(assigned.get(name, True), bool):
             raise UsageError(f"{shown(source.path)}: {name} must be True or False literally, as nobody imports the file to ask")
 
@@ -121,6 +125,18 @@ def where(path: str | Path, line: int) -> str:
     return f"{shown(path)}:{line}"
 
 
+def is_users(path: str) -> bool:
+    """Is this file the user's: a model's, or what it calls, and neither a framework's nor ours?"""
+    ours = any(Path(path).is_relative_to(ROOT / room) for room in ("harness", "compilers"))
+    return not (ours or path.startswith("<") or "__autograph_generated_file" in path or path.startswith(_NOT_USERS))
+
+
+def raised_at(error: BaseException) -> str | None:
+    """The innermost place in the user's files that an exception passed through."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_users(f.filename)]
+    return where(frames[-1].filename, frames[-1].lineno or 0) if frames else None
+
+
 def _files(home: Path, extra: Iterable[Path], option: str) -> list[Path]:
     found: list[Path] = []
     for folder in (home, *extra):
@@ -142,6 +158,7 @@ def _stack(path: Path) -> StackSource:
         eager=literals.get("EAGER") is True,
         default=literals.get("DEFAULT", True) is True,
         disk_cache=literals.get("DISK_CACHE") is True,
+        diagnoses=literals.get("DIAGNOSES") is True,
         toolchain=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
     )
 

@@ -28,7 +28,7 @@ def child_cpus(threads: int) -> list[int]:
     return sorted(os.sched_getaffinity(0))[-threads:]
 
 
-def child_environment(private: Private, threads: int, device: str, mark: str) -> dict[str, str]:
+def child_environment(private: Private, threads: int, device: str, mark: str, *, diagnosing: bool = False) -> dict[str, str]:
     """The whole environment of a child. The user's own variables stay, and are recorded; ours win."""
     n = str(threads)
     ours = {
@@ -50,10 +50,14 @@ def child_environment(private: Private, threads: int, device: str, mark: str) ->
         "TORCHINDUCTOR_COMPILE_THREADS": n,
         # a spinning barrier turned 1.7 ms into 9–80 ms on a shared machine
         "OMP_WAIT_POLICY": "PASSIVE",
-        # XLA's own record of each compilation, one line on stderr; the rest of TensorFlow's log comes along
+        # XLA's own record of each compilation and Grappler's of each pass, a line each on stderr; the rest of TensorFlow's
+        # log comes along
         "TF_CPP_MIN_LOG_LEVEL": "0",
-        "TF_CPP_VMODULE": "device_compilation_profiler=1",
+        "TF_CPP_VMODULE": "device_compilation_profiler=1,meta_optimizer=1",
     }
+    if diagnosing:  # what XLA made of the program; writing it would slow a timed compile
+        dump = f"--xla_dump_to={private.artifacts / 'xla'} --xla_dump_hlo_as_text --xla_dump_hlo_as_proto"
+        ours["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump}".strip()
     if device == "cpu":
         ours["CUDA_VISIBLE_DEVICES"] = ""
     return {**os.environ, **ours}

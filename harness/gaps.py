@@ -13,8 +13,8 @@ import msgspec
 
 from harness import errors
 from harness.cell import Cell
+from harness.diagnostics import GraphBreak
 from harness.errors import UsageError
-from harness.measurement import GraphBreak
 
 T = TypeVar("T")
 RAISES: dict[str, type[BaseException]] = {

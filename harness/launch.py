@@ -2,10 +2,12 @@
 
 import datetime
 import json
+import os
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ import msgspec
 from harness import processes
 from harness.caches import Private, listing
 from harness.cell import Cell, Mode
+from harness.diagnostics import Diagnostics
 from harness.discover import Source, StackSource
 from harness.environment import child_cpus, child_environment
 from harness.measurement import Measurement
@@ -36,6 +39,7 @@ class Launcher:
     interpreters: Mapping[str, str] = field(default_factory=dict)
     on_phase: Callable[[Phase], None] = lambda phase: None
     children_s: float = 0.0  # wall seconds spent in children
+    cancelled: threading.Event = field(default_factory=threading.Event)  # children that other threads wait for end, too
 
     def measure(
         self, cell: Cell, model: Source, stack: StackSource, index: int, private: Private, start: Start, reference: Path | None
@@ -48,13 +52,18 @@ class Launcher:
             start=start,
             settings=self.settings,
             wall_s=wall_s,
-            finished_at=_now(),
+            finished_at=now(),
             framework=stack.framework,
             eager=stack.eager,
             measurement=answer.measurement,
             failure=answer.failure,
+            diagnostics=answer.diagnostics,
             environment=answer.environment,
         )
+
+    def diagnose(self, cell: Cell, model: Source, stack: StackSource, private: Private) -> "tuple[Answer, float]":
+        """(what the diagnosing child found, wall seconds). Untimed, so that several may run beside each other."""
+        return self._child(Job.DIAGNOSE, cell, model, stack, private, Start.COLD, f"{cell}-diagnosis")
 
     def reference(self, model: Source, stack: StackSource, mode: Mode, target: Path) -> Failure | None:
         """Write the float64 eager outputs of every batch to `target`; the failure if that went wrong."""
@@ -80,7 +89,7 @@ class Launcher:
             wall_s=answer.wall_s if answer.wall_s is not None else wall_s,
             files=len(files),
             bytes=sum(files.values()),
-            measured_at=_now(),
+            measured_at=now(),
             failure=answer.failure,
         )
 
@@ -121,18 +130,21 @@ class Launcher:
         )
         task = private.root / f"{job}-{start}.request"
         request.write(task)
+        threads, untimed = self.settings.threads, job is Job.DIAGNOSE
         interpreter = self.interpreters.get(stack.framework, sys.executable)
         exit = processes.run(
             [interpreter, "-m", "harness.worker", str(task)],
-            environment=child_environment(private, self.settings.threads, self.settings.device, uuid.uuid4().hex),
-            cpus=child_cpus(self.settings.threads),
+            environment=child_environment(private, threads, self.settings.device, uuid.uuid4().hex, diagnosing=untimed),
+            cpus=os.sched_getaffinity(0) if untimed else child_cpus(threads),
             directory=private.work,
             log=log,
             timeout_s=self.settings.timeout_s,
             memory_limit_bytes=self.settings.memory_limit_bytes,
-            on_phase=self.on_phase,
+            on_phase=(lambda phase: None) if untimed else self.on_phase,
+            cancelled=self.cancelled.is_set,
         )
-        self.children_s += exit.wall_s
+        if not untimed:  # those run beside each other
+            self.children_s += exit.wall_s
         return _answer(result, exit, log, self.settings), exit.wall_s
 
 
@@ -141,6 +153,7 @@ class Answer:
     """A child's JSON."""
 
     measurement: Measurement | None = None
+    diagnostics: Diagnostics | None = None
     failure: Failure | None = None
     environment: Environment | None = None
     peak_bytes: int | None = None
@@ -181,7 +194,8 @@ def _tail(log: Path, lines: int) -> str:
     return "\n".join(kept[-lines:]) or "(empty)"
 
 
-def _now() -> str:
+def now() -> str:
+    """The time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 

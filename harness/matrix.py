@@ -74,8 +74,8 @@ class Matrix:
         for note in dict.fromkeys(note for _, note in fair):
             of = ", ".join(dict.fromkeys(stack for stack, n in fair if n == note))
             found.append(f"fairness ({of}): {note}")
-        warned = {(str(c), w): None for c, r in self.results.items() for m in r.measurements for w in m.diagnostics.warnings}
-        found += [f"{cell}: {text}" for cell, text in warned]
+        told = [(cell, r.diagnostics) for cell, r in self.results.items() if r.diagnostics is not None]
+        found += [f"{cell}: {text}" for cell, record in told for text in record.remarks]
         found += self._contended()
         unverified = sum(r.status is Status.OK and not r.steadiness.verified for r in self.results.values())
         if unverified:

@@ -4,6 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from harness import clock, parity, procfs
 from harness.caches import Private
 from harness.cell import Mode
+from harness.diagnostics import Diagnostics
 from harness.discover import load
 from harness.errors import BakeoffError
 from harness.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Parity, Threads
@@ -26,8 +28,8 @@ UNSEEN = 2  # batches that the program first sees after the clock has stopped
 Enter = Callable[[Phase], None]
 
 
-def measurement(request: Request, private: Private, found: dict[str, int], enter: Enter) -> Measurement:
-    """Import, build, compile, warm up, time, check, diagnose."""
+def measurement(request: Request, private: Private, found: dict[str, int], enter: Enter) -> tuple[Measurement, Diagnostics]:
+    """Import, build, compile, warm up, time, check, give account."""
     settings, now = request.settings, clock.monotonic
     import_start = time.perf_counter()
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
@@ -39,7 +41,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
 
     enter(Phase.BUILD)
     build_start = time.perf_counter()
-    model, weights_bytes, program, batches = _build(request, stack, "float32")
+    model, weights_bytes, program, batches = build(request, stack, "float32")
     rotating, unseen = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
@@ -54,6 +56,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
     compile_peak = procfs.peak_bytes()
     compiled_once = stack.compilations(program)
+    phases = stack.phases(program)
     del output
 
     enter(Phase.WARM_UP)
@@ -96,9 +99,10 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     checked = _parity(request, model, outputs)
 
     enter(Phase.DIAGNOSE)
-    diagnostics = stack.diagnose(program)
+    diagnostics = stack.account(program)
+    recompiles = None if diagnostics.graphs is None else before - compiled_once
     left = {path: size for path, size in private.files().items() if path not in found}
-    return Measurement(
+    measured = Measurement(
         import_s=import_s,
         build_s=build_s,
         first_call_s=first_call_ns / 1e9,
@@ -122,7 +126,6 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         ),
         parity=checked,
         asynchrony=asynchrony,
-        diagnostics=_with_recompiles(diagnostics, before - compiled_once),
         contention=Contention(
             wall_s=wall,
             cpu_s=cpu,
@@ -144,13 +147,14 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         ),
         notes=stack.notes,
     )
+    return measured, replace(diagnostics, recompiles=recompiles, phases=phases)
 
 
 def reference(request: Request, enter: Enter) -> None:
     """The same model by an eager stack in float64: outputs of every batch, or in training loss and gradients of one step."""
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
     enter(Phase.BUILD)
-    _, _, program, batches = _build(request, stack, "float64")
+    _, _, program, batches = build(request, stack, "float64")
     enter(Phase.PARITY)
     assert request.arrays is not None
     if request.cell.mode is Mode.TRAINING:
@@ -165,7 +169,8 @@ def reference(request: Request, enter: Enter) -> None:
     parity.save(Path(request.arrays), outputs)
 
 
-def _build(request: Request, stack: Stack[Any], precision: Precision) -> tuple[Model, int, Any, list[Any]]:
+def build(request: Request, stack: Stack[Any], precision: Precision) -> tuple[Model, int, Any, list[Any]]:
+    """(model, bytes of its weights, program, batches: those that take turns, then those unseen)."""
     settings = request.settings
     model: Model = load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size)
     weights = Weights(model.weights(Draw(settings.seed)))
@@ -203,9 +208,3 @@ def _asynchrony(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Asyn
 
 def _busy(before: dict[str, float], after: dict[str, float], wall_s: float) -> int:
     return sum(1 for thread, used in after.items() if used - before.get(thread, 0.0) > 0.05 * wall_s)
-
-
-def _with_recompiles(diagnostics: Any, recompiles: int) -> Any:
-    from dataclasses import replace
-
-    return diagnostics if diagnostics.recompiles is None else replace(diagnostics, recompiles=recompiles)

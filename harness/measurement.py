@@ -9,32 +9,6 @@ from statistics import median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphBreak:
-    """One place where the compiler gave the program back to Python, or to the host."""
-
-    kind: str
-    reason: str
-    where: str  # the user's file:line, relative to the project
-    count: int = 1
-    code: str | None = None  # the framework's own name for it, such as Dynamo's GB0059
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnostics:
-    """Graphs, breaks, recompiles; None where the stack has no such notion (eager captures nothing)."""
-
-    graphs: int | None = None
-    breaks: tuple[GraphBreak, ...] = ()
-    recompiles: int | None = None  # compilations after the first call, all before timing
-    cache_hits: int | None = None  # compiled code taken from a disk cache
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def break_count(self) -> int:
-        return sum(b.count for b in self.breaks)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """Resident bytes of the cell's own process (VmHWM, reset per phase); device bytes from the allocator."""
 
@@ -138,7 +112,6 @@ class Measurement:
     memory: Memory
     parity: Parity | None
     asynchrony: Asynchrony
-    diagnostics: Diagnostics
     contention: Contention
     threads: Threads
     caches: Caches

@@ -13,7 +13,7 @@ from harness.environment import default_threads
 from harness.errors import UsageError
 from harness.launch import memory_limit
 from harness.model import SIZES
-from harness.session import Plan
+from harness.plan import Plan
 from harness.store import Store
 from harness.trial import Settings
 
@@ -60,6 +60,15 @@ RUN: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "where runs are kept while they go on (default: .bakeoff)",
     },
+    "--keep-artifacts": {
+        "metavar": "DIR",
+        "help": "keep what each stack generated (sources, graphs, HLO, MLIR) in DIR/<cell>/, with DIR/index.md",
+    },
+    "--no-diagnosis": {
+        "action": "store_true",
+        "default": False,
+        "help": "no second, untimed child per cell that finds where and why a program breaks and what it compiled to",
+    },
     "--resume": {"action": "store_true", "default": False, "help": "go on with the latest unfinished run of the same settings"},
 }
 
@@ -91,6 +100,8 @@ def plan(option: Callable[[str], Any]) -> Plan:
         modes=_modes(option("modes")),
         trials=_at_least(1, option("trials"), "--trials"),
         all_stacks=list(stacks),
+        diagnose=not option("no_diagnosis"),
+        artifacts=_folder(option("keep_artifacts"), "--keep-artifacts"),
         interpreters=_interpreters(option("interpreter"), {stack.framework for stack in stacks}),
     )
 
@@ -116,6 +127,17 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         timeout_s=option("timeout_s"),
         memory_limit_bytes=memory_limit(),
     )
+
+
+def _folder(path: str | None, flag: str) -> Path | None:
+    if path is None:
+        return None
+    folder = Path(path).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
+    return folder
 
 
 def _modes(wanted: str) -> list[Mode]:

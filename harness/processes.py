@@ -44,6 +44,7 @@ def run(
     timeout_s: float,
     memory_limit_bytes: int | None,
     on_phase: Callable[[Phase], None],
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Exit:
     """Run `argv` on `cpus`, in a session of its own, until it ends or a limit ends it. Raises OSError if it cannot start.
 
@@ -72,7 +73,7 @@ def run(
         while not watch.wait(WATCH_S):
             if memory_limit_bytes is not None and watch.resident() > memory_limit_bytes:
                 end = "out of memory"
-            elif time.monotonic() - started > timeout_s:
+            elif time.monotonic() - started > timeout_s or cancelled():
                 end = "timeout"
             if end != "exited":
                 _stop(child)

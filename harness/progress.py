@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from statistics import mean, median
 
-from harness.trial import Phase, Start, Trial
+from harness.trial import Diagnosis, Phase, Start, Trial
 
 
 class Progress:
     """Told by the session what happens; tells the user."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+        self.say = say
         self._live = sys.__stderr__ is not None and sys.__stderr__.isatty()
         self._left = self._total = 0
         self._walls: list[float] = []
@@ -51,8 +51,23 @@ class Progress:
         if self._live:
             self._write("")
         now = self._now or f"[{self._total - self._left}/{self._total}] {trial.cell}"
-        self._say(f"{now}: {told(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}")
+        self.say(f"{now}: {told(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}")
         self._now = ""
+
+    def expect_diagnoses(self, cells: int) -> None:
+        """How many diagnosing children are to come."""
+        self._left = self._total = cells
+        self._now = ""
+
+    def diagnosed(self, diagnosis: Diagnosis) -> None:
+        """A diagnosing child has ended."""
+        self._left -= 1
+        told = diagnosis.failure.message.splitlines()[0][:120] if diagnosis.failure else ""
+        if diagnosis.diagnostics is not None:
+            count = diagnosis.diagnostics.break_count
+            told = f"{count} break{'s' * (count != 1)}"
+        left = f"{self._total - self._left}/{self._total}"
+        self.say(f"[{left}] {diagnosis.cell} diagnosed: {told} · {diagnosis.wall_s:.1f} s")
 
     def _eta(self) -> str:
         if not self._walls or not self._left:

@@ -15,7 +15,8 @@ from harness.cell import Cell, Mode
 from harness.discover import ROOT
 from harness.errors import BY_STATUS, UsageError
 from harness.gaps import ExpectedBreaks, Gap, read_breaks, read_gaps
-from harness.session import Plan, Session
+from harness.plan import Plan
+from harness.session import Session
 from harness.summary import CellResult, by_cell
 from harness.trial import Start, Status
 

@@ -12,11 +12,12 @@ from harness.trial import Settings, Start
 
 
 class Job(StrEnum):
-    """The four kinds of children."""
+    """The kinds of children."""
 
     MEASURE = "measure"
     REFERENCE = "reference"  # float64 eager outputs, or loss and gradients in mode training
     BASELINE = "baseline"  # peak memory of a process that only imported the framework
+    DIAGNOSE = "diagnose"  # the same program with collectors on, untimed
     TOOLCHAIN = "toolchain"  # once-per-machine cost
 
 

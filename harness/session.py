@@ -11,40 +11,23 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from harness import store
 from harness.cell import Cell, Mode
+from harness.diagnosing import Diagnosing, write_index
+from harness.diagnostics import joined
 from harness.discover import ROOT, Source, StackSource
 from harness.environment import cpu_model
 from harness.launch import Launcher
+from harness.plan import Plan
 from harness.progress import Progress
 from harness.steady import VERIFYING_TRIALS
 from harness.store import RunFolder, Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Failure, Settings, Start, Status, Toolchain, Trial
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to be measured."""
-
-    settings: Settings
-    models: Sequence[Source]
-    stacks: Sequence[StackSource]
-    modes: Sequence[Mode]
-    trials: int = 1
-    warm: bool = True  # also from the disk caches that a cold trial left, where the stack has some
-    all_stacks: Sequence[StackSource] = ()  # where an eager reference may come from
-    interpreters: Mapping[str, str] = field(default_factory=dict)
-    cells: frozenset[Cell] | None = None  # only these of models × stacks × modes; None for all
-
-    def selected(self) -> list[tuple[Cell, Source, StackSource]]:
-        """The cells in order: model by model."""
-        every = [(Cell(m.name, s.name, mode), m, s) for mode in self.modes for m in self.models for s in self.stacks]
-        return [row for row in every if self.cells is None or row[0] in self.cells]
+from harness.trial import Diagnosis, Failure, Start, Status, Toolchain, Trial
 
 
 class Session:
@@ -52,9 +35,10 @@ class Session:
 
     def __init__(self, plan: Plan, root: Store, *, resume: bool = False, say: Callable[[str], None] = print) -> None:
         self.plan = plan
-        cells = [str(cell) for cell, *_ in plan.selected()]
+        cells = sorted({str(cell) for cell, *_ in plan.selected()} | set(map(str, plan.only_diagnosed)))
         self.folder: RunFolder = (root.resume if resume else root.begin)(plan.settings, cells, plan.trials)
         self.trials: list[Trial] = list(self.folder.trials()) if resume else []
+        self.diagnoses: list[Diagnosis] = list(self.folder.diagnoses()) if resume else []
         self.toolchains: list[Toolchain] = []
         self.wall_s = 0.0
         self._root = root
@@ -82,11 +66,12 @@ class Session:
         todo = [row for row in rows if not self._done(row[1], row[0], row[3])]
         self._progress.expect(len(todo))
         try:
-            for stack in dict.fromkeys(stack for *_, stack in rows):
+            for stack in dict.fromkeys(stack for *_, stack in (*rows, *((0, *row) for row in self.plan.to_diagnose()))):
                 self._once_per_machine(stack)
             for index, cell, model, stack in todo:
                 self._cell(index, cell, model, stack)
             self._verify()
+            self._diagnose()
             self.folder.finish()
         finally:
             self.wall_s = time.monotonic() - started
@@ -145,6 +130,38 @@ class Session:
                 self._progress.begin(f"{cell}", Start.WARM, index)
                 warm = self._launcher.measure(cell, model, stack, index, private, Start.WARM, reference)
                 self._keep(replace(warm, baseline_bytes=baseline))
+
+    def _diagnose(self) -> None:
+        """One diagnosing child per cell that was measured or refused, or is only to be diagnosed. Nothing in it is timed."""
+        first = {t.cell: t for t in self.trials if t.index == 0 and t.start is Start.COLD and not t.diagnosed}
+        done = {d.cell for d in self.diagnoses}
+        todo = []
+        for cell, model, stack in self.plan.to_diagnose():
+            trial = first.get(cell)
+            told = trial is not None and (trial.measurement or (trial.failure and trial.failure.status is Status.UNSUPPORTED))
+            if told or (cell in self.plan.only_diagnosed and cell not in done and self._baseline(stack)[1] is None):
+                todo.append((cell, model, stack))
+        self._progress.expect_diagnoses(len(todo))
+        for diagnosis in Diagnosing(self._launcher, self._seeds, self.plan.artifacts).of(todo):
+            if diagnosis.cell in first:
+                self._replace(first[diagnosis.cell], diagnosis)
+            else:
+                self.folder.save_diagnosis(diagnosis)
+                self.diagnoses.append(diagnosis)
+            self._progress.diagnosed(diagnosis)
+        if self.plan.artifacts is not None and todo:
+            self._progress.say(f"generated code: {write_index(self.plan.artifacts)}")
+
+    def _replace(self, trial: Trial, diagnosis: Diagnosis) -> None:
+        """The trial with what its diagnosis found. A child that died says so in a remark; the measurement stands."""
+        failure = diagnosis.failure
+        why_not = f"the diagnosing child failed: {failure.message}" if failure and diagnosis.diagnostics is None else ""
+        if trial.measurement is not None and failure and diagnosis.diagnostics:
+            why_not = f"the diagnosing child was refused what the timed one was not: {failure.message}"
+        record = joined(trial.diagnostics, diagnosis.diagnostics, why_not)
+        after = replace(trial, diagnostics=record, diagnosed=True)
+        self.trials[self.trials.index(trial)] = after
+        self.folder.save(after)
 
     def _keep(self, trial: Trial) -> None:
         self.folder.save(trial)

@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from harness.cell import Mode
-from harness.measurement import Diagnostics
+from harness.diagnostics import CompilePhase, Diagnostics, GraphBreak
 from harness.model import Array, Arrays, Batch, Model, Weights
 
 Program = TypeVar("Program")
@@ -66,9 +67,33 @@ class Stack(ABC, Generic[Program]):
         """A counter that moves whenever this stack captures or compiles. Read outside the clock."""
         return 0
 
-    def diagnose(self, program: Program) -> Diagnostics:
-        """After the clock has stopped. Raises Unsupported where the compiler silently fell back to eager."""
+    def phases(self, program: Program) -> tuple[CompilePhase, ...]:
+        """What the first call consisted of, by the stack's own counters. Read outside the clock, right after that call."""
+        return ()
+
+    def account(self, program: Program) -> Diagnostics:
+        """What counters tell that the framework keeps anyway. In the timed child, after the clock has stopped.
+
+        Raises Unsupported where the compiler silently fell back to eager.
+        """
         return Diagnostics()
+
+    # The diagnosing child, for stacks whose file says DIAGNOSES = True: the same program once more, with collectors on.
+
+    def watch(self, folder: Path) -> None:
+        """Switch collectors on, before anything is built. What they write goes to `folder`."""
+
+    def bare(self, program: Program) -> Step:
+        """The same step without the compiler."""
+        raise NotImplementedError(f"{type(self).__name__} has no step without its compiler")
+
+    def diagnose(self, program: Program, step: Step, batch: Any) -> Diagnostics:
+        """Places, reasons and code, after `step` has seen every batch; generated files go to the folder given to `watch`."""
+        return Diagnostics()
+
+    def refused(self, program: Program, error: Exception) -> tuple[GraphBreak, ...]:
+        """Where and why, for an exception of `compile` or of a step that `refusal` calls Unsupported."""
+        return ()
 
     def gradients(self, program: Program, batch: Any) -> Arrays:
         """Loss and gradients of one training step in canonical layout, for the port test and training parity."""

@@ -2,6 +2,7 @@
 
 .bakeoff/runs/<time>/run.json            settings, and whether the run came to its end
 .bakeoff/runs/<time>/trials/*.json       Ctrl-C loses one trial at most; --resume goes on from here
+.bakeoff/runs/<time>/diagnoses/*.json   of cells that are only diagnosed
 .bakeoff/runs/<time>/logs/*.log          what the children printed
 .bakeoff/runs/<time>/references/*.npz    float64 outputs, until the run is finished; scratch/ holds private caches
 .bakeoff/machine/<key>/                  once-per-machine toolchain files, and toolchain.json with what they cost
@@ -19,7 +20,7 @@ from typing import TextIO, TypeVar
 import msgspec
 
 from harness.errors import UsageError
-from harness.trial import Settings, Toolchain, Trial
+from harness.trial import Diagnosis, Settings, Toolchain, Trial
 
 T = TypeVar("T")
 
@@ -65,6 +66,16 @@ class RunFolder:
             with contextlib.suppress(UsageError):
                 yield read(path, Trial)
 
+    def save_diagnosis(self, diagnosis: Diagnosis) -> None:
+        """Write the file of a cell that is only diagnosed."""
+        write(self.path / "diagnoses" / f"{diagnosis.cell}.json", diagnosis)
+
+    def diagnoses(self) -> Iterator[Diagnosis]:
+        """Those already made."""
+        for path in sorted((self.path / "diagnoses").glob("*.json")):
+            with contextlib.suppress(UsageError):
+                yield read(path, Diagnosis)
+
     def finish(self) -> None:
         """Mark the run as complete: nothing is left for --resume, and the references may go."""
         shutil.rmtree(self.references, ignore_errors=True)
@@ -106,7 +117,7 @@ class Store:
         now = datetime.datetime.now(datetime.UTC)
         path = self.root / "runs" / now.strftime("%Y%m%dT%H%M%S.%f")
         try:
-            for part in ("trials", "logs", "references", "scratch"):
+            for part in ("trials", "diagnoses", "logs", "references", "scratch"):
                 (path / part).mkdir(parents=True)
             self.machine.mkdir(exist_ok=True)
         except OSError as error:

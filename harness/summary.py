@@ -6,6 +6,7 @@ from functools import cached_property
 from statistics import mean, median, quantiles
 
 from harness.cell import Cell
+from harness.diagnostics import Diagnostics
 from harness.measurement import Measurement
 from harness.steady import Steadiness, judge
 from harness.trial import Start, Status, Trial
@@ -115,10 +116,15 @@ class CellResult:
         return max(0, int(median(peaks[0])) - baseline), max(0, int(median(peaks[1])) - baseline)
 
     @property
+    def diagnostics(self) -> Diagnostics | None:
+        """Of the first cold trial, which the diagnosing child's findings are joined to."""
+        return self.trials[0].diagnostics
+
+    @property
     def break_count(self) -> int | None:
-        """Graph breaks and fallbacks; None for eager, which captures nothing."""
-        diagnostics = self.measurements[0].diagnostics
-        return None if diagnostics.graphs is None else diagnostics.break_count
+        """Breaks of every kind; None for eager, which captures nothing."""
+        found = self.diagnostics
+        return None if found is None or found.graphs is None else found.break_count
 
 
 def by_cell(trials: Iterable[Trial]) -> dict[Cell, CellResult]:
@@ -158,7 +164,8 @@ def _of_trial(trial: Trial) -> tuple[Status, str]:
             return Status.WRONG, f"{output} has another shape, or is not finite where the reference is"
         tolerance = f"tolerance {measurement.parity.tolerance:g}"
         return Status.WRONG, f"{output} is off by {worst.error:.2g} of the largest reference value; {tolerance}"
-    hits = measurement.diagnostics.cache_hits
+    diagnostics = trial.diagnostics or Diagnostics()
+    hits = diagnostics.cache_hits
     if hits and trial.start is Start.COLD:
         return Status.ERROR, f"a cold trial took {hits} compilations from a cache"
     if hits == 0 and trial.start is Start.WARM:
@@ -172,7 +179,7 @@ def _of_trial(trial: Trial) -> tuple[Status, str]:
             Status.RECOMPILED,
             f"compiled {moved} more time{'s' * (moved > 1)} for batches of the same shape with other values",
         )
-    if measurement.diagnostics.graphs is not None and not measurement.compilations_after:
+    if diagnostics.graphs is not None and not measurement.compilations_after:
         return Status.ERROR, "the stack captured graphs, but its compile counter says that nothing was ever compiled"
     return _threads(measurement)
 

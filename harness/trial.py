@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.cell import Cell
+from harness.diagnostics import Diagnostics
 from harness.measurement import Measurement
 
 
@@ -97,9 +98,25 @@ class Trial:
     framework: str
     eager: bool = False  # is the stack its framework's baseline?
     measurement: Measurement | None = None
+    diagnostics: Diagnostics | None = None  # of a failed trial, too, where the diagnosing child could tell why
+    diagnosed: bool = False  # has a diagnosing child run?
     failure: Failure | None = None
     environment: Environment | None = None
     baseline_bytes: int | None = None  # peak of a child that only imported the framework
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What a diagnosing child found of one cell; of a measured cell it is joined into its first trial."""
+
+    cell: Cell
+    settings: Settings
+    framework: str
+    wall_s: float
+    finished_at: str
+    diagnostics: Diagnostics | None = None
+    failure: Failure | None = None  # unsupported with diagnostics: a finding
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

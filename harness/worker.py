@@ -116,8 +116,16 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
     if request.job is Job.REFERENCE:
         measure.reference(request, reporter.enter)
         return {}
-    measurement = measure.measurement(request, private, found, reporter.enter)
-    return {"measurement": dataclasses.asdict(measurement)}
+    if request.job is Job.DIAGNOSE:
+        from harness import diagnose
+
+        return _plain(diagnose.diagnosis(request, private, reporter.enter))
+    measurement, diagnostics = measure.measurement(request, private, found, reporter.enter)
+    return _plain({"measurement": measurement, "diagnostics": diagnostics})
+
+
+def _plain(records: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if record is None else dataclasses.asdict(record) for name, record in records.items()}
 
 
 if __name__ == "__main__":

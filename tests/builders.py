@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness.cell import Cell, Mode
-from harness.measurement import Asynchrony, Caches, Check, Contention, Diagnostics, Measurement, Memory, Parity, Threads
+from harness.diagnostics import Diagnostics
+from harness.measurement import Asynchrony, Caches, Check, Contention, Measurement, Memory, Parity, Threads
 from harness.trial import Settings, Start, Trial
 
 SETTINGS = Settings(size="small", batch_size=None, device="cpu", threads=1, timeout_s=300.0)
@@ -36,7 +37,6 @@ def measurement(step_s: Sequence[float] = (0.001,) * 100, **changes: Any) -> Mea
         ),
         parity=Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=1e-7),)),
         asynchrony=Asynchrony(fetch_s=1e-6, copy_s=1e-6),
-        diagnostics=Diagnostics(graphs=1, recompiles=0),
         contention=Contention(wall_s=1.0, cpu_s=1.0, involuntary_switches=0, load_1min=0.0, pressure_s=None),
         threads=Threads(requested=1, affinity=1),
         caches=Caches(found_files=0, found_bytes=0, left_files=0, left_bytes=0),
@@ -55,6 +55,7 @@ def trial(found: Measurement | None, model: str = "toy", stack: str = "compiler"
         finished_at="2026-01-01T00:00:00+00:00",
         framework="numpy",
         measurement=found,
+        diagnostics=Diagnostics(graphs=1, recompiles=0),
         baseline_bytes=2**20,
     )
     return replace(base, **changes)

@@ -7,7 +7,8 @@ import pytest
 
 from harness.cell import Mode
 from harness.discover import Source, StackSource
-from harness.session import Plan, Session
+from harness.plan import Plan
+from harness.session import Session
 from harness.store import Store
 from harness.summary import CellResult, by_cell
 from harness.trial import Settings

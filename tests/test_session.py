@@ -14,7 +14,8 @@ import pytest
 from harness.caches import Private
 from harness.cell import Cell, Mode
 from harness.launch import Launcher
-from harness.session import Plan, Session
+from harness.plan import Plan
+from harness.session import Session
 from harness.store import Store
 from harness.summary import CellResult
 from harness.trial import Start, Status
@@ -106,7 +107,8 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 from harness.cell import Mode
-from harness.session import Plan, Session
+from harness.plan import Plan
+from harness.session import Session
 from harness.store import Store
 from tests.conftest import TOY, planted, settings
 folder = Path(sys.argv[1])

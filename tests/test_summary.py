@@ -2,8 +2,9 @@
 
 import pytest
 
+from harness.diagnostics import Diagnostics
 from harness.matrix import Matrix
-from harness.measurement import Check, Diagnostics, Parity
+from harness.measurement import Check, Parity
 from harness.summary import break_even_steps, by_cell, tenth_percentile
 from harness.trial import Failure, Phase, Start, Status
 from tests.builders import measurement, trial
@@ -53,9 +54,9 @@ def test_without_reference_there_is_no_speed() -> None:
 
 
 def eager_and_compiled(step_s: float) -> Matrix:
-    eager = measurement((0.01,) * 100, first_call_s=0.02, diagnostics=Diagnostics(), unseen_step_s=(0.01,))
+    eager = measurement((0.01,) * 100, first_call_s=0.02, unseen_step_s=(0.01,))
     compiled = measurement((step_s,) * 100, first_call_s=1.0, unseen_step_s=(step_s,))
-    return Matrix.of([trial(eager, stack="eager", eager=True), trial(compiled)])
+    return Matrix.of([trial(eager, stack="eager", eager=True, diagnostics=Diagnostics()), trial(compiled)])
 
 
 def test_break_even() -> None:
@@ -90,8 +91,8 @@ def test_narrow_terminals_get_several_tables() -> None:
 
 
 def test_a_warm_start_that_found_nothing_is_an_error() -> None:
-    cold = trial(measurement(diagnostics=Diagnostics(graphs=1, cache_hits=0)))
-    warm = trial(measurement(diagnostics=Diagnostics(graphs=1, cache_hits=0)), start=Start.WARM)
+    cold = trial(measurement(), diagnostics=Diagnostics(graphs=1, cache_hits=0))
+    warm = trial(measurement(), diagnostics=Diagnostics(graphs=1, cache_hits=0), start=Start.WARM)
     (result,) = by_cell([cold, warm]).values()
     assert (result.status, result.reason) == (
         Status.ERROR,

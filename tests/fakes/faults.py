@@ -76,7 +76,7 @@ class Compiler(Eager):
     def compilations(self, program: Program) -> int:
         return program.compiled
 
-    def diagnose(self, program: Program) -> Diagnostics:
+    def account(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=0)
 
 
@@ -305,7 +305,7 @@ class SleepsInBuild(Compiler):
 class HitsACache(Compiler):
     """Keeps compiled code where no private folder can hide it, but counts its hits honestly."""
 
-    def diagnose(self, program: Program) -> Diagnostics:
+    def account(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=1)
 
 
@@ -321,7 +321,7 @@ class CachesOnDisk(Compiler):
             entry.write_text("compiled")
         return Eager.compile(self, program)
 
-    def diagnose(self, program: Program) -> Diagnostics:
+    def account(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=self.hits)
 
 
@@ -422,7 +422,7 @@ class RaisesInFetch(Compiler):
 
 
 class RaisesInDiagnose(Compiler):
-    def diagnose(self, program: Program) -> Diagnostics:
+    def account(self, program: Program) -> Diagnostics:
         raise RuntimeError("planted in diagnose")
 
 

@@ -1,0 +1,82 @@
+"""Dynamo's structured trace, read in process: graph breaks and skipped frames with their places, graphs, generated code.
+
+It is the stream that TORCH_TRACE writes and tlparse reads, and the only source that misses nothing: `torch._dynamo.explain`
+leaves out skipped frames. Every record is turned into a string, so that it is on in the diagnosing child alone.
+"""
+
+import json
+import logging
+import re
+from collections import Counter
+from typing import Any
+
+from harness import GraphBreak, Kind, Recompile, merged, where
+
+SITE = re.compile(r"in user code at (?P<file>.+?):(?P<line>\d+)\n")
+FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+CODE = re.compile(r"/gb/gb(\d+)\.html")
+HINT = re.compile(r"^ *Hint: (.*)$", re.MULTILINE)
+SKIPPED = ("falling back to eager", "will skip tracing the frame")
+TRIGGER = re.compile(r"^(?:\d+/\d+: )?(?P<guard>[^\n#]*)")
+GENERIC = "Please report an issue to PyTorch"  # a hint that helps nobody who reads it here
+
+
+class Trace(logging.Handler):
+    """Keeps the records. Attaching it is what switches the trace on."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.records: list[tuple[dict[str, Any], str]] = []
+        logging.getLogger("torch.__trace").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        metadata = getattr(record, "metadata", None)
+        if metadata is not None:
+            self.records.append((dict(metadata), getattr(record, "payload", None) or ""))
+
+    def payloads(self, kind: str) -> list[tuple[str, str]]:
+        """(compile id such as 0_1, text) of the records of one kind, or of the artifacts of one name."""
+        return [(_id(m), text) for m, text in self.records if kind in m or m.get("artifact", {}).get("name") == kind]
+
+    def breaks(self) -> tuple[GraphBreak, ...]:
+        """Every break and skipped frame."""
+        return merged(graph_break(text) for _, text in self.payloads("dynamo_graph_break_reason"))
+
+    def recompiles(self) -> tuple[Recompile, ...]:
+        """What guards failed, and where the code is that was compiled again."""
+        found: Counter[tuple[str, str]] = Counter()
+        for _, text in self.payloads("recompile_reasons"):
+            reasons = json.loads(text) if text.lstrip().startswith("[") else [text]
+            guard = TRIGGER.search(str(reasons[0]))
+            sites = FRAME.findall(str(reasons[0]))
+            place = where(sites[-1][0], int(sites[-1][1])) if sites else ""
+            found[guard["guard"].strip() if guard else str(reasons[0]).splitlines()[0], place] += 1
+        return tuple(Recompile(trigger=trigger, where=place, count=n) for (trigger, place), n in found.items())
+
+
+def graph_break(text: str) -> GraphBreak:
+    """What Dynamo says of a break, as a record. Its first line may be a wrapper: the code and the last sentence count."""
+    site = SITE.search(text)
+    frames = FRAME.findall(text.partition("Traceback (most recent call last)")[0])
+    file, line = (site["file"], site["line"]) if site else frames[-1] if frames else ("an unknown place", "0")
+    code = CODE.search(text)
+    body = text.partition("User code traceback:")[0]
+    hints = [hint.strip() for hint in HINT.findall(body) if GENERIC not in hint]
+    return GraphBreak(
+        kind=Kind.SKIPPED_FRAME if any(words in text for words in SKIPPED) else Kind.GRAPH_BREAK,
+        reason=_reason(text),
+        where=where(file, int(line)),
+        code=f"GB{code[1]}" if code else None,
+        hint=hints[0] if hints else "",
+    )
+
+
+def _reason(text: str) -> str:
+    """The sentence that says what broke; wrappers such as "Encountered graph break when ..." come before it."""
+    head = text.partition("Graph Break Reason:")[2].partition("\n  Explanation:")[0]
+    lines = [line.strip() for line in head.splitlines() if line.strip()]
+    return lines[-1] if lines else text.strip().splitlines()[0]
+
+
+def _id(metadata: dict[str, Any]) -> str:
+    return f"{metadata.get('frame_id', 'x')}_{metadata.get('frame_compile_id', 'x')}"

@@ -1,0 +1,43 @@
+"""In the diagnosing child: the same program once more, untimed and with collectors on."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness import effects
+from harness.caches import Private
+from harness.diagnostics import Diagnostics, merged
+from harness.discover import load
+from harness.errors import Unsupported
+from harness.measure import ROTATING, build
+from harness.request import Request
+from harness.stack import Stack
+from harness.trial import Failure, Phase, Status
+
+WARM_UP_TURNS = 5  # of the rotating batches: as many steps as the timed child's shortest warm-up
+
+
+def diagnosis(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
+    """{"diagnostics": Diagnostics, "failure": Failure | None}; a refusal of the model is a finding, not an error."""
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    private.artifacts.mkdir()
+    stack.watch(private.artifacts)
+    enter(Phase.BUILD)
+    _, _, program, batches = build(request, stack, "float32")
+    enter(Phase.COMPILE)
+    try:
+        step = stack.compile(program)
+        for batch in (*batches[:ROTATING] * WARM_UP_TURNS, *batches[ROTATING:]):
+            stack.synchronize(step(batch))
+    except Exception as error:  # the stack says whether that is a refusal; else it is raised again
+        refusal = stack.refusal(error)
+        if not isinstance(refusal, Unsupported):
+            raise refusal from error
+        found = Diagnostics(graphs=0, captured_share=0.0, breaks=merged(stack.refused(program, error)))
+        said = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=str(refusal))
+        return {"diagnostics": found, "failure": said}
+    enter(Phase.DIAGNOSE)
+    found = stack.diagnose(program, step, batches[0])
+    lost = effects.lost(stack.bare(program), step, batches[0], Path(request.model_path), getattr(program, "module", None))
+    return {"diagnostics": replace(found, breaks=merged((*found.breaks, *lost))), "failure": None}

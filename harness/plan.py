@@ -1,0 +1,41 @@
+"""What is to be measured and diagnosed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.cell import Cell, Mode
+from harness.discover import Source, StackSource
+from harness.trial import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be measured."""
+
+    settings: Settings
+    models: Sequence[Source]
+    stacks: Sequence[StackSource]
+    modes: Sequence[Mode]
+    trials: int = 1
+    warm: bool = True  # also from the disk caches that a cold trial left, where the stack has some
+    all_stacks: Sequence[StackSource] = ()  # where an eager reference may come from
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    cells: frozenset[Cell] | None = None  # only these of models × stacks × modes; None for all
+    only_diagnosed: frozenset[Cell] = frozenset()  # further ones that are not timed
+    gallery: Sequence[Source] = ()  # their models
+    diagnose: bool = True
+    artifacts: Path | None = None  # keep generated code there
+
+    def selected(self) -> list[tuple[Cell, Source, StackSource]]:
+        """The cells in order: model by model."""
+        every = [(Cell(m.name, s.name, mode), m, s) for mode in self.modes for m in self.models for s in self.stacks]
+        return [row for row in every if self.cells is None or row[0] in self.cells]
+
+    def to_diagnose(self) -> list[tuple[Cell, Source, StackSource]]:
+        """The cells whose stacks can tell more, timed or not."""
+        rows = self.selected() if self.diagnose else []
+        known = {cell for cell, *_ in rows}
+        every = [(Cell(m.name, s.name, mode), m, s) for mode in Mode for m in self.gallery for s in self.all_stacks]
+        rows += [row for row in every if row[0] in self.only_diagnosed - known]
+        return [row for row in rows if row[2].diagnoses]

@@ -1,0 +1,1 @@
+"""One network for each known way to break graph capture: what breaks, and how each compiler reports it."""

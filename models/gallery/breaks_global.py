@@ -1,0 +1,57 @@
+"""The network counts its steps in a global variable of its file.
+
+No graph break: Dynamo guards on the count, recompiles at each call and gives up at its limit. The others count the trace alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import Sizes, Weights
+from models.gallery._shared import Gallery
+
+STEPS = 0
+
+
+class Global(Gallery):
+    def torch(self) -> Any:
+        import torch
+        from torch import nn
+
+        shape = self
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = nn.Linear(shape.width, shape.width)
+                self.outer = nn.Linear(shape.width, 10)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                global STEPS
+                hidden = torch.relu(self.inner(x))
+                STEPS += 1  # breaks here
+                return self.outer(hidden)
+
+        return Net()
+
+    def tensorflow(self, weights: Weights) -> Any:
+        import tensorflow as tf
+
+        from models._tensorflow import Dense
+
+        class Net(tf.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = Dense(weights, "inner")
+                self.outer = Dense(weights, "outer")
+
+            def __call__(self, x: tf.Tensor) -> tf.Tensor:
+                global STEPS
+                hidden = tf.nn.relu(self.inner(x))
+                STEPS += 1  # breaks here
+                return self.outer(hidden)
+
+        return Net()
+
+
+MODEL = Sizes(small=Global(batch_size=8, width=16), full=Global(batch_size=64, width=256))
