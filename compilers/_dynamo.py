@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from harness import GraphBreak, Kind, Recompile, merged, where
+from harness import GraphBreak, Kind, Recompile, is_users, merged, where
 
 SITE = re.compile(r"in user code at (?P<file>.+?):(?P<line>\d+)\n")
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -48,27 +48,33 @@ class Trace(logging.Handler):
         for _, text in self.payloads("recompile_reasons"):
             reasons = json.loads(text) if text.lstrip().startswith("[") else [text]
             guard = TRIGGER.search(str(reasons[0]))
-            sites = FRAME.findall(str(reasons[0]))
-            place = where(sites[-1][0], int(sites[-1][1])) if sites else ""
+            place = users_place(str(reasons[0])) if FRAME.search(str(reasons[0])) else ""
             found[guard["guard"].strip() if guard else str(reasons[0]).splitlines()[0], place] += 1
         return tuple(Recompile(trigger=trigger, where=place, count=n) for (trigger, place), n in found.items())
 
 
 def graph_break(text: str) -> GraphBreak:
     """What Dynamo says of a break, as a record. Its first line may be a wrapper: the code and the last sentence count."""
-    site = SITE.search(text)
-    frames = FRAME.findall(text.partition("Traceback (most recent call last)")[0])
-    file, line = (site["file"], site["line"]) if site else frames[-1] if frames else ("an unknown place", "0")
     code = CODE.search(text)
     body = text.partition("User code traceback:")[0]
     hints = [hint.strip() for hint in HINT.findall(body) if GENERIC not in hint]
     return GraphBreak(
         kind=Kind.SKIPPED_FRAME if any(words in text for words in SKIPPED) else Kind.GRAPH_BREAK,
         reason=_reason(text),
-        where=where(file, int(line)),
+        where=users_place(text),
         code=f"GB{code[1]}" if code else None,
         hint=hints[0] if hints else "",
     )
+
+
+def users_place(text: str) -> str:
+    """The innermost line of the user's own files in Dynamo's account of a break, of a guard or of an exception."""
+    site = SITE.search(text)
+    if site and is_users(site["file"]):
+        return where(site["file"], int(site["line"]))
+    frames = FRAME.findall(text.partition("Traceback (most recent call last)")[0]) or FRAME.findall(text)
+    users = [(file, line) for file, line in frames if is_users(file)] or frames
+    return where(users[-1][0], int(users[-1][1])) if users else "an unknown place"
 
 
 def _reason(text: str) -> str:

@@ -15,10 +15,24 @@ import torch._dynamo
 import torch._inductor.compile_fx
 
 from compilers import _torch_private as private
-from compilers._dynamo import Trace
+from compilers._dynamo import CODE, HINT, Trace, users_place
 from compilers._torch import TorchProgram, TorchStack
-from harness import Compiled, CompilePhase, Diagnostics, Kind, Model, Setup, Step, Unsupported, Weights
+from harness import (
+    Compiled,
+    CompilePhase,
+    Diagnostics,
+    GraphBreak,
+    Kind,
+    Model,
+    Recompile,
+    Setup,
+    Step,
+    Unsupported,
+    Weights,
+    merged,
+)
 
+STATE = "keep what changes from call to call in a tensor, or out of the compiled function"
 LIMIT = "recompile limit"  # of Dynamo, after which a frame silently runs eager
 
 COMPILER = "C++ or Triton compile"
@@ -105,6 +119,23 @@ class InductorStack(TorchStack):
             cache_hits=int(counters["inductor"]["fxgraph_cache_hit"] + counters["aot_autograd"]["autograd_cache_hit"]),
         )
 
+    def refusal(self, error: Exception) -> Exception:
+        if isinstance(error, private.capture_errors()):
+            return Unsupported(f"Dynamo stops at {users_place(str(error))}: {_first_line(error)}")
+        return error
+
+    def refused(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
+        code = CODE.search(str(error))
+        return (
+            GraphBreak(
+                kind=Kind.TRACE_ERROR,
+                reason=_first_line(error),
+                where=users_place(str(error)),
+                code=f"GB{code[1]}" if code else type(error).__name__,
+                hint=next(iter(HINT.findall(str(error))), ""),
+            ),
+        )
+
     def watch(self, folder: Path) -> None:
         self.trace, self.folder = Trace(), folder
         private.after_fusion(self._count_fused)
@@ -118,7 +149,7 @@ class InductorStack(TorchStack):
         return Diagnostics(
             graphs=int(counters["stats"]["unique_graphs"]),
             captured_share=self._captured_share(program, step, batch),
-            breaks=self.trace.breaks(),
+            breaks=merged((*self.trace.breaks(), *self._gave_up())),
             recompile_triggers=self.trace.recompiles(),
             compiled=Compiled(
                 operations_captured=private.operations_before_fusion(),
@@ -133,6 +164,20 @@ class InductorStack(TorchStack):
                 },
             ),
         )
+
+    def _gave_up(self) -> list[GraphBreak]:
+        """Functions that Dynamo compiled again until its limit, and what it compiled them for."""
+        assert self.trace is not None
+        if not any(LIMIT in text.lower() for text in private.counters()["unimplemented"]):
+            return []
+        causes: dict[str, list[Recompile]] = {}
+        for again in self.trace.recompiles():
+            causes.setdefault(again.where, []).append(again)
+        place, triggers = max(causes.items(), key=lambda pair: sum(r.count for r in pair[1]), default=("an unknown place", []))
+        times = sum(r.count for r in triggers)
+        why = triggers[0].trigger if triggers else "no guard logged"
+        reason = f"compiled {times} more times ({why}), then Dynamo gave up and ran it eager"
+        return [GraphBreak(kind=Kind.RECOMPILE_LIMIT, reason=reason, where=place, hint=STATE)]
 
     def _count_fused(self, nodes: int) -> None:
         self.fused += nodes
@@ -158,6 +203,10 @@ class InductorStack(TorchStack):
             (self.folder / "graph_breaks.txt").write_text(breaks)
             contents["graph_breaks.txt"] = "what Dynamo says of each break"
         (self.folder / "contents.json").write_text(json.dumps(contents))
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
 
 
 def _dispatched(run: Callable[[], Any]) -> tuple[int, int]:

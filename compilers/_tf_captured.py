@@ -141,13 +141,18 @@ class CapturedStack(TensorFlowStack):
 
     def refused(self, program: TensorFlowProgram, error: Exception) -> tuple[GraphBreak, ...]:
         place, said = _tracing_stopped(error)
-        return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=place, hint=READ_BACK if "numpy" in said else ""),)
+        hint = READ_BACK if "numpy" in said else ""
+        return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=place, code=said.partition(":")[0], hint=hint),)
 
     def _host_callbacks(self, program: TensorFlowProgram) -> list[GraphBreak]:
         graph = program.function.get_concrete_function(*program.example).graph
         return [
             GraphBreak(
-                kind=Kind.HOST_CALLBACK, reason=HOST_OPERATIONS[op.type], where=operation_site(op, program), hint=CALLBACK
+                kind=Kind.HOST_CALLBACK,
+                reason=HOST_OPERATIONS[op.type],
+                where=operation_site(op, program),
+                code=op.type,
+                hint=CALLBACK,
             )
             for part in private.graphs(graph)
             for op in part.get_operations()

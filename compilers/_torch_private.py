@@ -88,6 +88,11 @@ def need_compiler() -> None:
         raise Unavailable("Inductor needs a C++ compiler: apt-get install g++, or name one in CXX") from None
 
 
+def capture_errors() -> tuple[type[Exception], ...]:
+    """What Dynamo raises where the user's program, not a compiler, is what it cannot go on with."""
+    return tuple(reach("torch._dynamo.exc", name) for name in ("TorchRuntimeError", "Unsupported", "UserError"))
+
+
 def execution_plans(scripted: torch.jit.ScriptModule) -> int:
     """Plans of TorchScript's executor; the one that profiling leads to is the first, and there is none before it."""
     debug_state = field(scripted, "get_debug_state")

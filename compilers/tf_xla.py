@@ -78,6 +78,7 @@ class XlaStack(CapturedStack):
                 kind=Kind.UNSUPPORTED_OPERATION,
                 reason=f"XLA has no {op.type}",
                 where=operation_site(op, program),
+                code=op.type,
                 hint=UNSUPPORTED,
             )
             for op in strangers

@@ -11,8 +11,10 @@ depends on data is baked in with a TracerWarning, which the diagnostics carry.
 """
 
 import json
+import sys
 import warnings
 from pathlib import Path
+from types import FrameType
 from typing import Any, final
 
 import torch
@@ -28,6 +30,7 @@ from harness import (
     Laps,
     Step,
     Unsupported,
+    is_users,
     merged,
     raised_at,
     where,
@@ -54,23 +57,26 @@ class TorchScriptStack(TorchStack):
         return traced
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings():
             warnings.simplefilter("always")
+            warnings.showwarning = self._note
             with self.laps.lap("torch.jit.trace"):
                 traced = torch.jit.trace(module, example, check_trace=False)
             self.scripted = self.script(traced)
-        told = [w for w in caught if issubclass(w.category, torch.jit.TracerWarning)]
-        self.baked_in = merged(
-            GraphBreak(
-                kind=Kind.BAKED_IN,
-                reason=str(w.message).partition(". ")[0],
-                where=where(w.filename, w.lineno),
-                hint=BAKED_IN,
-            )
-            for w in told
-        )
-        self.warnings = tuple(dict.fromkeys(str(w.message).splitlines()[0] for w in caught if w not in told))
         return self.scripted
+
+    def _note(self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+        """While the warning is being given, so that the user's line is still on the stack."""
+        text = str(message)
+        if not issubclass(category, torch.jit.TracerWarning):
+            self.warnings = tuple(dict.fromkeys((*self.warnings, text.splitlines()[0])))
+            return
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and not is_users(frame.f_code.co_filename):
+            frame = frame.f_back
+        place = where(filename, lineno) if frame is None else where(frame.f_code.co_filename, frame.f_lineno)
+        found = GraphBreak(kind=Kind.BAKED_IN, reason=text.partition(". ")[0], where=place, code="TracerWarning", hint=BAKED_IN)
+        self.baked_in = merged((*self.baked_in, found))
 
     def refusal(self, error: Exception) -> Exception:
         if self.scripted is not None:  # it was traced; what failed then is not the capture

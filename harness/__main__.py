@@ -57,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
 def _list(asked: argparse.Namespace) -> int:
     models = discover.models(map(Path, asked.models_from))
     stacks = discover.stacks(map(Path, asked.compilers_from))
-    print("models  " + " ".join(models.names))
+    print("models  " + " ".join(m.name for m in models if not m.in_gallery))
+    print("gallery " + " ".join(m.name for m in models if m.in_gallery))
     print("stacks  " + " ".join(s.name for s in stacks if s.default))
     print("more    " + " ".join(s.name for s in stacks if not s.default))
     print("modes   " + " ".join(Mode))

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     AUTOGRAPH_FALLBACK = "autograph_fallback"  # TensorFlow: a function runs unconverted while tracing
     SIDE_EFFECT = "side_effect"  # Python's effect happens while tracing, once, and not per call
     BAKED_IN = "baked_in"  # tracing recorded a value or a path as a constant
+    RECOMPILE_LIMIT = "recompile_limit"  # Dynamo: compiled again and again, until it gave up and ran the function eager
     TRACE_ERROR = "trace_error"  # capturing stops with an exception
     UNSUPPORTED_OPERATION = "unsupported_operation"  # captured, but the compiler has no kernel for it
     COMPILE_ERROR = "compile_error"  # captured, but the compiler refuses

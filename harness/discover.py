@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from harness.errors import BakeoffError, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
+GALLERY = ROOT / "models" / "gallery"  # models made to break: part of the matrix only where asked for by name
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -27,6 +28,10 @@ class Source:
 
     name: str
     path: Path
+
+    @property
+    def in_gallery(self) -> bool:
+        return self.path.parent == GALLERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,8 @@ class Room(Generic[S]):
 
 
 def models(extra: Iterable[Path] = ()) -> Room[Source]:
-    """Every model: ROOT/models/*.py and those of `extra` folders. Files starting with an underscore are shared parts."""
-    return Room("model", (Source(p.stem, p) for p in _files(ROOT / "models", extra, "--models-from")))
+    """Every model: ROOT/models/*.py, the gallery and `extra` folders. Files starting with an underscore are shared parts."""
+    return Room("model", (Source(p.stem, p) for p in _files(ROOT / "models", (GALLERY, *extra), "--models-from")))
 
 
 def stacks(extra: Iterable[Path] = ()) -> Room[StackSource]:

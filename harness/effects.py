@@ -116,8 +116,9 @@ def _mutations(model_path: Path, name: str, module: Any) -> list[int]:
     classes = [node for node in ast.walk(ast.parse(model_path.read_text())) if isinstance(node, ast.ClassDef)]
     codes = [f.__code__ for f in vars(type(module)).values() if hasattr(f, "__code__")]
     firsts = [code.co_firstlineno for code in codes if code.co_filename == str(model_path)]
-    # both halves may have a class of one name: the one whose methods these are
-    mine = [c for c in classes if any(c.lineno <= first <= (c.end_lineno or 0) for first in firsts)] or classes
+    # both halves may have a class of one name, and lie in the model's own: the innermost one whose methods these are
+    around = [c for c in classes if any(c.lineno <= first <= (c.end_lineno or 0) for first in firsts)]
+    mine = sorted(around, key=lambda c: (c.end_lineno or 0) - c.lineno)[:1] or classes
     lines = []
     for function in (n for c in mine for n in ast.walk(c) if isinstance(n, ast.FunctionDef) and n.name != "__init__"):
         for node in ast.walk(function):

@@ -1,4 +1,4 @@
-"""Known gaps and expected graph breaks: data in git, strict in both directions.
+"""Known gaps: data in git, strict in both directions.
 
 A gap that starts to work fails until its row is removed; a row that matches no cell is an error; a failure of another kind
 than `raises` says is one, too.
@@ -13,7 +13,6 @@ import msgspec
 
 from harness import errors
 from harness.cell import Cell
-from harness.diagnostics import GraphBreak
 from harness.errors import UsageError
 
 T = TypeVar("T")
@@ -46,38 +45,9 @@ class Gaps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gap: list[Gap] = []
 
 
-class ExpectedBreak(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
-    """One row of graph_breaks.toml."""
-
-    cell: str
-    where: str
-    reason: str
-    kind: str = "graph_break"
-    count: int = 1
-
-    @classmethod
-    def of(cls, cell: Cell, seen: GraphBreak) -> "ExpectedBreak":
-        return cls(cell=str(cell), where=seen.where, reason=seen.reason, kind=seen.kind, count=seen.count)
-
-    @property
-    def toml(self) -> str:
-        """The row as it stands in the file."""
-        values = {name: getattr(self, name) for name in self.__struct_fields__}
-        return "[[break]]\n" + "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in values.items())
-
-
-class ExpectedBreaks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"breaks": "break"}):
-    """graph_breaks.toml: cells without a row are expected to have none."""
-
-    breaks: list[ExpectedBreak] = []
-
-    def of(self, cell: str) -> list[ExpectedBreak]:
-        return sorted(row for row in self.breaks if row.cell == cell)
-
-
 def read_gaps(path: Path, cells: Sequence[Cell], questions: Iterable[str]) -> list[Gap]:
     """The rows of known_gaps.toml. UsageError for a broken file, a row that matches nothing, or an unknown `raises`."""
-    gaps = _read(path, Gaps).gap
+    gaps = read(path, Gaps).gap
     questions = list(questions)
     for gap in gaps:
         if gap.raises not in RAISES:
@@ -87,17 +57,8 @@ def read_gaps(path: Path, cells: Sequence[Cell], questions: Iterable[str]) -> li
     return gaps
 
 
-def read_breaks(path: Path, cells: Sequence[Cell]) -> ExpectedBreaks:
-    """The rows of graph_breaks.toml. UsageError for a broken file or a row of no cell."""
-    expected = _read(path, ExpectedBreaks)
-    known = {str(cell) for cell in cells}
-    for row in expected.breaks:
-        if row.cell not in known:
-            raise UsageError(f"{path.name}: there is no cell {row.cell!r}; remove the row")
-    return expected
-
-
-def _read(path: Path, record: type[T]) -> T:
+def read(path: Path, record: type[T]) -> T:
+    """The record in a TOML file, or an empty one if there is no file. UsageError, in one line, for a broken one."""
     if not path.exists():
         return record()
     try:

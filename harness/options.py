@@ -86,7 +86,7 @@ def plan(option: Callable[[str], Any]) -> Plan:
     stacks = discover.stacks(map(Path, option("compilers_from")))
     if not models.names or not stacks.names:
         raise UsageError("there is no model or no stack to measure")
-    chosen_models = models.pick(option("models")) if option("models") is not None else list(models)
+    chosen_models = models.pick(option("models")) if option("models") is not None else [m for m in models if not m.in_gallery]
     default_stacks = [stack for stack in stacks if stack.default]
     chosen_stacks = stacks.pick(option("stacks")) if option("stacks") is not None else default_stacks
     for model in chosen_models:
@@ -100,6 +100,7 @@ def plan(option: Callable[[str], Any]) -> Plan:
         modes=_modes(option("modes")),
         trials=_at_least(1, option("trials"), "--trials"),
         all_stacks=list(stacks),
+        gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],
         diagnose=not option("no_diagnosis"),
         artifacts=_folder(option("keep_artifacts"), "--keep-artifacts"),
         interpreters=_interpreters(option("interpreter"), {stack.framework for stack in stacks}),
@@ -109,6 +110,18 @@ def plan(option: Callable[[str], Any]) -> Plan:
 def store(option: Callable[[str], Any]) -> Store:
     """Where runs are kept; relative to the project, whatever the current directory."""
     return Store((ROOT / option("bakeoff_storage")).resolve())
+
+
+def need_writable(folders: Mapping[str, Path]) -> None:
+    """Option → folder: find out now whether each can be written to, not after everything has been measured."""
+    for flag, folder in folders.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
 
 
 def _settings(option: Callable[[str], Any]) -> Settings:
@@ -133,10 +146,7 @@ def _folder(path: str | None, flag: str) -> Path | None:
     if path is None:
         return None
     folder = Path(path).absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
+    need_writable({flag: folder})
     return folder
 
 

@@ -13,16 +13,17 @@ import pytest
 from harness import discover, options
 from harness.cell import Cell, Mode
 from harness.discover import ROOT
-from harness.errors import BY_STATUS, UsageError
-from harness.gaps import ExpectedBreaks, Gap, read_breaks, read_gaps
+from harness.errors import UsageError
+from harness.expected import ExpectedBreaks
+from harness.gaps import Gap, read_gaps
 from harness.plan import Plan
+from harness.pytest_fixtures import CELL_FIXTURES, NAME, cell_of
 from harness.session import Session
 from harness.summary import CellResult, by_cell
-from harness.trial import Start, Status
+from harness.trial import Diagnosis, Start
 
 EXPERIMENTS = ROOT / "experiments"
 FILE_WIDTH = 128
-CELL_FIXTURES = ("model", "stack", "mode")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-all", action="store_true", default=False, help="a cell that is unavailable here is an error, not a skip (CI)"
     )
     group.addoption(
+        "--accept-breaks",
+        action="store_true",
+        default=False,
+        help="let experiments/graph_breaks.toml say what was found of the cells that were asked about",
+    )
+    group.addoption(
         "--allow-unsteady",
         action="store_true",
         default=False,
@@ -43,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """One plugin object per session holds its state."""
-    config.pluginmanager.register(MatrixPlugin(config), "bakeoff-matrix")
+    config.pluginmanager.register(MatrixPlugin(config), NAME)
 
 
 class MatrixPlugin:
@@ -53,7 +60,8 @@ class MatrixPlugin:
         self.config = config
         self.session: Session | None = None
         self.results: dict[Cell, CellResult] = {}
-        self.expected_breaks = ExpectedBreaks()
+        self.diagnoses: dict[Cell, Diagnosis] = {}
+        self.expected_breaks: ExpectedBreaks | None = None
         self._plan: Plan | None = None
         self._gaps: list[Gap] | None = None
 
@@ -84,7 +92,11 @@ class MatrixPlugin:
             return
         plan = self.plan
         rows = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
-        if "start" in metafunc.fixturenames:
+        if "diagnosis" in metafunc.fixturenames:
+            stacks = [s for s in plan.stacks if s.diagnoses]
+            asked = [(m.name, s.name, str(mode)) for mode in plan.modes for m in plan.gallery for s in stacks]
+            metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
+        elif "start" in metafunc.fixturenames:
             starts = [(*row, start) for row in rows for start in Start if start is Start.COLD or row[1].disk_cache]
             timed = [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
             metafunc.parametrize((*CELL_FIXTURES, "start"), timed, ids=["-".join(v) for v in timed])
@@ -102,7 +114,9 @@ class MatrixPlugin:
         questions = {item.originalname for item, _ in asked if isinstance(item, pytest.Function)}
         try:
             self._gaps = read_gaps(EXPERIMENTS / "known_gaps.toml", self.every_cell(), _questions() | questions)
-            self.expected_breaks = read_breaks(EXPERIMENTS / "graph_breaks.toml", self.every_cell())
+            self.expected_breaks = ExpectedBreaks(
+                EXPERIMENTS / "graph_breaks.toml", self.every_cell(), accept=self.config.getoption("accept_breaks")
+            )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         for item, cell in asked:
@@ -114,17 +128,21 @@ class MatrixPlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
         """Measure every cell that some question is about; then let pytest ask the questions."""
-        asked = {cell for item in session.items if (cell := cell_of(item)) is not None}
-        if asked and not self.config.getoption("collectonly"):
-            self._measure(frozenset(asked), warm=any(_start(item) is Start.WARM for item in session.items))
+        asked: dict[bool, set[Cell]] = {True: set(), False: set()}
+        for item in session.items:
+            if (cell := cell_of(item)) is not None:
+                asked["diagnosis" in getattr(item, "fixturenames", ())].add(cell)
+        if any(asked.values()) and not self.config.getoption("collectonly"):
+            warm = any(_start(item) is Start.WARM for item in session.items)
+            self._measure(frozenset(asked[False]), frozenset(asked[True]), warm=warm)
         return (yield)
 
-    def _measure(self, cells: frozenset[Cell], *, warm: bool) -> None:
+    def _measure(self, cells: frozenset[Cell], diagnosed: frozenset[Cell], *, warm: bool) -> None:
         from dataclasses import replace
 
         self._need_storage()
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
-        plan = replace(self.plan, cells=cells, warm=warm)
+        plan = replace(self.plan, cells=cells, only_diagnosed=diagnosed - cells, warm=warm)
         reporter.ensure_newline()
         try:
             self.session = Session(
@@ -142,6 +160,7 @@ class MatrixPlugin:
             raise
         finally:
             self.results = by_cell(self.session.trials)
+            self.diagnoses = {d.cell: d for d in self.session.diagnoses}
 
     def _need_storage(self) -> None:
         """Find out now whether pytest-benchmark will be able to save, not after everything has been measured."""
@@ -154,20 +173,17 @@ class MatrixPlugin:
             asked = self.config.getoption(f"benchmark_{option}")
             for path in asked if isinstance(asked, list) else [asked] if asked else []:
                 folders[f"--benchmark-{option}"] = Path(path).parent
-        for flag, folder in folders.items():
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / ".writable"
-                probe.touch()
-                probe.unlink()
-            except OSError as error:
-                raise pytest.UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
+        try:
+            options.need_writable(folders)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
             from harness.archive import to_json
 
             output_json["trials"] = to_json(self.session.trials)
+            output_json["diagnoses"] = to_json(self.session.diagnoses)
             output_json["toolchains"] = to_json(self.session.toolchains)
 
     @pytest.hookimpl(trylast=True)
@@ -188,58 +204,6 @@ class MatrixPlugin:
 def _width(reporter: Any) -> int:
     """Of the terminal; a file is as wide as the table of the six main stacks."""
     return shutil.get_terminal_size().columns if reporter.isatty else FILE_WIDTH
-
-
-def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell that a test item asks about."""
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    if not set(CELL_FIXTURES) <= set(parameters):
-        return None
-    return Cell(parameters["model"], parameters["stack"], Mode(parameters["mode"]))
-
-
-def _matrix(request: pytest.FixtureRequest) -> MatrixPlugin:
-    plugin = request.config.pluginmanager.get_plugin("bakeoff-matrix")
-    assert isinstance(plugin, MatrixPlugin)  # registered in pytest_configure
-    return plugin
-
-
-@pytest.fixture
-def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> CellResult:
-    """The cell's result, if its children came to an end. Its outputs may be wrong and its steps unsteady."""
-    plugin = _matrix(request)
-    result = plugin.results[Cell(model, stack, Mode(mode))]
-    if not result.measurements or len(result.measurements) < len(result.trials):
-        if result.status is Status.UNAVAILABLE:
-            if request.config.getoption("require_all"):
-                pytest.fail(f"{result.cell} is unavailable: {result.reason}", pytrace=False)
-            pytest.skip(f"unavailable: {result.reason}")
-        raise BY_STATUS[result.status](_account(result))
-    return result
-
-
-@pytest.fixture
-def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
-    """The cell's result, if it is ok: numbers that may be quoted."""
-    if ran.status is Status.UNSTEADY and request.config.getoption("allow_unsteady"):
-        pytest.skip(f"unsteady: {ran.reason}")
-    if ran.status is not Status.OK:
-        raise BY_STATUS[ran.status](_account(ran))
-    return ran
-
-
-@pytest.fixture(scope="session")
-def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
-    """graph_breaks.toml."""
-    plugin = _matrix(request)
-    return plugin.expected_breaks
-
-
-def _account(result: CellResult) -> str:
-    """A failure in the child's own words."""
-    failures = [t.failure for t in (*result.trials, *result.warm) if t.failure is not None]
-    text = f"{result.cell} is {result.status}: {result.reason}"
-    return f"{text}\n{failures[0].traceback}" if failures and failures[0].traceback else text
 
 
 def _start(item: pytest.Item) -> Start | None:

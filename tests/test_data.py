@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness import archive, discover, gaps, parity, store
 from harness.cell import Cell, Mode
 from harness.errors import UsageError
+from harness.expected import ExpectedBreaks
 from harness.model import Weights
 from harness.trial import Toolchain
 from tests.builders import SETTINGS, measurement, trial
@@ -99,9 +100,9 @@ def test_bad_gaps(tmp_path: Path, text: str, says: str) -> None:
 
 
 def test_expected_breaks_of_no_cell(tmp_path: Path) -> None:
-    (tmp_path / "graph_breaks.toml").write_text('[[break]]\ncell = "x-y-inference"\nwhere = "a.py:1"\nreason = "r"\n')
+    (tmp_path / "graph_breaks.toml").write_text('[[break]]\ncell = "x-y-inference"\nwhere = "a.py:1"\n')
     with pytest.raises(UsageError, match="there is no cell 'x-y-inference'"):
-        gaps.read_breaks(tmp_path / "graph_breaks.toml", CELLS)
+        ExpectedBreaks(tmp_path / "graph_breaks.toml", CELLS)
 
 
 def test_saved_run_reads_back(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""What an experiment may ask for: a cell's result, its diagnosis, what is expected of it.
+
+ERROR means that a cell has no measurement, FAILED that a claim about it is false.
+"""
+
+from typing import Protocol
+
+import pytest
+
+from harness.cell import Cell, Mode
+from harness.errors import BY_STATUS
+from harness.expected import ExpectedBreaks
+from harness.summary import CellResult
+from harness.trial import Diagnosis, Status
+
+NAME = "bakeoff-matrix"
+CELL_FIXTURES = ("model", "stack", "mode")
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    """The cell that a test item asks about."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if not set(CELL_FIXTURES) <= set(parameters):
+        return None
+    return Cell(parameters["model"], parameters["stack"], Mode(parameters["mode"]))
+
+
+class Matrix(Protocol):
+    """What fixtures need of the plugin."""
+
+    results: dict[Cell, CellResult]
+    diagnoses: dict[Cell, Diagnosis]
+    expected_breaks: ExpectedBreaks | None
+
+
+def _matrix(request: pytest.FixtureRequest) -> Matrix:
+    plugin: Matrix | None = request.config.pluginmanager.get_plugin(NAME)
+    assert plugin is not None  # registered in pytest_configure
+    return plugin
+
+
+@pytest.fixture
+def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> CellResult:
+    """The cell's result, if its children came to an end. Its outputs may be wrong and its steps unsteady."""
+    plugin = _matrix(request)
+    result = plugin.results[Cell(model, stack, Mode(mode))]
+    if not result.measurements or len(result.measurements) < len(result.trials):
+        if result.status is Status.UNAVAILABLE:
+            if request.config.getoption("require_all"):
+                pytest.fail(f"{result.cell} is unavailable: {result.reason}", pytrace=False)
+            pytest.skip(f"unavailable: {result.reason}")
+        raise BY_STATUS[result.status](_account(result))
+    return result
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
+    """The cell's result, if it is ok: numbers that may be quoted."""
+    if ran.status is Status.UNSTEADY and request.config.getoption("allow_unsteady"):
+        pytest.skip(f"unsteady: {ran.reason}")
+    if ran.status is not Status.OK:
+        raise BY_STATUS[ran.status](_account(ran))
+    return ran
+
+
+@pytest.fixture
+def diagnosis(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Diagnosis:
+    """What the diagnosing child found of a cell, measured or not."""
+    plugin, cell = _matrix(request), Cell(model, stack, Mode(mode))
+    if cell in plugin.results:  # asked for by name, and measured as well
+        trial = plugin.results[cell].trials[0]
+        found = Diagnosis(**{name: getattr(trial, name) for name in Diagnosis.__dataclass_fields__})
+    elif cell in plugin.diagnoses:
+        found = plugin.diagnoses[cell]
+    else:
+        pytest.skip("unavailable: its framework is not installed")
+    if found.diagnostics is None and found.failure is not None:
+        if found.failure.status is Status.UNAVAILABLE:
+            pytest.skip(f"unavailable: {found.failure.message}")
+        raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
+    """graph_breaks.toml."""
+    found = _matrix(request).expected_breaks
+    assert found is not None  # read when the experiments were collected
+    return found
+
+
+def _account(result: CellResult) -> str:
+    """A failure in the child's own words."""
+    failures = [t.failure for t in (*result.trials, *result.warm) if t.failure is not None]
+    text = f"{result.cell} is {result.status}: {result.reason}"
+    return f"{text}\n{failures[0].traceback}" if failures and failures[0].traceback else text
