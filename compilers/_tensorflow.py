@@ -39,7 +39,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
     @abstractmethod
-    def transform(self, step: Step) -> Step:
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         """The compiled step. Timed; tracing and compilation happen at the first step, timed too."""
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TensorFlowProgram:
@@ -69,7 +69,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
     def compile(self, program: TensorFlowProgram) -> Step:
         if program.setup.mode is Mode.TRAINING:
             raise Unsupported("training steps are not measured yet")
-        program.function = self.transform(program.module.__call__)
+        program.function = self.transform(program.module.__call__, program.example)
         function = program.function
         return lambda batch: function(*batch)
 

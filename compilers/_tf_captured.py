@@ -194,6 +194,11 @@ class WarningCount(logging.Handler):
         self.fallbacks += FALLBACK_WARNING in record.getMessage()
 
 
+def any_batch(example: tuple[tf.Tensor, ...]) -> list[tf.TensorSpec]:
+    """An input signature: as the example, with an unknown first dimension."""
+    return [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in example]
+
+
 def framework_log() -> bytes:
     """What TensorFlow's C++ has written to stderr so far, which is the child's own log file."""
     return os.pread(2, os.fstat(2).st_size, 0)

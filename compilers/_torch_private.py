@@ -64,6 +64,11 @@ def after_fusion(told: Callable[[int], None]) -> None:
     config._post_fusion_custom_pass = count
 
 
+def mark_dynamic(tensor: torch.Tensor, dimension: int) -> None:
+    """Let Dynamo make a symbol of this size."""
+    reach("torch._dynamo", "mark_dynamic")(tensor, dimension)
+
+
 def cpp_compile_s() -> float:
     """Seconds of C++ compilation within this process."""
     return float(sum(reach("torch._dynamo.utils", "compilation_time_metrics").get("compile_file", ())))

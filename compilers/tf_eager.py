@@ -2,18 +2,29 @@
 
 from typing import final
 
+import tensorflow as tf
+
 from compilers._tensorflow import TensorFlowStack
 from harness import Step
 
 FRAMEWORK = "tensorflow"
 EAGER = True
+RECIPE = """
+import tensorflow as tf
+
+module = model.tensorflow(Weights(weights))
+for part in module.submodules:
+    if hasattr(part, "training"):
+        part.training = False
+inputs = [tuple(map(tf.constant, model.tensorflow_inputs(*batch))) for batch in batches]
+"""
 
 
 @final
 class TfEager(TensorFlowStack):
     """TensorFlow's baseline."""
 
-    def transform(self, step: Step) -> Step:
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         return step
 
 

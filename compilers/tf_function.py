@@ -9,13 +9,14 @@ from harness import Step
 
 FRAMEWORK = "tensorflow"
 DIAGNOSES = True
+RECIPE = "step = tf.function(module.__call__)"
 
 
 @final
 class TfFunction(CapturedStack):
     """Default options: AutoGraph on, no XLA."""
 
-    def transform(self, step: Step) -> Step:
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         return tf.function(step)
 
 

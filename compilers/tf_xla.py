@@ -14,6 +14,7 @@ from harness import Compiled, CompilePhase, GraphBreak, Kind, Step, merged
 
 FRAMEWORK = "tensorflow"
 DIAGNOSES = True
+RECIPE = "step = tf.function(module.__call__, jit_compile=True)"
 
 # TensorFlow's device_compilation_profiler writes one such line per compilation (harness/environment.py switches it on).
 # monitoring.Counter("/tensorflow/core/xla_compilations") registers another metric and always reads 0.
@@ -89,7 +90,7 @@ class XlaStack(CapturedStack):
 class TfXla(XlaStack):
     """The must-be-compiled form: a shape that is new compiles again, without a new trace."""
 
-    def transform(self, step: Step) -> Step:
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         return tf.function(step, jit_compile=True)
 
 

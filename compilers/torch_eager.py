@@ -9,6 +9,14 @@ from harness import Step
 
 FRAMEWORK = "torch"
 EAGER = True
+RECIPE = """
+import torch
+
+torch.set_grad_enabled(False)
+module = model.torch().eval()
+module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, strict=False)
+inputs = [tuple(map(torch.from_numpy, batch)) for batch in batches]
+"""
 
 
 @final

@@ -16,6 +16,13 @@ DEFAULT = False
 DISK_CACHE = True
 DIAGNOSES = True
 TOOLCHAIN = "inductor"
+RECIPE = """
+from torch._inductor import config
+
+config.freezing = True
+torch._logging.set_logs(graph_breaks=True, recompiles=True)
+step = torch.compile(module)  # with fullgraph=True it raises at the first graph break
+"""
 
 
 @final

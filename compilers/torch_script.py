@@ -38,6 +38,7 @@ from harness import (
 
 FRAMEWORK = "torch"
 DIAGNOSES = True
+RECIPE = "step = torch.jit.trace(module, inputs[0], check_trace=False)"
 BAKED_IN = "use torch.where or torch.cond, or torch.jit.script, which keeps Python's branches"
 FALLBACK = "write it in what TorchScript knows; a call back into Python is neither saved nor fast"
 

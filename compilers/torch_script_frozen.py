@@ -12,6 +12,7 @@ from compilers.torch_script import TorchScriptStack
 FRAMEWORK = "torch"
 DEFAULT = False
 DIAGNOSES = True
+RECIPE = "step = torch.jit.freeze(torch.jit.trace(module, inputs[0], check_trace=False))"
 
 
 @final

@@ -1,4 +1,4 @@
-"""The command line: bakeoff list | measure | show."""
+"""The command line: bakeoff list | measure | explain | show."""
 
 import argparse
 import shutil
@@ -7,13 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import archive, discover, options
+from rich.console import Console
+
+from harness import archive, discover, explain, options
 from harness.cell import Mode
 from harness.discover import ROOT
 from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import SIZES
 from harness.session import Session
+from harness.summary import by_cell
 from harness.trial import Status
 
 
@@ -38,13 +41,16 @@ def _parser() -> argparse.ArgumentParser:
     options.add(listing, {k: options.RUN[k] for k in ("--models-from", "--compilers-from")})
     listing.set_defaults(do=_list)
 
-    measuring = verbs.add_parser("measure", help="measure one cell and print all that is known of it")
-    measuring.add_argument("models", metavar="MODEL")
-    measuring.add_argument("stacks", metavar="STACK")
-    measuring.add_argument("modes", metavar="MODE", nargs="?", default="inference")
-    measuring.add_argument("--json", action="store_true", help="print the trials as JSON")
-    options.add(measuring, options.RUN)
-    measuring.set_defaults(do=_measure)
+    for verb, does in (
+        ("measure", "measure one cell and print the table"),
+        ("explain", "run one cell, or one model on all stacks: where it breaks and why, compile phases, what it compiled to"),
+    ):
+        running = verbs.add_parser(verb, help=does)
+        running.add_argument("cell", metavar="CELL", help="model-stack-mode, or MODEL for the main stacks")
+        running.add_argument("rest", metavar="STACK [MODE]", nargs="*", default=[], help="instead of CELL: MODEL STACK [MODE]")
+        running.add_argument("--json", action="store_true", help="print the trials as JSON")
+        options.add(running, options.RUN)
+        running.set_defaults(do=_measure if verb == "measure" else _explain)
 
     showing = verbs.add_parser("show", help="print the matrix of a saved run")
     showing.add_argument("run", metavar="RUN", nargs="?", help="path, or number such as 0007 (default: the latest)")
@@ -66,25 +72,46 @@ def _list(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(asked: argparse.Namespace) -> int:
-    plan = options.plan(lambda name: getattr(asked, name))
+def _run(asked: argparse.Namespace) -> Session:
+    """Run the cells that were named, and nothing else."""
+    parts = [asked.cell, *asked.rest]
+    if len(parts) == 1 and len(words := asked.cell.split("-")) in (2, 3):
+        parts = words
+    if len(parts) > 3:
+        raise UsageError(f"{' '.join(parts)}: name one cell as MODEL STACK [MODE], or as model-stack-mode")
+    names = {"models": parts[0], "stacks": ",".join(parts[1:2]) or None, "modes": (parts[2:] or ["inference"])[0]}
+    plan = options.plan(lambda name: names[name] if name in names else getattr(asked, name))
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
     session = Session(plan, options.store(lambda name: getattr(asked, name)), resume=asked.resume, say=_to_stderr)
     session.run()
+    return session
+
+
+def _measure(asked: argparse.Namespace) -> int:
+    session = _run(asked)
     matrix = Matrix.of(session.trials, session.toolchains)
     if asked.json:
-        import msgspec
-
-        print(msgspec.json.format(msgspec.json.encode(session.trials), indent=1).decode())
+        _print_json(session)
     else:
         print(matrix.terminal(shutil.get_terminal_size((128, 0)).columns), end="")
-        for result in matrix.results.values():
-            for trial in result.trials:
-                if trial.failure is not None and trial.failure.traceback:
-                    print(trial.failure.traceback)
-                for found in trial.diagnostics.breaks if trial.diagnostics else ():
-                    print(f"{found.where}: {found.kind} ×{found.count}: {found.reason} {found.code or ''}".rstrip())
+        for failure in [t.failure for t in session.trials if t.failure is not None and t.failure.traceback]:
+            print(failure.traceback)
     return 0 if all(r.status is Status.OK for r in matrix.results.values()) else 1
+
+
+def _explain(asked: argparse.Namespace) -> int:
+    session = _run(asked)
+    if asked.json:
+        _print_json(session)
+    else:
+        explain.show(by_cell(session.trials).values(), Console(width=None if sys.stdout.isatty() else 120, highlight=False))
+    return 0
+
+
+def _print_json(session: Session) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(session.trials), indent=1).decode())
 
 
 def _show(asked: argparse.Namespace) -> int:

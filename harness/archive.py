@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UsageError
-from harness.trial import Toolchain, Trial
+from harness.trial import Diagnosis, ShapeSeries, Toolchain, Trial
 
 
 class SavedRun(msgspec.Struct, frozen=True):
@@ -16,6 +16,8 @@ class SavedRun(msgspec.Struct, frozen=True):
     datetime: str = ""
     version: str = ""
     toolchains: list[Toolchain] = []
+    diagnoses: list[Diagnosis] = []
+    shape_series: list[ShapeSeries] = []
 
 
 def find(name: str | None, storage: Path) -> Path:

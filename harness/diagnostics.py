@@ -112,6 +112,13 @@ def merged(breaks: Iterable[GraphBreak]) -> tuple[GraphBreak, ...]:
     return tuple(sorted((replace(b, count=n) for b, n in counts.items()), key=lambda b: (_place(b.where), b.kind, b.reason)))
 
 
+def with_residual(phases: Iterable[CompilePhase], first_call_s: float) -> tuple[CompilePhase, ...]:
+    """The phases and what no counter accounts for, so that they add up to `first_call_s`; the residual is never hidden."""
+    told = tuple(phases)
+    rest = first_call_s - sum(phase.seconds or 0.0 for phase in told)
+    return (*told, CompilePhase(name="first run, and what no counter tells", seconds=rest))
+
+
 def joined(timed: Diagnostics | None, found: Diagnostics | None, why_not: str = "") -> Diagnostics | None:
     """One record of what the timed child counted and what the diagnosing child found; `why_not` if it found nothing."""
     if timed is None or found is None:

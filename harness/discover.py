@@ -44,6 +44,7 @@ class StackSource(Source):
     disk_cache: bool = False  # DISK_CACHE: a second process can start warm
     diagnoses: bool = False  # DIAGNOSES: a child of its own can tell where and why the program breaks, and what became of it
     toolchain: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
+    recipe: str | None = None  # RECIPE: bare code for `step`; if eager, for `module` and `inputs`
 
 
 S = TypeVar("S", bound=Source)
@@ -165,6 +166,7 @@ def _stack(path: Path) -> StackSource:
         disk_cache=literals.get("DISK_CACHE") is True,
         diagnoses=literals.get("DIAGNOSES") is True,
         toolchain=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
+        recipe=recipe if isinstance(recipe := literals.get("RECIPE"), str) else None,
     )
 
 

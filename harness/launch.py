@@ -22,9 +22,9 @@ from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics
 from harness.discover import Source, StackSource
 from harness.environment import child_cpus, child_environment
-from harness.measurement import Measurement
+from harness.measurement import Measurement, ShapeStep
 from harness.request import Job, Request
-from harness.trial import Environment, Failure, Phase, Settings, Start, Status, Toolchain, Trial
+from harness.trial import Environment, Failure, Phase, Settings, ShapeSeries, Start, Status, Toolchain, Trial
 
 LOG_LINES = 12  # of a dead child's log, quoted in its row
 
@@ -64,6 +64,25 @@ class Launcher:
     def diagnose(self, cell: Cell, model: Source, stack: StackSource, private: Private) -> "tuple[Answer, float]":
         """(what the diagnosing child found, wall seconds). Untimed, so that several may run beside each other."""
         return self._child(Job.DIAGNOSE, cell, model, stack, private, Start.COLD, f"{cell}-diagnosis")
+
+    def shapes(
+        self, cell: Cell, model: Source, stack: StackSource, private: Private, axis: str, sizes: tuple[int, ...]
+    ) -> ShapeSeries:
+        """Run a series of shapes through one compiled program."""
+        name = f"{cell}-shapes"
+        answer, wall_s = self._child(Job.SHAPES, cell, model, stack, private, Start.COLD, name, axis=axis, sizes=sizes)
+        return ShapeSeries(
+            cell=cell,
+            settings=self.settings,
+            framework=stack.framework,
+            axis=axis,
+            wall_s=wall_s,
+            finished_at=now(),
+            tolerance=answer.tolerance,
+            steps=tuple(answer.steps),
+            failure=answer.failure,
+            environment=answer.environment,
+        )
 
     def reference(self, model: Source, stack: StackSource, mode: Mode, target: Path) -> Failure | None:
         """Write the float64 eager outputs of every batch to `target`; the failure if that went wrong."""
@@ -114,6 +133,8 @@ class Launcher:
         start: Start,
         name: str,
         arrays: Path | None = None,
+        axis: str = "batch_size",
+        sizes: tuple[int, ...] = (),
     ) -> "tuple[Answer, float]":
         result, log = private.root / f"{job}-{start}.json", self.folder / f"{name}.log"
         request = Request(
@@ -126,6 +147,8 @@ class Launcher:
             start=start,
             private=str(private.root),
             result=str(result),
+            axis=axis,
+            sizes=sizes,
             arrays=None if arrays is None else str(arrays),
         )
         task = private.root / f"{job}-{start}.request"
@@ -158,6 +181,8 @@ class Answer:
     environment: Environment | None = None
     peak_bytes: int | None = None
     wall_s: float | None = None
+    tolerance: float | None = None
+    steps: tuple[ShapeStep, ...] = ()
 
 
 def _answer(result: Path, exit: processes.Exit, log: Path, settings: Settings) -> Answer:

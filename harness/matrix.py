@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cell import Cell, Mode
+from harness.explain import command
 from harness.summary import CellResult, break_even_steps, by_cell
 from harness.trial import Status, Toolchain, Trial
 
@@ -96,12 +97,17 @@ class Matrix:
         return [f"contention: {len(busy)} cells ran for less than 90 % of the time timed; {worst} for {busy[worst]:.0%}"]
 
     def _failures(self) -> list[str]:
-        """Why cells are not ok; cells of one reason share a line."""
-        reasons: dict[str, list[str]] = {}
-        for cell, result in self.results.items():
+        """Why cells are not ok, cells of one reason sharing a line, and the command that runs each again."""
+        reasons: dict[str, list[CellResult]] = {}
+        for result in self.results.values():
             if result.status is not Status.OK:
-                reasons.setdefault(f"{result.status}: {_first_line(result.reason)}", []).append(str(cell))
-        return [f"{cells[0]}{f' and {len(cells) - 1} more' * (len(cells) > 1)}: {why}" for why, cells in reasons.items()]
+                reasons.setdefault(f"{result.status}: {_first_line(result.reason)}", []).append(result)
+        lines = []
+        for why, found in reasons.items():
+            lines.append(f"{found[0].cell}{f' and {len(found) - 1} more' * (len(found) > 1)}: {why}")
+            if found[0].status is not Status.UNAVAILABLE:
+                lines += [f"  again: {command(r.cell, r.trials[0].settings)}" for r in found]
+        return lines
 
     def means(self) -> list[str]:
         """Geometric mean of the speed-up over the framework's eager, with how many of how many models it covers."""

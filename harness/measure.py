@@ -169,10 +169,13 @@ def reference(request: Request, enter: Enter) -> None:
     parity.save(Path(request.arrays), outputs)
 
 
-def build(request: Request, stack: Stack[Any], precision: Precision) -> tuple[Model, int, Any, list[Any]]:
+def build(
+    request: Request, stack: Stack[Any], precision: Precision, model: Model | None = None
+) -> tuple[Model, int, Any, list[Any]]:
     """(model, bytes of its weights, program, batches: those that take turns, then those unseen)."""
     settings = request.settings
-    model: Model = load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size)
+    model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size)
+    assert model is not None
     weights = Weights(model.weights(Draw(settings.seed)))
     setup = Setup(mode=request.cell.mode, device=settings.device, precision=precision, threads=settings.threads)
     weights_bytes = sum(array.nbytes for array in weights.values())

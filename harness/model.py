@@ -131,14 +131,15 @@ class Sizes:
     def __init__(self, *, small: Model, full: Model) -> None:
         self._models = {"small": small, "full": full}
 
-    def at(self, size: str, batch_size: int | None = None) -> Model:
-        """The network at `size`, with another batch size if one is given."""
+    def at(self, size: str, batch_size: int | None = None, shape: Mapping[str, int] | None = None) -> Model:
+        """The network at `size`, with another batch size, or another value of any of its fields, if one is given."""
         model = self._models[size]
-        if batch_size is None:
-            return model
-        if "batch_size" not in {f.name for f in fields(model)}:  # type: ignore[arg-type]  # a dataclass by contract
-            raise UsageError(f"{type(model).__name__} has no field batch_size; --batch-size cannot change it")
-        return replace(model, batch_size=batch_size)  # type: ignore[type-var]
+        changed = ({} if batch_size is None else {"batch_size": batch_size}) | dict(shape or {})
+        known = [f.name for f in fields(model)]  # type: ignore[arg-type]  # a dataclass by contract
+        for name in changed:
+            if name not in known:
+                raise UsageError(f"{type(model).__name__} has no field {name}; there are: {', '.join(known)}")
+        return replace(model, **changed) if changed else model  # type: ignore[type-var]
 
 
 SIZES = ("small", "full")

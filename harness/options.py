@@ -60,6 +60,16 @@ RUN: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "where runs are kept while they go on (default: .bakeoff)",
     },
+    "--shapes": {
+        "default": "8,9,10,16,33,64",
+        "metavar": "N,N,...",
+        "help": "the series of test_dynamic_shapes (default: 8,9,10,16,33,64)",
+    },
+    "--shape-axis": {
+        "default": "batch_size",
+        "metavar": "FIELD",
+        "help": "the model's field that varies in it: batch_size, or tokens, pixels, ... (default: batch_size)",
+    },
     "--keep-artifacts": {
         "metavar": "DIR",
         "help": "keep what each stack generated (sources, graphs, HLO, MLIR) in DIR/<cell>/, with DIR/index.md",
@@ -101,6 +111,9 @@ def plan(option: Callable[[str], Any]) -> Plan:
         trials=_at_least(1, option("trials"), "--trials"),
         all_stacks=list(stacks),
         gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],
+        all_models=list(models),
+        axis=option("shape_axis"),
+        shapes=_shapes(option("shapes")),
         diagnose=not option("no_diagnosis"),
         artifacts=_folder(option("keep_artifacts"), "--keep-artifacts"),
         interpreters=_interpreters(option("interpreter"), {stack.framework for stack in stacks}),
@@ -148,6 +161,16 @@ def _folder(path: str | None, flag: str) -> Path | None:
     folder = Path(path).absolute()
     need_writable({flag: folder})
     return folder
+
+
+def _shapes(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--shapes {text}: write whole numbers and commas, such as 8,9,10") from None
+    if min(sizes) < 1:
+        raise UsageError(f"--shapes {text}: a size is at least 1")
+    return sizes
 
 
 def _modes(wanted: str) -> list[Mode]:

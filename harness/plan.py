@@ -24,6 +24,10 @@ class Plan:
     cells: frozenset[Cell] | None = None  # only these of models × stacks × modes; None for all
     only_diagnosed: frozenset[Cell] = frozenset()  # further ones that are not timed
     gallery: Sequence[Source] = ()  # their models
+    all_models: Sequence[Source] = ()
+    shaped: frozenset[Cell] = frozenset()  # cells that a series of shapes goes through
+    axis: str = "batch_size"  # the models' field that varies in it
+    shapes: tuple[int, ...] = (8, 9, 10, 16, 33, 64)
     diagnose: bool = True
     artifacts: Path | None = None  # keep generated code there
 
@@ -39,3 +43,12 @@ class Plan:
         every = [(Cell(m.name, s.name, mode), m, s) for mode in Mode for m in self.gallery for s in self.all_stacks]
         rows += [row for row in every if row[0] in self.only_diagnosed - known]
         return [row for row in rows if row[2].diagnoses]
+
+    def stacks_used(self) -> list[StackSource]:
+        """Each stack once."""
+        return list(dict.fromkeys(row[2] for row in (*self.selected(), *self.to_diagnose(), *self.to_shape())))
+
+    def to_shape(self) -> list[tuple[Cell, Source, StackSource]]:
+        """The cells that a series of shapes goes through."""
+        every = [(Cell(m.name, s.name, mode), m, s) for mode in Mode for m in self.all_models for s in self.all_stacks]
+        return [row for row in every if row[0] in self.shaped]

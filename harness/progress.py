@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from statistics import mean, median
 
-from harness.trial import Diagnosis, Phase, Start, Trial
+from harness.trial import Diagnosis, Phase, ShapeSeries, Start, Trial
 
 
 class Progress:
@@ -68,6 +68,13 @@ class Progress:
             told = f"{count} break{'s' * (count != 1)}"
         left = f"{self._total - self._left}/{self._total}"
         self.say(f"[{left}] {diagnosis.cell} diagnosed: {told} · {diagnosis.wall_s:.1f} s")
+
+    def shaped(self, series: ShapeSeries) -> None:
+        """A series of shapes has ended."""
+        told = f"compiled again for {len(series.recompiled)} of {max(0, len(series.steps) - 1)} further shapes"
+        if series.failure is not None:
+            told = f"{series.failure.status} ({series.failure.message.splitlines()[0][:120]})"
+        self.say(f"{series.cell} {series.axis}: {told} · {series.wall_s:.1f} s")
 
     def _eta(self) -> str:
         if not self._walls or not self._left:

@@ -10,8 +10,9 @@ import pytest
 from harness.cell import Cell, Mode
 from harness.errors import BY_STATUS
 from harness.expected import ExpectedBreaks
+from harness.explain import command
 from harness.summary import CellResult
-from harness.trial import Diagnosis, Status
+from harness.trial import Diagnosis, ShapeSeries, Status
 
 NAME = "bakeoff-matrix"
 CELL_FIXTURES = ("model", "stack", "mode")
@@ -30,6 +31,7 @@ class Matrix(Protocol):
 
     results: dict[Cell, CellResult]
     diagnoses: dict[Cell, Diagnosis]
+    series: dict[Cell, ShapeSeries]
     expected_breaks: ExpectedBreaks | None
 
 
@@ -81,6 +83,20 @@ def diagnosis(request: pytest.FixtureRequest, model: str, stack: str, mode: str)
     return found
 
 
+@pytest.fixture
+def shape_series(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> ShapeSeries:
+    """What a series of shapes through one compiled program took."""
+    cell = Cell(model, stack, Mode(mode))
+    found = _matrix(request).series.get(cell)
+    if found is None:
+        pytest.skip("unavailable: its framework is not installed")
+    if found.failure is not None:
+        if found.failure.status is Status.UNAVAILABLE:
+            pytest.skip(f"unavailable: {found.failure.message}")
+        raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
+    return found
+
+
 @pytest.fixture(scope="session")
 def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
     """graph_breaks.toml."""
@@ -92,5 +108,5 @@ def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
 def _account(result: CellResult) -> str:
     """A failure in the child's own words."""
     failures = [t.failure for t in (*result.trials, *result.warm) if t.failure is not None]
-    text = f"{result.cell} is {result.status}: {result.reason}"
+    text = f"{result.cell} is {result.status}: {result.reason}\nagain: {command(result.cell, result.trials[0].settings)}"
     return f"{text}\n{failures[0].traceback}" if failures and failures[0].traceback else text

@@ -4,7 +4,8 @@ ERROR means that a cell has no measurement, FAILED that a claim about it is fals
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from harness.plan import Plan
 from harness.pytest_fixtures import CELL_FIXTURES, NAME, cell_of
 from harness.session import Session
 from harness.summary import CellResult, by_cell
-from harness.trial import Diagnosis, Start
+from harness.trial import Diagnosis, ShapeSeries, Start
 
 EXPERIMENTS = ROOT / "experiments"
 FILE_WIDTH = 128
@@ -61,6 +62,7 @@ class MatrixPlugin:
         self.session: Session | None = None
         self.results: dict[Cell, CellResult] = {}
         self.diagnoses: dict[Cell, Diagnosis] = {}
+        self.series: dict[Cell, ShapeSeries] = {}
         self.expected_breaks: ExpectedBreaks | None = None
         self._plan: Plan | None = None
         self._gaps: list[Gap] | None = None
@@ -92,7 +94,11 @@ class MatrixPlugin:
             return
         plan = self.plan
         rows = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
-        if "diagnosis" in metafunc.fixturenames:
+        if "shape_series" in metafunc.fixturenames:
+            marker = metafunc.definition.get_closest_marker("cells")
+            asked = self._marked(marker.kwargs if marker else {})
+            metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
+        elif "diagnosis" in metafunc.fixturenames:
             stacks = [s for s in plan.stacks if s.diagnoses]
             asked = [(m.name, s.name, str(mode)) for mode in plan.modes for m in plan.gallery for s in stacks]
             metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
@@ -103,6 +109,19 @@ class MatrixPlugin:
         else:
             asked = [(model, stack.name, mode) for model, stack, mode in rows]
             metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
+
+    def _marked(self, cells: Mapping[str, str]) -> list[tuple[str, str, str]]:
+        """The cells that an experiment names in its marker, unless --models or --stacks name others."""
+        try:
+            models = discover.models(map(Path, self.config.getoption("models_from")))
+            stacks = discover.stacks(map(Path, self.config.getoption("compilers_from")))
+            chosen = [
+                room.pick(self.config.getoption(name) or cells.get(name) or ",".join(room.names))
+                for name, room in (("models", models), ("stacks", stacks))
+            ]
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        return [(m.name, s.name, str(mode)) for mode in self.plan.modes for m in chosen[0] for s in chosen[1]]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -128,21 +147,22 @@ class MatrixPlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
         """Measure every cell that some question is about; then let pytest ask the questions."""
-        asked: dict[bool, set[Cell]] = {True: set(), False: set()}
+        asked: dict[str, set[Cell]] = {"diagnosis": set(), "shape_series": set(), "": set()}
         for item in session.items:
             if (cell := cell_of(item)) is not None:
-                asked["diagnosis" in getattr(item, "fixturenames", ())].add(cell)
+                asked[next(f for f in asked if not f or f in getattr(item, "fixturenames", ()))].add(cell)
         if any(asked.values()) and not self.config.getoption("collectonly"):
             warm = any(_start(item) is Start.WARM for item in session.items)
-            self._measure(frozenset(asked[False]), frozenset(asked[True]), warm=warm)
+            cells = frozenset(asked[""])
+            diagnosed = frozenset(asked["diagnosis"]) - cells
+            self._measure(
+                replace(self.plan, cells=cells, only_diagnosed=diagnosed, shaped=frozenset(asked["shape_series"]), warm=warm)
+            )
         return (yield)
 
-    def _measure(self, cells: frozenset[Cell], diagnosed: frozenset[Cell], *, warm: bool) -> None:
-        from dataclasses import replace
-
+    def _measure(self, plan: Plan) -> None:
         self._need_storage()
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
-        plan = replace(self.plan, cells=cells, only_diagnosed=diagnosed - cells, warm=warm)
         reporter.ensure_newline()
         try:
             self.session = Session(
@@ -161,6 +181,7 @@ class MatrixPlugin:
         finally:
             self.results = by_cell(self.session.trials)
             self.diagnoses = {d.cell: d for d in self.session.diagnoses}
+            self.series = {s.cell: s for s in self.session.series}
 
     def _need_storage(self) -> None:
         """Find out now whether pytest-benchmark will be able to save, not after everything has been measured."""
@@ -184,16 +205,22 @@ class MatrixPlugin:
 
             output_json["trials"] = to_json(self.session.trials)
             output_json["diagnoses"] = to_json(self.session.diagnoses)
+            output_json["shape_series"] = to_json(self.session.series)
             output_json["toolchains"] = to_json(self.session.toolchains)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.session is None or not self.session.trials:
+        if self.session is None:
             return
+        from harness import shape_table
         from harness.matrix import Matrix
 
         terminalreporter.section("bakeoff")
-        terminalreporter.write(Matrix.of(self.session.trials, self.session.toolchains).terminal(_width(terminalreporter)))
+        width = _width(terminalreporter)
+        if self.session.trials:
+            terminalreporter.write(Matrix.of(self.session.trials, self.session.toolchains).terminal(width))
+        if self.session.series:
+            terminalreporter.write(shape_table.terminal(self.session.series, width))
         own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0
         terminalreporter.write_line(
             f"{len(self.session.trials)} trials in {self.session.wall_s:.0f} s, of which {own:.1%} outside children; "

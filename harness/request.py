@@ -18,6 +18,7 @@ class Job(StrEnum):
     REFERENCE = "reference"  # float64 eager outputs, or loss and gradients in mode training
     BASELINE = "baseline"  # peak memory of a process that only imported the framework
     DIAGNOSE = "diagnose"  # the same program with collectors on, untimed
+    SHAPES = "shapes"  # a series of shapes through one compiled program
     TOOLCHAIN = "toolchain"  # once-per-machine cost
 
 
@@ -34,6 +35,8 @@ class Request:
     start: Start
     private: str  # harness.caches.Private.root
     result: str  # where the child writes its JSON
+    axis: str = "batch_size"  # of a series of shapes: the model's field that varies
+    sizes: tuple[int, ...] = ()
     arrays: str | None = None  # reference outputs: written by a reference job, read by a measuring one
 
     def write(self, path: Path) -> None:
@@ -50,5 +53,6 @@ def read(path: Path) -> Request:
         "cell": cell,
         "settings": Settings(**raw["settings"]),
         "start": Start(raw["start"]),
+        "sizes": tuple(raw["sizes"]),
     }
     return Request(**{**raw, **rest})

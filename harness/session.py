@@ -27,7 +27,7 @@ from harness.progress import Progress
 from harness.steady import VERIFYING_TRIALS
 from harness.store import RunFolder, Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Diagnosis, Failure, Start, Status, Toolchain, Trial
+from harness.trial import Diagnosis, Failure, ShapeSeries, Start, Status, Toolchain, Trial
 
 
 class Session:
@@ -39,6 +39,7 @@ class Session:
         self.folder: RunFolder = (root.resume if resume else root.begin)(plan.settings, cells, plan.trials)
         self.trials: list[Trial] = list(self.folder.trials()) if resume else []
         self.diagnoses: list[Diagnosis] = list(self.folder.diagnoses()) if resume else []
+        self.series: list[ShapeSeries] = list(self.folder.series()) if resume else []
         self.toolchains: list[Toolchain] = []
         self.wall_s = 0.0
         self._root = root
@@ -66,11 +67,12 @@ class Session:
         todo = [row for row in rows if not self._done(row[1], row[0], row[3])]
         self._progress.expect(len(todo))
         try:
-            for stack in dict.fromkeys(stack for *_, stack in (*rows, *((0, *row) for row in self.plan.to_diagnose()))):
+            for stack in self.plan.stacks_used():
                 self._once_per_machine(stack)
             for index, cell, model, stack in todo:
                 self._cell(index, cell, model, stack)
             self._verify()
+            self._shapes()
             self._diagnose()
             self.folder.finish()
         finally:
@@ -130,6 +132,19 @@ class Session:
                 self._progress.begin(f"{cell}", Start.WARM, index)
                 warm = self._launcher.measure(cell, model, stack, index, private, Start.WARM, reference)
                 self._keep(replace(warm, baseline_bytes=baseline))
+
+    def _shapes(self) -> None:
+        """A series of shapes through one compiled program per cell."""
+        done = {series.cell for series in self.series}
+        for cell, model, stack in self.plan.to_shape():
+            if cell in done or self._baseline(stack)[1] is not None:
+                continue
+            self._progress.note(f"{cell}: {self.plan.axis} {', '.join(map(str, self.plan.shapes))}")
+            with self._launcher.private(self._seeds.get(stack.toolchain) if stack.toolchain else None) as private:
+                series = self._launcher.shapes(cell, model, stack, private, self.plan.axis, self.plan.shapes)
+            self.folder.save_series(series)
+            self.series.append(series)
+            self._progress.shaped(series)
 
     def _diagnose(self) -> None:
         """One diagnosing child per cell that was measured or refused, or is only to be diagnosed. Nothing in it is timed."""

@@ -3,6 +3,7 @@
 .bakeoff/runs/<time>/run.json            settings, and whether the run came to its end
 .bakeoff/runs/<time>/trials/*.json       Ctrl-C loses one trial at most; --resume goes on from here
 .bakeoff/runs/<time>/diagnoses/*.json   of cells that are only diagnosed
+.bakeoff/runs/<time>/series/*.json      series of shapes
 .bakeoff/runs/<time>/logs/*.log          what the children printed
 .bakeoff/runs/<time>/references/*.npz    float64 outputs, until the run is finished; scratch/ holds private caches
 .bakeoff/machine/<key>/                  once-per-machine toolchain files, and toolchain.json with what they cost
@@ -20,7 +21,7 @@ from typing import TextIO, TypeVar
 import msgspec
 
 from harness.errors import UsageError
-from harness.trial import Diagnosis, Settings, Toolchain, Trial
+from harness.trial import Diagnosis, Settings, ShapeSeries, Toolchain, Trial
 
 T = TypeVar("T")
 
@@ -76,6 +77,16 @@ class RunFolder:
             with contextlib.suppress(UsageError):
                 yield read(path, Diagnosis)
 
+    def save_series(self, series: ShapeSeries) -> None:
+        """Write the file of a series of shapes."""
+        write(self.path / "series" / f"{series.cell}.json", series)
+
+    def series(self) -> Iterator[ShapeSeries]:
+        """Those already run."""
+        for path in sorted((self.path / "series").glob("*.json")):
+            with contextlib.suppress(UsageError):
+                yield read(path, ShapeSeries)
+
     def finish(self) -> None:
         """Mark the run as complete: nothing is left for --resume, and the references may go."""
         shutil.rmtree(self.references, ignore_errors=True)
@@ -117,7 +128,7 @@ class Store:
         now = datetime.datetime.now(datetime.UTC)
         path = self.root / "runs" / now.strftime("%Y%m%dT%H%M%S.%f")
         try:
-            for part in ("trials", "diagnoses", "logs", "references", "scratch"):
+            for part in ("trials", "diagnoses", "series", "logs", "references", "scratch"):
                 (path / part).mkdir(parents=True)
             self.machine.mkdir(exist_ok=True)
         except OSError as error:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from harness.cell import Cell
 from harness.diagnostics import Diagnostics
-from harness.measurement import Measurement
+from harness.measurement import Measurement, ShapeStep
 
 
 class Status(StrEnum):
@@ -117,6 +117,32 @@ class Diagnosis:
     diagnostics: Diagnostics | None = None
     failure: Failure | None = None  # unsupported with diagnostics: a finding
     environment: Environment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeSeries:
+    """A series of shapes through one compiled program, in a child of its own."""
+
+    cell: Cell
+    settings: Settings
+    framework: str
+    axis: str  # the model's field that varies
+    wall_s: float
+    finished_at: str
+    tolerance: float | None = None
+    steps: tuple[ShapeStep, ...] = ()
+    failure: Failure | None = None
+    environment: Environment | None = None
+
+    @property
+    def recompiled(self) -> list[int]:
+        """Sizes after the first that compiled anything."""
+        return [step.size for step in self.steps[1:] if step.compilations]
+
+    @property
+    def wrong(self) -> list[int]:
+        """Sizes whose output is not the module's own."""
+        return [s.size for s in self.steps if s.error is None or (self.tolerance is not None and s.error > self.tolerance)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,11 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
         from harness import diagnose
 
         return _plain(diagnose.diagnosis(request, private, reporter.enter))
+    if request.job is Job.SHAPES:
+        from harness import shapes
+
+        tolerance, steps = shapes.series(request, reporter.enter)
+        return {"tolerance": tolerance, "steps": [dataclasses.asdict(step) for step in steps]}
     measurement, diagnostics = measure.measurement(request, private, found, reporter.enter)
     return _plain({"measurement": measurement, "diagnostics": diagnostics})
 

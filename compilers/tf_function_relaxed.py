@@ -1,0 +1,23 @@
+"""tf.function(reduce_retracing=True): the second shape makes what differs unknown, and there is no third trace."""
+
+from typing import final
+
+import tensorflow as tf
+
+from compilers._tf_captured import CapturedStack
+from harness import Step
+
+FRAMEWORK = "tensorflow"
+DEFAULT = False
+DIAGNOSES = True
+
+
+@final
+class TfFunctionRelaxed(CapturedStack):
+    """Shapes are generalised from the second trace on."""
+
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
+        return tf.function(step, reduce_retracing=True)
+
+
+STACK = TfFunctionRelaxed()

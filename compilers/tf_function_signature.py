@@ -1,0 +1,23 @@
+"""tf.function with an input signature whose first dimension is unknown: one trace for every batch size."""
+
+from typing import final
+
+import tensorflow as tf
+
+from compilers._tf_captured import CapturedStack, any_batch
+from harness import Step
+
+FRAMEWORK = "tensorflow"
+DEFAULT = False
+DIAGNOSES = True
+
+
+@final
+class TfFunctionSignature(CapturedStack):
+    """One trace, of a graph in which the batch size is unknown."""
+
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
+        return tf.function(step, input_signature=any_batch(example))
+
+
+STACK = TfFunctionSignature()

@@ -1,0 +1,24 @@
+"""tf.function(jit_compile=True) with an input signature: one trace, and still one XLA compilation per concrete shape."""
+
+from typing import final
+
+import tensorflow as tf
+
+from compilers._tf_captured import any_batch
+from compilers.tf_xla import XlaStack
+from harness import Step
+
+FRAMEWORK = "tensorflow"
+DEFAULT = False
+DIAGNOSES = True
+
+
+@final
+class TfXlaSignature(XlaStack):
+    """The trace is shared between shapes, the code is not."""
+
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
+        return tf.function(step, jit_compile=True, input_signature=any_batch(example))
+
+
+STACK = TfXlaSignature()

@@ -1,0 +1,25 @@
+"""torch.compile(dynamic=False): every size is a constant, and a new one compiles again."""
+
+from typing import final
+
+import torch
+
+from compilers._inductor import InductorStack
+from harness import Step
+
+FRAMEWORK = "torch"
+DEFAULT = False
+DISK_CACHE = True
+DIAGNOSES = True
+TOOLCHAIN = "inductor"
+
+
+@final
+class TorchInductorStatic(InductorStack):
+    """All sizes are specialised."""
+
+    def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
+        return torch.compile(module, dynamic=False)
+
+
+STACK = TorchInductorStatic()
