@@ -2,15 +2,19 @@
 
     python -m benchmarks.bare MODEL STACK STEPS
 
-Prints nothing. It does the work that a measured cell does (weights and batches drawn from the seed, the same number of
+Prints {"first_s": ..., "step_s": ...}: compiling with the first step, and the median of the others. It does the
+work that a measured cell does (weights and batches drawn from the seed, the same number of
 steps, outputs read at the end), with none of the instrument around it.
 """
 
+import json
 import os
+import statistics
 import sys
+import time
 
 
-def torch_steps(model: str, stack: str, steps: int) -> None:
+def torch_steps(model: str, stack: str, steps: int) -> list[float]:
     """PyTorch's part."""
     import importlib
 
@@ -30,16 +34,21 @@ def torch_steps(model: str, stack: str, steps: int) -> None:
     module.load_state_dict({k: torch.from_numpy(v) for k, v in subject.weights(Draw(0)).items()}, strict=False)
     module.eval()
     batches = [tuple(map(torch.from_numpy, subject.batch(Draw(0, 1, i), i).inputs)) for i in range(4)]
+    started = time.perf_counter()
     if stack == "torch_script":
         module = torch.jit.trace(module, batches[0], check_trace=False)
     elif stack == "torch_inductor":
         module = torch.compile(module)
+    seconds = []
     for n in range(steps):
         output = module(*batches[n % 2])
+        seconds.append(time.perf_counter() - started)
+        started = time.perf_counter()
     np.asarray(output)
+    return seconds
 
 
-def tensorflow_steps(model: str, stack: str, steps: int) -> None:
+def tensorflow_steps(model: str, stack: str, steps: int) -> list[float]:
     """TensorFlow's part."""
     import importlib
 
@@ -52,13 +61,19 @@ def tensorflow_steps(model: str, stack: str, steps: int) -> None:
     batches = []
     for i in range(4):
         batches.append(tuple(map(tf.constant, subject.tensorflow_inputs(*subject.batch(Draw(0, 1, i), i).inputs))))
+    started = time.perf_counter()
     step = module.__call__ if stack == "tf_eager" else tf.function(module.__call__, jit_compile=stack == "tf_xla")
+    seconds = []
     for n in range(steps):
         output = step(*batches[n % 2])
         output.numpy()
+        seconds.append(time.perf_counter() - started)
+        started = time.perf_counter()
+    return seconds
 
 
 if __name__ == "__main__":
     which = torch_steps if sys.argv[2].startswith("torch") else tensorflow_steps
-    which(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    first, *others = which(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    print(json.dumps({"first_s": first, "step_s": statistics.median(others)}), flush=True)
     os._exit(0)  # as the worker leaves: exit handlers are no part of the comparison

@@ -10,6 +10,7 @@ from harness import Step
 FRAMEWORK = "tensorflow"
 DEFAULT = False
 DIAGNOSES = True
+RECIPE = "step = tf.function(module.__call__, reduce_retracing=True)"
 
 
 @final

@@ -1,6 +1,7 @@
 """tf.function(jit_compile=True): the traced graph goes to XLA whole, or not at all."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -10,7 +11,7 @@ from compilers import _tf_private as private
 from compilers._hlo import Hlo
 from compilers._tensorflow import TensorFlowProgram
 from compilers._tf_captured import STRUCTURE, CapturedStack, framework_log, module_site, operation_site
-from harness import Compiled, CompilePhase, GraphBreak, Kind, Step, merged
+from harness import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Recompile, Step, merged
 
 FRAMEWORK = "tensorflow"
 DIAGNOSES = True
@@ -33,6 +34,14 @@ class XlaStack(CapturedStack):
         spent = [int(us) for us in COMPILED.findall(framework_log())]
         xla = CompilePhase(name="XLA compile", seconds=sum(spent) / 1e6, note="HLO passes, LLVM and assembly in one")
         return (*super().phases(program), xla)
+
+    def diagnose(self, program: TensorFlowProgram, step: Step, batch: Any) -> Diagnostics:
+        found = super().diagnose(program, step, batch)
+        more = len(COMPILED.findall(framework_log())) - len(found.recompile_triggers) - 1
+        if more <= 0:
+            return found
+        again = Recompile(trigger="another concrete shape for the same trace: XLA compiles each", count=more)
+        return replace(found, recompile_triggers=(*found.recompile_triggers, again))
 
     def compiled(self, program: TensorFlowProgram, batch: Any, captured: int) -> Compiled:
         """What XLA made of it, from the dump of its own compilation of the first shape."""

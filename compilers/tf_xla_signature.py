@@ -11,6 +11,10 @@ from harness import Step
 FRAMEWORK = "tensorflow"
 DEFAULT = False
 DIAGNOSES = True
+RECIPE = """
+signature = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in inputs[0]]
+step = tf.function(module.__call__, jit_compile=True, input_signature=signature)
+"""
 
 
 @final

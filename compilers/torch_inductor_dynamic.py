@@ -12,6 +12,7 @@ DEFAULT = False
 DISK_CACHE = True
 DIAGNOSES = True
 TOOLCHAIN = "inductor"
+RECIPE = "step = torch.compile(module, dynamic=True)"
 
 
 @final

@@ -14,6 +14,12 @@ DEFAULT = False
 DISK_CACHE = True
 DIAGNOSES = True
 TOOLCHAIN = "inductor"
+RECIPE = """
+for batch in inputs:
+    for tensor in batch:
+        torch._dynamo.mark_dynamic(tensor, 0)
+step = torch.compile(module)
+"""
 
 
 @final

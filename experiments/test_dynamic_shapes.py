@@ -1,7 +1,7 @@
 """A series of batch sizes through one compiled program: how often does it compile again, and what does each size cost?
 
 Asked of the stacks with their dynamic-shape switches beside their defaults; `--shapes` and `--shape-axis` choose another
-series, `--models` and `--stacks` other cells.
+series, `--shape-models` and `--stacks` other cells.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""The command line: bakeoff list | measure | explain | show."""
+"""The command line: bakeoff list | measure | explain | repro | show."""
 
 import argparse
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import archive, discover, explain, options
+from harness import archive, discover, explain, options, repro
 from harness.cell import Mode
 from harness.discover import ROOT
 from harness.errors import UsageError
@@ -51,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         running.add_argument("--json", action="store_true", help="print the trials as JSON")
         options.add(running, options.RUN)
         running.set_defaults(do=_measure if verb == "measure" else _explain)
+
+    repro.add_verb(verbs)
 
     showing = verbs.add_parser("show", help="print the matrix of a saved run")
     showing.add_argument("run", metavar="RUN", nargs="?", help="path, or number such as 0007 (default: the latest)")
@@ -104,7 +106,10 @@ def _explain(asked: argparse.Namespace) -> int:
     if asked.json:
         _print_json(session)
     else:
-        explain.show(by_cell(session.trials).values(), Console(width=None if sys.stdout.isatty() else 120, highlight=False))
+        console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+        with console.capture() as capture:
+            explain.show(by_cell(session.trials).values(), console)
+        print("\n".join(line.rstrip() for line in capture.get().splitlines()))
     return 0
 
 

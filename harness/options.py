@@ -60,6 +60,10 @@ RUN: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "where runs are kept while they go on (default: .bakeoff)",
     },
+    "--shape-models": {
+        "metavar": "A,B",
+        "help": "models of test_dynamic_shapes, by file name (default: mlp, where --models leaves it in)",
+    },
     "--shapes": {
         "default": "8,9,10,16,33,64",
         "metavar": "N,N,...",

@@ -96,7 +96,8 @@ class MatrixPlugin:
         rows = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
         if "shape_series" in metafunc.fixturenames:
             marker = metafunc.definition.get_closest_marker("cells")
-            asked = self._marked(marker.kwargs if marker else {})
+            assert marker is not None, "an experiment that asks for shape_series says of which cells"
+            asked = self._marked(marker.kwargs)
             metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
         elif "diagnosis" in metafunc.fixturenames:
             stacks = [s for s in plan.stacks if s.diagnoses]
@@ -111,20 +112,21 @@ class MatrixPlugin:
             metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
 
     def _marked(self, cells: Mapping[str, str]) -> list[tuple[str, str, str]]:
-        """The cells that an experiment names in its marker, unless --models or --stacks name others."""
+        """The cells that an experiment names in its marker: of its models those selected, of its stacks those asked for."""
         try:
-            models = discover.models(map(Path, self.config.getoption("models_from")))
             stacks = discover.stacks(map(Path, self.config.getoption("compilers_from")))
-            chosen = [
-                room.pick(self.config.getoption(name) or cells.get(name) or ",".join(room.names))
-                for name, room in (("models", models), ("stacks", stacks))
-            ]
+            chosen = stacks.pick(self.config.getoption("stacks") or cells["stacks"])
+            asked = self.config.getoption("shape_models")
+            room = discover.models(map(Path, self.config.getoption("models_from")))
+            models = room.pick(asked) if asked else [m for m in self.plan.models if m.name in cells["models"].split(",")]
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
-        return [(m.name, s.name, str(mode)) for mode in self.plan.modes for m in chosen[0] for s in chosen[1]]
+        return [(m.name, s.name, str(mode)) for mode in self.plan.modes for m in models for s in chosen]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        # a question about no cell that was selected is no skip, it is not asked
+        items[:] = [item for item in items if not any("empty parameter set" in str(m) for m in item.iter_markers("skip"))]
         asked = [(item, cell) for item in items if (cell := cell_of(item)) is not None]
         if not asked:
             return

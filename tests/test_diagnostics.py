@@ -1,0 +1,276 @@
+"""Is the record right: joined from two children, read from Dynamo's words, counted in HLO, shown to a person?"""
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from harness import discover, effects, explain
+from harness.caches import Private
+from harness.cell import Cell, Mode
+from harness.diagnosing import keep, write_index
+from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, joined, merged, with_residual
+from harness.discover import GALLERY, ROOT, load
+from harness.errors import UsageError
+from harness.expected import ExpectedBreaks
+from harness.summary import by_cell
+from tests.builders import measurement, trial
+from tests.test_stacks import needs_tensorflow, needs_torch
+
+BREAK = GraphBreak(kind=Kind.GRAPH_BREAK, reason="print", where="models/branchy.py:51", code="GB0059", hint="do not")
+CELL = Cell("toy", "compiler", Mode.INFERENCE)
+
+
+def test_children_that_agree_make_one_record() -> None:
+    timed = Diagnostics(graphs=2, counted={"graph_break+skipped_frame": 2}, recompiles=3, cache_hits=0)
+    record = joined(timed, Diagnostics(graphs=2, breaks=(replace(BREAK, count=2),), captured_share=0.5))
+    assert record is not None
+    assert (record.break_count, record.recompiles, record.captured_share, record.remarks) == (2, 3, 0.5, ())
+
+
+@pytest.mark.parametrize(
+    ("graphs", "breaks", "says"),
+    [
+        (2, (), "the timed child counted 1 graph_break+skipped_frame, the diagnosing child found 0"),
+        (3, (BREAK,), "the timed child captured 2 graphs, the diagnosing child 3"),
+    ],
+)
+def test_children_that_disagree_say_so(graphs: int, breaks: tuple[GraphBreak, ...], says: str) -> None:
+    timed = Diagnostics(graphs=2, counted={"graph_break+skipped_frame": 1})
+    record = joined(timed, Diagnostics(graphs=graphs, breaks=breaks))
+    assert record is not None
+    assert record.remarks == (says,)
+
+
+def test_a_dead_diagnosing_child_leaves_the_counts() -> None:
+    record = joined(Diagnostics(graphs=2, counted={"graph_break": 4}), None, "the diagnosing child failed: SIGSEGV")
+    assert record is not None
+    assert (record.break_count, record.remarks) == (4, ("the diagnosing child failed: SIGSEGV",))
+
+
+def test_equal_breaks_are_counted_in_the_order_of_their_lines() -> None:
+    later = replace(BREAK, where="models/branchy.py:100")
+    assert merged([later, BREAK, BREAK]) == (replace(BREAK, count=2), later)
+
+
+def test_phases_add_up_with_the_residual() -> None:
+    phases = (CompilePhase(name="tracing", seconds=0.2), CompilePhase(name="AutoGraph", seconds=None, note="within tracing"))
+    told = with_residual(phases, 0.5)
+    assert sum(p.seconds or 0.0 for p in told) == pytest.approx(0.5)
+    assert told[-1].seconds == pytest.approx(0.3)
+
+
+def test_what_happens_while_tracing_only(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text(
+        "import logging\nSTEPS = 0\nclass Net:\n    def __init__(self):\n        self.calls = 0\n        self.log = []\n"
+        "    def __call__(self, x):\n        global STEPS\n        STEPS += 1\n        self.calls += 1\n"
+        "        self.log.append(x)\n        print('step')\n        logging.warning('step')\n        return x\n"
+    )
+    module = load(path, "Net")()
+    found = effects.lost(module, lambda batch: batch, 1, path, module)
+    assert [(b.where.rpartition(":")[2], b.reason.split()[0]) for b in merged(found)] == [
+        ("9", "STEPS"),
+        ("10", "self.calls"),
+        ("11", "self.log"),
+        ("12", "print"),
+        ("13", "logging"),
+    ]
+    assert effects.lost(module, module, 1, path, module) == ()  # what happens on every call is no break
+
+
+DYNAMO = """Graph break in user code at {file}:12
+Graph Break Reason: Encountered graph break when attempting to trace CALL: a function call, e.g. f(x, y):
+
+Failed to trace builtin operator
+  Explanation: Dynamo does not know how to trace builtin operator `print`
+  Hint: Please report an issue to PyTorch.
+  Hint: Avoid calling builtin `print`.
+
+ For more details about this graph break, please visit: https://meta-pytorch.github.io/gb/gb0059.html
+
+User code traceback:
+  File "{user}", line 51, in forward
+    print("branchy: one step")
+  File "{file}", line 12, in inner
+Traceback (most recent call last):
+  File "/elsewhere/torch/_dynamo/symbolic_convert.py", line 1076, in wrapper
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "line"), [pytest.param("USER", 12, marks=needs_torch), pytest.param("FRAMEWORK", 51, marks=needs_torch)]
+)
+def test_dynamos_words(file: str, line: int) -> None:
+    user = str(ROOT / "models" / "branchy.py")
+    framework = str(Path(sys.prefix) / "lib" / f"python3.{sys.version_info.minor}" / "site-packages" / "torch" / "nn" / "f.py")
+    text = DYNAMO.format(user=user, file=user if file == "USER" else framework)
+    script = f"from compilers._dynamo import graph_break\nprint(graph_break({text!r}))"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"where='models/branchy.py:{line}'" in run.stdout
+    assert "reason='Failed to trace builtin operator'" in run.stdout
+    assert "code='GB0059'" in run.stdout
+    assert "hint='Avoid calling builtin `print`.'" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        pytest.param(
+            "import torch._dynamo.utils as u; del u.counters\nfrom compilers import _torch_private as p\np.counters()",
+            "has no torch._dynamo.utils.counters, which diagnostics are read from (known: torch 2.11 to 2.14)",
+            marks=needs_torch,
+        ),
+        pytest.param(
+            "import types\nfrom compilers import _torch_private as p\np.field(types.SimpleNamespace(), 'guard_count')",
+            "has no SimpleNamespace.guard_count",
+            marks=needs_torch,
+        ),
+        pytest.param(
+            "import tensorflow.python.eager.polymorphic_function.tracing_compilation as t\n"
+            "del t._graph_building_time_counter\nfrom compilers import _tf_private as p\np.tracing_s()",
+            "tracing_compilation._graph_building_time_counter, which diagnostics are read from (known: tensorflow 2.21)",
+            marks=needs_tensorflow,
+        ),
+    ],
+)
+def test_a_private_name_that_is_gone_is_one_line(script: str, says: str) -> None:
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    last = run.stderr.strip().splitlines()[-1]
+    assert last.startswith("harness.errors.Unavailable: ")
+    assert says in last
+
+
+def shape(*dimensions: int) -> SimpleNamespace:
+    return SimpleNamespace(dimensions=dimensions, element_type=11, tuple_shapes=[])
+
+
+def instruction(number: int, opcode: str, out: SimpleNamespace, *operands: int, calls: tuple[int, ...] = ()) -> SimpleNamespace:
+    contracting = SimpleNamespace(lhs_contracting_dimensions=[1])
+    return SimpleNamespace(
+        id=number,
+        opcode=opcode,
+        shape=out,
+        operand_ids=operands,
+        called_computation_ids=calls,
+        fusion_kind="kLoop",
+        dot_dimension_numbers=contracting,
+    )
+
+
+def test_hlo_is_counted() -> None:
+    """dot(f32[2,3], f32[3,4]) and a fusion of two operations over its f32[2,4]."""
+    from compilers._hlo import Hlo
+
+    fused = SimpleNamespace(
+        id=1,
+        instructions=[
+            instruction(10, "parameter", shape(2, 4)),
+            instruction(11, "add", shape(2, 4), 10, 10),
+            instruction(12, "tanh", shape(2, 4), 11),
+        ],
+    )
+    entry = SimpleNamespace(
+        id=2,
+        instructions=[
+            instruction(1, "parameter", shape(2, 3)),
+            instruction(2, "parameter", shape(3, 4)),
+            instruction(3, "dot", shape(2, 4), 1, 2),
+            instruction(4, "fusion", shape(2, 4), 3, calls=(1,)),
+        ],
+    )
+    hlo = Hlo(SimpleNamespace(computations=[fused, entry]))
+    assert (hlo.instructions, hlo.launches, hlo.fusions, hlo.library_calls) == (7, 2, 1, 1)
+    assert hlo.flops == 2 * 2 * 4 * 3
+    assert hlo.bytes_accessed == 4 * ((8 + 6 + 12) + (8 + 8))
+
+
+def text_of(found: Diagnostics, **changes: object) -> str:
+    console = Console(file=io.StringIO(), width=100, force_terminal=False)
+    explain.show(by_cell([trial(measurement(), model="branchy", diagnostics=found, **changes)]).values(), console)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_explain_marks_the_line() -> None:
+    found = Diagnostics(
+        graphs=2,
+        captured_share=0.8,
+        breaks=(replace(BREAK, count=2),),
+        phases=(CompilePhase(name="Dynamo", seconds=0.4),),
+        compiled=Compiled(kernels=7, figures={"guards": 3}),
+    )
+    text = text_of(found)
+    assert "2 graphs, 80% of the operations captured, 2 breaks" in text
+    assert '> 51                 print("branchy: one step")' in text
+    assert "^" * len('print("branchy: one step")') in text
+    assert "what to do: do not" in text
+    assert "Dynamo" in text
+    assert "█" * explain.BAR in text
+    assert "7 kernels generated, 3 guards" in text
+    assert "again: bakeoff explain branchy compiler" in text
+    assert "\x1b" not in text  # plain where nobody sees colours
+
+
+def test_explain_of_eager_says_that_nothing_is_captured() -> None:
+    assert "captures nothing" in text_of(Diagnostics(), eager=True)
+
+
+def test_the_command_has_what_is_not_the_default() -> None:
+    settings = replace(trial(measurement()).settings, size="full", batch_size=3)
+    assert explain.command(CELL, settings).startswith("bakeoff explain toy compiler --size full --batch-size 3")
+
+
+def test_artifacts_are_kept_with_an_index(tmp_path: Path) -> None:
+    private = Private(tmp_path / "trial")
+    private.artifacts.mkdir(parents=True)
+    (private.artifacts / "graph.py").write_text("x = 1\n")
+    (private.artifacts / "contents.json").write_text('{"graph.py": "the captured graph"}')
+    keep(private, tmp_path / "kept" / str(CELL))
+    index = write_index(tmp_path / "kept").read_text()
+    assert f"| [graph.py]({CELL}/graph.py) | 6 | the captured graph |" in index
+
+
+def test_expected_breaks_fail_both_ways_and_are_accepted_by_command(tmp_path: Path) -> None:
+    path = tmp_path / "graph_breaks.toml"
+    path.write_text("# kept\n")
+    found = Diagnostics(graphs=2, breaks=(BREAK,))
+    with pytest.raises(AssertionError, match="--models toy --stacks compiler --accept-breaks"):
+        ExpectedBreaks(path, [CELL]).check(CELL, found)
+    ExpectedBreaks(path, [CELL], accept=True).check(CELL, found)
+    assert path.read_text().startswith("# kept\n")
+    ExpectedBreaks(path, [CELL]).check(CELL, found)
+    with pytest.raises(AssertionError, match=r"break as\n  \(nowhere\)"):  # an improvement fails as loudly
+        ExpectedBreaks(path, [CELL]).check(CELL, Diagnostics(graphs=1))
+    with pytest.raises(AssertionError, match="do not agree"):
+        ExpectedBreaks(path, [CELL]).check(CELL, replace(found, remarks=("they do not agree",)))
+    with pytest.raises(UsageError, match="there is no cell"):
+        ExpectedBreaks(path, [])
+
+
+FILES = sorted(path for path in GALLERY.glob("breaks_*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_breakage_is_expected_where_it_is_planted_and_nowhere_else(path: Path) -> None:
+    """The truth is the mark in the model's source; graph_breaks.toml says what is found."""
+    planted = [n for n, line in enumerate(path.read_text().splitlines(), start=1) if line.endswith("# breaks here")]
+    assert len(planted) == 2  # one in each half, PyTorch's first
+    line = {"torch": planted[0], "tf": planted[1]}
+    stacks = ("torch_inductor", "torch_script", "tf_function", "tf_xla")
+    cells = [Cell(path.stem, stack, Mode.INFERENCE) for stack in stacks]
+    everything = [Cell(m.name, s.name, Mode.INFERENCE) for m in discover.models() for s in discover.stacks()]
+    expected = ExpectedBreaks(ROOT / "experiments" / "graph_breaks.toml", everything)
+    rows = [row for cell in cells for row in expected.of(cell)]
+    assert any("torch_inductor" in row.cell for row in rows)  # each of them breaks at least there
+    for row in rows:
+        half = row.cell.removeprefix(f"{path.stem}-").split("_")[0]
+        assert row.where == f"models/gallery/{path.name}:{line[half]}", row
+
+
+def test_the_gallery_is_large_enough() -> None:
+    assert len(FILES) >= 12

@@ -1,0 +1,173 @@
+"""Does a cell's script stand alone, and show in the bare framework what the cell showed here?"""
+
+import argparse
+import ast
+import builtins
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import discover, repro
+from harness.discover import ROOT, Source, StackSource
+from harness.errors import UsageError
+from tests.test_stacks import needs_compiler, needs_tensorflow, needs_torch
+
+MODELS = discover.models([ROOT / "models" / "gallery"])
+STACKS = discover.stacks()
+
+
+def text(model: str, stack: str, **changes: object) -> str:
+    return repro.script(MODELS[model], STACKS[stack], STACKS, **({"size": "small", "batch_size": None} | changes))
+
+
+def planted(folder: Path, model: str) -> Source:
+    path = folder / "planted.py"
+    path.write_text(model)
+    return Source("planted", path)
+
+
+@pytest.mark.parametrize("stack", [s.name for s in STACKS if s.recipe is not None])
+@pytest.mark.parametrize("model", MODELS.names)
+def test_script_stands_alone(model: str, stack: str) -> None:
+    """It is Python, begins as it must, imports nothing of ours, and uses no name that nothing binds."""
+    made = text(model, stack)
+    tree = ast.parse(made)
+    assert made.count("from __future__ import annotations\n") == 1
+    assert isinstance(tree.body[1], ast.ImportFrom)
+    assert tree.body[1].module == "__future__"
+    nodes = list(ast.walk(tree))
+    imported = {n.module for n in nodes if isinstance(n, ast.ImportFrom)}
+    imported |= {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    framework, other = ("torch", "tensorflow") if "torch" in stack else ("tensorflow", "torch")
+    packages = {str(module).partition(".")[0] for module in imported}
+    assert packages - set(sys.stdlib_module_names) == {"numpy", framework}
+    bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    bound |= {n.name for n in nodes if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    bound |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    bound |= {n.asname or n.name for n in nodes if isinstance(n, ast.alias)}
+    assert {n.id for n in nodes if isinstance(n, ast.Name)} - bound - set(vars(builtins)) - {"__name__"} == set()
+    assert f"def {other}(" not in made
+    breaks = [line for line in MODELS[model].path.read_text().splitlines() if "# breaks here" in line]
+    assert made.count("# breaks here") == len(breaks) / 2  # one in each half
+
+
+def test_every_default_stack_has_a_recipe() -> None:
+    assert [s.name for s in STACKS if s.default and s.recipe is None] == []
+
+
+def test_batch_size_and_size() -> None:
+    assert "model = dataclasses.replace(Print(batch_size=64, width=256), batch_size=3)" in text(
+        "breaks_print", "torch_script", size="full", batch_size=3
+    )
+
+
+HALF = """
+from harness import Draw, Sizes
+from models.branchy import Branchy
+class Planted(Branchy):
+    pass
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("MODEL = make()", "repro reads MODEL = Sizes(small=..., full=...) and finds no small in it"),
+        ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one for repro"),
+        (
+            "import harness.model as m\nMODEL = Sizes(small=Planted(m.SIZES))",
+            "repro cannot copy what `import harness.model as m` brings; write from MODULE import NAME",
+        ),
+        (
+            "class Alone: pass\nMODEL = Sizes(small=Alone())",
+            "has no method torch: there is nothing that torch could run",
+        ),
+    ],
+)
+def test_what_cannot_be_copied_is_one_line(tmp_path: Path, more: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        repro.script(planted(tmp_path, HALF.format(more=more)), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
+
+
+def test_a_stack_without_recipe_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mute.py").write_text('FRAMEWORK = "torch"\nSTACK = None\n')
+    mute = StackSource("mute", tmp_path / "mute.py", "torch")
+    with pytest.raises(UsageError, match="repro needs a literal RECIPE in mute"):
+        repro.script(MODELS["mlp"], mute, STACKS, size="small", batch_size=None)
+
+
+def asked(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    repro.add_verb(parser.add_subparsers())
+    found = parser.parse_args(["repro", *arguments])
+    return int(found.do(found))
+
+
+@pytest.mark.parametrize("cell", [("mlp-tf_xla-inference",), ("mlp-tf_xla",), ("mlp", "tf_xla")])
+def test_command_line(cell: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(*cell) == 0
+    assert capsys.readouterr().out == text("mlp", "tf_xla")
+    assert asked(*cell, "-o", str(tmp_path / "it.py")) == 0
+    assert (tmp_path / "it.py").read_text() == text("mlp", "tf_xla")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mlp-tf_xlaa-inference"], "there is no stack tf_xlaa; there are: "),
+        (["mlpp-tf_xla-inference"], "there is no model mlpp; there are: "),
+        (["mlp-tf_xla-training"], "repro writes inference steps only"),
+        (["mlp"], "write MODEL-STACK-MODE or MODEL STACK"),
+        (["mlp-tf_xla", "--size", "huge"], "--size small or full"),
+        (["mlp-tf_xla", "-o", "/no/such/folder/it.py"], "--output: cannot write /no/such/folder/it.py"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        asked(*arguments)
+
+
+def run(folder: Path, model: str, stack: str) -> subprocess.CompletedProcess[str]:
+    """The script alone in an empty folder, by an interpreter that sees no other path than its packages'."""
+    (folder / "it.py").write_text(text(model, stack))
+    (folder / "empty").mkdir()
+    environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "1"}
+    command = [sys.executable, "-I", str(folder / "it.py")]
+    return subprocess.run(
+        command, cwd=folder / "empty", env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "stack", "code", "said"),
+    [
+        pytest.param("mlp", "torch_script", 0, "0 of 12 outputs are off", marks=needs_torch),
+        pytest.param("branchy", "torch_script", 1, "7 of 12 outputs are off", marks=needs_torch),
+        pytest.param("breaks_custom_op", "torch_inductor", 1, "bakeoff_gallery::cbrt", marks=needs_compiler),
+        pytest.param("mlp", "tf_xla", 0, "0 of 12 outputs are off", marks=needs_tensorflow),
+        pytest.param("branchy", "tf_function", 1, "has no attribute 'numpy'", marks=needs_tensorflow),
+        pytest.param("breaks_callback", "tf_xla", 1, "EagerPyFunc", marks=needs_tensorflow),
+    ],
+)
+def test_script_shows_what_the_cell_showed(tmp_path: Path, model: str, stack: str, code: int, said: str) -> None:
+    done = run(tmp_path, model, stack)
+    assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", [pytest.param("torch_inductor", marks=needs_compiler)])
+def test_inductor_says_where_it_breaks(tmp_path: Path, stack: str) -> None:
+    done = run(tmp_path, "breaks_print", stack)
+    told = done.stdout + done.stderr
+    sites = re.findall(r"Graph break in user code at (.+):(\d+)", told)
+    assert done.returncode == 0, told
+    assert sites, told
+    for file, line in sites:
+        assert Path(file).name == "it.py"
+        assert "# breaks here" in (tmp_path / "it.py").read_text().splitlines()[int(line) - 1]
