@@ -51,7 +51,8 @@ ARTIFACTS = {
 }
 
 
-OWN = ("Pregraph bytecode", "AOTDispatcher Runtime Wrapper Prologue")  # what the compiled code does for itself, not the program
+# what the compiled code does for itself, and not for the program
+OWN = ("Pregraph bytecode", "AOTDispatcher Runtime Wrapper Prologue", "TorchDynamo Cache Lookup")
 
 
 class InductorStack(TorchStack):

@@ -16,7 +16,7 @@ def terminal(series: Sequence[ShapeSeries], width: int) -> str:
     console = Console(width=max(width, 60), highlight=False)
     with console.capture() as capture:
         for axis, sizes in dict.fromkeys((s.axis, tuple(step.size for step in s.steps)) for s in series if s.steps):
-            legend = "one compiled program, size by size: what compiling for it took (– if nothing was compiled), and the step time then"
+            legend = "one compiled program, size by size: what compiling for it took (– if nothing was), and the step time then"
             console.print(f"{axis}: {legend}", markup=False)
             table = Table(box=box.SIMPLE_HEAD)
             for name in ("", *map(str, sizes)):

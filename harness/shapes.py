@@ -18,6 +18,7 @@ from harness.trial import Phase
 
 LEAST_STEPS = 20
 LEAST_NS = 200_000_000  # of steady steps per shape
+MOST_STEPS = 2_000
 
 
 def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, list[ShapeStep]]:
@@ -46,7 +47,8 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
         compilations = stack.compilations(program) - before
         outputs = _copied(stack.fetch(output))
         taken: list[int] = []
-        while len(taken) < LEAST_STEPS or sum(taken) < LEAST_NS:
+        until = clock.monotonic() + LEAST_NS
+        while len(taken) < LEAST_STEPS or (clock.monotonic() < until and len(taken) < MOST_STEPS):
             taken.append(_timed(step, batch, stack)[1])
         if number == 0:
             taken = taken[LEAST_STEPS // 2 :]  # the program's own warm-up

@@ -123,5 +123,6 @@ def test_every_fault_is_planted() -> None:
     from tests.conftest import FAKES
 
     elsewhere = {"NoOp", "WarmsUpFor30Steps", "CachesOnDisk", "HangsIfTold"}  # test_clock.py and test_session.py
+    elsewhere |= {"Diagnosed", "CountsAnotherBreak", "DiesInDiagnosis", "HangsInDiagnosis", "Refuses", "CompilesPerShape"}
     classes = set(re.findall(r"^class (\w+)\(", Path(FAKES / "faults.py").read_text(), re.MULTILINE))
     assert classes == set(FAULTS) | elsewhere

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from harness import discover, repro
-from harness.discover import ROOT, Source, StackSource
+from harness.discover import Source, StackSource
 from harness.errors import UsageError
 from tests.test_stacks import needs_compiler, needs_tensorflow, needs_torch
 
-MODELS = discover.models([ROOT / "models" / "gallery"])
+MODELS = discover.models()
 STACKS = discover.stacks()
 
 
@@ -30,8 +30,10 @@ def planted(folder: Path, model: str) -> Source:
     return Source("planted", path)
 
 
-@pytest.mark.parametrize("stack", [s.name for s in STACKS if s.recipe is not None])
-@pytest.mark.parametrize("model", MODELS.names)
+PAIRS = [(m, s.name) for m in MODELS.names for s in STACKS if s.recipe is not None and (s.default or m == "mlp")]
+
+
+@pytest.mark.parametrize(("model", "stack"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def test_script_stands_alone(model: str, stack: str) -> None:
     """It is Python, begins as it must, imports nothing of ours, and uses no name that nothing binds."""
     made = text(model, stack)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Batch, Diagnostics, Model, Setup, Stack, Step, Weights
+from harness import Batch, CompilePhase, Diagnostics, GraphBreak, Kind, Model, Setup, Stack, Step, Unsupported, Weights
 
 STEP_S = 0.001
 
@@ -429,3 +429,78 @@ class RaisesInDiagnose(Compiler):
 class ExitsWithSystemExit(Compiler):
     def compile(self, program: Program) -> Step:
         sys.exit(0)
+
+
+class Diagnosed(Compiler):
+    """Breaks once, says so in both children, and prints on every call."""
+
+    breaks = 1
+
+    def forward(self, x: Any) -> Any:
+        print("step")
+        return super().forward(x)
+
+    def account(self, program: Program) -> Diagnostics:
+        return Diagnostics(graphs=1, counted={Kind.GRAPH_BREAK: 1}, cache_hits=0)
+
+    def phases(self, program: Program) -> tuple[CompilePhase, ...]:
+        return (CompilePhase(name="spinning", seconds=0.05),)
+
+    def watch(self, folder: Path) -> None:
+        (folder / "graph.txt").write_text("x @ w")
+
+    def bare(self, program: Program) -> Step:
+        return self.step
+
+    def diagnose(self, program: Program, step: Step, batch: Any) -> Diagnostics:
+        assert program.steps >= 12  # it has seen the warm-up and both unseen batches
+        found = GraphBreak(kind=Kind.GRAPH_BREAK, reason="planted", where="tests/fakes/faults.py:1", count=self.breaks)
+        return Diagnostics(graphs=1, breaks=(found,) * bool(self.breaks))
+
+
+class CountsAnotherBreak(Diagnosed):
+    """Finds two breaks with collectors on, where the timed child counted one."""
+
+    breaks = 2
+
+
+class DiesInDiagnosis(Diagnosed):
+    def watch(self, folder: Path) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class HangsInDiagnosis(Diagnosed):
+    def watch(self, folder: Path) -> None:
+        time.sleep(98765)
+
+
+class Refuses(Diagnosed):
+    """Cannot compile the model, and knows where."""
+
+    def compile(self, program: Program) -> Step:
+        raise KeyError("planted")
+
+    def refusal(self, error: Exception) -> Exception:
+        return Unsupported("no such thing")
+
+    def refused(self, program: Program, error: Exception) -> tuple[GraphBreak, ...]:
+        return (GraphBreak(kind=Kind.TRACE_ERROR, reason="planted", where="tests/fakes/toy.py:1"),)
+
+
+class CompilesPerShape(Diagnosed):
+    """Compiles each batch size once, in 50 ms, and is wrong for 16."""
+
+    def compile(self, program: Program) -> Step:
+        self.program, self.seen = program, set()
+        program.compiled = 0
+        return self.step
+
+    def forward(self, x: Any) -> Any:
+        if len(x) not in self.seen:
+            self.seen.add(len(x))
+            self.program.compiled += 1
+            spend(0.05)
+        return (1 + (len(x) == 16)) * (x @ self.program.w)
+
+    def bare(self, program: Program) -> Step:
+        return lambda x: x @ program.w
