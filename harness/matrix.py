@@ -56,7 +56,7 @@ class Matrix:
         peaks = "? MiB" if result.peak_bytes is None else "{}, {} MiB".format(*(peak >> 20 for peak in result.peak_bytes))
         return [
             compile_s,
-            f"{figure(result.throughput)}/s",
+            f"{figure(result.throughput)}/s{_noise(result)}",
             self._ratios(result),
             f"{breaks} · {result.parity_error:.0e}",
             peaks,
@@ -78,6 +78,11 @@ class Matrix:
         told = [(cell, r.diagnostics) for cell, r in self.results.items() if r.diagnostics is not None]
         found += [f"{cell}: {text}" for cell, record in told for text in record.remarks]
         found += self._contended()
+        noisy = [r for r in self.results.values() if r.status is Status.OK and r.steadiness.noise]
+        if noisy:
+            found.append(
+                f"noisy machine: in {len(noisy)} cells step times wander, otherwise in each process, by the ± beside items/s"
+            )
         unverified = sum(r.status is Status.OK and not r.steadiness.verified for r in self.results.values())
         if unverified:
             found.append(f"steady state not verified in {unverified} cells: that takes three trials; --trials 3")
@@ -192,6 +197,11 @@ class Matrix:
         row = self.row(result.cell.model, result.cell.mode).values()
         same = (r for r in row if r.framework == result.framework and r.status is Status.OK)
         return next((r for r in same if r.eager), None)
+
+
+def _noise(result: CellResult) -> str:
+    noise = result.steadiness.noise
+    return f" ±{noise / 2:.0%}" if noise else ""
 
 
 def figure(value: float) -> str:

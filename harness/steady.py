@@ -3,7 +3,8 @@
 Warm-up falls on the same step in every process while contention does not, so with three or more trials the change points
 are sought on the pointwise lower quartile across trials (docs/methodology.md). The scheme is that of Barrett et al. 2017
 (Virtual Machine Warmup Blows Hot and Cold): PELT on despiked logs, penalty 15 log n, equivalent segments merged backwards.
-With fewer trials the verdict is "not verified", and only a gross failure to settle is called unsteady.
+With fewer trials the verdict is "not verified", and only a gross failure to settle is called unsteady. A change that not every
+process shows at that step is the machine's noise: the cell keeps its figures, and the noise stands beside them.
 """
 
 import math
@@ -23,6 +24,8 @@ MOST_POINTS = 300  # the change-point search is quadratic
 SHORTEST_SEGMENT = 10
 LEAST_STEADY_SHARE = 0.5  # of the timed steps
 LEAST_STEADY_SHARE_OF_ALL = 0.2  # of all steps: a drift is nearly level for as long as one looks briefly
+LEAST_CORRELATION = 0.5  # between the courses of any two processes, for a change to be the program's
+LEAST_WINDOWS = 5
 LEAK_BYTES = 8 * 2**20  # in the second half of the timed steps
 
 
@@ -34,6 +37,7 @@ class Steadiness:
     start: int
     verified: bool
     reason: str = ""
+    noise: float = 0.0  # how far a process's step time wanders, where that is the machine's doing and would matter
 
     def samples(self, measurement: Measurement) -> tuple[float, ...]:
         """The samples of the timed steps that lie in the steady part; all of them if none would be left."""
@@ -46,12 +50,13 @@ def judge(trials: Sequence[Measurement]) -> Steadiness:
     if not trials:
         raise ValueError("no trials to judge")
     lengths = [len(t.warmup_s) + len(t.step_s) * t.steps_per_sample for t in trials]
-    verified = len(trials) >= VERIFYING_TRIALS and min(lengths) * 2 >= max(lengths)  # only what all trials have is compared
+    several = len(trials) >= VERIFYING_TRIALS
+    verified = several and min(lengths) * 2 >= max(lengths)  # only what all trials have is compared
     leaks = [leak for leak in map(leaked_bytes, trials) if leak]
     if len(leaks) * 2 > len(trials):
         grown = f"memory grew by {max(leaks) / 2**20:.0f} MiB in the second half of the timed steps and did not stop"
         return Steadiness(False, 0, verified, grown)
-    width, profile = _profile(trials)
+    width, rows, profile = _profile(trials)
     verified = verified and len(profile) >= 2 * SHORTEST_SEGMENT
     tolerance = min(TOLERANCE_UNVERIFIED, max(TOLERANCE, _spread(trials))) if verified else TOLERANCE_UNVERIFIED
     warm_up = min(len(t.warmup_s) for t in trials) // width
@@ -65,6 +70,8 @@ def judge(trials: Sequence[Measurement]) -> Steadiness:
     share_of_all = (len(profile) - edges[steady_from]) / len(profile)
     if steady_from > 0 and (share <= LEAST_STEADY_SHARE or share_of_all < LEAST_STEADY_SHARE_OF_ALL):
         change = levels[-1] / levels[steady_from - 1] - 1
+        if several and not _reproduced(rows, edges[steady_from - 1], edges[steady_from], change, warm_up):
+            return Steadiness(True, warm_up * width, verified, noise=_wander(rows[:, warm_up:]))
         level = f"level for only {share:.0%} of the timed steps and {share_of_all:.0%} of all"
         return Steadiness(
             False, start * width, verified, f"step time changed by {change:+.0%} at step {start * width}; {level}"
@@ -72,6 +79,8 @@ def judge(trials: Sequence[Measurement]) -> Steadiness:
     middle = (start + len(profile)) // 2
     halves = [float(np.quantile(part, 0.25)) for part in (profile[start:middle], profile[middle:]) if len(part)]
     drift = halves[-1] / halves[0] - 1
+    if abs(drift) > TOLERANCE_UNVERIFIED and several and not _reproduced(rows, start, middle, drift, warm_up):
+        return Steadiness(True, start * width, verified, noise=_wander(rows[:, warm_up:]))
     if abs(drift) > TOLERANCE_UNVERIFIED:  # too slow or too short for a change point
         return Steadiness(
             False, start * width, verified, f"step time changed by {drift:+.0%} from half to half of the steps left"
@@ -89,8 +98,33 @@ def leaked_bytes(trial: Measurement) -> int:
     return growth if growth > LEAK_BYTES else 0
 
 
-def _profile(trials: Sequence[Measurement]) -> tuple[int, Array]:
-    """(steps per point, seconds per step at each point): aligned by step number, lower quartile across trials."""
+def _reproduced(rows: Array, first: int, edge: int, change: float, warm_up: int) -> bool:
+    """Is a change the program's? Then every process shows it at this step, and all their timed steps rise and fall together."""
+    own = np.median(rows[:, edge:], axis=1) / np.median(rows[:, first:edge], axis=1) - 1
+    if not np.all(own * np.sign(change) >= abs(change) / 2):
+        return False
+    courses = _courses(rows[:, warm_up:])
+    if courses.shape[1] < LEAST_WINDOWS or not courses.std(axis=1).all():
+        return True  # too short to compare their courses
+    pairs = np.corrcoef(courses)[np.triu_indices(len(courses), 1)]
+    return bool(pairs.min() >= LEAST_CORRELATION)
+
+
+def _courses(rows: Array) -> Array:
+    """Each row as the logarithms of the medians of up to 20 windows."""
+    windows = np.array_split(np.arange(rows.shape[1]), max(1, min(20, rows.shape[1] // 3)))
+    courses: Array = np.log(np.stack([np.median(rows[:, window], axis=1) for window in windows], axis=1))
+    return courses
+
+
+def _wander(rows: Array) -> float:
+    """How far the step time of the middle process wanders: the ratio of its slowest window to its fastest − 1."""
+    courses = _courses(rows)
+    return float(np.median(np.exp(courses.max(axis=1) - courses.min(axis=1)))) - 1
+
+
+def _profile(trials: Sequence[Measurement]) -> tuple[int, Array, Array]:
+    """(steps per point, seconds per step of each trial at each point, lower quartile across trials): aligned by step number."""
     steps = min(len(t.warmup_s) + len(t.step_s) * t.steps_per_sample for t in trials)
     width = max(math.ceil(steps / MOST_POINTS), *(t.steps_per_sample for t in trials))
     points = max(1, steps // width)
@@ -98,7 +132,7 @@ def _profile(trials: Sequence[Measurement]) -> tuple[int, Array]:
     for trial in trials:
         series = np.concatenate([trial.warmup_s, np.repeat(trial.step_s, trial.steps_per_sample)])
         rows.append(np.median(series[: points * width].reshape(points, width), axis=1))
-    return width, np.quantile(np.stack(rows), 0.25, axis=0)
+    return width, np.stack(rows), np.quantile(np.stack(rows), 0.25, axis=0)
 
 
 def _spread(trials: Sequence[Measurement]) -> float:

@@ -86,3 +86,23 @@ def test_a_change_smaller_than_what_separates_the_processes_is_noise() -> None:
     assert not judge([noisy(shape, seed, noise=0.003) for seed in range(3)]).steady
     apart = [noisy([s * level for s in shape], seed, noise=0.003) for seed, level in enumerate((1.0, 1.04, 1.08))]
     assert judge(apart).steady
+
+
+def test_a_change_that_not_every_process_shows_is_the_machines() -> None:
+    """Two of three slow down by 30 %, at step 110 and step 170; and all three do, at 140."""
+    early, late, flat = ([1e-3] * n + [1.3e-3] * (200 - n) for n in (110, 170, 200))
+    verdict = judge([noisy(shape, seed, noise=0.003) for seed, shape in enumerate((early, late, flat))])
+    assert verdict.steady
+    same = judge([noisy([1e-3] * 140 + [1.3e-3] * 60, seed, noise=0.003) for seed in range(3)])
+    assert not same.steady
+
+
+def test_noise_is_told() -> None:
+    """Each of five processes is slow at other times, and all are at the end, by chance."""
+    rng = np.random.default_rng(1)
+    series = [np.where(np.repeat(rng.random(20) < 0.5, 10), 1e-3, 1.4e-3) for _ in range(5)]
+    for s in series:
+        s[-15:] = 1.4e-3
+    verdict = judge([noisy(list(s), seed, noise=0.003) for seed, s in enumerate(series)])
+    assert verdict.steady
+    assert 0.3 < verdict.noise < 0.5
