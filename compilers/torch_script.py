@@ -39,6 +39,8 @@ from harness import (
 FRAMEWORK = "torch"
 DIAGNOSES = True
 RECIPE = "step = torch.jit.trace(module, inputs[0], check_trace=False)"
+# PyTorch's own modules check shapes with Python's `if` and warn of it, nn.LSTM seven times: no break of the user's
+MODULES = str(Path(torch.nn.__file__).parent)
 BAKED_IN = "use torch.where or torch.cond, or torch.jit.script, which keeps Python's branches"
 FALLBACK = "write it in what TorchScript knows; a call back into Python is neither saved nor fast"
 
@@ -69,8 +71,9 @@ class TorchScriptStack(TorchStack):
     def _note(self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
         """While the warning is being given, so that the user's line is still on the stack."""
         text = str(message)
-        if not issubclass(category, torch.jit.TracerWarning):
-            self.warnings = tuple(dict.fromkeys((*self.warnings, text.splitlines()[0])))
+        if not issubclass(category, torch.jit.TracerWarning) or filename.startswith(MODULES):
+            place = f"{Path(filename).name}:{lineno}: " if filename.startswith(MODULES) else ""
+            self.warnings = tuple(dict.fromkeys((*self.warnings, place + text.splitlines()[0].partition(". ")[0])))
             return
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and not is_users(frame.f_code.co_filename):

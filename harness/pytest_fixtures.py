@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from harness.cell import Cell, Mode
+from harness.diagnostics import Diagnostics
 from harness.errors import BY_STATUS
 from harness.expected import ExpectedBreaks
 from harness.explain import command
@@ -63,6 +64,16 @@ def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
     if ran.status is not Status.OK:
         raise BY_STATUS[ran.status](_account(ran))
     return ran
+
+
+@pytest.fixture
+def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
+    """The cell's diagnostics record, of both children."""
+    if request.config.getoption("no_diagnosis"):
+        pytest.skip("--no-diagnosis: nobody looked where it breaks")
+    if ran.diagnostics is None:
+        raise BY_STATUS[Status.ERROR](f"{ran.cell} has no diagnostics record")
+    return ran.diagnostics
 
 
 @pytest.fixture
