@@ -11,6 +11,7 @@ depends on data is baked in with a TracerWarning, which the diagnostics carry.
 """
 
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -41,6 +42,7 @@ DIAGNOSES = True
 RECIPE = "step = torch.jit.trace(module, inputs[0], check_trace=False)"
 # PyTorch's own modules check shapes with Python's `if` and warn of it, nn.LSTM seven times: no break of the user's
 MODULES = str(Path(torch.nn.__file__).parent)
+FRAME = re.compile(r"^(.+?)\((\d+)\): ", re.MULTILINE)
 BAKED_IN = "use torch.where or torch.cond, or torch.jit.script, which keeps Python's branches"
 FALLBACK = "write it in what TorchScript knows; a call back into Python is neither saved nor fast"
 
@@ -101,7 +103,7 @@ class TorchScriptStack(TorchStack):
             graphs=1,
             counted={
                 Kind.BAKED_IN: sum(b.count for b in self.baked_in),
-                Kind.PYTHON_FALLBACK: len(self._python_calls()),
+                Kind.PYTHON_FALLBACK: len(_python_calls(self.scripted.inlined_graph)),
             },
             warnings=self.warnings,
         )
@@ -111,16 +113,16 @@ class TorchScriptStack(TorchStack):
 
     def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
         assert self.folder is not None
-        calls = self._python_calls()
+        captured = self.scripted.inlined_graph  # held, as its nodes do not outlive it
+        calls = _python_calls(captured)
         fallbacks = tuple(
             GraphBreak(kind=Kind.PYTHON_FALLBACK, reason=node.pyname(), where=where(*_site(node.sourceRange())), hint=FALLBACK)
             for node in calls
         )
-        captured = self.scripted.inlined_graph
         step(batch)
         executed = private.last_executed_graph()
         files = {
-            "module.py": (self.scripted.code, "the captured program as TorchScript prints it"),
+            "module.py": (_code(self.scripted), "the captured program as TorchScript prints it"),
             "graph.txt": (str(captured), "the captured graph, inlined"),
             "executed_graph.txt": (str(executed), "the graph that the executor ran last, optimised"),
         }
@@ -145,8 +147,17 @@ class TorchScriptStack(TorchStack):
         said = str(error).strip().splitlines()[0]
         return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=raised_at(error) or "unknown"),)
 
-    def _python_calls(self) -> list[Any]:
-        return self.scripted.inlined_graph.findAllNodes("prim::PythonOp", True)
+
+def _python_calls(graph: Any) -> list[Any]:
+    return graph.findAllNodes("prim::PythonOp", True)
+
+
+def _code(scripted: torch.jit.ScriptModule) -> str:
+    """The program as TorchScript prints it; it cannot print a call back into Python."""
+    try:
+        return str(scripted.code)
+    except RuntimeError as error:
+        return f"# {str(error).strip().splitlines()[0]}\n"
 
 
 def _operations(graph: Any) -> int:
@@ -157,9 +168,10 @@ def _operations(graph: Any) -> int:
 
 
 def _site(source: str) -> tuple[str, int]:
-    """File and line of a TorchScript source range such as `/path/file.py(12): forward`."""
-    path, _, rest = source.partition("(")
-    return path, int(rest.partition(")")[0] or 0)
+    """The user's innermost place in a TorchScript source range: a line such as `/path/file.py(12): forward` per frame."""
+    frames = [(path, int(line)) for path, line in FRAME.findall(source)]
+    users = [frame for frame in frames if is_users(frame[0])]
+    return (users or frames or [("an unknown place", 0)])[0]
 
 
 @final

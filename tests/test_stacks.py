@@ -9,6 +9,7 @@ import pytest
 
 from harness import discover
 from harness.cell import Mode
+from harness.discover import ROOT, load
 from harness.plan import Plan
 from harness.session import Session
 from harness.store import Store
@@ -105,3 +106,46 @@ def test_a_host_callback_breaks_the_graph(measure: Callable[..., CellResult], st
     (found,) = result.diagnostics.breaks
     assert (found.kind, found.reason) == ("host_callback", "tf.numpy_function")
     assert found.where.startswith("tests/fakes/models/talkative.py:")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stack", "kind", "mark"),
+    [
+        pytest.param("torch_script", "python_fallback", "# python fallback", marks=needs_torch),
+        pytest.param("tf_function", "autograph_fallback", "# autograph fallback", marks=needs_tensorflow),
+    ],
+)
+def test_a_fallback_to_python_has_its_line(measure: Callable[..., CellResult], stack: str, kind: str, mark: str) -> None:
+    result = measure("fallbacks", stack)
+    lines = (FAKES / "models" / "fallbacks.py").read_text().splitlines()
+    (planted,) = [number for number, line in enumerate(lines, start=1) if line.endswith(mark)]
+    found = result.diagnostics
+    assert found is not None
+    assert found.breaks
+    assert {(b.kind, b.where) for b in found.breaks} == {(kind, f"tests/fakes/models/fallbacks.py:{planted}")}
+    assert found.remarks == ()  # both children count alike
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", [p for p in STACKS if not p.values[0].endswith(("eager", "frozen"))])
+def test_phases_and_what_it_compiled_to(measure: Callable[..., CellResult], stack: str) -> None:
+    result = measure("mlp", stack)
+    found, measured = result.diagnostics, result.measurements[0]
+    assert found is not None
+    assert found.breaks == ()  # a clean model
+    assert found.remarks == ()
+    told = sum(phase.seconds or 0.0 for phase in found.phases)
+    assert 0.2 * measured.first_call_s < told <= measured.first_call_s
+    compiled = found.compiled
+    assert compiled is not None
+    assert compiled.operations_captured
+    assert compiled.operations_fused
+    assert compiled.operations_fused <= compiled.operations_captured
+    assert (compiled.kernels or 0) > 0 or stack in ("torch_script", "tf_function")  # who generate none
+    assert compiled.library_calls  # the matrix products
+    if stack == "tf_xla":
+        shapes = load(ROOT / "models" / "mlp.py", "MODEL").at("small")
+        products = 2 * shapes.batch_size * shapes.width**2
+        assert compiled.figures["dot_convolution_flops"] >= products * shapes.depth
+        assert compiled.figures["hlo_fusions"] >= 1
