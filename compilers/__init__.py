@@ -2,6 +2,7 @@
 
 To add one, write `compilers/NAME.py` with `STACK = ...` (a harness.Stack) and literals that the parent reads without
 importing the file: FRAMEWORK (the module to import), and where they hold EAGER = True (this framework's baseline),
-DISK_CACHE = True (a second process can start warm), TOOLCHAIN = "name" (a cost paid once per machine), DEFAULT = False
+DISK_CACHE = True (a second process can start warm), DIAGNOSES = True (a second child can tell where and why it breaks),
+TOOLCHAIN = "name" (a cost paid once per machine), RECIPE = "..." (what a user writes by hand, for repro), DEFAULT = False
 (only when --stacks names it). A leaf of an existing framework fills one hole: see torch_script.py, tf_xla.py.
 """

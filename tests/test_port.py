@@ -1,5 +1,7 @@
 """Are the two halves of every model the same network? Forward pass and gradients of one training step, in float64."""
 
+import subprocess
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from harness import discover, parity
 from harness.cell import Mode
+from harness.discover import ROOT
 from harness.launch import Launcher
 from harness.model import Arrays
 from tests.conftest import settings
@@ -20,7 +23,7 @@ pytestmark = [
 ]
 
 TOLERANCE = 1e-9  # relative to the largest element of each array
-MODELS = discover.models().names
+MODELS = [m.name for m in discover.models() if not m.in_gallery]
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +69,36 @@ def test_gradients_of_one_training_step_agree(run, model: str) -> None:
     print(f"{model}: largest relative difference {errors[worst]:.1e} in {worst}")
     assert errors[worst] <= TOLERANCE
     assert all(np.any(torch[name]) for name in torch), "a gradient of zeros compares with anything"
+
+
+# all of the gallery in one process per framework: they are small, and there are many
+GALLERY = """
+import sys
+from pathlib import Path
+import numpy as np
+from harness import Mode, Setup, Weights, discover, parity
+from harness.discover import load
+from harness.model import Draw
+stack = load(Path(sys.argv[1]), "STACK")
+if "torch" in sys.modules:  # which it may be told only once per process
+    sys.modules["torch"].set_num_interop_threads = lambda count: None
+for source in (m for m in discover.models() if m.in_gallery):
+    model = load(source.path, "MODEL").at("small")
+    program = stack.build(model, Weights(model.weights(Draw(0))), Setup(mode=Mode.INFERENCE, precision="float64"))
+    step = stack.bare(program)
+    outputs = [stack.fetch(step(stack.place(program, model.batch(Draw(0, 1, i), i)))) for i in range(4)]
+    parity.save(Path(sys.argv[2], f"{source.name}.npz"), [{n: np.array(a) for n, a in o.items()} for o in outputs])
+"""
+
+
+def test_the_gallerys_halves_agree(tmp_path: Path) -> None:
+    for stack in ("torch_eager", "tf_eager"):
+        (tmp_path / stack).mkdir()
+        path = str(discover.stacks()[stack].path)
+        subprocess.run([sys.executable, "-c", GALLERY, path, str(tmp_path / stack)], cwd=ROOT, check=True, capture_output=True)
+    names = [m.name for m in discover.models() if m.in_gallery]
+    for name in names:
+        torch, tensorflow = (parity.read(tmp_path / stack / f"{name}.npz") for stack in ("torch_eager", "tf_eager"))
+        for ours, theirs in zip(torch, tensorflow, strict=True):
+            assert parity.error(theirs["output"], ours["output"]) <= TOLERANCE, name
+        assert all(parity.error(torch[0]["output"], other["output"]) > 1e-3 for other in torch[1:]), name
