@@ -29,7 +29,9 @@ from harness import (
     Step,
     Unsupported,
     Weights,
+    is_users,
     merged,
+    where,
 )
 
 STATE = "keep what changes from call to call in a tensor, or out of the compiled function"
@@ -64,6 +66,7 @@ class InductorStack(TorchStack):
         self.trace: Trace | None = None
         self.folder: Path | None = None
         self.fused = 0
+        self.toolchain: set[Path] = set()  # libraries that were there before
 
     def prepare_machine(self) -> None:
         """Build the precompiled header and the vector-instruction probes: 15 of a first compile's 20 seconds."""
@@ -139,6 +142,7 @@ class InductorStack(TorchStack):
 
     def watch(self, folder: Path) -> None:
         self.trace, self.folder = Trace(), folder
+        self.toolchain = set(Path(private.cache_folder()).rglob("*.so"))
         private.after_fusion(self._count_fused)
 
     def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
@@ -146,7 +150,7 @@ class InductorStack(TorchStack):
         counters = private.counters()
         self._keep_code()
         sources = [text for _, text in self.trace.payloads("inductor_output_code")]
-        binaries = [p.stat().st_size for p in Path(private.cache_folder()).rglob("*.so")]
+        binaries = [p.stat().st_size for p in set(Path(private.cache_folder()).rglob("*.so")) - self.toolchain]
         return Diagnostics(
             graphs=int(counters["stats"]["unique_graphs"]),
             captured_share=self._captured_share(program, step, batch),
@@ -175,6 +179,10 @@ class InductorStack(TorchStack):
         for again in self.trace.recompiles():
             causes.setdefault(again.where, []).append(again)
         place, triggers = max(causes.items(), key=lambda pair: sum(r.count for r in pair[1]), default=("an unknown place", []))
+        if not place:  # the guard has no frame: the function that was compiled again
+            rows = [row for row in private.compilation_metrics() if is_users(str(private.field(row, "co_filename")))]
+            last = rows[-1] if rows else None
+            place = where(str(last.co_filename), int(last.co_firstlineno)) if last is not None else "an unknown place"
         times = sum(r.count for r in triggers)
         why = triggers[0].trigger if triggers else "no guard logged"
         reason = f"compiled {times} more times ({why}), then Dynamo gave up and ran it eager"

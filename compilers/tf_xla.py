@@ -57,6 +57,8 @@ class XlaStack(CapturedStack):
         self.write(
             {}, {f"xla/{name}": what for name in names.values() for end, what in ARTIFACTS.items() if name.endswith(end)}
         )
+        if not after:
+            return Compiled(operations_captured=captured)  # nothing was dumped: unknown, not zero
         return Compiled(
             operations_captured=captured,
             operations_fused=sum(h.launches for h in after),
@@ -118,14 +120,15 @@ ARTIFACTS = {
 
 
 def _first(dump: Path, ending: str) -> list[Path]:
-    """Files of the first module that XLA compiled: later ones are other shapes, or the instrument's."""
-    return sorted(dump.glob(f"module_0000.*{ending}"))
+    """Files of the first module that XLA compiled whole: later ones are other shapes, or the instrument's."""
+    modules = sorted(path.name.partition(".")[0] for path in dump.glob("module_*.*after_optimizations.hlo.pb"))
+    return sorted(dump.glob(f"{modules[0]}.*{ending}")) if modules else []
 
 
 def _short(name: str) -> str:
-    """module_0000.a_inference___call___93__XlaMustCompile_true_config_proto_135…_.1.after.txt → module_0000.after.txt"""
+    """module_0000.a_inference___call___93__XlaMustCompile_true_config_proto_135…_.4.after.txt → module_0000.after.txt"""
     module, _, rest = name.partition(".")
-    return f"{module}.{rest.rpartition('_.1.')[2] or rest}" if "_.1." in rest else name
+    return f"{module}.{re.sub(r'^.*?_{1,2}[.][0-9]+[.]', '', rest)}"
 
 
 STACK = TfXla()

@@ -14,6 +14,7 @@ from harness.discover import Source, StackSource
 from harness.launch import Launcher, now
 from harness.trial import Diagnosis
 
+INDEX = "index.md"
 CONTENTS = "contents.json"  # file → what it is, by the stack that wrote it
 
 
@@ -75,6 +76,6 @@ def write_index(folder: Path) -> Path:
             name = str(path.relative_to(cell))
             lines.append(f"| [{name}]({cell.name}/{name}) | {path.stat().st_size:,} | {told.get(name, '')} |")
         lines.append("")
-    index = folder / "index.md"
+    index = folder / INDEX
     index.write_text("\n".join(lines))
     return index

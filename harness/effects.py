@@ -9,17 +9,18 @@ import contextlib
 import io
 import logging
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from harness.diagnostics import GraphBreak, Kind
-from harness.discover import where
+from harness.discover import is_users, where
 
+Effect = tuple[str, str, str]
 PLAIN = (int, float, str, bytes, bool, type(None))
-SIZED = (list, dict, set, tuple)
+CONTAINERS = (list, dict, set, frozenset, tuple, deque)  # with what is derived from them: Counter, defaultdict
 MUTATORS = ("append", "extend", "insert", "add", "update", "pop", "remove", "clear", "setdefault", "discard")
 HINT = {
     "output": "it happens while tracing, not per call: use the framework's own printing, or move it out of the step",
@@ -30,61 +31,61 @@ HINT = {
 def lost(
     bare: Callable[[Any], Any], step: Callable[[Any], Any], batch: Any, model_path: Path, module: Any
 ) -> tuple[GraphBreak, ...]:
-    """Effects that an eager step has and a compiled step has not, each with its line in the model's file."""
+    """Effects that an eager step has and a compiled step has not, each with its place in the user's files."""
     eager = _effects(bare, batch, model_path, module)
     compiled = _effects(step, batch, model_path, module)
     found = []
-    happening = Counter({(kind, what): 0 for kind, _, what in eager})
+    happening: Counter[tuple[str, str]] = Counter()
     for (kind, _, what), count in compiled.items():
         happening[kind, what] += count
     # by line, unless as many happen elsewhere: a line that Dynamo resumes from may go by its frame's number
-    for (kind, line, what), missing in (eager - compiled).items():
+    for (kind, place, what), missing in (eager - compiled).items():
         total = sum(n for (k, _, w), n in eager.items() if (k, w) == (kind, what))
         count = min(missing, total - happening[kind, what])
-        if count <= 0:
-            continue
-        reason = f"{what} while tracing only, not per call"
-        found.append(
-            GraphBreak(kind=Kind.SIDE_EFFECT, reason=reason, where=where(model_path, line), count=count, hint=HINT[kind])
-        )
+        if count > 0:
+            reason = f"{what} while tracing only, not per call"
+            found.append(GraphBreak(kind=Kind.SIDE_EFFECT, reason=reason, where=place, count=count, hint=HINT[kind]))
     return tuple(found)
 
 
-def _effects(step: Callable[[Any], Any], batch: Any, model_path: Path, module: Any) -> Counter[tuple[str, int, str]]:
-    """(kind, line, what) → how often in one call."""
-    seen: Counter[tuple[str, int, str]] = Counter()
+def _effects(step: Callable[[Any], Any], batch: Any, model_path: Path, module: Any) -> Counter[Effect]:
+    """(kind, place, what) → how often in one call."""
+    seen: Counter[Effect] = Counter()
     before = _state(model_path, module)
-    with _listening(model_path, seen):
+    with _listening(seen):
         step(batch)
     after = _state(model_path, module)
-    changed = [name for name, value in after.items() if before.get(name, value) != value]
-    for name in changed:
-        for line in _mutations(model_path, name, module):
-            seen["state", line, f"{name} changes"] += 1
+    for key in [key for key, value in after.items() if before.get(key, value) != value]:
+        part, name = key
+        for place in _changed_at(model_path, name, [_parts(module)[part], module] if part >= 0 else [module]):
+            seen["state", place, f"{name} changes"] += 1
     return seen
 
 
 @contextlib.contextmanager
-def _listening(model_path: Path, seen: Counter[tuple[str, int, str]]) -> Iterator[None]:
-    """Count what the model's file writes to Python's stdout and stderr, and what it logs."""
-    name = str(model_path)
-
-    def line_of(frame: FrameType | None) -> int | None:
-        while frame is not None and frame.f_code.co_filename != name:
-            frame = frame.f_back
-        return None if frame is None else frame.f_lineno
+def _listening(seen: Counter[Effect]) -> Iterator[None]:
+    """Count what the user's files write to Python's stdout and stderr, and what they log."""
 
     class Out(io.StringIO):
+        """One effect per print: its parts come from one place of one frame, up to a newline."""
+
+        last: tuple[int, int] | None = None
+
         def write(self, text: str) -> int:
-            line = line_of(sys._getframe(1))
-            if line is not None and text.strip():
-                seen["output", line, "print"] += 1
+            frame: FrameType | None = sys._getframe(1)
+            while frame is not None and not is_users(frame.f_code.co_filename):
+                frame = frame.f_back
+            if frame is not None:
+                now = (id(frame), frame.f_lasti)
+                if now != self.last and text.strip():
+                    seen["output", where(frame.f_code.co_filename, frame.f_lineno), "print"] += 1
+                self.last = None if text.endswith("\n") else now
             return len(text)
 
     class Log(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.pathname == name:
-                seen["output", record.lineno, "logging"] += 1
+            if is_users(record.pathname):
+                seen["output", where(record.pathname, record.lineno), "logging"] += 1
 
     handler, root = Log(), logging.getLogger()
     root.addHandler(handler)
@@ -95,44 +96,68 @@ def _listening(model_path: Path, seen: Counter[tuple[str, int, str]]) -> Iterato
         root.removeHandler(handler)
 
 
-def _state(model_path: Path, module: Any) -> dict[str, Any]:
-    """Plain Python values, and lengths of containers, of the module's attributes and the file's globals."""
-    found = {}
+def _parts(module: Any) -> list[Any]:
+    """The module and its submodules."""
+    inner = getattr(module, "modules", None)
+    parts = [module, *(inner() if callable(inner) else getattr(module, "submodules", ()))]
+    return list({id(part): part for part in parts}.values())
+
+
+def _state(model_path: Path, module: Any) -> dict[tuple[int, str], Any]:
+    """(part of the module, or -1 for the file's globals; name) → plain Python value, or container of such."""
     file = next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(model_path)), None)
-    for prefix, values in (("self.", getattr(module, "__dict__", {})), ("", getattr(file, "__dict__", {}))):
-        for name, value in list(values.items()):
-            if name.startswith("__"):
-                continue
-            if isinstance(value, PLAIN):
-                found[prefix + name] = value
-            elif type(value) in SIZED:
-                found[prefix + name] = len(value)
+    owners = dict(enumerate(_parts(module))) | {-1: file}
+    found = {}
+    for number, owner in owners.items():
+        for name, value in list(getattr(owner, "__dict__", {}).items()):
+            if not name.startswith("__") and isinstance(value, PLAIN + CONTAINERS):
+                found[number, name if number < 0 else f"self.{name}"] = _frozen(value)
     return found
 
 
-def _mutations(model_path: Path, name: str, module: Any) -> list[int]:
-    """Lines of the class that change `name` outside __init__, by its syntax; its first line if none is found."""
-    target = name.removeprefix("self.")
-    classes = [node for node in ast.walk(ast.parse(model_path.read_text())) if isinstance(node, ast.ClassDef)]
-    codes = [f.__code__ for f in vars(type(module)).values() if hasattr(f, "__code__")]
-    firsts = [code.co_firstlineno for code in codes if code.co_filename == str(model_path)]
-    # both halves may have a class of one name, and lie in the model's own: the innermost one whose methods these are
-    around = [c for c in classes if any(c.lineno <= first <= (c.end_lineno or 0) for first in firsts)]
-    mine = sorted(around, key=lambda c: (c.end_lineno or 0) - c.lineno)[:1] or classes
-    lines = []
-    for function in (n for c in mine for n in ast.walk(c) if isinstance(n, ast.FunctionDef) and n.name != "__init__"):
-        for node in ast.walk(function):
-            targets: list[ast.expr] = []
-            line = getattr(node, "lineno", 0)
-            if isinstance(node, ast.Assign):
-                targets = node.targets
-            elif isinstance(node, ast.AugAssign | ast.AnnAssign):
-                targets = [node.target]
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
-                targets = [node.func.value]
-            if any(_names(t, target, attribute=name.startswith("self.")) for t in targets):
-                lines.append(line)
-    return sorted(set(lines)) or [mine[0].lineno if mine else 1]
+def _frozen(value: Any) -> Any:
+    """A copy to compare with later: plain values as they are, anything else by its type alone."""
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        return [(_frozen(key), _frozen(item)) for key, item in list(value.items())]
+    if isinstance(value, CONTAINERS):
+        return [_frozen(item) for item in value]
+    return type(value)
+
+
+def _changed_at(model_path: Path, name: str, owners: list[Any]) -> list[str]:
+    """Places outside of __init__ that change `name`, by syntax: in the first owner's class, or the next one's.
+
+    Where none is found, the first line of the last owner's class.
+    """
+    for owner in owners:
+        codes = [f.__code__ for f in vars(type(owner)).values() if hasattr(f, "__code__")]
+        firsts = {code.co_firstlineno: code.co_filename for code in codes if is_users(code.co_filename)}
+        path = Path(next(iter(firsts.values()), model_path))
+        classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+        # both halves may have a class of one name, and lie in the model's own: the innermost one whose methods these are
+        around = [c for c in classes if any(c.lineno <= first <= (c.end_lineno or 0) for first in firsts)]
+        mine = sorted(around, key=lambda c: (c.end_lineno or 0) - c.lineno)[:1]
+        lines = sorted({line for c in mine for line in _mutations(c, name)})
+        if lines:
+            return [where(path, line) for line in lines]
+    return [where(path, mine[0].lineno if mine else 1)]
+
+
+def _mutations(definition: ast.ClassDef, name: str) -> Iterator[int]:
+    """Lines of a class that assign to `name`, to an item of it, or call a method that changes it."""
+    functions = (n for n in ast.walk(definition) if isinstance(n, ast.FunctionDef) and n.name != "__init__")
+    for node in (node for function in functions for node in ast.walk(function)):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+            targets = [node.target]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+            targets = [node.func.value]
+        if any(_names(t, name.removeprefix("self."), attribute=name.startswith("self.")) for t in targets):
+            yield getattr(node, "lineno", definition.lineno)
 
 
 def _names(node: ast.expr, target: str, *, attribute: bool) -> bool:

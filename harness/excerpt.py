@@ -1,6 +1,7 @@
 """What of this project's source does one network need for one framework? Followed name by name, and nothing is imported."""
 
 import ast
+import importlib.util
 import re
 import sys
 from collections.abc import Set
@@ -134,6 +135,10 @@ class Parts:
         """Imported names: from this project their definitions, from elsewhere the import."""
         module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
         if not _ours(node):
+            for name in [module] if module else [alias.name for alias in aliases]:
+                if importlib.util.find_spec(name.partition(".")[0]) is None:
+                    at = where(file.path, node.lineno)
+                    raise UsageError(f"{at}: repro cannot find {name}, and a single file cannot bring it along")
             self.imported.setdefault(module, set()).update(ast.unparse(alias) for alias in aliases)
             return
         path = ROOT.joinpath(*module.split("."))

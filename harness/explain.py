@@ -56,6 +56,8 @@ def command(cell: Cell, settings: Settings, verb: str = "explain") -> str:
         words += ["--threads", str(settings.threads)]
     if verb == "explain" and settings.device != "cpu":
         words += ["--device", settings.device]
+    places = zip(settings.found_with[::2], settings.found_with[1::2], strict=True)
+    words += [word for flag, value in places if verb == "explain" or flag != "--interpreter" for word in (flag, value)]
     return shlex.join(words)
 
 
@@ -94,7 +96,7 @@ def _record(found: Diagnostics, first_call_s: float | None, *, eager: bool) -> I
         return
     share = "" if found.captured_share is None else f", {found.captured_share:.0%} of the operations captured"
     breaks = f"{found.break_count} break{'s' * (found.break_count != 1)}"
-    recompiles = "" if not found.recompiles else f", {found.recompiles} recompilations"
+    recompiles = "" if not found.recompiles else f", {found.recompiles} more compilations before timing"
     yield Padding(Text(f"{found.graphs} graph{'s' * (found.graphs != 1)}{share}, {breaks}{recompiles}"), (0, 2))
     for number, seen in enumerate(found.breaks, start=1):
         yield Padding(_break(number, seen), (1, 2, 0, 2))

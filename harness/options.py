@@ -8,7 +8,8 @@ from typing import Any
 
 from harness import discover
 from harness.cell import Mode
-from harness.discover import ROOT
+from harness.diagnosing import INDEX
+from harness.discover import ROOT, Source
 from harness.environment import default_threads
 from harness.errors import UsageError
 from harness.launch import memory_limit
@@ -124,6 +125,19 @@ def plan(option: Callable[[str], Any]) -> Plan:
     )
 
 
+def shape_models(option: Callable[[str], Any], plan: Plan, models: str) -> list[Source]:
+    """Those of --shape-models, or of the selected ones those named in `models`. UsageError for an unknown name."""
+    if option("shape_models"):
+        return discover.models(map(Path, option("models_from"))).pick(option("shape_models"))
+    return [model for model in plan.models if model.name in models.split(",")]
+
+
+def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str) -> list[tuple[str, str, str]]:
+    """Cells that a series of shapes goes through: of `models` those selected, `stacks` unless --stacks names others."""
+    chosen = discover.stacks(map(Path, option("compilers_from"))).pick(option("stacks") or stacks)
+    return [(m.name, s.name, str(mode)) for mode in plan.modes for m in shape_models(option, plan, models) for s in chosen]
+
+
 def store(option: Callable[[str], Any]) -> Store:
     """Where runs are kept; relative to the project, whatever the current directory."""
     return Store((ROOT / option("bakeoff_storage")).resolve())
@@ -156,6 +170,12 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         threads=default_threads() if threads is None else _at_least(1, threads, "--threads"),
         timeout_s=option("timeout_s"),
         memory_limit_bytes=memory_limit(),
+        found_with=tuple(
+            word
+            for flag in ("--models-from", "--compilers-from", "--interpreter")
+            for value in option(flag.removeprefix("--").replace("-", "_"))
+            for word in (flag, str(value))
+        ),
     )
 
 
@@ -164,6 +184,8 @@ def _folder(path: str | None, flag: str) -> Path | None:
         return None
     folder = Path(path).absolute()
     need_writable({flag: folder})
+    if any(folder.iterdir()) and not (folder / INDEX).exists():  # its cells' folders are replaced
+        raise UsageError(f"{flag}: {folder} holds files that are not ours; name an empty or a new folder")
     return folder
 
 

@@ -28,6 +28,7 @@ class Plan:
     shaped: frozenset[Cell] = frozenset()  # cells that a series of shapes goes through
     axis: str = "batch_size"  # the models' field that varies in it
     shapes: tuple[int, ...] = (8, 9, 10, 16, 33, 64)
+    verify: bool = True  # further trials for cells that did not settle
     diagnose: bool = True
     artifacts: Path | None = None  # keep generated code there
 

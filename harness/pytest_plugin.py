@@ -4,7 +4,7 @@ ERROR means that a cell has no measurement, FAILED that a claim about it is fals
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,10 @@ class MatrixPlugin:
         paths = [Path(str(argument).split("::")[0]).resolve() for argument in self.config.args]
         if any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
             _ = self.plan
+            try:
+                options.shape_models(self.config.getoption, self.plan, "")
+            except UsageError as error:
+                raise pytest.UsageError(str(error)) from None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if not set(CELL_FIXTURES) <= set(metafunc.fixturenames):
@@ -97,7 +101,7 @@ class MatrixPlugin:
         if "shape_series" in metafunc.fixturenames:
             marker = metafunc.definition.get_closest_marker("cells")
             assert marker is not None, "an experiment that asks for shape_series says of which cells"
-            asked = self._marked(marker.kwargs)
+            asked = options.shaped_cells(self.config.getoption, plan, **marker.kwargs)
             metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
         elif "diagnosis" in metafunc.fixturenames:
             stacks = [s for s in plan.stacks if s.diagnoses]
@@ -110,18 +114,6 @@ class MatrixPlugin:
         else:
             asked = [(model, stack.name, mode) for model, stack, mode in rows]
             metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
-
-    def _marked(self, cells: Mapping[str, str]) -> list[tuple[str, str, str]]:
-        """The cells that an experiment names in its marker: of its models those selected, of its stacks those asked for."""
-        try:
-            stacks = discover.stacks(map(Path, self.config.getoption("compilers_from")))
-            chosen = stacks.pick(self.config.getoption("stacks") or cells["stacks"])
-            asked = self.config.getoption("shape_models")
-            room = discover.models(map(Path, self.config.getoption("models_from")))
-            models = room.pick(asked) if asked else [m for m in self.plan.models if m.name in cells["models"].split(",")]
-        except UsageError as error:
-            raise pytest.UsageError(str(error)) from None
-        return [(m.name, s.name, str(mode)) for mode in self.plan.modes for m in models for s in chosen]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -136,7 +128,10 @@ class MatrixPlugin:
         try:
             self._gaps = read_gaps(EXPERIMENTS / "known_gaps.toml", self.every_cell(), _questions() | questions)
             self.expected_breaks = ExpectedBreaks(
-                EXPERIMENTS / "graph_breaks.toml", self.every_cell(), accept=self.config.getoption("accept_breaks")
+                EXPERIMENTS / "graph_breaks.toml",
+                self.every_cell(),
+                [Cell(m.name, s.name, mode) for m in discover.models() for s in discover.stacks() for mode in Mode],
+                accept=self.config.getoption("accept_breaks"),
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None

@@ -35,7 +35,8 @@ class Session:
 
     def __init__(self, plan: Plan, root: Store, *, resume: bool = False, say: Callable[[str], None] = print) -> None:
         self.plan = plan
-        cells = sorted({str(cell) for cell, *_ in plan.selected()} | set(map(str, plan.only_diagnosed)))
+        series = {f"{cell} {plan.axis} {plan.shapes}" for cell in plan.shaped}
+        cells = sorted({str(cell) for cell, *_ in plan.selected()} | set(map(str, plan.only_diagnosed)) | series)
         self.folder: RunFolder = (root.resume if resume else root.begin)(plan.settings, cells, plan.trials)
         self.trials: list[Trial] = list(self.folder.trials()) if resume else []
         self.diagnoses: list[Diagnosis] = list(self.folder.diagnoses()) if resume else []
@@ -96,7 +97,7 @@ class Session:
 
         A fixed rule, not a retry until something passes: every trial is kept, and all of them together decide.
         """
-        if self.plan.trials >= VERIFYING_TRIALS:
+        if self.plan.trials >= VERIFYING_TRIALS or not self.plan.verify:
             return
         indices, results = range(self.plan.trials, VERIFYING_TRIALS), by_cell(self.trials)
         first = {cell: CellResult(cell, r.trials[: self.plan.trials], r.warm) for cell, r in results.items()}
@@ -157,6 +158,7 @@ class Session:
             if told or (cell in self.plan.only_diagnosed and cell not in done and self._baseline(stack)[1] is None):
                 todo.append((cell, model, stack))
         self._progress.expect_diagnoses(len(todo))
+        started = time.monotonic()
         for diagnosis in Diagnosing(self._launcher, self._seeds, self.plan.artifacts).of(todo):
             if diagnosis.cell in first:
                 self._replace(first[diagnosis.cell], diagnosis)
@@ -164,6 +166,7 @@ class Session:
                 self.folder.save_diagnosis(diagnosis)
                 self.diagnoses.append(diagnosis)
             self._progress.diagnosed(diagnosis)
+        self._launcher.children_s += time.monotonic() - started  # side by side
         if self.plan.artifacts is not None and todo:
             self._progress.say(f"generated code: {write_index(self.plan.artifacts)}")
 

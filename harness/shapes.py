@@ -8,7 +8,7 @@ import numpy as np
 
 from harness import clock, parity
 from harness.discover import load
-from harness.errors import Unsupported
+from harness.errors import Unsupported, UsageError
 from harness.measure import build
 from harness.measurement import ShapeStep
 from harness.model import Arrays, Draw
@@ -27,6 +27,10 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
     settings = request.settings
     enter(Phase.BUILD)
     sizes = load(Path(request.model_path), "MODEL")
+    try:
+        sizes.at(settings.size, None, {request.axis: request.sizes[0]})
+    except UsageError as error:
+        raise Unsupported(str(error)) from None
     models = {n: sizes.at(settings.size, settings.batch_size, {request.axis: n}) for n in (*request.sizes, max(request.sizes))}
     program = build(request, stack, "float32", model=models[max(request.sizes)])[2]
     batches = {n: stack.place(program, model.batch(Draw(settings.seed, 1, 0), 0)) for n, model in models.items()}

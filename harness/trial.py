@@ -83,6 +83,7 @@ class Settings:
     seed: int = 0
     timed_s: float = 1.0  # how long the timed steps of a trial go on
     memory_limit_bytes: int | None = None
+    found_with: tuple[str, ...] = ()  # options that say where models, stacks and interpreters are, for commands to run again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import pytest
 from harness import archive, shape_table
 from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics, Kind
+from harness.errors import UsageError
 from harness.plan import Plan
 from harness.session import Session
 from harness.store import Store
@@ -131,11 +132,22 @@ def test_a_series_of_shapes(tmp_path: Path) -> None:
     assert "50" in told
 
 
+def test_resume_wants_the_same_series(tmp_path: Path) -> None:
+    shaped = {"models": [], "all_models": [TOY], "shaped": SHAPED, "axis": "batch_size"}
+    session = run(tmp_path, "CompilesPerShape", shapes=(8, 9), **shaped)
+    head = session.folder.path / "run.json"
+    head.write_text(head.read_text().replace('"finished": true', '"finished": false'))  # as an interrupt would have left it
+    with pytest.raises(UsageError, match="choice of cells"):
+        run(tmp_path, "CompilesPerShape", shapes=(16, 32), resume=True, **shaped)
+    again = run(tmp_path, "CompilesPerShape", shapes=(8, 9), resume=True, **shaped)
+    assert again.series == session.series
+
+
 def test_an_unknown_axis_is_one_line(tmp_path: Path) -> None:
     session = run(tmp_path, "CompilesPerShape", models=[], all_models=[TOY], shaped=SHAPED, axis="tokens", shapes=(8, 9))
     (series,) = session.series
     assert series.failure is not None
-    assert series.failure.message == "UsageError: Toy has no field tokens; there are: batch_size"
+    assert series.failure.message == "Toy has no field tokens; there are: batch_size"
 
 
 def test_saved_diagnoses_and_series_read_back(tmp_path: Path, session: Session) -> None:

@@ -10,14 +10,12 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from harness import discover, effects, explain
+from harness import explain
 from harness.caches import Private
 from harness.cell import Cell, Mode
 from harness.diagnosing import keep, write_index
 from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, joined, merged, with_residual
-from harness.discover import GALLERY, ROOT, load
-from harness.errors import UsageError
-from harness.expected import ExpectedBreaks
+from harness.discover import ROOT
 from harness.summary import by_cell
 from tests.builders import measurement, trial
 from tests.test_stacks import needs_tensorflow, needs_torch
@@ -63,25 +61,6 @@ def test_phases_add_up_with_the_residual() -> None:
     told = with_residual(phases, 0.5)
     assert sum(p.seconds or 0.0 for p in told) == pytest.approx(0.5)
     assert told[-1].seconds == pytest.approx(0.3)
-
-
-def test_what_happens_while_tracing_only(tmp_path: Path) -> None:
-    path = tmp_path / "model.py"
-    path.write_text(
-        "import logging\nSTEPS = 0\nclass Net:\n    def __init__(self):\n        self.calls = 0\n        self.log = []\n"
-        "    def __call__(self, x):\n        global STEPS\n        STEPS += 1\n        self.calls += 1\n"
-        "        self.log.append(x)\n        print('step')\n        logging.warning('step')\n        return x\n"
-    )
-    module = load(path, "Net")()
-    found = effects.lost(module, lambda batch: batch, 1, path, module)
-    assert [(b.where.rpartition(":")[2], b.reason.split()[0]) for b in merged(found)] == [
-        ("9", "STEPS"),
-        ("10", "self.calls"),
-        ("11", "self.log"),
-        ("12", "print"),
-        ("13", "logging"),
-    ]
-    assert effects.lost(module, module, 1, path, module) == ()  # what happens on every call is no break
 
 
 DYNAMO = """Graph break in user code at {file}:12
@@ -233,44 +212,3 @@ def test_artifacts_are_kept_with_an_index(tmp_path: Path) -> None:
     keep(private, tmp_path / "kept" / str(CELL))
     index = write_index(tmp_path / "kept").read_text()
     assert f"| [graph.py]({CELL}/graph.py) | 6 | the captured graph |" in index
-
-
-def test_expected_breaks_fail_both_ways_and_are_accepted_by_command(tmp_path: Path) -> None:
-    path = tmp_path / "graph_breaks.toml"
-    path.write_text("# kept\n")
-    found = Diagnostics(graphs=2, breaks=(BREAK,))
-    with pytest.raises(AssertionError, match="--models toy --stacks compiler --accept-breaks"):
-        ExpectedBreaks(path, [CELL]).check(CELL, found)
-    ExpectedBreaks(path, [CELL], accept=True).check(CELL, found)
-    assert path.read_text().startswith("# kept\n")
-    ExpectedBreaks(path, [CELL]).check(CELL, found)
-    with pytest.raises(AssertionError, match=r"break as\n  \(nowhere\)"):  # an improvement fails as loudly
-        ExpectedBreaks(path, [CELL]).check(CELL, Diagnostics(graphs=1))
-    with pytest.raises(AssertionError, match="do not agree"):
-        ExpectedBreaks(path, [CELL]).check(CELL, replace(found, remarks=("they do not agree",)))
-    with pytest.raises(UsageError, match="there is no cell"):
-        ExpectedBreaks(path, [])
-
-
-FILES = sorted(path for path in GALLERY.glob("breaks_*.py"))
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_each_breakage_is_expected_where_it_is_planted_and_nowhere_else(path: Path) -> None:
-    """The truth is the mark in the model's source; graph_breaks.toml says what is found."""
-    planted = [n for n, line in enumerate(path.read_text().splitlines(), start=1) if line.endswith("# breaks here")]
-    assert len(planted) == 2  # one in each half, PyTorch's first
-    line = {"torch": planted[0], "tf": planted[1]}
-    stacks = ("torch_inductor", "torch_script", "tf_function", "tf_xla")
-    cells = [Cell(path.stem, stack, Mode.INFERENCE) for stack in stacks]
-    everything = [Cell(m.name, s.name, Mode.INFERENCE) for m in discover.models() for s in discover.stacks()]
-    expected = ExpectedBreaks(ROOT / "experiments" / "graph_breaks.toml", everything)
-    rows = [row for cell in cells for row in expected.of(cell)]
-    assert any("torch_inductor" in row.cell for row in rows)  # each of them breaks at least there
-    for row in rows:
-        half = row.cell.removeprefix(f"{path.stem}-").split("_")[0]
-        assert row.where == f"models/gallery/{path.name}:{line[half]}", row
-
-
-def test_the_gallery_is_large_enough() -> None:
-    assert len(FILES) >= 12

@@ -150,6 +150,11 @@ def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
         (["--resume"], "no run was left unfinished"),
         (["--benchmark-autosave", "--benchmark-storage=file:///dev/null/x"], "cannot write to /dev/null/x"),
         (["--bakeoff-storage=/dev/null/x"], "cannot write to /dev/null/x"),
+        (["--keep-artifacts=/dev/null/x"], "cannot write to /dev/null/x"),
+        (["--keep-artifacts=docs"], "holds files that are not ours"),
+        (["--shapes=8,x"], "--shapes 8,x: write whole numbers"),
+        (["--shapes=0"], "a size is at least 1"),
+        (["--shape-models=mpl"], "there is no model mpl; there are: "),
     ],
 )
 def test_bad_input_is_one_line(stacks: Path, arguments: list[str], says: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness import discover, repro
-from harness.discover import Source, StackSource
+from harness.discover import ROOT, Source, StackSource
 from harness.errors import UsageError
 from tests.test_stacks import needs_compiler, needs_tensorflow, needs_torch
 
@@ -55,6 +55,14 @@ def test_script_stands_alone(model: str, stack: str) -> None:
     assert f"def {other}(" not in made
     breaks = [line for line in MODELS[model].path.read_text().splitlines() if "# breaks here" in line]
     assert made.count("# breaks here") == len(breaks) / 2  # one in each half
+
+
+def test_what_a_single_file_cannot_bring_is_said(tmp_path: Path) -> None:
+    source = (ROOT / "models" / "article_net.py").read_text()
+    moved = source.replace("from harness import", "from no_such_helper import something\nfrom harness import")
+    moved = moved.replace("class ArticleNet(Model):", "class ArticleNet(Model):\n    extra = something\n", 1)
+    with pytest.raises(UsageError, match="repro cannot find no_such_helper"):
+        repro.script(planted(tmp_path, moved), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
 
 
 def test_every_default_stack_has_a_recipe() -> None:
