@@ -3,7 +3,7 @@
 ERROR means that a cell has no measurement, FAILED that a claim about it is false.
 """
 
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import pytest
 
@@ -49,9 +49,7 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
     result = plugin.results[Cell(model, stack, Mode(mode))]
     if not result.measurements or len(result.measurements) < len(result.trials):
         if result.status is Status.UNAVAILABLE:
-            if request.config.getoption("require_all"):
-                pytest.fail(f"{result.cell} is unavailable: {result.reason}", pytrace=False)
-            pytest.skip(f"unavailable: {result.reason}")
+            _unavailable(request, result.cell, result.reason)
         raise BY_STATUS[result.status](_account(result))
     return result
 
@@ -88,10 +86,10 @@ def diagnosis(request: pytest.FixtureRequest, model: str, stack: str, mode: str)
     elif cell in plugin.diagnoses:
         found = plugin.diagnoses[cell]
     else:
-        pytest.skip("unavailable: its framework is not installed")
+        _unavailable(request, cell, "its framework is not installed")
     if found.diagnostics is None and found.failure is not None:
         if found.failure.status is Status.UNAVAILABLE:
-            pytest.skip(f"unavailable: {found.failure.message}")
+            _unavailable(request, cell, found.failure.message)
         raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
     return found
 
@@ -102,10 +100,10 @@ def shape_series(request: pytest.FixtureRequest, model: str, stack: str, mode: s
     cell = Cell(model, stack, Mode(mode))
     found = _matrix(request).series.get(cell)
     if found is None:
-        pytest.skip("unavailable: its framework is not installed")
+        _unavailable(request, cell, "its framework is not installed")
     if found.failure is not None:
         if found.failure.status is Status.UNAVAILABLE:
-            pytest.skip(f"unavailable: {found.failure.message}")
+            _unavailable(request, cell, found.failure.message)
         raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
     return found
 
@@ -116,6 +114,13 @@ def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
     found = _matrix(request).expected_breaks
     assert found is not None  # read when the experiments were collected
     return found
+
+
+def _unavailable(request: pytest.FixtureRequest, cell: Cell, why: str) -> NoReturn:
+    """This machine lacks something: a skip, or with --require-all an error."""
+    if request.config.getoption("require_all"):
+        pytest.fail(f"{cell} is unavailable: {why}", pytrace=False)
+    pytest.skip(f"unavailable: {why}")
 
 
 def _account(result: CellResult) -> str:
