@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--allow-unsteady",
         action="store_true",
         default=False,
-        help="a cell that does not settle is a skip, not an error: for shared machines, whose noise is no fault of the cell",
+        help="a cell that does not settle is a skip, not an error, and gets no further trials (shared machines, CI)",
     )
 
 
@@ -151,10 +151,10 @@ class MatrixPlugin:
         if any(asked.values()) and not self.config.getoption("collectonly"):
             warm = any(_start(item) is Start.WARM for item in session.items)
             cells = frozenset(asked[""])
+            verify = not self.config.getoption("allow_unsteady")
             diagnosed = frozenset(asked["diagnosis"]) - cells
-            self._measure(
-                replace(self.plan, cells=cells, only_diagnosed=diagnosed, shaped=frozenset(asked["shape_series"]), warm=warm)
-            )
+            shaped = frozenset(asked["shape_series"])
+            self._measure(replace(self.plan, cells=cells, only_diagnosed=diagnosed, shaped=shaped, warm=warm, verify=verify))
         return (yield)
 
     def _measure(self, plan: Plan) -> None:

@@ -37,7 +37,7 @@ STACKS = [
 def measure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CellResult]:
     home = Store(Path(tmp_path_factory.mktemp("stacks")))
 
-    def one(model: str, stack: str, environment: dict[str, str] | None = None) -> CellResult:
+    def one(model: str, stack: str, environment: dict[str, str] | None = None, *, diagnose: bool = False) -> CellResult:
         models, stacks = discover.models([FAKES / "models"]), discover.stacks()
         plan = Plan(
             settings=settings(timeout_s=120.0),
@@ -46,6 +46,8 @@ def measure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CellResul
             modes=[Mode.INFERENCE],
             all_stacks=list(stacks),
             warm=False,
+            verify=False,  # what is slow now and then is no question here
+            diagnose=diagnose,
         )
         session = Session(plan, home, say=lambda line: None)
         with pytest.MonkeyPatch.context() as patch:
@@ -98,7 +100,7 @@ def test_without_a_compiler_inductor_is_unavailable(measure: Callable[..., CellR
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if p.values[0] in ("tf_function", "tf_xla")])
 def test_a_host_callback_breaks_the_graph(measure: Callable[..., CellResult], stack: str) -> None:
-    result = measure("talkative", stack)
+    result = measure("talkative", stack, diagnose=True)
     if stack == "tf_xla":
         assert result.status is Status.UNSUPPORTED
         assert "compiler refuses" in result.reason
@@ -117,7 +119,7 @@ def test_a_host_callback_breaks_the_graph(measure: Callable[..., CellResult], st
     ],
 )
 def test_a_fallback_to_python_has_its_line(measure: Callable[..., CellResult], stack: str, kind: str, mark: str) -> None:
-    result = measure("fallbacks", stack)
+    result = measure("fallbacks", stack, diagnose=True)
     lines = (FAKES / "models" / "fallbacks.py").read_text().splitlines()
     (planted,) = [number for number, line in enumerate(lines, start=1) if line.endswith(mark)]
     found = result.diagnostics
@@ -130,7 +132,7 @@ def test_a_fallback_to_python_has_its_line(measure: Callable[..., CellResult], s
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if not p.values[0].endswith(("eager", "frozen"))])
 def test_phases_and_what_it_compiled_to(measure: Callable[..., CellResult], stack: str) -> None:
-    result = measure("mlp", stack)
+    result = measure("mlp", stack, diagnose=True)
     found, measured = result.diagnostics, result.measurements[0]
     assert found is not None
     assert found.breaks == ()  # a clean model
