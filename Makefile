@@ -4,10 +4,10 @@ EXTRAS ?= torch,tensorflow,dev
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup experiments test check overhead clean
+.PHONY: help setup experiments test check overhead gate ab gate-power clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -31,6 +31,16 @@ check: $(READY)  ## format, lint, types, import contracts
 
 overhead: $(READY)  ## what the harness itself costs, side by side with bare scripts
 	$(BIN)/python -m benchmarks.overhead
+
+gate: $(READY)  ## compare two saved runs, with an exit code (ARGS="BASELINE CANDIDATE")
+	$(BIN)/bakeoff gate $(ARGS)
+
+ab: $(READY)  ## measure this checkout against another in pairs, with an exit code (ARGS="main --models mlp")
+	$(BIN)/bakeoff ab $(ARGS)
+
+gate-power: $(READY)  ## how often gate and ab err, beside --benchmark-compare-fail: records for half an hour, then resamples
+	$(BIN)/python -m benchmarks.gate_power record .bakeoff/power
+	$(BIN)/python -m benchmarks.gate_power table .bakeoff/power/*/*.json
 
 clean:  ## remove .venv and whatever runs left, except saved runs
 	rm -rf .venv .bakeoff

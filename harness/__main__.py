@@ -1,4 +1,4 @@
-"""The command line: bakeoff list | measure | explain | repro | show."""
+"""The command line: bakeoff list | measure | explain | repro | show | compare | gate | ab | history."""
 
 import argparse
 import shutil
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from harness import archive, discover, explain, options, repro
 from harness.cell import Mode
+from harness.comparing import verbs as comparing
 from harness.discover import ROOT
 from harness.errors import UsageError
 from harness.matrix import Matrix
@@ -22,7 +23,7 @@ from harness.trial import Status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, or 1 where a measured cell is not ok, or 2 for bad input."""
+    """Exit code: 0, or 1 where a measured cell is not ok, or 2 for bad input; `gate` and `ab` have those of gate.Exit."""
     asked = _parser().parse_args(arguments)
     try:
         return int(asked.do(asked))
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     showing.add_argument("--markdown", action="store_true", help="as Markdown")
     showing.add_argument("--storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="pytest-benchmark's folder")
     showing.set_defaults(do=_show)
+
+    comparing.add_verbs(verbs)
     return parser
 
 

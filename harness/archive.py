@@ -2,11 +2,17 @@
 
 import contextlib
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
+from harness.comparing import figures
+from harness.comparing.figures import Figures
+from harness.comparing.pairs import Ab
 from harness.errors import UsageError
 from harness.trial import Diagnosis, ShapeSeries, Toolchain, Trial
+
+T = TypeVar("T")
 
 
 class SavedRun(msgspec.Struct, frozen=True):
@@ -20,13 +26,54 @@ class SavedRun(msgspec.Struct, frozen=True):
     shape_series: list[ShapeSeries] = []
 
 
-def find(name: str | None, storage: Path) -> Path:
-    """A saved run by path, by number (`7`, `0007`), or the latest for None. UsageError if there is none."""
+class Commit(msgspec.Struct, frozen=True):
+    """pytest-benchmark's account of the code that was measured."""
+
+    id: str = "unversioned"
+    dirty: bool = False
+    branch: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.id[:9]}{'+' * self.dirty}"
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A saved run as comparisons read it: no samples."""
+
+    path: Path
+    figures: list[Figures]
+    when: str = ""
+    commit: Commit = Commit()
+    ab: Ab | None = None
+
+    @property
+    def label(self) -> str:
+        """Its number, and the commit that it measured."""
+        return f"{self.path.stem[:4]} ({self.commit})" if self.path.stem[:4].isdigit() else self.path.stem
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    figures: list[Figures] | None = None
+    datetime: str = ""
+    commit_info: Commit = Commit()
+    ab: Ab | None = None
+
+
+def runs(storage: Path) -> list[Path]:
+    """All saved runs, by number."""
+    return sorted(storage.glob("*/[0-9][0-9][0-9][0-9]_*.json"), key=lambda path: path.name)
+
+
+def find(name: str | None, storage: Path, *, back: int = 0) -> Path:
+    """A saved run by path, by number (`7`, `0007`), by name, or for None the latest, or `back` before it.
+
+    UsageError if there is none.
+    """
     with contextlib.suppress(OSError):  # a name too long to be one
         if name is not None and Path(name).is_file():
             return Path(name)
-    there = sorted(storage.glob("*/[0-9][0-9][0-9][0-9]_*.json"), key=lambda path: path.name)
-    found = there if name is None else [p for p in there if p.name.startswith(f"{name:0>4}_") or p.stem == name]
+    there = runs(storage)
+    found = there[: len(there) - back] if name is None else [p for p in there if _named(p, name)]
     if not found:
         what = "no saved run" if name is None else f"no saved run {name}"
         known = ", ".join(p.name for p in there[-5:]) or "none; `make experiments` makes one"
@@ -34,14 +81,37 @@ def find(name: str | None, storage: Path) -> Path:
     return found[-1]
 
 
-def read(path: Path) -> SavedRun:
-    """A saved run. UsageError in one line for a file that is cut, foreign, or does not fit, naming the field."""
+def _named(path: Path, name: str) -> bool:
+    return path.name.startswith(f"{name:0>4}_") or path.stem == name or path.stem[5:] == name
+
+
+def read_figures(path: Path) -> Run:
+    """What comparisons need of a saved run. UsageError in one line for a file that is cut, foreign, or does not fit."""
+    saved = _decoded(path, _Saved)
+    found = saved.figures
+    if found is None:  # saved before figures were: the same formulas, now
+        found = figures.of_trials(read(path).trials)
+    problem = next((p for f in found if (p := f.problem())), "")
+    if len({f.cell for f in found}) < len(found):
+        problem = "the same cell twice"
+    if problem:
+        raise UsageError(f"{path} is not a whole saved run: {problem}")
+    return Run(path=path, figures=found, when=saved.datetime, commit=saved.commit_info, ab=saved.ab)
+
+
+def _decoded(path: Path, kind: type[T]) -> T:
     try:
-        run = msgspec.json.decode(path.read_bytes(), type=SavedRun)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not a whole saved run: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        said = "".join(c if c.isprintable() else "?" for c in str(error))[:300]  # it may quote the file
+        raise UsageError(f"{path} is not a whole saved run: {said}") from None
+
+
+def read(path: Path) -> SavedRun:
+    """A saved run. UsageError in one line for a file that is cut, foreign, or does not fit, naming the field."""
+    run = _decoded(path, SavedRun)
     if not run.trials:
         raise UsageError(f"{path} holds no trials: nothing was measured in it")
     for trial in run.trials:

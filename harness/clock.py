@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 Clock = Callable[[], int]  # nanoseconds, monotonic
 Step = Callable[[Any], Any]
@@ -24,6 +24,7 @@ SAMPLE_MIN_NS = 50_000  # a sample is at least this long: reading the clock twic
 SAMPLES_MIN = 20
 SAMPLES_MAX = 2_000
 SEGMENTS = 8  # of the timed steps, between which the resident set is read
+HAND_OVER_NS = 1_000_000  # of steps after another process had the CPU that are not timed; at least one step
 
 
 @dataclass(slots=True)
@@ -44,6 +45,14 @@ class Readings:
     resident: Callable[[], int]
     peak: Callable[[], int]
     fetch: Callable[[Any], Any]  # an output, copied: a stack may use its buffer again for the next
+
+
+class Turns(Protocol):
+    """Takes turns with another child over the timed steps (harness/turns.py)."""
+
+    def rounds(self) -> Iterator[tuple[int, int]]:
+        """(round, of how many): control comes back when this child may run, and goes over with the next request."""
+        ...
 
 
 class Laps:
@@ -112,11 +121,13 @@ def timed_steps(
     cap_ns: int,
     read: Readings,
     clock: Clock,
+    turns: Turns | None = None,
 ) -> Timed:
     """Time steps that take about `step_ns` for about `budget_ns`, over rotating batches.
 
     Each step is synchronised. Steps too short for the clock are timed in blocks of equal length. The last samples, one per
-    batch, are timed like the others, and their outputs fetched at once.
+    batch, are timed like the others, and their outputs fetched at once. With `turns` the samples are split over the rounds,
+    and each round begins with steps that are not timed.
     """
     sample_ns = max(SAMPLE_MIN_NS, budget_ns / SAMPLES_MAX)
     # odd, so that the last step of a block visits every one of an even number of batches in turn
@@ -125,29 +136,37 @@ def timed_steps(
     timed = Timed(steps_per_sample=block, resident=[read.resident()])
     # the lists are made beforehand, so that only steps are between two readings of the clock
     feeds = [[batches[(first + k) % len(batches)] for k in range(block)] for first in range(len(batches))]
-    number, started = 0, clock()
+    number, spent = 0, 0
 
     def sample() -> Any:
-        nonlocal number
+        nonlocal number, spent
         feed = feeds[number % len(batches)]
         start = clock()
         for batch in feed:
             output = step(batch)
             synchronize(output)
         timed.sample_ns.append(clock() - start)
+        spent += timed.sample_ns[-1]
         number += block
         return output
 
-    for segment in range(SEGMENTS):
-        for _ in range(samples * segment // SEGMENTS, samples * (segment + 1) // SEGMENTS):
-            if clock() - started < cap_ns:
+    for segment, of in turns.rounds() if turns else _segments():
+        for n in range(max(1, min(10, round(HAND_OVER_NS / max(step_ns, 1)))) if turns else 0):
+            synchronize(step(batches[n % len(batches)]))
+        for _ in range(samples * segment // of, samples * (segment + 1) // of):
+            if spent < cap_ns:
                 sample()
         timed.resident.append(read.resident())
-    timed.peak = read.peak()
-    while len(timed.outputs) < len(batches):
-        output = sample()
-        timed.outputs[(number - 1) % len(batches)] = read.fetch(output)
+        if segment == of - 1:
+            timed.peak = read.peak()
+        while segment == of - 1 and len(timed.outputs) < len(batches):
+            output = sample()
+            timed.outputs[(number - 1) % len(batches)] = read.fetch(output)
     return timed
+
+
+def _segments() -> Iterator[tuple[int, int]]:
+    return ((segment, SEGMENTS) for segment in range(SEGMENTS))
 
 
 def typical_ns(warmup: Sequence[int]) -> float:

@@ -82,14 +82,15 @@ class Room(Generic[S]):
         return [self[name] for name in dict.fromkeys(names)]
 
 
-def models(extra: Iterable[Path] = ()) -> Room[Source]:
-    """Every model: ROOT/models/*.py, the gallery and `extra` folders. Files starting with an underscore are shared parts."""
-    return Room("model", (Source(p.stem, p) for p in _files(ROOT / "models", (GALLERY, *extra), "--models-from")))
+def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[Source]:
+    """Every model: root/models/*.py, the gallery and `extra` folders. Files starting with an underscore are shared parts."""
+    gallery = [folder for folder in (root / "models" / "gallery",) if folder.is_dir()]  # an old checkout has none
+    return Room("model", (Source(p.stem, p) for p in _files(root / "models", (*gallery, *extra), "--models-from")))
 
 
-def stacks(extra: Iterable[Path] = ()) -> Room[StackSource]:
-    """Every stack: ROOT/compilers/*.py and those of `extra` folders."""
-    return Room("stack", (_stack(p) for p in _files(ROOT / "compilers", extra, "--compilers-from")))
+def stacks(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[StackSource]:
+    """Every stack: root/compilers/*.py and those of `extra` folders."""
+    return Room("stack", (_stack(p) for p in _files(root / "compilers", extra, "--compilers-from")))
 
 
 def check(source: Source, symbol: str) -> None:

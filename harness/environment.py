@@ -28,12 +28,17 @@ def child_cpus(threads: int) -> list[int]:
     return sorted(os.sched_getaffinity(0))[-threads:]
 
 
-def child_environment(private: Private, threads: int, device: str, mark: str, *, diagnosing: bool = False) -> dict[str, str]:
-    """The whole environment of a child. The user's own variables stay, and are recorded; ours win."""
+def child_environment(
+    private: Private, threads: int, device: str, mark: str, *, diagnosing: bool = False, root: Path = ROOT
+) -> dict[str, str]:
+    """The whole environment of a child. The user's own variables stay, and are recorded; ours win.
+
+    `root` holds the rooms that it imports from.
+    """
     n = str(threads)
     ours = {
         MARK: mark,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys((str(root), str(ROOT)))),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",  # what a crashing child printed last is what one wants to read
         "TMPDIR": str(private.tmp),

@@ -4,7 +4,6 @@ import datetime
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -14,19 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from harness import processes
+from harness.answer import Answer, read_answer
 from harness.caches import Private, listing
 from harness.cell import Cell, Mode
-from harness.diagnostics import Diagnostics
-from harness.discover import Source, StackSource
+from harness.discover import ROOT, Source, StackSource
 from harness.environment import child_cpus, child_environment
-from harness.measurement import Measurement, ShapeStep
 from harness.request import Job, Request
-from harness.trial import Environment, Failure, Phase, Settings, ShapeSeries, Start, Status, Toolchain, Trial
-
-LOG_LINES = 12  # of a dead child's log, quoted in its row
+from harness.trial import Failure, Phase, Settings, ShapeSeries, Start, Toolchain, Trial
+from harness.turns import TURNS_FDS
 
 
 @dataclass(slots=True)
@@ -38,14 +33,25 @@ class Launcher:
     scratch: Path
     interpreters: Mapping[str, str] = field(default_factory=dict)
     on_phase: Callable[[Phase], None] = lambda phase: None
+    root: Path = ROOT  # whose harness, compilers and models children import
+    variables: Mapping[str, str] = field(default_factory=dict)  # further ones of every child, over all others
     children_s: float = 0.0  # wall seconds spent in children
     cancelled: threading.Event = field(default_factory=threading.Event)  # children that other threads wait for end, too
 
     def measure(
-        self, cell: Cell, model: Source, stack: StackSource, index: int, private: Private, start: Start, reference: Path | None
+        self,
+        cell: Cell,
+        model: Source,
+        stack: StackSource,
+        index: int,
+        private: Private,
+        start: Start,
+        reference: Path | None,
+        partner: "Partner | None" = None,
     ) -> Trial:
         """Measure a cell once, in `private`, which is empty but for the toolchain (cold) or as a cold trial left it (warm)."""
-        answer, wall_s = self._child(Job.MEASURE, cell, model, stack, private, start, f"{cell}-{index}-{start}", reference)
+        name = f"{cell}-{index}-{start}"
+        answer, wall_s = self._child(Job.MEASURE, cell, model, stack, private, start, name, reference, partner=partner)
         return Trial(
             cell=cell,
             index=index,
@@ -61,7 +67,7 @@ class Launcher:
             environment=answer.environment,
         )
 
-    def diagnose(self, cell: Cell, model: Source, stack: StackSource, private: Private) -> "tuple[Answer, float]":
+    def diagnose(self, cell: Cell, model: Source, stack: StackSource, private: Private) -> tuple[Answer, float]:
         """(what the diagnosing child found, wall seconds). Untimed, so that several may run beside each other."""
         return self._child(Job.DIAGNOSE, cell, model, stack, private, Start.COLD, f"{cell}-diagnosis")
 
@@ -90,7 +96,7 @@ class Launcher:
             cell = Cell(model.name, stack.name, mode)
             return self._child(Job.REFERENCE, cell, model, stack, private, Start.COLD, f"{cell}-reference", target)[0].failure
 
-    def baseline(self, stack: StackSource) -> "Answer":
+    def baseline(self, stack: StackSource) -> Answer:
         """A child that only imports the stack's framework: its peak memory, or the failure that every cell would share."""
         with self.private() as private:
             cell = Cell("baseline", stack.framework, Mode.INFERENCE)
@@ -135,7 +141,8 @@ class Launcher:
         arrays: Path | None = None,
         axis: str = "batch_size",
         sizes: tuple[int, ...] = (),
-    ) -> "tuple[Answer, float]":
+        partner: "Partner | None" = None,
+    ) -> tuple[Answer, float]:
         result, log = private.root / f"{job}-{start}.json", self.folder / f"{name}.log"
         request = Request(
             job=job,
@@ -149,74 +156,42 @@ class Launcher:
             result=str(result),
             axis=axis,
             sizes=sizes,
+            begins=partner.begins if partner else (),
+            waits=partner is not None and partner.waits,
             arrays=None if arrays is None else str(arrays),
         )
         task = private.root / f"{job}-{start}.request"
         request.write(task)
         threads, untimed = self.settings.threads, job is Job.DIAGNOSE
         interpreter = self.interpreters.get(stack.framework, sys.executable)
+        mark = uuid.uuid4().hex
+        environment = child_environment(private, threads, self.settings.device, mark, diagnosing=untimed, root=self.root)
+        pipes = {TURNS_FDS: ",".join(map(str, partner.fds))} if partner else {}
         exit = processes.run(
             [interpreter, "-m", "harness.worker", str(task)],
-            environment=child_environment(private, threads, self.settings.device, uuid.uuid4().hex, diagnosing=untimed),
+            environment={**environment, **pipes, **self.variables},
             cpus=os.sched_getaffinity(0) if untimed else child_cpus(threads),
             directory=private.work,
             log=log,
-            timeout_s=self.settings.timeout_s,
+            timeout_s=self.settings.timeout_s * (2 if partner else 1),  # one of two waits while the other compiles
             memory_limit_bytes=self.settings.memory_limit_bytes,
-            on_phase=(lambda phase: None) if untimed else self.on_phase,
+            on_phase=(lambda phase: None) if untimed else partner.on_phase if partner else self.on_phase,
             cancelled=self.cancelled.is_set,
+            pass_fds=partner.fds if partner else (),
         )
         if not untimed:  # those run beside each other
             self.children_s += exit.wall_s
-        return _answer(result, exit, log, self.settings), exit.wall_s
+        return read_answer(result, exit, log, self.settings), exit.wall_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A child's JSON."""
+class Partner:
+    """What a child of a pair needs of the other one (harness/turns.py)."""
 
-    measurement: Measurement | None = None
-    diagnostics: Diagnostics | None = None
-    failure: Failure | None = None
-    environment: Environment | None = None
-    peak_bytes: int | None = None
-    wall_s: float | None = None
-    tolerance: float | None = None
-    steps: tuple[ShapeStep, ...] = ()
-
-
-def _answer(result: Path, exit: processes.Exit, log: Path, settings: Settings) -> Answer:
-    if exit.end == "exited" and result.exists():
-        try:
-            return msgspec.json.decode(result.read_bytes(), type=Answer)
-        except msgspec.DecodeError as error:
-            return Answer(failure=_failed(Status.ERROR, exit, "DecodeError", f"the child's result does not fit: {error}", log))
-    if exit.end == "timeout":
-        message = f"stopped after {settings.timeout_s:g} s in phase {exit.phase}; give it longer with --timeout-s"
-        return Answer(failure=_failed(Status.TIMEOUT, exit, "Timeout", message, log))
-    if exit.end == "out of memory":
-        held = f"{exit.resident_bytes / 2**30:.1f} GiB held"
-        limit = settings.memory_limit_bytes
-        message = f"{held}; the limit is {limit / 2**30:.1f} GiB, what this machine had free" if limit else held
-        return Answer(failure=_failed(Status.OUT_OF_MEMORY, exit, "OutOfMemory", message, log))
-    name = f"exit {exit.code}"
-    if exit.code < 0:
-        known = {int(number): number.name for number in signal.Signals}
-        name = known.get(-exit.code, f"signal {-exit.code}")
-    message = f"the child ended with {name} in phase {exit.phase} and left no result; its log ends: {_tail(log, 1)}"
-    return Answer(failure=_failed(Status.CRASH, exit, name, message, log))
-
-
-def _failed(status: Status, exit: processes.Exit, error: str, message: str, log: Path) -> Failure:
-    return Failure(status=status, phase=exit.phase, error=error, message=message, traceback=_tail(log, LOG_LINES))
-
-
-def _tail(log: Path, lines: int) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 20_000))
-        text = file.read().decode(errors="replace")
-    kept = [line[:500] for line in text.splitlines() if line.strip()]
-    return "\n".join(kept[-lines:]) or "(empty)"
+    fds: tuple[int, int]  # its ends of the pipes: to read, to write
+    begins: tuple[bool, ...]
+    waits: bool
+    on_phase: Callable[[Phase], None]
 
 
 def now() -> str:

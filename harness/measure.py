@@ -22,6 +22,7 @@ from harness.model import Arrays, Draw, Model, Weights
 from harness.request import Request
 from harness.stack import Precision, Setup, Stack
 from harness.trial import Phase
+from harness.turns import Turns
 
 ROTATING = 2  # batches that the timed steps take in turn
 UNSEEN = 2  # batches that the program first sees after the clock has stopped
@@ -41,7 +42,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
 
     enter(Phase.BUILD)
     build_start = time.perf_counter()
-    model, weights_bytes, program, batches = build(request, stack, "float32")
+    model, weights_bytes, program, batches = build(request, stack, "float32" if settings.dtype == "float32" else "float64")
     rotating, unseen = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
@@ -69,6 +70,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     procfs.reset_peak()
     wall, cpu = time.perf_counter(), time.process_time()
     budget_ns = int(settings.timed_s * 1e9)
+    turns = Turns.inherited(request.begins, request.waits) if request.begins else None
     timed = clock.timed_steps(
         step,
         rotating,
@@ -78,12 +80,16 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         cap_ns=10 * budget_ns,
         read=clock.Readings(procfs.resident_bytes, procfs.peak_bytes, fetch),
         clock=now,
+        turns=turns,
     )
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall, cpu = time.perf_counter() - wall - (turns.waited_s if turns else 0.0), time.process_time() - cpu
     pressure_after = procfs.pressure_s()
     switches = procfs.involuntary_switches() - switches
     busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
     after = stack.compilations(program)
+    alternated = turns is not None and not turns.alone
+    if turns is not None:
+        turns.finish()
 
     enter(Phase.PARITY)
     asynchrony = _asynchrony(stack, step, rotating)
@@ -146,6 +152,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
             left_bytes=sum(left.values()),
         ),
         notes=stack.notes,
+        alternated=alternated,
     )
     return measured, replace(diagnostics, recompiles=recompiles, phases=phases)
 

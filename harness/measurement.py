@@ -132,6 +132,7 @@ class Measurement:
     threads: Threads
     caches: Caches
     notes: tuple[str, ...] = ()
+    alternated: bool = False  # did its timed steps take turns with a partner's?
 
     @property
     def compile_s(self) -> float:

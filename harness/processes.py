@@ -45,6 +45,7 @@ def run(
     memory_limit_bytes: int | None,
     on_phase: Callable[[Phase], None],
     cancelled: Callable[[], bool] = lambda: False,
+    pass_fds: Sequence[int] = (),
 ) -> Exit:
     """Run `argv` on `cpus`, in a session of its own, until it ends or a limit ends it. Raises OSError if it cannot start.
 
@@ -67,7 +68,7 @@ def run(
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                pass_fds=(write_end,),
+                pass_fds=(write_end, *pass_fds),
             )
         watch = _Watch(child, read_end, on_phase)
         while not watch.wait(WATCH_S):

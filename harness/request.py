@@ -37,6 +37,8 @@ class Request:
     result: str  # where the child writes its JSON
     axis: str = "batch_size"  # of a series of shapes: the model's field that varies
     sizes: tuple[int, ...] = ()
+    begins: tuple[bool, ...] = ()  # of a pair: does this child begin each round? Empty: it has no partner
+    waits: bool = False  # of a pair: it is ready first
     arrays: str | None = None  # reference outputs: written by a reference job, read by a measuring one
 
     def write(self, path: Path) -> None:
@@ -54,5 +56,6 @@ def read(path: Path) -> Request:
         "settings": Settings(**raw["settings"]),
         "start": Start(raw["start"]),
         "sizes": tuple(raw["sizes"]),
+        "begins": tuple(raw["begins"]),
     }
     return Request(**{**raw, **rest})

@@ -3,31 +3,23 @@
 Order: what a machine pays once → per framework a child that only imports it → per model a float64 reference → trials.
 """
 
-import contextlib
-import hashlib
-import os
-import platform
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-from harness import store
-from harness.cell import Cell, Mode
+from harness.cell import Cell
 from harness.diagnosing import Diagnosing, write_index
 from harness.diagnostics import joined
-from harness.discover import ROOT, Source, StackSource
-from harness.environment import cpu_model
+from harness.discover import Source, StackSource
 from harness.launch import Launcher
 from harness.plan import Plan
+from harness.prepared import Prepared
 from harness.progress import Progress
 from harness.steady import VERIFYING_TRIALS
 from harness.store import RunFolder, Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Diagnosis, Failure, ShapeSeries, Start, Status, Toolchain, Trial
+from harness.trial import Diagnosis, ShapeSeries, Start, Status, Toolchain, Trial
 
 
 class Session:
@@ -41,9 +33,7 @@ class Session:
         self.trials: list[Trial] = list(self.folder.trials()) if resume else []
         self.diagnoses: list[Diagnosis] = list(self.folder.diagnoses()) if resume else []
         self.series: list[ShapeSeries] = list(self.folder.series()) if resume else []
-        self.toolchains: list[Toolchain] = []
         self.wall_s = 0.0
-        self._root = root
         self._progress = Progress(say)
         self._launcher = Launcher(
             settings=plan.settings,
@@ -52,14 +42,17 @@ class Session:
             interpreters=plan.interpreters,
             on_phase=self._progress.phase,
         )
-        self._seeds: dict[str, Path] = {}
-        self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
-        self._references: dict[tuple[str, Mode], Path | None] = {}
+        self._prepared = Prepared(plan, self._launcher, self.folder, root.machine, self._progress.note)
 
     @property
     def children_s(self) -> float:
         """Wall seconds spent in children: the rest of `wall_s` is the harness's own."""
         return self._launcher.children_s
+
+    @property
+    def toolchains(self) -> list[Toolchain]:
+        """What the machine paid once."""
+        return self._prepared.toolchains
 
     def run(self) -> None:
         """Measure whatever is not measured yet. An interrupt leaves all finished trials in `trials` and on disk."""
@@ -69,7 +62,7 @@ class Session:
         self._progress.expect(len(todo))
         try:
             for stack in self.plan.stacks_used():
-                self._once_per_machine(stack)
+                self._prepared.once_per_machine(stack)
             for index, cell, model, stack in todo:
                 self._cell(index, cell, model, stack)
             self._verify()
@@ -108,7 +101,7 @@ class Session:
             self._cell(index, cell, model, stack)
 
     def _cell(self, index: int, cell: Cell, model: Source, stack: StackSource) -> None:
-        baseline, unavailable = self._baseline(stack)
+        baseline, unavailable = self._prepared.baseline(stack)
         if unavailable is not None:  # no child can do better than the one that could not import the framework
             trial = Trial(
                 cell=cell,
@@ -123,8 +116,8 @@ class Session:
             )
             self._keep(trial)
             return
-        reference = self._reference(model, cell.mode)
-        seed = self._seeds.get(stack.toolchain) if stack.toolchain else None
+        reference = self._prepared.reference(model, cell.mode)
+        seed = self._prepared.seed(stack)
         with self._launcher.private(seed) as private:
             self._progress.begin(f"{cell}", Start.COLD, index)
             cold = self._launcher.measure(cell, model, stack, index, private, Start.COLD, reference)
@@ -138,10 +131,10 @@ class Session:
         """A series of shapes through one compiled program per cell."""
         done = {series.cell for series in self.series}
         for cell, model, stack in self.plan.to_shape():
-            if cell in done or self._baseline(stack)[1] is not None:
+            if cell in done or self._prepared.baseline(stack)[1] is not None:
                 continue
             self._progress.note(f"{cell}: {self.plan.axis} {', '.join(map(str, self.plan.shapes))}")
-            with self._launcher.private(self._seeds.get(stack.toolchain) if stack.toolchain else None) as private:
+            with self._launcher.private(self._prepared.seed(stack)) as private:
                 series = self._launcher.shapes(cell, model, stack, private, self.plan.axis, self.plan.shapes)
             self.folder.save_series(series)
             self.series.append(series)
@@ -155,11 +148,11 @@ class Session:
         for cell, model, stack in self.plan.to_diagnose():
             trial = first.get(cell)
             told = trial is not None and (trial.measurement or (trial.failure and trial.failure.status is Status.UNSUPPORTED))
-            if told or (cell in self.plan.only_diagnosed and cell not in done and self._baseline(stack)[1] is None):
+            if told or (cell in self.plan.only_diagnosed and cell not in done and self._prepared.baseline(stack)[1] is None):
                 todo.append((cell, model, stack))
         self._progress.expect_diagnoses(len(todo))
         started = time.monotonic()
-        for diagnosis in Diagnosing(self._launcher, self._seeds, self.plan.artifacts).of(todo):
+        for diagnosis in Diagnosing(self._launcher, self._prepared.seeds, self.plan.artifacts).of(todo):
             if diagnosis.cell in first:
                 self._replace(first[diagnosis.cell], diagnosis)
             else:
@@ -185,66 +178,3 @@ class Session:
         self.folder.save(trial)
         self.trials.append(trial)
         self._progress.done(trial)
-
-    def _baseline(self, stack: StackSource) -> tuple[int | None, Failure | None]:
-        if stack.framework not in self._baselines:
-            self._progress.note(f"{stack.framework}: memory and availability")
-            answer = self._launcher.baseline(stack)
-            gone = answer.failure if answer.failure and answer.failure.status is Status.UNAVAILABLE else None
-            self._baselines[stack.framework] = answer.peak_bytes, gone
-        return self._baselines[stack.framework]
-
-    def _reference(self, model: Source, mode: Mode) -> Path | None:
-        """Outputs in float64 by the first eager stack that can: those selected first, then any."""
-        if (model.name, mode) not in self._references:
-            path: Path | None = self.folder.references / f"{model.name}-{mode}.npz"
-            # ours first: what a user's own baseline computes is the user's claim, not the truth
-            selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
-            candidates = dict.fromkeys(s for s in (*selected, *self.plan.all_stacks) if s.eager)
-            if path is not None and not path.exists():
-                self._progress.note(f"{model.name}: float64 reference")
-                path = self._first_reference(model, mode, list(candidates), path)
-            self._references[model.name, mode] = path
-        return self._references[model.name, mode]
-
-    def _first_reference(self, model: Source, mode: Mode, candidates: list[StackSource], path: Path) -> Path | None:
-        said = "no eager stack is there"
-        for stack in candidates:
-            if self._baseline(stack)[1] is None:
-                failure = self._launcher.reference(model, stack, mode, path)
-                if failure is None:
-                    return path
-                said = f"{stack.name}: {failure.message}"
-        self._progress.note(f"{model.name} has no float64 reference ({said})")
-        return None
-
-    def _once_per_machine(self, stack: StackSource) -> None:
-        """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""
-        if stack.toolchain is None or stack.toolchain in self._seeds or self._baseline(stack)[1] is not None:
-            return
-        home = self._root.machine / f"{stack.toolchain}-{self._machine_key(stack)}"
-        record = store.toolchain(home)
-        if record is None:
-            self._progress.note(f"{stack.toolchain}: once-per-machine cost")
-            making = self.folder.scratch / home.name  # by rename: another session may be making it, too
-            record = self._launcher.toolchain(stack, making)
-            if record.failure is None:
-                store.write(making / "toolchain.json", record)
-                shutil.rmtree(home, ignore_errors=True)
-                with contextlib.suppress(OSError):  # the other session was first
-                    making.rename(home)
-        self.toolchains.append(record)
-        if record.failure is None:
-            self._seeds[stack.toolchain] = home
-
-    def _machine_key(self, stack: StackSource) -> str:
-        """Whatever would make a precompiled header stale: interpreter, framework, C++ compiler, processor."""
-        interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
-        ask = f"import importlib.metadata as m; print(m.version({stack.framework!r}))"
-        parts = [interpreter, platform.machine(), cpu_model()]
-        for command in ([interpreter, "-c", ask], [os.environ.get("CXX", "g++"), "--version"]):
-            try:
-                parts.append(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout)
-            except (OSError, subprocess.TimeoutExpired):
-                parts.append("none")
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

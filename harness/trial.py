@@ -81,6 +81,7 @@ class Settings:
     threads: int
     timeout_s: float
     seed: int = 0
+    dtype: str = "float32"
     timed_s: float = 1.0  # how long the timed steps of a trial go on
     memory_limit_bytes: int | None = None
     found_with: tuple[str, ...] = ()  # options that say where models, stacks and interpreters are, for commands to run again

@@ -80,6 +80,19 @@ class Compiler(Eager):
         return Diagnostics(graphs=1, recompiles=0, cache_hits=0)
 
 
+class Knob(Compiler):
+    """As slow as a variable says: an arm of an A/B comparison."""
+
+    def forward(self, x: Any) -> Any:
+        spend(STEP_S * float(os.environ.get("KNOB_STEP", "1")))
+        return x @ self.program.w
+
+    def compile(self, program: Program) -> Step:
+        if os.environ.get("KNOB_DIES"):
+            os.abort()
+        return super().compile(program)
+
+
 class NoOp(Compiler):
     """Does nothing at all, at the cost of one call: what the instrument itself costs a step."""
 

@@ -1,0 +1,272 @@
+"""How often do the gate and `bakeoff ab` err, beside `--benchmark-compare-fail`? On recorded children of the same code.
+
+    make gate-power                                     record, then print the table
+    python -m benchmarks.gate_power record DIR [PAIRS]  pairs of children of equal code on chosen cells; saved like any run
+    python -m benchmarks.gate_power table FILE...       resample what was recorded
+
+A matrix is 42 cells, each drawn from the recorded ones; its processes are drawn with replacement from that cell's, pairs with
+their sides swapped at random. A planted slow-down multiplies the values of one cell of the candidate. The verdicts are those of
+harness.comparing, with experiments/budgets.toml. Rates have 95 % intervals (Clopper and Pearson 1934).
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, median
+
+import numpy as np
+from scipy.stats import binomtest
+
+from harness import archive, options
+from harness.cell import Cell, Mode
+from harness.comparing import figures as figures_
+from harness.comparing.budgets import Budgets, read_budgets
+from harness.comparing.changes import Comparison, Rules, Verdict, compare
+from harness.comparing.duel import Duel
+from harness.comparing.figures import TYPICAL, Figures
+from harness.comparing.intervals import spread
+from harness.comparing.pairs import LOOKS
+from harness.comparing.session import DEFAULTS, armed, measured
+from harness.comparing.verbs import BUDGETS
+from harness.store import Store
+from harness.summary import by_cell
+
+CELLS = (
+    "article_net:torch_script mlp:torch_eager bert_encoder:tf_function mlp:torch_inductor lstm:tf_xla "
+    "resnet50:torch_script resnet50:tf_xla"
+)
+MATRIX = 42
+MATRICES = 400
+THRESHOLD = 1.05  # of --benchmark-compare-fail
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One cell's processes: two figures of each pair, and what pytest-benchmark would have kept of each process."""
+
+    name: str
+    template: Figures
+    sides: tuple[dict[str, list[float]], dict[str, list[float]]]
+    kept: dict[str, list[float]]  # statistic → of each process, in the order of time
+    pair_s: float
+
+
+def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = None) -> Path:
+    """Both arms are this checkout."""
+    wanted = [tuple(cell.split(":")) for cell in cells.split()]
+    given = {k[2:].replace("-", "_"): v.get("default", []) for k, v in (options.MATRIX | options.RUN).items()}
+    given |= {"models": ",".join(dict.fromkeys(m for m, _ in wanted)), "stacks": ",".join(dict.fromkeys(s for _, s in wanted))}
+    given |= {"batch_size": batch, "threads": None, **DEFAULTS}
+    plan = options.plan(lambda name: given[name])
+    plan = replace(plan, cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model, stack in wanted))
+    store = Store(folder / "bakeoff")
+    with armed(plan, store, ".", ".") as arms:
+        asked = ["step", "compile_cold"]
+        duel = Duel(plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], canary=False, say=print)
+        return measured(duel, folder)
+
+
+def read(path: Path) -> list[Recorded]:
+    """The cells of a recorded session."""
+    run, saved = archive.read_figures(path), archive.read(path)
+    if run.ab is None:
+        raise SystemExit(f"{path} holds no pairs")
+    arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]
+    found = []
+    for cell in arms[0]:
+        made = [figures_.of_result(arm[cell]) for arm in arms]
+        if any(f.status != "ok" for f in made):
+            print(f"left out: {cell}: {'; '.join(f.reason for f in made)}", file=sys.stderr)
+            continue
+        kept: dict[str, list[float]] = {"mean": [], "min": [], "median": []}
+        for pair in zip(*(arm[cell].measurements for arm in arms), strict=False):
+            for measurement in pair:
+                for name, statistic in (("mean", mean), ("min", min), ("median", median)):
+                    kept[name].append(float(statistic(measurement.step_s)))
+        wall = mean(t.wall_s for arm in arms for t in arm[cell].trials)
+        found.append(Recorded(str(cell).removesuffix("-inference"), made[0], (made[0].values, made[1].values), kept, wall))
+    return found
+
+
+def drawn_pairs(source: Recorded, rng: Rng, count: int, slower: float, metric: str) -> tuple[dict[str, list[float]], ...]:
+    """Two arms' values of `count` pairs."""
+    take = rng.integers(0, len(source.sides[0][metric]), count)
+    swap = rng.random(count) < 0.5
+    names = (metric, TYPICAL) if metric == "step" else (metric,)
+    base = {n: [source.sides[s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
+    other = {n: [slower * source.sides[1 - s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
+    return base, other
+
+
+def drawn_runs(source: Recorded, rng: Rng, count: int, slower: float, metric: str) -> tuple[dict[str, list[float]], ...]:
+    """Two runs' values: one from the first half of the session, one from the second, as two sessions of the same day."""
+    half = len(source.sides[0][metric]) // 2
+    early = [(s, i) for s in (0, 1) for i in range(half)]
+    late = [(s, i) for s in (0, 1) for i in range(half, 2 * half)]
+    if rng.random() < 0.5:
+        early, late = late, early
+    names = (metric, TYPICAL) if metric == "step" else (metric,)
+    runs = []
+    for pool, factor in ((early, 1.0), (late, slower)):
+        take = rng.choice(len(pool), min(count, len(pool)), replace=count > len(pool))
+        runs.append({n: [factor * source.sides[pool[k][0]][n][pool[k][1]] for k in take] for n in names})
+    return tuple(runs)
+
+
+@dataclass
+class Tally:
+    """What became of many matrices."""
+
+    matrices: int = 0
+    false_matrices: int = 0
+    cells: int = 0
+    undecided: int = 0
+    planted: int = 0
+    found: int = 0
+    pairs: int = 0
+    seconds: float = 0.0
+
+    def row(self, name: str, slower: float) -> str:
+        """Of the table."""
+        alarm = _rate(self.false_matrices, self.matrices)
+        power = _rate(self.found, self.planted) if self.planted else "–"
+        cost = f"{self.pairs / self.cells:.1f} · {self.seconds / self.matrices / 60:.0f} min" if self.pairs else "–"
+        return f"| {name} | {slower - 1:+.0%} | {alarm} | {power} | {_rate(self.undecided, self.cells)} | {cost} |"
+
+
+Draw = Callable[[Recorded, Rng, int, float, str], tuple[dict[str, list[float]], ...]]
+
+
+def simulate(
+    sources: Sequence[Recorded],
+    draw: Draw,
+    sizes: Sequence[int],
+    slower: float,
+    rules: Rules,
+    metric: str,
+    rng: Rng,
+    matrices: int,
+) -> Tally:
+    """Matrices with one planted cell (none if `slower` is 1), looked at after each of `sizes` processes."""
+    tally = Tally()
+    for _ in range(matrices):
+        chosen = [sources[k] for k in rng.integers(0, len(sources), MATRIX)]
+        arms = [draw(s, rng, sizes[-1], slower if n == 0 else 1.0, metric) for n, s in enumerate(chosen)]
+        verdicts = dict.fromkeys(range(MATRIX), Verdict.UNDECIDED)
+        for size in sizes:
+            still = [n for n, v in verdicts.items() if v is Verdict.UNDECIDED]
+            told = _compared(chosen, arms, still, size, rules)
+            for n, change in zip(still, told.changes, strict=True):
+                verdicts[n] = change.verdict
+            if len(sizes) > 1:
+                before = 0 if size == sizes[0] else sizes[sizes.index(size) - 1]
+                tally.pairs += (size - before) * len(still)
+                tally.seconds += (size - before) * sum(chosen[n].pair_s for n in still)
+        truth = 0 if slower != 1.0 else -1
+        tally.matrices += 1
+        tally.cells += MATRIX
+        tally.false_matrices += any(v is Verdict.WORSE for n, v in verdicts.items() if n != truth)
+        tally.undecided += sum(v is Verdict.UNDECIDED for n, v in verdicts.items())
+        tally.planted += truth == 0
+        tally.found += truth == 0 and verdicts[0] is Verdict.WORSE
+    return tally
+
+
+def _compared(
+    chosen: Sequence[Recorded],
+    arms: Sequence[tuple[dict[str, list[float]], ...]],
+    still: Sequence[int],
+    size: int,
+    rules: Rules,
+) -> Comparison:
+    sides: list[list[Figures]] = [[], []]
+    for n in still:
+        for side in (0, 1):
+            values = {name: found[:size] for name, found in arms[n][side].items()}
+            cell = Cell(f"m{n}", "stack", Mode.INFERENCE)
+            sides[side].append(replace(chosen[n].template, cell=cell, values=values, counts={}, parity=None))
+    return compare(*sides, rules)
+
+
+def compare_fail(sources: Sequence[Recorded], statistic: str, slower: float, rng: Rng, matrices: int) -> Tally:
+    """pytest-benchmark's rule on one process of each run."""
+    tally = Tally()
+    for _ in range(matrices):
+        fails = []
+        for n, k in enumerate(rng.integers(0, len(sources), MATRIX)):
+            x, y = rng.choice(sources[k].kept[statistic], 2, replace=False)
+            fails.append(y * (slower if n == 0 else 1.0) > THRESHOLD * x)
+        planted = slower != 1.0
+        tally.matrices += 1
+        tally.cells += MATRIX
+        tally.false_matrices += any(fails[planted:])
+        tally.planted += planted
+        tally.found += planted and fails[0]
+    return tally
+
+
+def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
+    """Print it."""
+    sources, budgets, rng = [r for p in paths for r in read(p)], read_budgets(BUDGETS), np.random.default_rng(0)
+    for s in sources:
+        steps = [np.log(side["step"]) for side in s.sides]
+        apart = steps[1] - steps[0]
+        told = (
+            f"SD of a pair's log ratio {apart.std():.2%} (robust {spread(list(apart)):.2%}), of a process's {np.std(steps):.2%}"
+        )
+        print(f"- {s.name}: {1e3 * median(s.sides[0]['step']):.3g} ms, {len(apart)} pairs; {told}")
+    print("\n| method | planted | false alarms per matrix | planted found | cells undecided | pairs per cell · matrix |")
+    print("|---|---|---|---|---|---|")
+    paired, saved = _rules(budgets, pairs=True), _rules(budgets, pairs=False)
+    for slower in (1.0, 1.03, 1.05, 1.10):
+        print(simulate(sources, drawn_pairs, LOOKS, slower, paired, "step", rng, matrices).row("ab, step", slower), flush=True)
+    for slower in (1.0, 1.05, 1.10, 1.20):
+        print(
+            simulate(sources, drawn_runs, (10,), slower, saved, "step", rng, matrices).row("gate, 10 trials, step", slower),
+            flush=True,
+        )
+    compiled = [s for s in sources if "compile_cold" in s.sides[0]]
+    if compiled:
+        for slower in (1.0, 1.10, 1.20):
+            made = simulate(compiled, drawn_pairs, LOOKS, slower, paired, "compile_cold", rng, matrices)
+            print(made.row("ab, cold compile, CPU s", slower), flush=True)
+    for statistic in ("mean", "min", "median"):
+        for slower in (1.0, 1.05, 1.10):
+            print(
+                compare_fail(sources, statistic, slower, rng, matrices).row(f"compare-fail={statistic}:5%", slower), flush=True
+            )
+
+
+def _rules(budgets: Budgets, *, pairs: bool) -> Rules:
+    sessions = {"step": budgets.sessions.step, "compile_cold": budgets.sessions.compile_cold}
+    return Rules(
+        budget=budgets.of(pairs=pairs),
+        alarm=budgets.alarm,
+        session_sd={} if pairs else sessions,
+        pairs=pairs,
+        looks=LOOKS if pairs else (),
+        tests=3 * MATRIX if pairs else 5 * MATRIX,  # step, compile and memory are judged, too
+        metrics=("step", "compile_cold"),
+    )
+
+
+def _rate(count: int, of: int) -> str:
+    interval = binomtest(count, of).proportion_ci()
+    return f"{count / of:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def main(words: Sequence[str]) -> None:
+    """record DIR [PAIRS [CELLS [BATCH]]] | table FILE..."""
+    if words[:1] == ["record"] and len(words) > 1:
+        batch = int(words[4]) if len(words) > 4 else None
+        print(record(Path(words[1]), int(words[2]) if len(words) > 2 else 16, words[3] if len(words) > 3 else CELLS, batch))
+    elif words[:1] == ["table"] and len(words) > 1:
+        table([Path(word) for word in words[1:]])
+    else:
+        raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,274 @@
+"""Figures of two runs → what changed, each with an interval and a verdict. Pure: nothing here measures or reads files.
+
+A verdict that blocks a merge must hold for the whole matrix at once: its bound is wrong with probability `alarm` over all
+comparisons together (Bonferroni). That a change is *not* there needs no such care: each comparison's own `miss`.
+docs/methodology.md has the definitions, docs/decisions/0006-a-verdict.md the reasons.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from statistics import median
+
+from harness.cell import Cell
+from harness.comparing import intervals
+from harness.comparing.figures import TYPICAL, Figures
+from harness.comparing.metrics import CELL, METRICS, Judged, Metric
+from harness.trial import Status
+
+ALARM = 0.005  # that any comparison of an unchanged matrix is called worse; and as much that one is called better
+MISS = 0.025  # per comparison and bound, that an unchanged one is not called the same, or a change missed
+MOVED_TOGETHER = 0.8  # of the cells in one direction
+Budget = Callable[[Cell, Metric], float]
+
+
+class Verdict(StrEnum):
+    """Of one metric of one cell, from the baseline to the candidate."""
+
+    SAME = "same"
+    BETTER = "better"
+    WORSE = "worse"
+    UNDECIDED = "too noisy to say"
+    NEW = "new"
+    GONE = "gone"
+    BROKEN = "broken"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One metric of one cell between two runs. `low` and `high` bound the ratio: 1 − 2·MISS of intervals cover it."""
+
+    cell: Cell
+    metric: str
+    verdict: Verdict
+    baseline: float | None = None  # median over trials, in the metric's unit
+    candidate: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    budget: float | None = None
+    trials: tuple[int, int] = (0, 0)
+    more: int | None = None  # of an undecided one: trials per run (pairs, if paired) with which it would be decided
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All changes between two runs, and what stands beside them."""
+
+    changes: tuple[Change, ...]
+    floors: Mapping[str, float] = field(default_factory=dict)  # metric → A/A noise of the runs as a ratio − 1
+    notes: tuple[str, ...] = ()
+
+    @property
+    def timed_cells(self) -> int:
+        """Cells whose speed was compared."""
+        return sum(c.metric == "step" and c.ratio is not None for c in self.changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How two runs are judged."""
+
+    budget: Budget
+    alarm: float = ALARM
+    session_sd: Mapping[str, float] = field(default_factory=dict)  # of the logarithm of a metric, from session to session
+    pairs: bool = False  # values of equal position were measured as a pair
+    looks: tuple[int, ...] = ()  # numbers of pairs after which the verdicts are read
+    tests: int | None = None  # judged comparisons in the whole matrix; counted where None
+    metrics: Sequence[str] = tuple(METRICS)
+
+    @property
+    def alarm_risk(self) -> float:
+        """Of one bound at one look. A look with too few pairs for a finite bound cannot err, and gets no share."""
+        each = self.alarm / max(1, self.tests or 1)
+        return each / max(1, sum(pairs >= intervals.least_pairs(each) for pairs in self.looks))
+
+    @property
+    def miss_risk(self) -> float:
+        """Of one bound at one look."""
+        return MISS / max(1, len(self.looks))
+
+
+def compare(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> Comparison:
+    """Every cell of either run."""
+    before, after = ({f.cell: f for f in run} for run in (baseline, candidate))
+    both = [(before[cell], after[cell]) for cell in before if cell in after]
+    if rules.tests is None:
+        rules = replace(rules, tests=sum(len(_valued(a, b, rules)) for a, b in both))
+    floors = noise_floors(baseline, candidate, rules)
+    changes: list[Change] = []
+    for cell in dict.fromkeys((*before, *after)):
+        changes += _cell(before.get(cell), after.get(cell), rules, floors)
+    return Comparison(changes=tuple(changes), floors=floors, notes=tuple(_moved_together(changes, floors)))
+
+
+def noise_floors(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> dict[str, float]:
+    """A/A: per metric the difference between two halves of one run's trials that 19 of 20 cells stay below, as a ratio − 1.
+
+    Only of metrics whose cells have at least two trials in some run; a half has fewer trials than the run, so it errs high.
+    """
+    floors = {}
+    for name in rules.metrics:
+        apart = []
+        for values in _logs_of(name, baseline, candidate, rules):
+            if len(values) >= 2:
+                apart.append(abs(median(values[::2]) - median(values[1::2])))
+        if apart:
+            floors[name] = math.expm1(sorted(apart)[math.ceil(0.95 * len(apart)) - 1])
+    return floors
+
+
+def _logs_of(name: str, baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> list[list[float]]:
+    """Per cell the logarithms of its trials, or in pairs of the ratios: what the machine does to both is no noise there."""
+    if not rules.pairs:
+        return [[math.log(v) for v in f.values.get(name, []) if v > 0] for f in (*baseline, *candidate)]
+    after = {f.cell: f.values.get(name, []) for f in candidate}
+    return [
+        [math.log(y / x) for x, y in zip(f.values.get(name, []), after.get(f.cell, []), strict=False) if x > 0 and y > 0]
+        for f in baseline
+    ]
+
+
+def _cell(before: Figures | None, after: Figures | None, rules: Rules, floors: Mapping[str, float]) -> list[Change]:
+    if before is None or after is None:
+        there = before or after
+        assert there is not None
+        told = f"was {there.status}" if after is None else f"{there.status}"
+        return [Change(cell=there.cell, metric=CELL, verdict=Verdict.GONE if after is None else Verdict.NEW, note=told)]
+    changes = _status(before, after)
+    for name in rules.metrics:
+        metric = METRICS[name]
+        if metric.judged is Judged.INTERVAL and name in _valued(before, after, rules):
+            changes.append(_timed(before, after, metric, rules, floors.get(name)))
+        elif metric.judged is Judged.EXACT and name in before.counts and name in after.counts:
+            changes.append(_exact(before, after, metric, rules))
+        elif metric.judged is Judged.LEVEL and before.parity is not None and after.parity is not None:
+            changes.append(_level(before, after, metric, rules))
+    return changes
+
+
+def _status(before: Figures, after: Figures) -> list[Change]:
+    """A change of the cell's status, if there is one. That steps did not settle may be the machine's doing."""
+    if before.status == after.status:
+        return []
+    if Status.UNSTEADY in (before.status, after.status) and Status.OK in (before.status, after.status):
+        verdict = Verdict.UNDECIDED
+    elif after.status is Status.OK:
+        verdict = Verdict.FIXED
+    else:
+        verdict = Verdict.BROKEN
+    reason = after.reason if after.status is not Status.OK else before.reason
+    note = f"{before.status} → {after.status}: {reason}"
+    return [Change(cell=after.cell, metric=CELL, verdict=verdict, trials=(before.trials, after.trials), note=note)]
+
+
+def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules, floor: float | None) -> Change:
+    name, budget = metric.name, rules.budget(after.cell, metric)
+    risk = rules.alarm_risk
+    alarm, told = (_interval(before, after, name, rules, r) for r in (risk, rules.miss_risk))
+    verdict, note = decide(alarm, told, budget, floor), ""
+    if verdict is Verdict.UNDECIDED and decide(told, told, budget, None) in (Verdict.BETTER, Verdict.WORSE):
+        note = f"{decide(told, told, budget, None)} by itself, but not sure enough among {rules.tests} comparisons"
+        if decide(alarm, told, budget, None) is not Verdict.UNDECIDED:
+            note = f"inside the A/A noise of these runs, ±{floor or 0:.1%}"
+    if name == "step" and verdict in (Verdict.BETTER, Verdict.WORSE):
+        typical = _interval(before, after, TYPICAL, rules, MISS)
+        if typical.estimate * alarm.estimate < 0:
+            verdict = Verdict.UNDECIDED
+            note = f"fast steps (10th percentile) and typical ones (median, ×{math.exp(typical.estimate):.3f}) disagree"
+    trials = len(before.values[name]), len(after.values[name])
+    return Change(
+        cell=after.cell,
+        metric=name,
+        verdict=verdict,
+        baseline=median(before.values[name]),
+        candidate=median(after.values[name]),
+        ratio=math.exp(told.estimate),
+        low=math.exp(told.low),
+        high=math.exp(told.high) if told.high < math.inf else math.inf,
+        budget=budget,
+        trials=trials,
+        more=_more(before, after, metric, rules, risk, told.estimate, budget) if verdict is Verdict.UNDECIDED else None,
+        note=note,
+    )
+
+
+def decide(alarm: intervals.Interval, told: intervals.Interval, budget: float, floor: float | None) -> Verdict:
+    """Three ways, and better. `alarm` must lie beyond the budget to call a change, `told` within it to deny one."""
+    limit = math.log1p(budget)
+    if floor is None or abs(alarm.estimate) > math.log1p(floor):
+        if alarm.low > limit:
+            return Verdict.WORSE
+        if alarm.high < -limit:
+            return Verdict.BETTER
+    return Verdict.SAME if -limit < told.low and told.high < limit else Verdict.UNDECIDED
+
+
+def _interval(before: Figures, after: Figures, name: str, rules: Rules, risk: float) -> intervals.Interval:
+    x, y = ([math.log(value) for value in figures.values[name]] for figures in (before, after))
+    if rules.pairs:
+        return intervals.paired([b - a for a, b in zip(x, y, strict=False)], risk)
+    metric = "step" if name == TYPICAL else name
+    apart = math.sqrt(2) * rules.session_sd.get(metric, 0.0)  # two sessions
+    return intervals.unpaired(x, y, risk).widened(intervals.normal_quantile(risk) * apart)
+
+
+def _more(
+    before: Figures, after: Figures, metric: Metric, rules: Rules, risk: float, estimate: float, budget: float
+) -> int | None:
+    """How many trials per run would bring the bounds clear of the budget; None where no number would."""
+    x, y = ([math.log(value) for value in figures.values[metric.name]] for figures in (before, after))
+    enough = intervals.least_pairs(risk) if rules.pairs else intervals.least_trials(risk)
+    if min(len(x), len(y)) < 3:
+        return enough
+    variance = intervals.spread([b - a for a, b in zip(x, y, strict=False)]) ** 2
+    if not rules.pairs:
+        variance = intervals.spread(x) ** 2 + intervals.spread(y) ** 2
+    distance = abs(abs(estimate) - math.log1p(budget))
+    quantile = intervals.normal_quantile(risk if abs(estimate) > math.log1p(budget) else MISS)
+    room = (distance / quantile) ** 2 - (0.0 if rules.pairs else 2 * rules.session_sd.get(metric.name, 0.0) ** 2)
+    if room <= 0 or variance / room > 200:
+        return None
+    return max(enough, math.ceil(variance / room), min(len(x), len(y)) + 1)
+
+
+def _exact(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Change:
+    """Counts have no noise: any difference beyond the budget, a number of them, is one."""
+    x, y, budget = before.counts[metric.name], after.counts[metric.name], rules.budget(after.cell, metric)
+    verdict = Verdict.SAME if x == y or 0 < y - x <= budget else Verdict.WORSE if y > x else Verdict.BETTER
+    ratio = y / x if x else None
+    return Change(cell=after.cell, metric=metric.name, verdict=verdict, baseline=x, candidate=y, ratio=ratio, budget=budget)
+
+
+def _level(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Change:
+    """An error far below its tolerance may move by a factor without meaning anything."""
+    x, y, budget = before.parity or 0.0, after.parity or 0.0, rules.budget(after.cell, metric)
+    ratio = y / x if x else math.inf if y else 1.0
+    verdict = Verdict.WORSE if ratio > 1 + budget else Verdict.BETTER if ratio < 1 / (1 + budget) else Verdict.SAME
+    return Change(cell=after.cell, metric=metric.name, verdict=verdict, baseline=x, candidate=y, ratio=ratio, budget=budget)
+
+
+def _valued(before: Figures, after: Figures, rules: Rules) -> list[str]:
+    """Metrics that both have values of."""
+    return [
+        n
+        for n in rules.metrics
+        if before.values.get(n) and after.values.get(n) and min(*before.values[n], *after.values[n]) > 0
+    ]
+
+
+def _moved_together(changes: Sequence[Change], floors: Mapping[str, float]) -> list[str]:
+    """A slower machine and a slower part that all cells share look alike; that they moved together is said."""
+    notes = []
+    for name, floor in floors.items():
+        shifts = [math.log(c.ratio) for c in changes if c.metric == name and c.ratio is not None]
+        middle = median(shifts) if len(shifts) >= 5 else 0.0
+        if abs(middle) > math.log1p(max(floor, 0.01)) and sum(s * middle > 0 for s in shifts) >= MOVED_TOGETHER * len(shifts):
+            notes.append(
+                f"{METRICS[name].title}: {len(shifts)} cells moved together, by ×{math.exp(middle):.3f} in the middle: "
+                f"the machine's state, or something that all of them share"
+            )
+    return notes

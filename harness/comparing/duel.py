@@ -1,0 +1,263 @@
+"""Two arms in one session: pairs of children that start in random order, compile alone, and take turns over their steps.
+
+After 7, 12 and 20 pairs the verdicts are read; a cell that has all of them is done. The baseline against itself, the canary,
+says how far this session can be trusted.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness import discover, procfs
+from harness.cell import Cell
+from harness.comparing import figures, pairs
+from harness.comparing.arms import Checkout
+from harness.comparing.budgets import Budgets
+from harness.comparing.changes import Verdict
+from harness.comparing.pairs import LOOKS, Ab
+from harness.discover import Source, StackSource
+from harness.errors import UsageError
+from harness.launch import Launcher, Partner
+from harness.plan import Plan
+from harness.prepared import Prepared
+from harness.progress import told
+from harness.store import RunFolder, Store
+from harness.trial import Phase, Start, Trial
+from harness.turns import ROUNDS
+
+SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
+
+
+@dataclass(slots=True)
+class Side:
+    """One arm's children, or one of the canary's two."""
+
+    prepared: Prepared
+    launcher: Launcher
+    folder: RunFolder
+    models: discover.Room[Source]
+    stacks: discover.Room[StackSource]
+    trials: list[Trial] = field(default_factory=list)
+
+    def sources(self, cell: Cell) -> tuple[Source, StackSource] | None:
+        """The cell's files in this arm; None where it has no such model or stack."""
+        if cell.model not in self.models.names or cell.stack not in self.stacks.names:
+            return None
+        return self.models[cell.model], self.stacks[cell.stack]
+
+
+class Duel:
+    """Runs the pairs. `result` is valid at any interrupt."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        arms: tuple[Checkout, Checkout],
+        root: Store,
+        budgets: Budgets,
+        *,
+        metrics: Sequence[str],
+        looks: Sequence[int] = LOOKS,
+        canary: bool = True,
+        say: Callable[[str], None],
+        seed: int | None = None,
+    ) -> None:
+        self.cells = [cell for cell, *_ in plan.selected()]
+        if not self.cells:
+            raise UsageError("there is no cell to compare")
+        self.alternated = 0
+        self.finished = False
+        self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
+        self._metrics, self._looks = tuple(metrics), tuple(looks)
+        self._lock = threading.Lock()
+        self._random = random.Random(seed)  # noqa: S311 - the order of children is no secret
+        self.baseline, self.candidate = (self._side(arm, root) for arm in arms)
+        self.canary = (self._beside(self.baseline, root), self._beside(self.baseline, root)) if canary else None
+
+    def run(self) -> None:
+        """Pair after pair, cell after cell, until every verdict is there or the last look is over."""
+        open_cells = self._both()
+        tame = next((c for c in open_cells if self.candidate.stacks[c.stack].eager), open_cells[0]) if open_cells else None
+        done = 0
+        try:
+            for look in self._looks:
+                for index in range(done, look):
+                    if self.canary is not None and tame is not None and done == 0:
+                        self._pair(tame, index, self.canary, look, "canary")
+                    for cell in self._random.sample(open_cells, len(open_cells)):
+                        if not self._failed(cell):
+                            self._pair(cell, index, (self.baseline, self.candidate), look, "")
+                done = look
+                open_cells = [cell for cell in self._undecided() if not self._failed(cell)]
+                if not open_cells:
+                    break
+            self.finished = True
+        finally:
+            for side in (self.baseline, self.candidate, *(self.canary or ())):
+                side.folder.finish()
+                shutil.rmtree(side.folder.scratch, ignore_errors=True)
+
+    @property
+    def record(self) -> Ab:
+        """What is saved beside the candidate's trials."""
+        quiet = ([], []) if self.canary is None else tuple(figures.of_trials(side.trials) for side in self.canary)
+        return Ab(
+            baseline=self._arms[0].arm,
+            candidate=self._arms[1].arm,
+            metrics=self._metrics,
+            looks=self._looks,
+            planned=len(self.cells),
+            finished=self.finished,
+            alternated=self.alternated,
+            trials=self.baseline.trials,
+            figures=figures.of_trials(self.baseline.trials),
+            canary=(quiet[0], quiet[1]),
+            canary_trials=[t for side in self.canary or () for t in side.trials],
+        )
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The keys of the saved run."""
+        from harness.archive import to_json
+
+        found = {"trials": self.candidate.trials, "figures": figures.of_trials(self.candidate.trials), "ab": self.record}
+        return {name: to_json(value) for name, value in found.items()}
+
+    def _side(self, arm: Checkout, root: Store) -> Side:
+        plan = self._plan
+        interpreters = {**plan.interpreters, **arm.arm.interpreters}
+        extra = [Path(p) for p in plan.settings.found_with[1::2]]
+        where = dict(zip(map(str, extra), plan.settings.found_with[::2], strict=True))
+        models = discover.models([p for p in extra if where[str(p)] == "--models-from"], arm.root)
+        stacks = discover.stacks([p for p in extra if where[str(p)] == "--compilers-from"], arm.root)
+        folder = root.begin(plan.settings, [], 0)
+        launcher = Launcher(
+            settings=plan.settings,
+            folder=folder.logs,
+            scratch=folder.scratch,
+            interpreters=interpreters,
+            root=arm.root,
+            variables=arm.arm.variables,
+        )
+        own = replace(plan, interpreters=interpreters, stacks=list(stacks), all_stacks=list(stacks))
+        return Side(Prepared(own, launcher, folder, root.machine, self._say), launcher, folder, models, stacks)
+
+    def _beside(self, side: Side, root: Store) -> Side:
+        folder = root.begin(self._plan.settings, [], 0)
+        return replace(
+            side, folder=folder, launcher=replace(side.launcher, folder=folder.logs, scratch=folder.scratch), trials=[]
+        )
+
+    def _both(self) -> list[Cell]:
+        """The cells that both arms have and can run here; of the others each keeps a row."""
+        both = []
+        for cell in self.cells:
+            there = [side for side in (self.baseline, self.candidate) if side.sources(cell) is not None]
+            if len(there) == 2:
+                both.append(cell)
+            elif there:  # new or gone: one trial tells how it stands
+                self._one(cell, 0, there[0], None)
+        return both
+
+    def _undecided(self) -> list[Cell]:
+        comparison = pairs.compared(self.record, figures.of_trials(self.candidate.trials), self._budgets)
+        return list(dict.fromkeys(c.cell for c in comparison.changes if c.verdict is Verdict.UNDECIDED))
+
+    def _failed(self, cell: Cell) -> bool:
+        """Has it no measurement in either arm? More pairs would not bring one."""
+        return any(t.cell == cell and t.failure is not None for side in (self.baseline, self.candidate) for t in side.trials)
+
+    def _pair(self, cell: Cell, index: int, sides: tuple[Side, Side], look: int, kind: str) -> None:
+        """Both children, in random order, the second beside the first where memory allows."""
+        first, second = self._random.sample(sides, 2)
+        begins = tuple(self._random.random() < 0.5 for _ in range(ROUNDS))
+        free = procfs.available_bytes()
+        ready, ended = threading.Event(), threading.Event()
+        to_second, to_first = os.pipe(), os.pipe()
+        ends = [_Ends(to_first[0], to_second[1]), _Ends(to_second[0], to_first[1])]
+
+        def on_first(phase: Phase) -> None:
+            ends[0].close()
+            if phase is Phase.TIMING:
+                ready.set()
+
+        def run_first() -> None:
+            try:
+                self._one(cell, index, first, Partner(fds=ends[0].fds, begins=begins, waits=True, on_phase=on_first))
+            finally:
+                ends[0].close()
+                ended.set()
+                ready.set()
+
+        thread = threading.Thread(target=run_first)
+        thread.start()
+        partner = None
+        try:
+            ready.wait()
+            held = free - procfs.available_bytes()
+            if not ended.is_set() and procfs.available_bytes() > SPARE * held:
+                others = tuple(not begin for begin in begins)
+                partner = Partner(fds=ends[1].fds, begins=others, waits=False, on_phase=lambda phase: ends[1].close())
+                self._one(cell, index, second, partner)
+        except BaseException:
+            first.launcher.cancelled.set()
+            raise
+        finally:
+            ends[1].close()  # without a partner the first child goes on alone
+            thread.join()
+        if partner is None:
+            self._one(cell, index, second, None)
+        last = [next(t for t in reversed(side.trials) if t.cell == cell) for side in sides]
+        self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
+        self._say(f"pair {index + 1}/{look} {cell}{f' ({kind})' * bool(kind)}: {told(last[0])} · {told(last[1])}")
+
+    def _one(self, cell: Cell, index: int, side: Side, partner: Partner | None) -> None:
+        """One trial of one side, kept at once."""
+        found = side.sources(cell)
+        assert found is not None
+        model, stack = found
+        with self._lock:  # what is prepared once is prepared by one
+            if stack.toolchain and stack.toolchain not in side.prepared.seeds:
+                side.prepared.once_per_machine(stack)
+            baseline, unavailable = side.prepared.baseline(stack)
+            reference = None if unavailable else side.prepared.reference(model, cell.mode)
+        if unavailable is not None:
+            trial = Trial(
+                cell=cell,
+                index=index,
+                start=Start.COLD,
+                settings=self._plan.settings,
+                wall_s=0.0,
+                finished_at="",
+                framework=stack.framework,
+                eager=stack.eager,
+                failure=unavailable,
+            )
+        else:
+            with side.launcher.private(side.prepared.seed(stack)) as private:
+                trial = side.launcher.measure(cell, model, stack, index, private, Start.COLD, reference, partner)
+        trial = replace(trial, baseline_bytes=baseline)
+        side.folder.save(trial)
+        side.trials.append(trial)
+
+
+class _Ends:
+    """One child's ends of the pipes, as the parent holds them until the child has its own."""
+
+    def __init__(self, read: int, write: int) -> None:
+        self.fds = read, write
+        self._open = True
+
+    def close(self) -> None:
+        """Once."""
+        if self._open:
+            self._open = False
+            for end in self.fds:
+                with contextlib.suppress(OSError):
+                    os.close(end)

@@ -1,0 +1,79 @@
+"""Two arms measured in one session, pair by pair: what is saved of them, and how it is read as a comparison.
+
+The candidate's trials are the run's own; the baseline's, and two sets of the canary's, stand beside them. Trials of equal
+cell and index are a pair.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.comparing.budgets import Budgets
+from harness.comparing.changes import MISS, Change, Comparison, Rules, Verdict, compare
+from harness.comparing.figures import Figures
+from harness.comparing.metrics import METRICS
+from harness.trial import Trial
+
+LOOKS = (7, 12, 20)  # pairs after which the verdicts are read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What was measured on one side."""
+
+    label: str
+    commit: str | None = None
+    interpreters: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ab:
+    """Of a saved run that compared two arms: all but the candidate's trials, which are the run's."""
+
+    baseline: Arm
+    candidate: Arm
+    metrics: tuple[str, ...]
+    looks: tuple[int, ...]
+    planned: int  # cells
+    finished: bool = False
+    alternated: int = 0  # pairs whose steps took turns; the others ran one process after the other
+    trials: list[Trial] = field(default_factory=list)
+    figures: list[Figures] = field(default_factory=list)
+    canary: tuple[list[Figures], list[Figures]] = ((), ())  # type: ignore[assignment]  # the baseline against itself
+    canary_trials: list[Trial] = field(default_factory=list)
+
+
+def rules(ab: Ab, budgets: Budgets) -> Rules:
+    """Pairs, three looks, and the whole planned matrix."""
+    timed = [name for name in ab.metrics if name in METRICS]
+    return Rules(
+        budget=budgets.of(pairs=True),
+        alarm=budgets.alarm,
+        pairs=True,
+        looks=ab.looks,
+        tests=ab.planned * max(1, len(timed)),
+        metrics=(*timed, *(n for n, m in METRICS.items() if m.judged != "interval")),
+    )
+
+
+def compared(ab: Ab, candidate: Sequence[Figures], budgets: Budgets) -> Comparison:
+    """The changes between the arms; values of equal position are a pair, and what has no partner is left out."""
+    return compare(ab.figures, candidate, rules(ab, budgets))
+
+
+def too_noisy(ab: Ab, budgets: Budgets) -> str:
+    """Why nothing timed may fail in this session: the baseline differs from itself. Empty if it does not."""
+    comparison = canary(ab, budgets)
+    found = [c for c in comparison if c.verdict not in (Verdict.SAME,)]
+    if not found:
+        return ""
+    told = "; ".join(f"{c.metric} ×{c.ratio:.3f} [{c.low:.3f}, {c.high:.3f}], {c.verdict}" for c in found if c.low is not None)
+    return f"this session is too noisy: the baseline against itself ({found[0].cell}) is not the same: {told or found[0].note}"
+
+
+def canary(ab: Ab, budgets: Budgets) -> list[Change]:
+    """The baseline against itself: the session's own noise floor, judged with no correction, as it is one comparison."""
+    if not ab.canary[0]:
+        return []
+    alone = Rules(budget=budgets.of(pairs=True), alarm=MISS, pairs=True, tests=1, metrics=("step",))
+    return list(compare(ab.canary[0], ab.canary[1], alone).changes)

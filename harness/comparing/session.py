@@ -1,0 +1,106 @@
+"""From the options of `bakeoff ab` to a saved run: arms made ready, pairs measured, everything kept at an interrupt."""
+
+import argparse
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness import options
+from harness.comparing.arms import Checkout, checkout
+from harness.comparing.budgets import read_budgets
+from harness.comparing.duel import Duel
+from harness.comparing.metrics import METRICS, Judged
+from harness.errors import UsageError
+from harness.plan import Plan
+from harness.store import Store
+
+
+def run_ab(asked: argparse.Namespace) -> Path:
+    """Measure, save, and say where. An interrupt saves what there is and is raised again."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
+    plan = options.plan(lambda name: DEFAULTS[name] if name in DEFAULTS else getattr(asked, name))
+    at, judged = looks(asked.looks), metrics(asked.metrics)
+    budgets = read_budgets(Path(asked.budgets))
+    storage = Path(asked.storage)
+    options.need_writable({"--storage": storage})
+    store = options.store(lambda name: getattr(asked, name))
+    with armed(plan, store, asked.baseline, asked.candidate) as arms:
+        duel = Duel(plan, arms, store, budgets, metrics=judged, looks=at, canary=not asked.no_canary, say=_to_stderr)
+        return measured(duel, storage)
+
+
+class armed:  # noqa: N801 - read as a verb
+    """Both arms in folders of their own, which are gone afterwards."""
+
+    def __init__(self, plan: Plan, store: Store, baseline: str, candidate: str) -> None:
+        self._frameworks = {stack.framework for stack in plan.all_stacks or plan.stacks}
+        self._texts = baseline, candidate
+        store.root.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="arms-", dir=store.root))
+
+    def __enter__(self) -> tuple[Checkout, Checkout]:
+        try:
+            first, second = (checkout(t, self._folder / f"{n}", self._frameworks) for n, t in enumerate(self._texts))
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        return first, second
+
+    def __exit__(self, *exception: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def measured(duel: Duel, storage: Path) -> Path:
+    """Run it and save it, whatever happens once there is a pair."""
+    from harness.pytest_saving import save
+
+    try:
+        duel.run()
+    finally:
+        arms = duel.record
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"ab_{arms.baseline.label}_{arms.candidate.label}").strip("-")[:80]
+        if duel.candidate.trials or duel.baseline.trials:
+            path = save(storage, name, duel.parts)
+            _to_stderr(f"saved: {path}")
+    return path
+
+
+def looks(text: str) -> list[int]:
+    """Numbers of pairs after which verdicts are read. UsageError for anything else."""
+    try:
+        found = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise UsageError(f"--looks {text}: write numbers of pairs and commas, such as 7,12,20") from None
+    if found[0] < 1 or found[-1] > 1000:
+        raise UsageError(f"--looks {text}: from 1 to 1000 pairs")
+    return found
+
+
+def metrics(text: str) -> list[str]:
+    """Names of metrics that pairs can judge. UsageError for anything else."""
+    known = [m.name for m in METRICS.values() if m.judged is Judged.INTERVAL and m.name != "compile_warm"]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--metrics: there is no {name} in pairs; there are: {', '.join(known)}")
+    return names or ["step"]
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+# of what pairs do not have
+DEFAULTS: dict[str, Any] = {
+    "trials": 1,
+    "resume": False,
+    "keep_artifacts": None,
+    "no_diagnosis": True,
+    "shape_models": None,
+    "shapes": options.RUN["--shapes"]["default"],
+    "shape_axis": options.RUN["--shape-axis"]["default"],
+}

@@ -1,0 +1,192 @@
+"""A comparison for people and programs: terminal, Markdown, CSV, JSON. Whatever comes from a file is escaped here."""
+
+import csv
+import html
+import io
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.comparing.changes import Change, Comparison, Verdict
+from harness.comparing.gate import Decision, Exit
+from harness.comparing.metrics import CELL, METRICS, Judged
+from harness.progress import seconds
+
+COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "interval", "verdict")
+STYLE = {
+    Verdict.WORSE: "red",
+    Verdict.BROKEN: "red",
+    Verdict.GONE: "red",
+    Verdict.BETTER: "green",
+    Verdict.FIXED: "green",
+    Verdict.UNDECIDED: "yellow",
+}
+SIGN = {Exit.PASS: "", Exit.REGRESSION: "✗ ", Exit.UNDECIDED: "? ", Exit.NOT_COMPARABLE: ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one comparison of two runs says, with or without a gate."""
+
+    baseline: str
+    candidate: str
+    comparison: Comparison
+    warnings: Sequence[str] = ()
+    decision: Decision | None = None
+    accept: str = ""  # the command that accepts a wanted change
+
+    @property
+    def notes(self) -> list[str]:
+        """Everything that stands below the table, in order of weight."""
+        lines = [f"warning: {text}" for text in self.warnings]
+        floors = self.comparison.floors
+        if floors:
+            told = ", ".join(f"{METRICS[name].title} ±{floor:.1%}" for name, floor in floors.items())
+            lines.append(
+                f"A/A noise of these runs, which 19 of 20 cells stay below: {told}; nothing inside it is called a change"
+            )
+        lines += self.decision.notes if self.decision is not None else self.comparison.notes
+        return [clean(line) for line in lines]
+
+    def terminal(self, width: int, *, everything: bool = False, color: bool = False) -> str:
+        """As text. Without `everything`, counts and memory that are the same have no row, only a line that says how many."""
+        changes = [c for c in self.comparison.changes if everything or not _dull(c)]
+        console = Console(width=max(width, 80), highlight=False, force_terminal=color, no_color=not color)
+        table = Table(box=box.SIMPLE_HEAD)
+        for name in COLUMNS:
+            table.add_column(name, justify="right" if name in ("baseline", "candidate", "ratio") else "left", overflow="fold")
+        for change in changes:
+            *cells, verdict = _row(change)
+            table.add_row(*(Text(cell) for cell in cells), Text(verdict, style=STYLE.get(change.verdict, "")))
+        with console.capture() as capture:
+            console.print(Text(clean(f"{self.baseline} → {self.candidate}")))
+            console.print(table if changes else Text("nothing to show"))
+            if len(changes) < len(self.comparison.changes):
+                console.print(f"{len(self.comparison.changes) - len(changes)} more rows are the same; --all shows them")
+            for note in self.notes:
+                console.print(Text(note))
+            for line in self.verdict():
+                console.print(Text(line))
+        return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+    def markdown(self) -> str:
+        """As a Markdown table of what is not the same, and how many rows are; for a job summary."""
+        told = [c for c in self.comparison.changes if c.verdict is not Verdict.SAME]
+        same = len(self.comparison.changes) - len(told)
+        out = [f"**{_markdown(self.baseline)} → {_markdown(self.candidate)}**", ""]
+        out += [f"{_markdown(line)}  " for line in self.verdict()] + [""]
+        if told:
+            out += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+            out += ["| " + " | ".join(map(_markdown, _row(c))) + " |" for c in told] + [""]
+        steps = [c for c in self.comparison.changes if c.metric == "step" and c.ratio is not None]
+        out.append(f"{same} comparisons are the same; {len(steps)} cells have a speed in both runs.")
+        return "\n".join([*out, "", *(f"- {_markdown(note)}" for note in self.notes)]) + "\n"
+
+    def csv(self) -> str:
+        """Every comparison, raw numbers."""
+        out = io.StringIO()
+        names = [n for n in Change.__dataclass_fields__ if n not in ("cell", "trials")]
+        writer = csv.writer(out)
+        writer.writerow(["cell", *names, "baseline_trials", "candidate_trials"])
+        for c in self.comparison.changes:
+            writer.writerow([str(c.cell), *(_plain(getattr(c, n)) for n in names), *c.trials])
+        return out.getvalue()
+
+    def json(self) -> str:
+        """Every comparison, with notes and the gate's decision."""
+        changes = [{**msgspec.to_builtins(c), "cell": str(c.cell)} for c in self.comparison.changes]
+        for change in changes:
+            change.update({k: None for k, v in change.items() if isinstance(v, float) and not math.isfinite(v)})
+        decided = self.decision
+        body: dict[str, object] = {
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "changes": changes,
+            "floors": dict(self.comparison.floors),
+            "notes": self.notes,
+        }
+        if decided is not None:
+            body |= {"exit": int(decided.exit), "summary": decided.summary, "accept": self.accept}
+        return msgspec.json.format(msgspec.json.encode(body), indent=1).decode() + "\n"
+
+    def verdict(self) -> list[str]:
+        """The gate's decision, its reasons, and what to do next."""
+        if self.decision is None:
+            return []
+        lines = [told(c, Exit.REGRESSION) for c in self.decision.failed]
+        lines += [told(c, Exit.UNDECIDED) for c in self.decision.undecided[:10]]
+        if len(self.decision.undecided) > 10:
+            lines.append(f"… and {len(self.decision.undecided) - 10} more undecided")
+        lines.append(clean(self.decision.summary))
+        if self.decision.failed and self.accept:
+            lines.append(f"if that is wanted: {clean(self.accept)}")
+        return lines
+
+
+def told(change: Change, exit: Exit) -> str:
+    """One change in a line."""
+    cell, metric, before, after, ratio, interval, verdict = _row(change)
+    if change.metric == CELL:
+        return f"{SIGN[exit]}{cell}: {verdict}"
+    budget = f", budget {change.budget:.1%}" if change.budget is not None and change.low is not None else ""
+    figures = f"{before} → {after}" + (f", ×{ratio} {interval}" if ratio else "")
+    return f"{SIGN[exit]}{cell} {metric}: {verdict}: {figures}{budget}"
+
+
+def clean(text: str) -> str:
+    """Without control characters, so that nothing from a file moves a cursor or colours a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    title = change.metric if change.metric == CELL else METRICS[change.metric].title
+    note = f" ({clean(change.note)[:200]})" if change.note else ""
+    more = f", {change.more} of each would tell" if change.more is not None else ""
+    bounded = change.low is not None and change.high is not None
+    return (
+        str(change.cell),
+        title,
+        _value(change.metric, change.baseline),
+        _value(change.metric, change.candidate),
+        "" if change.ratio is None else f"{change.ratio:.3f}" if change.ratio < 1e4 else "∞",
+        f"[{_bound(change.low)}, {_bound(change.high)}]" if bounded else "",
+        f"{change.verdict}{note}{more}",
+    )
+
+
+def _bound(value: float | None) -> str:
+    assert value is not None
+    return "?" if value in (0.0, math.inf) else f"{value:.3f}"
+
+
+def _value(metric: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    unit = METRICS[metric].unit
+    if unit == "s":
+        return seconds(value)
+    if unit == "bytes":
+        return f"{value / 2**20:.0f} MiB"
+    return f"{value:.1e}" if METRICS[metric].judged is Judged.LEVEL else f"{value:.0f}"
+
+
+def _dull(change: Change) -> bool:
+    return change.verdict is Verdict.SAME and change.metric not in ("step", "compile_cold")
+
+
+def _markdown(text: str) -> str:
+    """Text in a Markdown table: no markup, no links, no HTML."""
+    return re.sub(r"([\\`*_{}\[\]()#|!~@])", r"\\\1", html.escape(clean(text)))
+
+
+def _plain(value: object) -> object:
+    """For a spreadsheet: text that it would take for a formula is quoted."""
+    text = clean(value) if isinstance(value, str) else value
+    return f"'{text}" if isinstance(text, str) and text[:1] in tuple("=+-@") else "" if text is None else text

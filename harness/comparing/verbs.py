@@ -1,0 +1,222 @@
+"""bakeoff compare | gate | ab | history: the command line of this room."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from harness import archive, options
+from harness.archive import Run
+from harness.comparing import comparable, pairs
+from harness.comparing.budgets import Budgets, accept, read_budgets
+from harness.comparing.changes import Rules, compare
+from harness.comparing.figures import Figures
+from harness.comparing.gate import Exit, decide
+from harness.comparing.metrics import METRICS, Judged
+from harness.comparing.tables import Report, clean
+from harness.discover import ROOT
+from harness.errors import UsageError
+
+BUDGETS = ROOT / "experiments" / "budgets.toml"
+STORAGE = ROOT / ".benchmarks"
+WIDTH = 150
+
+
+def add_verbs(verbs: Any) -> None:
+    """The subcommands."""
+    comparing = verbs.add_parser("compare", help="what changed between two saved runs, with intervals and verdicts")
+    comparing.add_argument("baseline", metavar="A", nargs="?", help="number, name or path (default: the last but one)")
+    comparing.add_argument("candidate", metavar="B", nargs="?", help="number, name or path (default: the last)")
+    comparing.set_defaults(do=_compare)
+
+    gating = verbs.add_parser("gate", help="pass (0), regression (1), not comparable (2) or undecided (3)")
+    gating.add_argument("baseline", metavar="BASELINE", help="number, name or path of a saved run")
+    gating.add_argument("candidate", metavar="CANDIDATE", nargs="?", help="the same; left out for a run of `bakeoff ab`")
+    gating.add_argument("--accept", metavar="REASON", help="let what fails now pass from now on: rows in the file of budgets")
+    gating.set_defaults(do=_gate)
+
+    pairing = verbs.add_parser(
+        "ab", help="two arms in one session, in pairs that take turns: the comparison for a noisy machine"
+    )
+    arms = "NAME=VALUE, a virtual environment, a checkout, or a git revision"
+    pairing.add_argument("baseline", metavar="BASELINE", help=arms)
+    pairing.add_argument("candidate", metavar="CANDIDATE", nargs="?", default=".", help="the same (default: . , this checkout)")
+    pairing.add_argument("--accept", metavar="REASON", help=argparse.SUPPRESS)
+    pairing.add_argument(
+        "--metrics", metavar="A,B", default="step,compile_cold,steady_peak", help="what is judged (default: %(default)s)"
+    )
+    pairing.add_argument(
+        "--looks", metavar="N,N", default="7,12,20", help="pairs after which verdicts are read (default: %(default)s)"
+    )
+    pairing.add_argument("--no-canary", action="store_true", help="do not run the baseline against itself")
+    options.add(pairing, options.MATRIX, {k: v for k, v in options.RUN.items() if k not in _NOT_AB})
+    pairing.set_defaults(do=_ab)
+
+    past = verbs.add_parser("history", help="one cell over all saved runs, with the commits at which its level changed")
+    past.add_argument("cell", metavar="CELL", help="model-stack-mode, or a glob such as mlp-*")
+    past.add_argument("--metric", default="step", choices=[m.name for m in METRICS.values() if m.judged is Judged.INTERVAL])
+    past.add_argument("--json", action="store_true", help="every point and step")
+    past.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
+    past.set_defaults(do=_history)
+
+    for parser in (comparing, gating, pairing):
+        for flag in ("markdown", "json", "csv"):
+            parser.add_argument(f"--{flag}", action="store_true", help=f"print as {flag}")
+        parser.add_argument("--all", action="store_true", help="rows for what is the same, too")
+        parser.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
+        parser.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
+        parser.add_argument("--report", metavar="FILE", help="write the Markdown there, too: a job summary")
+    for parser in (comparing, gating):
+        parser.add_argument("--force", action="store_true", help="compare what is not comparable, with a warning")
+        parser.add_argument("--cells", metavar="GLOB", action="append", default=[], help="only these cells; may be repeated")
+
+
+_NOT_AB = ("--trials", "--resume", "--keep-artifacts", "--no-diagnosis", "--shape-models", "--shapes", "--shape-axis")
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    _print(asked, _report(asked, *_runs(asked), gate=False))
+    return 0
+
+
+def _gate(asked: argparse.Namespace) -> int:
+    report = _report(asked, *_runs(asked), gate=True)
+    assert report.decision is not None
+    _print(asked, report)
+    if asked.accept is not None and report.decision.failed:
+        for row in accept(Path(asked.budgets), report.decision.failed, asked.accept):
+            print(f"{asked.budgets}: {row.cells} {row.metric} may be {row.budget:g} worse: {row.reason}", file=sys.stderr)
+        return int(Exit.PASS)
+    return int(report.decision.exit)
+
+
+def _runs(asked: argparse.Namespace) -> tuple[Run, Run | None]:
+    storage = Path(asked.storage)
+    first = archive.read_figures(archive.find(asked.baseline, storage, back=0 if asked.baseline or asked.candidate else 1))
+    if asked.candidate is None and first.ab is not None and asked.baseline is not None:
+        return first, None
+    if asked.candidate is None and asked.do is _gate:
+        raise UsageError(
+            f"{asked.baseline} alone is no comparison: name the candidate, too (the latest run may be another one)"
+        )
+    return first, archive.read_figures(archive.find(asked.candidate, storage))
+
+
+def _report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, gate: bool) -> Report:
+    """The comparison of two runs, or of the two arms of one."""
+    if candidate is None:
+        return of_pairs(baseline, _budgets(asked, baseline.figures), gate=gate, accept=_accept(asked))
+    before, after = (_chosen(run.figures, asked.cells) for run in (baseline, candidate))
+    if asked.cells and not before and not after:
+        raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of either run")
+    budgets = _budgets(asked, (*before, *after))
+    return of_runs(baseline, candidate, before, after, budgets, gate=gate, force=asked.force, accept=_accept(asked))
+
+
+def of_runs(
+    baseline: Run,
+    candidate: Run,
+    before: Sequence[Figures],
+    after: Sequence[Figures],
+    budgets: Budgets,
+    *,
+    gate: bool,
+    force: bool = False,
+    accept: str = "",
+) -> Report:
+    """One saved run against another. UsageError where they are not comparable, unless forced."""
+    unlike = comparable.differences(before, after)
+    forbidden = [d for d in unlike if d.forbids]
+    if forbidden and not force:
+        told = "; ".join(clean(str(d)) for d in forbidden)
+        raise UsageError(
+            f"{baseline.label} and {candidate.label} are not comparable: {told}; --force compares them all the same"
+        )
+    warnings = [str(d) for d in unlike]
+    if baseline.path == candidate.path:
+        warnings.append("both are the same run")
+    table = budgets.of(pairs=False)
+    # each session's own deviation: the two add up
+    rules = Rules(budget=table, alarm=budgets.alarm, session_sd={n: getattr(budgets.sessions, n) for n in _timed()})
+    comparison = compare(before, after, rules)
+    return Report(
+        baseline=baseline.label,
+        candidate=candidate.label,
+        comparison=comparison,
+        warnings=warnings,
+        decision=decide(comparison, table, budgets.row) if gate else None,
+        accept=accept,
+    )
+
+
+def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "") -> Report:
+    """The two arms of one session."""
+    assert run.ab is not None
+    comparison = pairs.compared(run.ab, run.figures, budgets)
+    noisy = pairs.too_noisy(run.ab, budgets)
+    quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
+    notes = [f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}" for c in quiet]
+    notes.append(f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other")
+    if not run.ab.finished:
+        notes.append("the session was interrupted: verdicts of what there is")
+    return Report(
+        baseline=run.ab.baseline.label,
+        candidate=run.ab.candidate.label,
+        comparison=comparison,
+        warnings=notes,
+        decision=decide(comparison, budgets.of(pairs=True), budgets.row, too_noisy=noisy) if gate else None,
+        accept=accept,
+    )
+
+
+def _ab(asked: argparse.Namespace) -> int:
+    from harness.comparing.session import run_ab
+
+    path, budgets = run_ab(asked), _budgets(asked, None)
+    report = of_pairs(archive.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
+    assert report.decision is not None
+    _print(asked, report)
+    print(f"saved: {path}", file=sys.stderr)
+    return int(report.decision.exit)
+
+
+def _history(asked: argparse.Namespace) -> int:
+    from harness.comparing.series import show
+
+    show(asked.cell, asked.metric, Path(asked.storage), as_json=asked.json)
+    return 0
+
+
+def _budgets(asked: argparse.Namespace, found: Iterable[Figures] | None) -> Budgets:
+    some = bool(getattr(asked, "cells", None)) or found is None
+    return read_budgets(Path(asked.budgets), None if some or found is None else [f.cell for f in found])
+
+
+def _chosen(found: Sequence[Figures], globs: Sequence[str]) -> list[Figures]:
+    return [f for f in found if not globs or any(fnmatchcase(str(f.cell), glob) for glob in globs)]
+
+
+def _accept(asked: argparse.Namespace) -> str:
+    named = " ".join(str(n) for n in (asked.baseline, asked.candidate) if n)
+    return f'bakeoff gate {named} --accept "WHY"'
+
+
+def _timed() -> list[str]:
+    return [m.name for m in METRICS.values() if m.judged is Judged.INTERVAL]
+
+
+def _print(asked: argparse.Namespace, report: Report) -> None:
+    if asked.report:
+        try:
+            Path(asked.report).write_text(report.markdown())
+        except OSError as error:
+            raise UsageError(f"--report {asked.report}: {error.strerror}") from None
+    if asked.json or asked.csv or asked.markdown:
+        text = report.json() if asked.json else report.csv() if asked.csv else report.markdown()
+    else:
+        tty = sys.stdout.isatty()
+        text = report.terminal(shutil.get_terminal_size((WIDTH, 0)).columns, everything=asked.all, color=tty)
+    print(text, end="")

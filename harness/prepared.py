@@ -1,0 +1,101 @@
+"""What a cell needs before its child starts, had once per run: availability, a float64 reference, the machine's toolchain."""
+
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import store
+from harness.cell import Mode
+from harness.discover import ROOT, Source, StackSource
+from harness.environment import cpu_model
+from harness.launch import Launcher
+from harness.plan import Plan
+from harness.store import RunFolder
+from harness.trial import Failure, Status, Toolchain
+
+
+class Prepared:
+    """The preparations of one run, or of one arm of one."""
+
+    def __init__(self, plan: Plan, launcher: Launcher, folder: RunFolder, machine: Path, note: Callable[[str], None]) -> None:
+        self.plan = plan
+        self.launcher = launcher
+        self.toolchains: list[Toolchain] = []
+        self.seeds: dict[str, Path] = {}
+        self._folder, self._machine, self._note = folder, machine, note
+        self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
+        self._references: dict[tuple[str, Mode], Path | None] = {}
+
+    def seed(self, stack: StackSource) -> Path | None:
+        """The toolchain's files that a private cache starts from."""
+        return self.seeds.get(stack.toolchain) if stack.toolchain else None
+
+    def baseline(self, stack: StackSource) -> tuple[int | None, Failure | None]:
+        """(peak bytes of a child that only imports the framework, why the framework is not to be had)."""
+        if stack.framework not in self._baselines:
+            self._note(f"{stack.framework}: memory and availability")
+            answer = self.launcher.baseline(stack)
+            gone = answer.failure if answer.failure and answer.failure.status is Status.UNAVAILABLE else None
+            self._baselines[stack.framework] = answer.peak_bytes, gone
+        return self._baselines[stack.framework]
+
+    def reference(self, model: Source, mode: Mode) -> Path | None:
+        """Outputs in float64 by the first eager stack that can: those selected first, then any."""
+        if (model.name, mode) not in self._references:
+            path: Path | None = self._folder.references / f"{model.name}-{mode}.npz"
+            # ours first: what a user's own baseline computes is the user's claim, not the truth
+            selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
+            candidates = dict.fromkeys(s for s in (*selected, *self.plan.all_stacks) if s.eager)
+            if path is not None and not path.exists():
+                self._note(f"{model.name}: float64 reference")
+                path = self._first_reference(model, mode, list(candidates), path)
+            self._references[model.name, mode] = path
+        return self._references[model.name, mode]
+
+    def _first_reference(self, model: Source, mode: Mode, candidates: list[StackSource], path: Path) -> Path | None:
+        said = "no eager stack is there"
+        for stack in candidates:
+            if self.baseline(stack)[1] is None:
+                failure = self.launcher.reference(model, stack, mode, path)
+                if failure is None:
+                    return path
+                said = f"{stack.name}: {failure.message}"
+        self._note(f"{model.name} has no float64 reference ({said})")
+        return None
+
+    def once_per_machine(self, stack: StackSource) -> None:
+        """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""
+        if stack.toolchain is None or stack.toolchain in self.seeds or self.baseline(stack)[1] is not None:
+            return
+        home = self._machine / f"{stack.toolchain}-{self._machine_key(stack)}"
+        record = store.toolchain(home)
+        if record is None:
+            self._note(f"{stack.toolchain}: once-per-machine cost")
+            making = self._folder.scratch / home.name  # by rename: another session may be making it, too
+            record = self.launcher.toolchain(stack, making)
+            if record.failure is None:
+                store.write(making / "toolchain.json", record)
+                shutil.rmtree(home, ignore_errors=True)
+                with contextlib.suppress(OSError):  # the other session was first
+                    making.rename(home)
+        self.toolchains.append(record)
+        if record.failure is None:
+            self.seeds[stack.toolchain] = home
+
+    def _machine_key(self, stack: StackSource) -> str:
+        """Whatever would make a precompiled header stale: interpreter, framework, C++ compiler, processor."""
+        interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
+        ask = f"import importlib.metadata as m; print(m.version({stack.framework!r}))"
+        parts = [interpreter, platform.machine(), cpu_model()]
+        for command in ([interpreter, "-c", ask], [os.environ.get("CXX", "g++"), "--version"]):
+            try:
+                parts.append(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout)
+            except (OSError, subprocess.TimeoutExpired):
+                parts.append("none")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

@@ -1,0 +1,38 @@
+"""Saved runs that pytest-benchmark does not write: of a session in which no benchmark ran, and of `bakeoff ab`.
+
+The same format, in the same folder, with the next number, so that every tool that reads saved runs finds them.
+"""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pytest_benchmark import __version__
+from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+from pytest_benchmark.utils import get_commit_info, get_machine_id
+
+from harness.errors import UsageError
+
+
+def save(storage: Path, name: str, parts: dict[str, Any]) -> Path:
+    """Write a run without benchmarks, and say where. UsageError where that is impossible."""
+    document = {
+        "machine_info": pytest_benchmark_generate_machine_info(),  # type: ignore[no-untyped-call]
+        "commit_info": get_commit_info(),  # type: ignore[no-untyped-call]
+        "benchmarks": [],
+        "datetime": datetime.datetime.now(datetime.UTC).isoformat(),
+        "version": __version__,
+        **parts,
+    }
+    folder: Path = storage / str(get_machine_id())  # type: ignore[no-untyped-call]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        last = max((int(p.name[:4]) for p in folder.glob("[0-9][0-9][0-9][0-9]_*.json")), default=0)
+        path = folder / f"{last + 1:04}_{name}.json"
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
+        partial.rename(path)
+    except OSError as error:
+        raise UsageError(f"cannot save the run in {folder}: {error.strerror}") from None
+    return path

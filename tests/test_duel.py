@@ -1,0 +1,153 @@
+"""Does an A/B session find what was planted, keep quiet otherwise, and survive an arm that dies? With fake stacks, for real."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import archive
+from harness.comparing.arms import checkout
+from harness.discover import ROOT
+from harness.errors import UsageError
+from harness.measurement import Measurement
+from tests.conftest import FAKES, plant
+from tests.test_plugin import experiments, how
+
+BUDGETS = "[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for fault in ("Eager", "Knob"):
+        plant(tmp_path / "stacks", fault)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
+    (tmp_path / "budgets.toml").write_text(BUDGETS)
+    return tmp_path
+
+
+def ab(folder: Path, *arguments: str, stacks: str = "knob") -> subprocess.CompletedProcess[str]:
+    where = [
+        f"--models-from={folder / 'models'}",
+        f"--compilers-from={folder / 'stacks'}",
+        f"--budgets={folder / 'budgets.toml'}",
+    ]
+    kept = [f"--bakeoff-storage={folder / 'runs'}", f"--storage={folder / 'saved'}", "--models=toy", f"--stacks={stacks}"]
+    return subprocess.run([sys.executable, "-m", "harness", "ab", *arguments, *where, *kept], **how())
+
+
+def run_of(folder: Path) -> archive.Run:
+    return archive.read_figures(archive.find(None, folder / "saved"))
+
+
+def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:
+    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1.3", "--looks", "10", "--no-canary", "--metrics", "step", "--json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    body = json.loads(done.stdout)
+    (change,) = [c for c in body["changes"] if c["metric"] == "step"]
+    assert change["verdict"] == "worse"
+    assert change["ratio"] == pytest.approx(1.3, rel=0.1)
+    assert body["accept"].startswith("bakeoff gate ")
+    run = run_of(folder)
+    assert run.ab is not None
+    assert run.ab.alternated == 10
+    assert run.ab.finished
+    trials = archive.read(run.path).trials
+    assert len(trials) == 10
+    assert all(isinstance(t.measurement, Measurement) and t.measurement.alternated for t in trials)
+    assert all(t.measurement.contention.cpu_s > 0.5 * t.measurement.contention.wall_s for t in trials if t.measurement)
+    again = subprocess.run([sys.executable, "-m", "harness", "gate", str(run.path)], **how())  # read, not measured
+    assert again.returncode == 1
+    assert subprocess.run(["pytest-benchmark", "--storage", str(folder / "saved"), "list"], **how()).returncode == 0
+
+
+def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
+    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "7", "--metrics", "step", stacks="eager,knob")
+    assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
+    assert "the baseline against itself, toy-eager-inference" in done.stdout
+    assert "(canary)" in done.stderr
+
+
+def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path) -> None:
+    done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "7", "--no-canary")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "broken (ok → crash" in done.stdout
+    run = run_of(folder)
+    assert run.ab is not None
+    assert [t.measurement is not None for t in run.ab.trials] == [True]  # no further pairs
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("no-such-revision",), "no-such-revision is none of: NAME=VALUE, a virtual environment"),
+        (("HEAD", "--looks", "x"), "--looks x: write numbers of pairs"),
+        (("HEAD", "--metrics", "speed"), "there is no speed in pairs; there are: step, compile_cold"),
+        (("HEAD", "--stacks", "knobb"), "there is no stack knobb"),
+        (("X='", "."), "write NAME=VALUE"),
+    ],
+)
+def test_bad_arms_are_one_line(folder: Path, words: tuple[str, ...], said: str) -> None:
+    done = ab(folder, *words) if "--stacks" not in words else ab(folder, "HEAD", stacks="knobb")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((folder / "runs").glob("arms-*"))
+
+
+def test_an_arm_is_a_copy_of_what_it_names(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    for room in ("models", "compilers"):
+        (other / room).mkdir(parents=True)
+    (other / "models" / "mine.py").write_text("MODEL = 1\n")
+    made = checkout(str(other), tmp_path / "arm", {"torch"})
+    assert (made.root / "models" / "mine.py").read_text() == "MODEL = 1\n"
+    assert (made.root / "harness").resolve() == ROOT / "harness"
+    assert made.arm.commit is None
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").write_text("")
+    made = checkout(str(tmp_path / "venv"), tmp_path / "arm2", {"torch", "tensorflow"})
+    assert made.arm.interpreters == dict.fromkeys(("tensorflow", "torch"), str(tmp_path / "venv" / "bin" / "python"))
+    made = checkout("A=1 B='x y'", tmp_path / "arm3", set())
+    assert made.arm.variables == {"A": "1", "B": "x y"}
+    with pytest.raises(UsageError):
+        checkout("--upload-pack=x", tmp_path / "arm4", set())
+
+
+def test_verdicts_are_items_of_pytest(folder: Path) -> None:
+    """Gate against a saved run: items after all cells, in -rf, JUnit XML and the exit code, and without a traceback."""
+    budgets = f"--budgets={folder / 'budgets.toml'}"
+    first = experiments(folder, "--benchmark-save=base", "--trials=5", names="eager,knob")
+    assert first.returncode == 0, first.stdout
+    (path,) = archive.runs(folder / "saved")
+    body = json.loads(path.read_text())
+    for figure in body["figures"]:
+        figure["values"]["step"] = [v / 1.5 for v in figure["values"]["step"]]  # it used to be faster
+        figure["values"]["step_typical"] = [v / 1.5 for v in figure["values"]["step_typical"]]
+    for vanished in body["figures"][:1]:
+        body["figures"].append({**vanished, "cell": {**vanished["cell"], "stack": "retired"}})
+    path.write_text(json.dumps(body))
+    junit = folder / "junit.xml"
+    done = experiments(folder, "--gate-against=base", budgets, f"--junit-xml={junit}", "--trials=5", names="eager,knob")
+    assert done.returncode == 1
+    assert "gate[toy-knob-inference]" in done.stdout
+    assert "worse" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert 'name="gate[toy-eager-inference]"' in junit.read_text()
+    assert "retired" not in done.stdout  # --stacks leaves it out
+    rest = {"models": "toy", "where": "experiments"}
+    kept = experiments(folder, "--gate-against=nowhere", budgets, names="eager,knob", **rest)
+    assert kept.returncode == 4
+    assert "there is no saved run nowhere" in kept.stderr
+
+
+def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
+    done = experiments(
+        folder, "--ab-against=KNOB_STEP=0.5", "--looks=9", f"--budgets={folder / 'budgets.toml'}", "-k", "parity", names="knob"
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "ab[toy-knob-inference]" in done.stdout
+    assert "✗ toy-knob-inference step: worse" in done.stdout
+    assert len(archive.runs(folder / "saved")) == 1  # the pairs; nothing else was to be saved

@@ -1,0 +1,283 @@
+"""Does the gate block what it must and nothing else? Exit codes, budgets, accepted changes, files that lie."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness import archive
+from harness.__main__ import main
+from harness.cell import Cell, Mode
+from harness.comparing.budgets import read_budgets
+from harness.comparing.figures import Figures
+from harness.comparing.history import Point, trend
+from harness.comparing.tables import clean
+from harness.errors import UsageError
+from harness.trial import Status
+from tests.builders import SETTINGS
+from tests.test_changes import ENVIRONMENT, found, noise
+
+BUDGETS = "alarm = 0.005\n[saved]\nstep = 0.05\n[ab]\nstep = 0.015\n"
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    (tmp_path / "budgets.toml").write_text(BUDGETS)
+    return tmp_path
+
+
+def save(folder: Path, number: int, figures: list[Figures], **changes: Any) -> Path:
+    """A saved run as the plugin writes it, without what nobody here reads."""
+    home = folder / "saved" / "Linux-CPython-3.11-64bit"
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{number:04}_{'abcdef' * 3}_run.json"
+    commit = {"id": f"{number:040x}", "dirty": False, "branch": "main"}
+    document = {"benchmarks": [], "datetime": f"2026-01-01T00:{number % 60:02}:00+00:00", "commit_info": commit}
+    path.write_bytes(msgspec.json.encode({**document, "figures": figures, "trials": [], **changes}))
+    return path
+
+
+def matrix(*seeds: int, factor: float = 1.0, **changes: Any) -> list[Figures]:
+    return [found(f"m{s}", [factor * v for v in noise(s + 100 * (factor != 1.0))], **changes) for s in seeds]
+
+
+def call(folder: Path, *arguments: str) -> int:
+    where = ["--storage", str(folder / "saved")]
+    if arguments[0] != "history":
+        where += ["--budgets", str(folder / "budgets.toml")]
+    return main([arguments[0], *arguments[1:], *where])
+
+
+def test_the_same_passes_and_ten_percent_more_does_not(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(runs, 1, matrix(1, 2, 3))
+    slow = [*matrix(1, 2), found("m3", [1.12 * v for v in noise(3)])]
+    save(runs, 2, matrix(1, 2, 3))
+    save(runs, 3, slow)
+    assert call(runs, "gate", "1", "2") == 0
+    assert "pass: 3 cells" in capsys.readouterr().out
+    assert call(runs, "gate", "1", "3") == 1
+    out = capsys.readouterr().out
+    assert "✗ m3-compiler-inference step: worse" in out
+    assert "regression: m3-compiler-inference\n" in out
+    assert out.splitlines()[-1] == 'if that is wanted: bakeoff gate 1 3 --accept "WHY"'
+
+
+def test_an_accepted_change_passes_and_the_next_one_does_not(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(runs, 1, matrix(1, 2))
+    save(runs, 2, [*matrix(1), found("m2", [1.2 * v for v in noise(2)])])
+    save(runs, 3, [*matrix(1), found("m2", [1.5 * v for v in noise(2)])])
+    assert call(runs, "gate", "1", "2", "--accept", "  ") == 2
+    assert call(runs, "gate", "1", "2", "--accept", 'one "more" block\nand | so') == 0
+    assert call(runs, "gate", "1", "2") == 0
+    assert call(runs, "gate", "1", "3") == 1
+    capsys.readouterr()
+    assert call(runs, "gate", "2", "2") == 0  # the baseline contains it: the row may go
+    assert "its row" in capsys.readouterr().out
+
+
+def test_a_vanished_broken_or_empty_comparison_never_passes(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(runs, 1, matrix(1, 2))
+    save(runs, 2, matrix(1))
+    save(runs, 3, [*matrix(1), found("m2", status=Status.WRONG, reason="off by 3")])
+    save(runs, 4, [found(f"m{n}", status=Status.UNAVAILABLE, reason="pip install it") for n in (1, 2)])
+    save(runs, 5, [])
+    save(runs, 6, [found(f"m{n}", status=Status.UNSUPPORTED, reason="x") for n in (1, 2)])
+    assert [call(runs, "gate", "1", str(n)) for n in (2, 3, 4, 5)] == [1, 1, 1, 1]
+    assert "gone" in capsys.readouterr().out
+    assert call(runs, "gate", "6", "6") == 2
+    assert "nothing was shown" in capsys.readouterr().out
+    assert call(runs, "gate", "1", "2", "--accept", "m2 is retired") == 0
+    assert call(runs, "gate", "1", "2") == 0
+
+
+def test_counts_are_gated_exactly(runs: Path) -> None:
+    save(runs, 1, matrix(1, counts={"breaks": 0, "kernels": 9}))
+    save(runs, 2, matrix(1, counts={"breaks": 1, "kernels": 9}))
+    assert call(runs, "gate", "1", "2") == 1
+    assert call(runs, "gate", "2", "1") == 0
+    assert call(runs, "gate", "1", "2", "--accept", "a print that we want") == 0
+    assert call(runs, "gate", "1", "2") == 0
+
+
+def test_undecided_says_how_many_trials_would_decide(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(runs, 1, [found("m1", noise(1, 3))])
+    save(runs, 2, [found("m1", noise(2, 3))])
+    assert call(runs, "gate", "1", "2") == 3
+    assert "would decide 1 of 1 comparisons" in capsys.readouterr().out
+    save(runs, 3, [found("m1", status=Status.UNSTEADY, reason="drifts")])
+    assert call(runs, "gate", "1", "3") == 3
+
+
+def test_what_is_not_comparable_is_refused_unless_forced(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(runs, 1, matrix(1))
+    save(runs, 2, matrix(1, settings=replace(SETTINGS, threads=2)))
+    save(runs, 3, matrix(1, environment=replace(ENVIRONMENT, versions={"torch": "2.13.0"})))
+    assert call(runs, "gate", "1", "2") == 2
+    error = capsys.readouterr().err
+    assert "another number of threads: 1 in the baseline, 2 in the candidate" in error
+    assert "--force" in error
+    assert call(runs, "gate", "1", "2", "--force") == 0
+    assert call(runs, "gate", "1", "3") == 0
+    assert "warning: another version of torch: none in the baseline, 2.13.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("gate", "1", "99"), "there is no saved run 99"),
+        (("gate", "1"), "1 alone is no comparison: name the candidate"),
+        (("compare", "1", "2", "--cells", "resnet*"), "matches no cell"),
+        (("compare", "1", "2", "--budgets", "nowhere.toml"), "there is no such file of budgets"),
+        (("history", "resnet50-*"), "has a cell resnet50-*; there are: m1-compiler-inference"),
+        (("compare", "1", "2", "--report", "/nowhere/at/all.md"), "No such file"),
+    ],
+)
+def test_bad_input_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str) -> None:
+    for number in (1, 2):
+        save(runs, number, matrix(1))
+    assert call(runs, *words) == 2 if "--budgets" not in words else main([*words, "--storage", str(runs / "saved")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("alarm = 3", "alarm = 3 is no error rate"),
+        ("[saved]\nspeed = 0.1", "names a metric 'speed'; there are: step, "),
+        ("[saved]\nstep = -1", "a budget of -1 for step"),
+        ('[[row]]\ncells = "m9-*"\nmetric = "step"\nbudget = 0.1\nreason = ""', "matches no cell"),
+        ('[[row]]\ncells = "m1-*"\nmetric = "step"\nbudget = 0.1\nraeson = ""', "raeson"),
+        ("alarm = [", "budgets.toml"),
+    ],
+)
+def test_a_broken_file_of_budgets_is_one_line(runs: Path, text: str, said: str) -> None:
+    path = runs / "budgets.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"budgets\.toml") as error:
+        read_budgets(path, [Cell("m1", "compiler", Mode.INFERENCE)])
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_other_forms_hold_every_comparison(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(runs, 1, matrix(1, 2))
+    save(runs, 2, [*matrix(1), found("m2", [1.3 * v for v in noise(2)])])
+    assert call(runs, "compare", "--json") == 0  # the last two
+    body = json.loads(capsys.readouterr().out)
+    assert [(c["cell"], c["verdict"]) for c in body["changes"]] == [
+        ("m1-compiler-inference", "same"),
+        ("m2-compiler-inference", "worse"),
+    ]
+    call(runs, "compare", "1", "2", "--csv")
+    assert capsys.readouterr().out.splitlines()[2].startswith("m2-compiler-inference,step,worse,")
+    call(runs, "compare", "1", "2", "--markdown", "--report", str(runs / "summary.md"))
+    assert capsys.readouterr().out == (runs / "summary.md").read_text()
+    assert "| m2\\-" not in (runs / "summary.md").read_text()
+
+
+HOSTILE = ["\x1b[2J", "<script>alert(1)</script>", "| a |", "[x](javascript:1)", "=cmd()", "`rm`", "\u202eevil", "\n\n# h"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_from_a_file_is_escaped_wherever_it_is_shown(runs: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    save(runs, 1, matrix(1))
+    broken = [found("m1", status=Status.CRASH, reason=text)]
+    save(runs, 2, broken, commit_info={"id": text, "dirty": False})
+    for form in ("--all", "--markdown", "--csv"):
+        call(runs, "gate", "1", "2", form)
+        out = capsys.readouterr().out
+        assert "\x1b" not in out
+        assert "\u202e" not in out
+        if form == "--markdown":
+            assert "<script" not in out
+            assert "\n# h" not in out
+            assert "](javascript" not in out
+    assert clean(text).isprintable()
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a b", "<b>", "m\x1b[31m", "", "=1+1", "x" * 101])
+def test_a_cell_with_an_impossible_name_is_refused(runs: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    save(runs, 1, matrix(1))
+    save(runs, 2, [found(name, noise(1))])
+    assert call(runs, "compare", "1", "2") == 2
+    assert "letters, digits and underscores" in capsys.readouterr().err
+
+
+BYTES = st.binary(max_size=40)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_file_makes_a_traceback(runs: Path, capsys: pytest.CaptureFixture[str], data: st.DataObject) -> None:
+    """Cut, overwritten, or with a value of another kind: one line, or figures that are in order."""
+    path = save(runs, 1, matrix(1, counts={"breaks": 1}))
+    whole = path.read_bytes()
+    how = data.draw(st.sampled_from(["cut", "overwrite", "value", "foreign"]))
+    if how == "cut":
+        path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    elif how == "overwrite":
+        at, put = data.draw(st.integers(0, len(whole))), data.draw(BYTES)
+        path.write_bytes(whole[:at] + put + whole[at + len(put) :])
+    elif how == "value":
+        body = json.loads(whole)
+        node: Any = body
+        for _ in range(data.draw(st.integers(1, 5))):
+            keys = list(node) if isinstance(node, dict) else list(range(len(node))) if isinstance(node, list) else []
+            if not keys:
+                break
+            parent, key = node, data.draw(st.sampled_from(keys))
+            node = node[key]
+        parent[key] = data.draw(st.sampled_from([None, -1, 0, 1e308, 10**400, "x", [], {}, True, [[]], {"a": 1}, "\x00"]))
+        path.write_text(json.dumps(body))
+    else:
+        path.write_text(data.draw(st.sampled_from(["[]", "{}", "null", "1e999", "[" * 100_000, '{"figures": NaN}', '"x"', ""])))
+    code = call(runs, "compare", str(path), str(path), "--all")
+    said = capsys.readouterr()
+    assert code in (0, 2)
+    assert "Traceback" not in said.out + said.err
+    if code == 2:
+        assert said.err.count("\n") == 1
+
+
+def test_an_older_run_without_figures_is_read_by_its_trials(runs: Path) -> None:
+    from tests.builders import measurement, trial
+
+    path = save(runs, 1, [], trials=[trial(measurement())])
+    path.write_text(path.read_text().replace('"figures":[]', '"figures":null'))
+    assert archive.read_figures(path).figures[0].values["step"] == pytest.approx([0.001])
+
+
+def points(values: list[float | None]) -> list[Point]:
+    return [Point(run=f"{n:04}", when="", commit=f"c{n}", status="ok", value=v) for n, v in enumerate(values)]
+
+
+def test_history_finds_a_step_and_the_commit_it_began_at() -> None:
+    values: list[float | None] = [*noise(1, 30, 0.01), *(1.2 * v for v in noise(2, 30, 0.01))]
+    values[10] = None
+    cell = Cell("toy", "compiler", Mode.INFERENCE)
+    (step,) = trend(cell, "step", points(values)).steps
+    assert step.at.commit == "c30"
+    assert step.ratio == pytest.approx(1.2, rel=0.02)
+    assert trend(cell, "step", points(list(noise(3, 60, 0.02)))).steps == ()
+    assert trend(cell, "step", points([None, 0.1])).steps == ()
+
+
+def test_history_on_the_command_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(1, 25):
+        save(runs, number, matrix(1) if number < 13 else [found("m1", [1.3 * v for v in noise(1)])])
+    save(runs, 25, matrix(1, settings=replace(SETTINGS, threads=2)))
+    save(runs, 26, [found("m1", [1.3 * v for v in noise(1)])])
+    (runs / "saved" / "Linux-CPython-3.11-64bit" / "0027_cut.json").write_text("{")
+    assert call(runs, "history", "m1-*") == 0
+    out = capsys.readouterr().out
+    assert "×1.300 from 0013 (2026-01-01T00:13, 000000000) on" in out
+    assert "1 of another machine or other settings left out" in out
+    assert "left out: " in out
+    assert any(c in out for c in "▁█")
