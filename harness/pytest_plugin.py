@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness import discover, options
+from harness import discover, options, pytest_saving
 from harness.cell import Cell, Mode
 from harness.discover import ROOT
 from harness.errors import UsageError
@@ -200,34 +200,17 @@ class MatrixPlugin:
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
             self._saved = True
-            output_json.update(self._parts())
-
-    def _parts(self) -> dict[str, Any]:
-        """Our keys of a saved run."""
-        from harness.archive import to_json
-        from harness.comparing import figures
-
-        assert self.session is not None
-        found = {
-            "trials": self.session.trials,
-            "figures": figures.of_trials(self.session.trials),
-            "diagnoses": self.session.diagnoses,
-            "shape_series": self.session.series,
-            "toolchains": self.session.toolchains,
-        }
-        return {name: to_json(value) for name, value in found.items()}
+            output_json.update(pytest_saving.parts(self.session))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """A run in which no benchmark ran is saved, too: or whoever compares the latest one would take an older one for it."""
         wanted = self.config.getoption("benchmark_save") or self.config.getoption("benchmark_autosave")
-        if wanted and not self._saved and self.session is not None and self.session.trials:
-            from harness.pytest_saving import save
-
-            storage = self.config.getoption("benchmark_storage")
-            if "://" not in storage or storage.startswith("file://"):
-                name = wanted if isinstance(wanted, str) else "nothing_ran"
-                save(Path(storage.removeprefix("file://")), name, self._parts())
+        storage = self.config.getoption("benchmark_storage")
+        local = "://" not in storage or storage.startswith("file://")
+        if wanted and local and not self._saved and self.session is not None and self.session.trials:
+            name = wanted if isinstance(wanted, str) else "nothing_ran"
+            pytest_saving.save(Path(storage.removeprefix("file://")), name, pytest_saving.parts(self.session))
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

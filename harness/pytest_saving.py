@@ -8,15 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from pytest_benchmark import __version__
-from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
-from pytest_benchmark.utils import get_commit_info, get_machine_id
 
+from harness import archive
+from harness.comparing import figures
 from harness.errors import UsageError
+from harness.session import Session
+
+
+def parts(session: Session) -> dict[str, Any]:
+    """Our keys of a saved run."""
+    found = {
+        "trials": session.trials,
+        "figures": figures.of_trials(session.trials),
+        "diagnoses": session.diagnoses,
+        "shape_series": session.series,
+        "toolchains": session.toolchains,
+    }
+    return {name: archive.to_json(value) for name, value in found.items()}
 
 
 def save(storage: Path, name: str, parts: dict[str, Any]) -> Path:
     """Write a run without benchmarks, and say where. UsageError where that is impossible."""
+    from pytest_benchmark import __version__  # a tenth of a second, and rarely needed
+    from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
+    from pytest_benchmark.utils import get_commit_info, get_machine_id
+
     document = {
         "machine_info": pytest_benchmark_generate_machine_info(),  # type: ignore[no-untyped-call]
         "commit_info": get_commit_info(),  # type: ignore[no-untyped-call]

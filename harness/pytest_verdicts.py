@@ -191,7 +191,8 @@ class VerdictPlugin:
         from harness.comparing.duel import Duel
         from harness.comparing.verbs import of_pairs
 
-        matrix, reporter = self._matrix, self.config.pluginmanager.get_plugin("terminalreporter")
+        matrix = self._matrix
+        reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         store, budgets = options.store(self.config.getoption), read_budgets(Path(self.config.getoption("budgets")))
         looks, metrics = session.looks(self.config.getoption("looks")), ["step", "compile_cold", "steady_peak"]
         cells = frozenset(matrix.results)

@@ -8,9 +8,10 @@ import pytest
 
 from harness.cell import Cell, Mode
 from harness.comparing import comparable, figures
-from harness.comparing.changes import Change, Comparison, Rules, Verdict, compare
+from harness.comparing.changes import compare
 from harness.comparing.figures import TYPICAL, Figures
 from harness.comparing.metrics import Metric
+from harness.comparing.verdicts import Change, Comparison, Rules, Verdict
 from harness.diagnostics import Compiled, Diagnostics
 from harness.trial import Environment, Start, Status
 from tests.builders import SETTINGS, measurement, trial

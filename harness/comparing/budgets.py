@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from harness.cell import Cell
-from harness.comparing.changes import ALARM, Change, Verdict
 from harness.comparing.metrics import CELL, METRICS, Judged, Metric
+from harness.comparing.verdicts import ALARM, Change, Verdict
 from harness.errors import UsageError
 from harness.gaps import read
 

@@ -6,90 +6,17 @@ docs/methodology.md has the definitions, docs/decisions/0006-a-verdict.md the re
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
-from harness.cell import Cell
 from harness.comparing import intervals
 from harness.comparing.figures import TYPICAL, Figures
 from harness.comparing.metrics import CELL, METRICS, Judged, Metric
+from harness.comparing.verdicts import MISS, Change, Comparison, Rules, Verdict
 from harness.trial import Status
 
-ALARM = 0.005  # that any comparison of an unchanged matrix is called worse; and as much that one is called better
-MISS = 0.025  # per comparison and bound, that an unchanged one is not called the same, or a change missed
 MOVED_TOGETHER = 0.8  # of the cells in one direction
-Budget = Callable[[Cell, Metric], float]
-
-
-class Verdict(StrEnum):
-    """Of one metric of one cell, from the baseline to the candidate."""
-
-    SAME = "same"
-    BETTER = "better"
-    WORSE = "worse"
-    UNDECIDED = "too noisy to say"
-    NEW = "new"
-    GONE = "gone"
-    BROKEN = "broken"
-    FIXED = "fixed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One metric of one cell between two runs. `low` and `high` bound the ratio: 1 − 2·MISS of intervals cover it."""
-
-    cell: Cell
-    metric: str
-    verdict: Verdict
-    baseline: float | None = None  # median over trials, in the metric's unit
-    candidate: float | None = None
-    ratio: float | None = None
-    low: float | None = None
-    high: float | None = None
-    budget: float | None = None
-    trials: tuple[int, int] = (0, 0)
-    more: int | None = None  # of an undecided one: trials per run (pairs, if paired) with which it would be decided
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """All changes between two runs, and what stands beside them."""
-
-    changes: tuple[Change, ...]
-    floors: Mapping[str, float] = field(default_factory=dict)  # metric → A/A noise of the runs as a ratio − 1
-    notes: tuple[str, ...] = ()
-
-    @property
-    def timed_cells(self) -> int:
-        """Cells whose speed was compared."""
-        return sum(c.metric == "step" and c.ratio is not None for c in self.changes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How two runs are judged."""
-
-    budget: Budget
-    alarm: float = ALARM
-    session_sd: Mapping[str, float] = field(default_factory=dict)  # of the logarithm of a metric, from session to session
-    pairs: bool = False  # values of equal position were measured as a pair
-    looks: tuple[int, ...] = ()  # numbers of pairs after which the verdicts are read
-    tests: int | None = None  # judged comparisons in the whole matrix; counted where None
-    metrics: Sequence[str] = tuple(METRICS)
-
-    @property
-    def alarm_risk(self) -> float:
-        """Of one bound at one look. A look with too few pairs for a finite bound cannot err, and gets no share."""
-        each = self.alarm / max(1, self.tests or 1)
-        return each / max(1, sum(pairs >= intervals.least_pairs(each) for pairs in self.looks))
-
-    @property
-    def miss_risk(self) -> float:
-        """Of one bound at one look."""
-        return MISS / max(1, len(self.looks))
 
 
 def compare(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> Comparison:

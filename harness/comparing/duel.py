@@ -10,7 +10,7 @@ import random
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +19,19 @@ from harness.cell import Cell
 from harness.comparing import figures, pairs
 from harness.comparing.arms import Checkout
 from harness.comparing.budgets import Budgets
-from harness.comparing.changes import Verdict
 from harness.comparing.pairs import LOOKS, Ab
-from harness.discover import Source, StackSource
+from harness.comparing.side import Side
+from harness.comparing.verdicts import Verdict
 from harness.errors import UsageError
 from harness.launch import Launcher, Partner
 from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.progress import told
-from harness.store import RunFolder, Store
-from harness.trial import Phase, Start, Trial
+from harness.store import Store
+from harness.trial import Phase
 from harness.turns import ROUNDS
 
 SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
-
-
-@dataclass(slots=True)
-class Side:
-    """One arm's children, or one of the canary's two."""
-
-    prepared: Prepared
-    launcher: Launcher
-    folder: RunFolder
-    models: discover.Room[Source]
-    stacks: discover.Room[StackSource]
-    trials: list[Trial] = field(default_factory=list)
-
-    def sources(self, cell: Cell) -> tuple[Source, StackSource] | None:
-        """The cell's files in this arm; None where it has no such model or stack."""
-        if cell.model not in self.models.names or cell.stack not in self.stacks.names:
-            return None
-        return self.models[cell.model], self.stacks[cell.stack]
 
 
 class Duel:
@@ -162,7 +144,7 @@ class Duel:
             if len(there) == 2:
                 both.append(cell)
             elif there:  # new or gone: one trial tells how it stands
-                self._one(cell, 0, there[0], None)
+                there[0].trial(cell, 0, None, self._lock)
         return both
 
     def _undecided(self) -> list[Cell]:
@@ -189,7 +171,7 @@ class Duel:
 
         def run_first() -> None:
             try:
-                self._one(cell, index, first, Partner(fds=ends[0].fds, begins=begins, waits=True, on_phase=on_first))
+                first.trial(cell, index, Partner(fds=ends[0].fds, begins=begins, waits=True, on_phase=on_first), self._lock)
             finally:
                 ends[0].close()
                 ended.set()
@@ -204,7 +186,7 @@ class Duel:
             if not ended.is_set() and procfs.available_bytes() > SPARE * held:
                 others = tuple(not begin for begin in begins)
                 partner = Partner(fds=ends[1].fds, begins=others, waits=False, on_phase=lambda phase: ends[1].close())
-                self._one(cell, index, second, partner)
+                second.trial(cell, index, partner, self._lock)
         except BaseException:
             first.launcher.cancelled.set()
             raise
@@ -212,39 +194,10 @@ class Duel:
             ends[1].close()  # without a partner the first child goes on alone
             thread.join()
         if partner is None:
-            self._one(cell, index, second, None)
+            second.trial(cell, index, None, self._lock)
         last = [next(t for t in reversed(side.trials) if t.cell == cell) for side in sides]
         self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
         self._say(f"pair {index + 1}/{look} {cell}{f' ({kind})' * bool(kind)}: {told(last[0])} · {told(last[1])}")
-
-    def _one(self, cell: Cell, index: int, side: Side, partner: Partner | None) -> None:
-        """One trial of one side, kept at once."""
-        found = side.sources(cell)
-        assert found is not None
-        model, stack = found
-        with self._lock:  # what is prepared once is prepared by one
-            if stack.toolchain and stack.toolchain not in side.prepared.seeds:
-                side.prepared.once_per_machine(stack)
-            baseline, unavailable = side.prepared.baseline(stack)
-            reference = None if unavailable else side.prepared.reference(model, cell.mode)
-        if unavailable is not None:
-            trial = Trial(
-                cell=cell,
-                index=index,
-                start=Start.COLD,
-                settings=self._plan.settings,
-                wall_s=0.0,
-                finished_at="",
-                framework=stack.framework,
-                eager=stack.eager,
-                failure=unavailable,
-            )
-        else:
-            with side.launcher.private(side.prepared.seed(stack)) as private:
-                trial = side.launcher.measure(cell, model, stack, index, private, Start.COLD, reference, partner)
-        trial = replace(trial, baseline_bytes=baseline)
-        side.folder.save(trial)
-        side.trials.append(trial)
 
 
 class _Ends:

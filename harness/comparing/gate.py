@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from harness.comparing.budgets import Row, Table, covers
-from harness.comparing.changes import Change, Comparison, Verdict
 from harness.comparing.metrics import CELL
+from harness.comparing.verdicts import Change, Comparison, Verdict
 
 
 class Exit(IntEnum):

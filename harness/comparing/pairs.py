@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.comparing.budgets import Budgets
-from harness.comparing.changes import MISS, Change, Comparison, Rules, Verdict, compare
+from harness.comparing.changes import compare
 from harness.comparing.figures import Figures
 from harness.comparing.metrics import METRICS
+from harness.comparing.verdicts import MISS, Change, Comparison, Rules, Verdict
 from harness.trial import Trial
 
 LOOKS = (7, 12, 20)  # pairs after which the verdicts are read

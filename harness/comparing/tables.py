@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.comparing.changes import Change, Comparison, Verdict
 from harness.comparing.gate import Decision, Exit
 from harness.comparing.metrics import CELL, METRICS, Judged
+from harness.comparing.verdicts import Change, Comparison, Verdict
 from harness.progress import seconds
 
 COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "interval", "verdict")

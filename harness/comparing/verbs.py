@@ -12,11 +12,12 @@ from harness import archive, options
 from harness.archive import Run
 from harness.comparing import comparable, pairs
 from harness.comparing.budgets import Budgets, accept, read_budgets
-from harness.comparing.changes import Rules, compare
+from harness.comparing.changes import compare
 from harness.comparing.figures import Figures
 from harness.comparing.gate import Exit, decide
 from harness.comparing.metrics import METRICS, Judged
 from harness.comparing.tables import Report, clean
+from harness.comparing.verdicts import Rules
 from harness.discover import ROOT
 from harness.errors import UsageError
 

@@ -1,0 +1,70 @@
+"""Children of the same code in pairs, recorded once and read by benchmarks.gate_power as often as one likes."""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, median
+
+from harness import archive, options
+from harness.cell import Cell, Mode
+from harness.comparing import figures as figures_
+from harness.comparing.budgets import read_budgets
+from harness.comparing.duel import Duel
+from harness.comparing.figures import Figures
+from harness.comparing.session import DEFAULTS, armed, measured
+from harness.comparing.verbs import BUDGETS
+from harness.store import Store
+from harness.summary import by_cell
+
+CELLS = (
+    "article_net:torch_script mlp:torch_eager bert_encoder:tf_function mlp:torch_inductor lstm:tf_xla "
+    "resnet50:torch_script resnet50:tf_xla"
+)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One cell's processes: two figures of each pair, and what pytest-benchmark would have kept of each process."""
+
+    name: str
+    template: Figures
+    sides: tuple[dict[str, list[float]], dict[str, list[float]]]
+    kept: dict[str, list[float]]  # statistic → of each process, in the order of time
+    pair_s: float
+
+
+def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = None) -> Path:
+    """Both arms are this checkout."""
+    wanted = [tuple(cell.split(":")) for cell in cells.split()]
+    given = {k[2:].replace("-", "_"): v.get("default", []) for k, v in (options.MATRIX | options.RUN).items()}
+    given |= {"models": ",".join(dict.fromkeys(m for m, _ in wanted)), "stacks": ",".join(dict.fromkeys(s for _, s in wanted))}
+    given |= {"batch_size": batch, "threads": None, **DEFAULTS}
+    plan = options.plan(lambda name: given[name])
+    plan = replace(plan, cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model, stack in wanted))
+    store = Store(folder / "bakeoff")
+    with armed(plan, store, ".", ".") as arms:
+        asked = ["step", "compile_cold"]
+        duel = Duel(plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], canary=False, say=print)
+        return measured(duel, folder)
+
+
+def read(path: Path) -> list[Recorded]:
+    """The cells of a recorded session."""
+    run, saved = archive.read_figures(path), archive.read(path)
+    if run.ab is None:
+        raise SystemExit(f"{path} holds no pairs")
+    arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]
+    found = []
+    for cell in arms[0]:
+        made = [figures_.of_result(arm[cell]) for arm in arms]
+        if any(f.status != "ok" for f in made):
+            print(f"left out: {cell}: {'; '.join(f.reason for f in made)}", file=sys.stderr)
+            continue
+        kept: dict[str, list[float]] = {"mean": [], "min": [], "median": []}
+        for pair in zip(*(arm[cell].measurements for arm in arms), strict=False):
+            for measurement in pair:
+                for name, statistic in (("mean", mean), ("min", min), ("median", median)):
+                    kept[name].append(float(statistic(measurement.step_s)))
+        wall = mean(t.wall_s for arm in arms for t in arm[cell].trials)
+        found.append(Recorded(str(cell).removesuffix("-inference"), made[0], (made[0].values, made[1].values), kept, wall))
+    return found
