@@ -15,7 +15,7 @@ from harness.measurement import Measurement
 from tests.conftest import FAKES, plant
 from tests.test_plugin import experiments, how
 
-BUDGETS = "[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
+BUDGETS = "alarm = 0.2\n[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def run_of(folder: Path) -> archive.Run:
 
 
 def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1.3", "--looks", "10", "--no-canary", "--metrics", "step", "--json")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1.3", "--looks", "4", "--no-canary", "--metrics", "step", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     body = json.loads(done.stdout)
     (change,) = [c for c in body["changes"] if c["metric"] == "step"]
@@ -52,26 +52,27 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     assert body["accept"].startswith("bakeoff gate ")
     run = run_of(folder)
     assert run.ab is not None
-    assert run.ab.alternated == 10
+    assert run.ab.alternated == 4
     assert run.ab.finished
     trials = archive.read(run.path).trials
-    assert len(trials) == 10
+    assert len(trials) == 4
     assert all(isinstance(t.measurement, Measurement) and t.measurement.alternated for t in trials)
     assert all(t.measurement.contention.cpu_s > 0.5 * t.measurement.contention.wall_s for t in trials if t.measurement)
-    again = subprocess.run([sys.executable, "-m", "harness", "gate", str(run.path)], **how())  # read, not measured
+    words = ["gate", str(run.path), f"--budgets={folder / 'budgets.toml'}"]
+    again = subprocess.run([sys.executable, "-m", "harness", *words], **how())  # read, not measured
     assert again.returncode == 1
     assert subprocess.run(["pytest-benchmark", "--storage", str(folder / "saved"), "list"], **how()).returncode == 0
 
 
 def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "7", "--metrics", "step", stacks="eager,knob")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "3", "--metrics", "step", stacks="eager")
     assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
     assert "the baseline against itself, toy-eager-inference" in done.stdout
     assert "(canary)" in done.stderr
 
 
 def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "7", "--no-canary")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "4", "--no-canary")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "broken (ok → crash" in done.stdout
     run = run_of(folder)
@@ -145,7 +146,7 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
 
 def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
     done = experiments(
-        folder, "--ab-against=KNOB_STEP=0.5", "--looks=9", f"--budgets={folder / 'budgets.toml'}", "-k", "parity", names="knob"
+        folder, "--ab-against=KNOB_STEP=0.5", "--looks=4", f"--budgets={folder / 'budgets.toml'}", "-k", "parity", names="knob"
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ab[toy-knob-inference]" in done.stdout

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from harness.comparing.budgets import Budgets
 from harness.comparing.changes import compare
 from harness.comparing.figures import Figures
+from harness.comparing.intervals import least_pairs
 from harness.comparing.metrics import METRICS
 from harness.comparing.verdicts import MISS, Change, Comparison, Rules, Verdict
 from harness.trial import Trial
@@ -63,10 +64,12 @@ def compared(ab: Ab, candidate: Sequence[Figures], budgets: Budgets) -> Comparis
 
 
 def too_noisy(ab: Ab, budgets: Budgets) -> str:
-    """Why nothing timed may fail in this session: the baseline differs from itself. Empty if it does not."""
-    comparison = canary(ab, budgets)
-    found = [c for c in comparison if c.verdict not in (Verdict.SAME,)]
-    if not found:
+    """Why nothing timed may fail in this session: the baseline differs from itself.
+
+    Empty if it does not, or if there are too few pairs to tell.
+    """
+    found = [c for c in canary(ab, budgets) if c.verdict is not Verdict.SAME]
+    if not found or min(found[0].trials) < least_pairs(MISS):
         return ""
     told = "; ".join(f"{c.metric} ×{c.ratio:.3f} [{c.low:.3f}, {c.high:.3f}], {c.verdict}" for c in found if c.low is not None)
     return f"this session is too noisy: the baseline against itself ({found[0].cell}) is not the same: {told or found[0].note}"

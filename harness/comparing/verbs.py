@@ -160,6 +160,8 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "") -> Rep
     noisy = pairs.too_noisy(run.ab, budgets)
     quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
     notes = [f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}" for c in quiet]
+    if quiet and not noisy and quiet[0].verdict != "same":
+        notes[0] += "; too few pairs to tell how noisy this session is"
     notes.append(f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other")
     if not run.ab.finished:
         notes.append("the session was interrupted: verdicts of what there is")
