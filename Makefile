@@ -40,7 +40,7 @@ ab: $(READY)  ## measure this checkout against another in pairs, with an exit co
 
 gate-power: $(READY)  ## how often gate and ab err, beside --benchmark-compare-fail: records for half an hour, then resamples
 	$(BIN)/python -m benchmarks.gate_power record .bakeoff/power
-	$(BIN)/python -m benchmarks.gate_power table .bakeoff/power/*/*.json
+	$(BIN)/python -m benchmarks.gate_power table .bakeoff/power/pairs/*.json
 
 clean:  ## remove .venv and whatever runs left, except saved runs
 	rm -rf .venv .bakeoff

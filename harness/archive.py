@@ -1,11 +1,13 @@
 """Saved runs: pytest-benchmark's own JSON, in which the key `trials` holds every Trial. Data, never executed."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from harness.cell import Cell
 from harness.comparing import figures
 from harness.comparing.figures import Figures
 from harness.comparing.pairs import Ab
@@ -24,6 +26,9 @@ class SavedRun(msgspec.Struct, frozen=True):
     toolchains: list[Toolchain] = []
     diagnoses: list[Diagnosis] = []
     shape_series: list[ShapeSeries] = []
+
+
+PAIRS = "pairs"  # where pytest-benchmark does not look: its own compare would find no benchmark in them
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -53,15 +58,20 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class _Saved(msgspec.Struct, frozen=True):
-    figures: list[Figures] | None = None
+    figures: list[msgspec.Raw] | None = None
     datetime: str = ""
     commit_info: Commit = Commit()
     ab: Ab | None = None
 
 
+class _Named(msgspec.Struct, frozen=True):
+    cell: Cell
+
+
 def runs(storage: Path) -> list[Path]:
-    """All saved runs, by number."""
-    return sorted(storage.glob("*/[0-9][0-9][0-9][0-9]_*.json"), key=lambda path: path.name)
+    """All saved runs of the matrix, by number; those of `bakeoff ab` lie beside them, in PAIRS."""
+    found = storage.glob("*/[0-9][0-9][0-9][0-9]_*.json")
+    return sorted((path for path in found if path.parent.name != PAIRS), key=lambda path: path.name)
 
 
 def find(name: str | None, storage: Path, *, back: int = 0) -> Path:
@@ -74,6 +84,7 @@ def find(name: str | None, storage: Path, *, back: int = 0) -> Path:
             return Path(name)
     there = runs(storage)
     found = there[: len(there) - back] if name is None else [p for p in there if _named(p, name)]
+    found = found or [p for p in storage.glob(f"{PAIRS}/*.json") if p.stem == name]
     if not found:
         what = "no saved run" if name is None else f"no saved run {name}"
         known = ", ".join(p.name for p in there[-5:]) or "none; `make experiments` makes one"
@@ -85,10 +96,16 @@ def _named(path: Path, name: str) -> bool:
     return path.name.startswith(f"{name:0>4}_") or path.stem == name or path.stem[5:] == name
 
 
-def read_figures(path: Path) -> Run:
-    """What comparisons need of a saved run. UsageError in one line for a file that is cut, foreign, or does not fit."""
+def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
+    """What comparisons need of a saved run, or of `only` some cells of it.
+
+    UsageError in one line for a file that is cut, foreign, or does not fit.
+    """
     saved = _decoded(path, _Saved)
-    found = saved.figures
+    found = None
+    if saved.figures is not None:
+        wanted = [raw for raw in saved.figures if only is None or only(_part(path, raw, _Named).cell)]
+        found = [_part(path, raw, Figures) for raw in wanted]
     if found is None:  # saved before figures were: the same formulas, now
         found = figures.of_trials(read(path).trials)
     problem = next((p for f in found if (p := f.problem())), "")
@@ -101,9 +118,14 @@ def read_figures(path: Path) -> Run:
 
 def _decoded(path: Path, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return _part(path, path.read_bytes(), kind)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _part(path: Path, text: bytes | msgspec.Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         said = "".join(c if c.isprintable() else "?" for c in str(error))[:300]  # it may quote the file
         raise UsageError(f"{path} is not a whole saved run: {said}") from None

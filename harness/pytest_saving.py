@@ -27,7 +27,7 @@ def parts(session: Session) -> dict[str, Any]:
     return {name: archive.to_json(value) for name, value in found.items()}
 
 
-def save(storage: Path, name: str, parts: dict[str, Any]) -> Path:
+def save(storage: Path, name: str, parts: dict[str, Any], *, pairs: bool = False) -> Path:
     """Write a run without benchmarks, and say where. UsageError where that is impossible."""
     from pytest_benchmark import __version__  # a tenth of a second, and rarely needed
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
@@ -41,7 +41,7 @@ def save(storage: Path, name: str, parts: dict[str, Any]) -> Path:
         "version": __version__,
         **parts,
     }
-    folder: Path = storage / str(get_machine_id())  # type: ignore[no-untyped-call]
+    folder: Path = storage / (archive.PAIRS if pairs else str(get_machine_id()))  # type: ignore[no-untyped-call]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         last = max((int(p.name[:4]) for p in folder.glob("[0-9][0-9][0-9][0-9]_*.json")), default=0)

@@ -27,7 +27,7 @@ def trends(glob: str, metric: str, storage: Path, say: list[str]) -> Iterator[Tr
     runs: list[Run] = []
     for path in archive.runs(storage):
         try:
-            runs.append(archive.read_figures(path))
+            runs.append(archive.read_figures(path, lambda cell: fnmatchcase(str(cell), glob)))
         except UsageError as error:
             say.append(str(error))
     runs.sort(key=lambda run: run.when)
@@ -37,7 +37,7 @@ def trends(glob: str, metric: str, storage: Path, say: list[str]) -> Iterator[Tr
             if fnmatchcase(str(found.cell), glob):
                 series.setdefault(found.cell, []).append((run, found))
     if not series:
-        known = sorted({str(f.cell) for run in runs for f in run.figures})
+        known = sorted({str(f.cell) for path in archive.runs(storage)[-1:] for f in archive.read_figures(path).figures})
         raise UsageError(f"no saved run in {storage} has a cell {glob}; there are: {', '.join(known[:8]) or 'no runs at all'}")
     for cell, rows in series.items():
         latest = rows[-1][1]

@@ -64,7 +64,7 @@ def measured(duel: Duel, storage: Path) -> Path:
         arms = duel.record
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"ab_{arms.baseline.label}_{arms.candidate.label}").strip("-")[:80]
         if duel.candidate.trials or duel.baseline.trials:
-            path = save(storage, name, duel.parts)
+            path = save(storage, name, duel.parts, pairs=True)
             _to_stderr(f"saved: {path}")
     return path
 
