@@ -25,41 +25,27 @@ def compare(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Ru
     both = [(before[cell], after[cell]) for cell in before if cell in after]
     if rules.tests is None:
         rules = replace(rules, tests=sum(len(_valued(a, b, rules)) for a, b in both))
-    floors = noise_floors(baseline, candidate, rules)
-    changes: list[Change] = []
-    for cell in dict.fromkeys((*before, *after)):
-        changes += _cell(before.get(cell), after.get(cell), rules, floors)
+    changes = [c for cell in dict.fromkeys((*before, *after)) for c in _cell(before.get(cell), after.get(cell), rules)]
+    floors = {}
+    for name in rules.metrics:
+        apart = sorted(c.floor for c in changes if c.metric == name and c.floor is not None)
+        if apart:
+            floors[name] = apart[math.ceil(0.95 * len(apart)) - 1]
     return Comparison(changes=tuple(changes), floors=floors, notes=tuple(_moved_together(changes, floors)))
 
 
-def noise_floors(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> dict[str, float]:
-    """A/A: per metric the difference between two halves of one run's trials that 19 of 20 cells stay below, as a ratio − 1.
+def noise_floor(before: Figures, after: Figures, name: str, rules: Rules) -> float | None:
+    """A/A: how far two halves of one run's trials (in pairs: of the ratios) lie apart, the larger of both runs, as ratio − 1.
 
-    Only of metrics whose cells have at least two trials in some run; a half has fewer trials than the run, so it errs high.
+    None with one trial. A half has fewer trials than the run, so it errs high.
     """
-    floors = {}
-    for name in rules.metrics:
-        apart = []
-        for values in _logs_of(name, baseline, candidate, rules):
-            if len(values) >= 2:
-                apart.append(abs(median(values[::2]) - median(values[1::2])))
-        if apart:
-            floors[name] = math.expm1(sorted(apart)[math.ceil(0.95 * len(apart)) - 1])
-    return floors
+    x, y = ([math.log(v) for v in f.values[name]] for f in (before, after))
+    series = [[b - a for a, b in zip(x, y, strict=False)]] if rules.pairs else [x, y]
+    apart = [abs(median(values[::2]) - median(values[1::2])) for values in series if len(values) >= 2]
+    return math.expm1(max(apart)) if apart else None
 
 
-def _logs_of(name: str, baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> list[list[float]]:
-    """Per cell the logarithms of its trials, or in pairs of the ratios: what the machine does to both is no noise there."""
-    if not rules.pairs:
-        return [[math.log(v) for v in f.values.get(name, []) if v > 0] for f in (*baseline, *candidate)]
-    after = {f.cell: f.values.get(name, []) for f in candidate}
-    return [
-        [math.log(y / x) for x, y in zip(f.values.get(name, []), after.get(f.cell, []), strict=False) if x > 0 and y > 0]
-        for f in baseline
-    ]
-
-
-def _cell(before: Figures | None, after: Figures | None, rules: Rules, floors: Mapping[str, float]) -> list[Change]:
+def _cell(before: Figures | None, after: Figures | None, rules: Rules) -> list[Change]:
     if before is None or after is None:
         there = before or after
         assert there is not None
@@ -69,7 +55,7 @@ def _cell(before: Figures | None, after: Figures | None, rules: Rules, floors: M
     for name in rules.metrics:
         metric = METRICS[name]
         if metric.judged is Judged.INTERVAL and name in _valued(before, after, rules):
-            changes.append(_timed(before, after, metric, rules, floors.get(name)))
+            changes.append(_timed(before, after, metric, rules))
         elif metric.judged is Judged.EXACT and name in before.counts and name in after.counts:
             changes.append(_exact(before, after, metric, rules))
         elif metric.judged is Judged.LEVEL and before.parity is not None and after.parity is not None:
@@ -92,15 +78,16 @@ def _status(before: Figures, after: Figures) -> list[Change]:
     return [Change(cell=after.cell, metric=CELL, verdict=verdict, trials=(before.trials, after.trials), note=note)]
 
 
-def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules, floor: float | None) -> Change:
+def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Change:
     name, budget = metric.name, rules.budget(after.cell, metric)
+    floor = noise_floor(before, after, name, rules)
     risk = rules.alarm_risk
     alarm, told = (_interval(before, after, name, rules, r) for r in (risk, rules.miss_risk))
     verdict, note = decide(alarm, told, budget, floor), ""
     if verdict is Verdict.UNDECIDED and decide(told, told, budget, None) in (Verdict.BETTER, Verdict.WORSE):
         note = f"{decide(told, told, budget, None)} by itself, but not sure enough among {rules.tests} comparisons"
         if decide(alarm, told, budget, None) is not Verdict.UNDECIDED:
-            note = f"inside the A/A noise of these runs, ±{floor or 0:.1%}"
+            note = f"inside the A/A noise of its own trials, ±{floor or 0:.1%}"
     if name == "step" and verdict in (Verdict.BETTER, Verdict.WORSE):
         typical = _interval(before, after, TYPICAL, rules, MISS)
         if typical.estimate * alarm.estimate < 0:
@@ -117,6 +104,7 @@ def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules, floor:
         low=math.exp(told.low),
         high=math.exp(told.high) if told.high < math.inf else math.inf,
         budget=budget,
+        floor=floor,
         trials=trials,
         more=_more(before, after, metric, rules, risk, told.estimate, budget) if verdict is Verdict.UNDECIDED else None,
         note=note,

@@ -19,7 +19,7 @@ from harness.comparing.metrics import CELL, METRICS, Judged
 from harness.comparing.verdicts import Change, Comparison, Verdict
 from harness.progress import seconds
 
-COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "interval", "verdict")
+COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "A/A", "interval", "verdict")
 STYLE = {
     Verdict.WORSE: "red",
     Verdict.BROKEN: "red",
@@ -50,7 +50,7 @@ class Report:
         if floors:
             told = ", ".join(f"{METRICS[name].title} ±{floor:.1%}" for name, floor in floors.items())
             lines.append(
-                f"A/A noise of these runs, which 19 of 20 cells stay below: {told}; nothing inside it is called a change"
+                f"A/A is how far halves of one run lie apart; 19 of 20 cells stay below {told}. Nothing inside it is a change"
             )
         lines += self.decision.notes if self.decision is not None else self.comparison.notes
         return [clean(line) for line in lines]
@@ -132,7 +132,7 @@ class Report:
 
 def told(change: Change, exit: Exit) -> str:
     """One change in a line."""
-    cell, metric, before, after, ratio, interval, verdict = _row(change)
+    cell, metric, before, after, ratio, _, interval, verdict = _row(change)
     if change.metric == CELL:
         return f"{SIGN[exit]}{cell}: {verdict}"
     budget = f", budget {change.budget:.1%}" if change.budget is not None and change.low is not None else ""
@@ -156,6 +156,7 @@ def _row(change: Change) -> tuple[str, ...]:
         _value(change.metric, change.baseline),
         _value(change.metric, change.candidate),
         "" if change.ratio is None else f"{change.ratio:.3f}" if change.ratio < 1e4 else "∞",
+        "" if change.floor is None else f"±{change.floor:.1%}",
         f"[{_bound(change.low)}, {_bound(change.high)}]" if bounded else "",
         f"{change.verdict}{note}{more}",
     )

@@ -39,6 +39,7 @@ class Change:
     low: float | None = None
     high: float | None = None
     budget: float | None = None
+    floor: float | None = None  # A/A: how far two halves of one run's trials lie apart, as a ratio − 1
     trials: tuple[int, int] = (0, 0)
     more: int | None = None  # of an undecided one: trials per run (pairs, if paired) with which it would be decided
     note: str = ""
@@ -49,7 +50,7 @@ class Comparison:
     """All changes between two runs, and what stands beside them."""
 
     changes: tuple[Change, ...]
-    floors: Mapping[str, float] = field(default_factory=dict)  # metric → A/A noise of the runs as a ratio − 1
+    floors: Mapping[str, float] = field(default_factory=dict)  # metric → the A/A floor that 19 of 20 cells stay below
     notes: tuple[str, ...] = ()
 
     @property
