@@ -54,7 +54,7 @@ def drawn_runs(source: Recorded, rng: Rng, count: int, slower: float, metric: st
     names = (metric, TYPICAL) if metric == "step" else (metric,)
     runs = []
     for pool, factor in ((early, 1.0), (late, slower)):
-        take = rng.choice(len(pool), min(count, len(pool)), replace=count > len(pool))
+        take = rng.choice(len(pool), count, replace=count > len(pool))
         runs.append({n: [factor * source.sides[pool[k][0]][n][pool[k][1]] for k in take] for n in names})
     return tuple(runs)
 
@@ -161,6 +161,11 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
             f"SD of a pair's log ratio {apart.std():.2%} (robust {spread(list(apart)):.2%}), of a process's {np.std(steps):.2%}"
         )
         print(f"- {s.name}: {1e3 * median(s.sides[0]['step']):.3g} ms, {len(apart)} pairs; {told}")
+    for metric in ("step", "compile_cold"):
+        halves = [_halves(s, metric) for s in sources if metric in s.sides[0]]
+        if halves:  # two sessions differ by √2 of one's deviation
+            apart = float(np.sqrt(np.mean(np.square(halves)) / 2))
+            print(f"- {metric}: between sessions, by the halves of these, SD {apart:.2%}: [sessions] in budgets.toml")
     print("\n| method | planted | false alarms per matrix | planted found | cells undecided | pairs per cell · matrix |")
     print("|---|---|---|---|---|---|")
     paired, saved = _rules(budgets, pairs=True), _rules(budgets, pairs=False)
@@ -181,6 +186,13 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
             print(
                 compare_fail(sources, statistic, slower, rng, matrices).row(f"compare-fail={statistic}:5%", slower), flush=True
             )
+
+
+def _halves(source: Recorded, metric: str) -> float:
+    """Log ratio of the medians of the second half of the session and the first."""
+    values = np.log([side[metric] for side in source.sides])
+    half = values.shape[1] // 2
+    return float(np.median(values[:, half:]) - np.median(values[:, :half]))
 
 
 def _rules(budgets: Budgets, *, pairs: bool) -> Rules:
