@@ -156,3 +156,13 @@ def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
     assert "✗ toy-knob-inference step: worse" in done.stdout
     assert run_of(folder).ab is not None
     assert archive.runs(folder / "saved") == []  # nothing that pytest-benchmark would take for a run of its own
+
+
+def test_the_workflows_command_is_one(tmp_path: Path) -> None:
+    text = (ROOT / ".github" / "workflows" / "performance.yml").read_text()
+    (line,) = [line for line in text.splitlines() if "pytest experiments" in line]
+    words = line.replace('"origin/$BASE"', "HEAD").replace('"$GITHUB_STEP_SUMMARY"', str(tmp_path / "summary.md"))
+    words = words.replace("verdicts.xml", str(tmp_path / "verdicts.xml")).split()
+    done = subprocess.run([sys.executable, "-m", "pytest", *words[1:], "--collect-only", "-q"], **how())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "budgets.toml::ab[mlp-torch_eager-inference]" in done.stdout
