@@ -6,6 +6,8 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +35,16 @@ def run_ab(asked: argparse.Namespace) -> Path:
         return measured(duel, storage)
 
 
-class armed:  # noqa: N801 - read as a verb
+@contextmanager
+def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[tuple[Checkout, Checkout]]:
     """Both arms in folders of their own, which are gone afterwards."""
-
-    def __init__(self, plan: Plan, store: Store, baseline: str, candidate: str) -> None:
-        self._frameworks = {stack.framework for stack in plan.all_stacks or plan.stacks}
-        self._texts = baseline, candidate
-        store.root.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix="arms-", dir=store.root))
-
-    def __enter__(self) -> tuple[Checkout, Checkout]:
-        try:
-            first, second = (checkout(t, self._folder / f"{n}", self._frameworks) for n, t in enumerate(self._texts))
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
-        return first, second
-
-    def __exit__(self, *exception: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+    frameworks = {stack.framework for stack in plan.all_stacks or plan.stacks}
+    store.root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="arms-", dir=store.root))
+    try:
+        yield checkout(baseline, folder / "0", frameworks), checkout(candidate, folder / "1", frameworks)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def measured(duel: Duel, storage: Path) -> Path:
