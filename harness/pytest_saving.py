@@ -1,6 +1,6 @@
 """Saved runs that pytest-benchmark does not write: of a session in which no benchmark ran, and of `bakeoff ab`.
 
-The same format, in the same folder, with the next number, so that every tool that reads saved runs finds them.
+The same format, with the next number; pairs in a folder of their own, since they hold no benchmark to compare.
 """
 
 import datetime

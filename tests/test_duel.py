@@ -166,3 +166,19 @@ def test_the_workflows_command_is_one(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "pytest", *words[1:], "--collect-only", "-q"], **how())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "budgets.toml::ab[mlp-torch_eager-inference]" in done.stdout
+
+
+def test_a_model_or_stack_that_is_gone_is_a_vanished_cell(tmp_path: Path) -> None:
+    from harness import options
+    from harness.comparing.session import DEFAULTS, vanished
+
+    for room, name in (("models", "retired"), ("compilers", "old_stack")):
+        (tmp_path / "was" / room).mkdir(parents=True)
+        (tmp_path / "was" / room / f"{name}.py").write_text("FRAMEWORK = 'numpy'\n")
+    before = checkout(str(tmp_path / "was"), tmp_path / "arm", set())
+    given = {k[2:].replace("-", "_"): v.get("default") for k, v in (options.MATRIX | options.RUN).items()} | DEFAULTS
+    plan = options.plan(lambda name: given[name] if name != "stacks" else "torch_eager")
+    lost = [str(cell) for cell in vanished(plan, before, models=True, stacks=False)]
+    assert lost == ["retired-torch_eager-inference"]
+    assert "mlp-old_stack-inference" in map(str, vanished(plan, before, models=True, stacks=True))
+    assert vanished(plan, before, models=False, stacks=False) == []

@@ -35,7 +35,7 @@ SPARE = 1.3  # times what the first child holds must be free, for a second one b
 
 
 class Duel:
-    """Runs the pairs. `result` is valid at any interrupt."""
+    """Runs the pairs. `record` is valid at any interrupt."""
 
     def __init__(
         self,
@@ -49,8 +49,9 @@ class Duel:
         canary: bool = True,
         say: Callable[[str], None],
         seed: int | None = None,
+        vanished: Sequence[Cell] = (),  # of the baseline, which this checkout no longer has
     ) -> None:
-        self.cells = [cell for cell, *_ in plan.selected()]
+        self.cells = [*(cell for cell, *_ in plan.selected()), *vanished]
         if not self.cells:
             raise UsageError("there is no cell to compare")
         self.alternated = 0

@@ -29,9 +29,7 @@ METRICS: dict[str, Metric] = {
     m.name: m
     for m in (
         Metric("step", "step", "s", Judged.INTERVAL),  # 10th percentile of a process's steady steps
-        Metric(
-            "compile_cold", "compile cold, CPU", "s", Judged.INTERVAL
-        ),  # first_call_cpu_s: wall time has six times its noise
+        Metric("compile_cold", "compile cold, CPU", "s", Judged.INTERVAL),  # first_call_cpu_s: wall time is noisier
         Metric("compile_warm", "compile warm, CPU", "s", Judged.INTERVAL),
         Metric("compile_peak", "memory, compile peak", "bytes", Judged.INTERVAL),
         Metric("steady_peak", "memory, steady peak", "bytes", Judged.INTERVAL),

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import options
+from harness import discover, options
+from harness.cell import Cell
 from harness.comparing.arms import Checkout, checkout
 from harness.comparing.budgets import read_budgets
 from harness.comparing.duel import Duel
@@ -31,7 +32,10 @@ def run_ab(asked: argparse.Namespace) -> Path:
     options.need_writable({"--storage": storage})
     store = options.store(lambda name: getattr(asked, name))
     with armed(plan, store, asked.baseline, asked.candidate) as arms:
-        duel = Duel(plan, arms, store, budgets, metrics=judged, looks=at, canary=not asked.no_canary, say=_to_stderr)
+        gone = vanished(plan, arms[0], models=asked.models is None, stacks=asked.stacks is None)
+        duel = Duel(
+            plan, arms, store, budgets, metrics=judged, looks=at, canary=not asked.no_canary, say=_to_stderr, vanished=gone
+        )
         return measured(duel, storage)
 
 
@@ -45,6 +49,17 @@ def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[t
         yield checkout(baseline, folder / "0", frameworks), checkout(candidate, folder / "1", frameworks)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> list[Cell]:
+    """Cells of the baseline whose model or stack this checkout no longer has, where all `models` or `stacks` were asked for."""
+    there = {m.name for m in discover.models(root=baseline.root) if m.path.parent.name != discover.GALLERY.name}
+    old_stacks = {s.name for s in discover.stacks(root=baseline.root) if s.default}
+    now_models, now_stacks = {m.name for m in plan.all_models}, {s.name for s in plan.all_stacks}
+    left = sorted(there - now_models) if models else [], sorted(old_stacks - now_stacks) if stacks else []
+    own = {m.name for m in plan.models}, {s.name for s in plan.stacks}
+    lost = {(m, s) for m in left[0] for s in own[1] | set(left[1])} | {(m, s) for m in own[0] for s in left[1]}
+    return [Cell(model, stack, mode) for mode in plan.modes for model, stack in sorted(lost)]
 
 
 def measured(duel: Duel, storage: Path) -> Path:

@@ -45,7 +45,6 @@ def add_verbs(verbs: Any) -> None:
     arms = "NAME=VALUE, a virtual environment, a checkout, or a git revision"
     pairing.add_argument("baseline", metavar="BASELINE", help=arms)
     pairing.add_argument("candidate", metavar="CANDIDATE", nargs="?", default=".", help="the same (default: . , this checkout)")
-    pairing.add_argument("--accept", metavar="REASON", help=argparse.SUPPRESS)
     pairing.add_argument(
         "--metrics", metavar="A,B", default="step,compile_cold,steady_peak", help="what is judged (default: %(default)s)"
     )
@@ -90,7 +89,7 @@ def _gate(asked: argparse.Namespace) -> int:
     if asked.accept is not None and report.decision.failed:
         for row in accept(Path(asked.budgets), report.decision.failed, asked.accept):
             print(f"{asked.budgets}: {row.cells} {row.metric} may be {row.budget:g} worse: {row.reason}", file=sys.stderr)
-        return int(Exit.PASS)
+        return int(Exit.UNDECIDED if report.decision.undecided else Exit.PASS)
     return int(report.decision.exit)
 
 
