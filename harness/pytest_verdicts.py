@@ -87,6 +87,7 @@ class VerdictPlugin:
         self.config = config
         self.baseline: Run | None = None
         self._reports: dict[str, Report | str] = {}
+        self._judged: set[Cell] = set()  # those with an item of their own
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -104,6 +105,7 @@ class VerdictPlugin:
         parent = Budgets.from_parent(session, path=budgets.resolve())
         for how, cells in (("gate", [*asked, *self._vanished(asked)]), ("ab", asked)):
             if self.config.getoption(f"{how}_against"):
+                self._judged |= set(cells)
                 for cell in (None, *cells):
                     name = f"{how}[{cell or WHOLE}]"
                     items.append(VerdictItem.from_parent(parent, name=name, cell=cell, how=how))
@@ -118,13 +120,17 @@ class VerdictPlugin:
             "stack": None if self.config.getoption("stacks") is None else {s.name for s in plan.stacks},
             "mode": set(plan.modes),
         }
-        picked = self.config.getoption("keyword") or self.config.getoption("markexpr")
         gone = []
         for figure in self.baseline.figures:
             inside = all(names is None or getattr(figure.cell, part) in names for part, names in chosen.items())
-            if figure.cell not in asked and inside and not picked:
+            if figure.cell not in asked and inside and not self._picked:
                 gone.append(figure.cell)
         return gone
+
+    @property
+    def _picked(self) -> bool:
+        """Did -k or -m leave questions out?"""
+        return bool(self.config.getoption("keyword") or self.config.getoption("markexpr"))
 
     @property
     def _matrix(self) -> Any:
@@ -139,6 +145,9 @@ class VerdictPlugin:
         if item.cell is None:
             if report.decision.exit is Exit.NOT_COMPARABLE:
                 raise VerdictFailed(report.decision.summary)
+            others = [told(c, Exit.REGRESSION) for c in report.decision.failed if c.cell not in self._judged]
+            if others:
+                raise VerdictFailed("\n".join([*others, f"if that is wanted: {report.accept}"]))
             return
         compared = any(c.cell == item.cell for c in report.comparison.changes)
         if not compared and not self._compared_by_status(item):
@@ -199,7 +208,10 @@ class VerdictPlugin:
         plan = replace(matrix.plan, cells=cells)
         reporter.ensure_newline()
         with session.armed(plan, store, self.config.getoption("ab_against"), ".") as arms:
-            duel = Duel(plan, arms, store, budgets, metrics=metrics, looks=looks, say=reporter.write_line)
+            whole = [self.config.getoption(n) is None and not self._picked for n in ("models", "stacks")]
+            gone = session.vanished(matrix.plan, arms[0], models=whole[0], stacks=whole[1])
+            say = reporter.write_line
+            duel = Duel(plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, vanished=gone)
             storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
             path = session.measured(duel, storage)
         return of_pairs(archive.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
