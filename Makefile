@@ -4,7 +4,7 @@ EXTRAS ?= torch,tensorflow,dev
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup experiments test check overhead gate ab gate-power clean
+.PHONY: help setup experiments test check overhead gate ab gate-power targets gpu gpu-libraries clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,20 @@ ab: $(READY)  ## measure this checkout against another in pairs, with an exit co
 gate-power: $(READY)  ## how often gate and ab err, beside --benchmark-compare-fail: records for half an hour, then resamples
 	$(BIN)/python -m benchmarks.gate_power record .bakeoff/power
 	$(BIN)/python -m benchmarks.gate_power table .bakeoff/power/pairs/*.json
+
+targets: $(READY)  ## compile all models for GPUs that are not here, and compare with experiments/compiled.toml (ARGS="--models mlp")
+	$(BIN)/pytest experiments/test_compiled.py --target cuda:sm_80 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
+	$(BIN)/pytest experiments/test_compiled.py --target cuda:sm_90 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
+
+# On a GPU machine PyTorch, Triton and pytest-benchmark are the machine's own; without a network the rest comes along in a folder
+GPU := PYTHONPATH=.gpu-libraries $(PYTHON) -m pytest --device cuda --size full --no-diagnosis --benchmark-autosave
+gpu:  ## on a machine with a GPU: kernels, and the torch side of the matrix in bfloat16 and float32 (8 minutes; PYTHON=python3)
+	timeout --signal INT 150 $(GPU) experiments/test_kernels.py --dtype bfloat16 $(ARGS) || true
+	timeout --signal INT 150 $(GPU) experiments/test_step_time.py --dtype bfloat16 --stacks torch_eager,torch_inductor,torch_triton $(ARGS) || true
+	timeout --signal INT 150 $(GPU) experiments/test_step_time.py --dtype float32 --stacks torch_eager,torch_inductor,torch_triton $(ARGS) || true
+
+gpu-libraries:  ## what `make gpu` needs beside PyTorch, Triton, numpy and pytest-benchmark, as a folder to take along
+	$(PYTHON) -m pip install --quiet --upgrade --no-deps --target .gpu-libraries msgspec psutil rich pygments markdown-it-py mdurl ruptures scipy
 
 clean:  ## remove .venv and whatever runs left, except saved runs
 	rm -rf .venv .bakeoff

@@ -81,7 +81,7 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
     steps = 1 + len(measured.warmup_s) + timed + 3 + len(measured.unseen_step_s)
     cpus = child_cpus(trial.settings.threads)
     with launcher.private(seed) as private:
-        environment = child_environment(private, trial.settings.threads, "cpu", "bare")
+        environment = child_environment(private, trial.settings, "bare")
         arguments = [sys.executable, "-m", "benchmarks.bare", trial.cell.model, trial.cell.stack, str(steps)]
         for name in ("TF_CPP_VMODULE", "TF_CPP_MIN_LOG_LEVEL"):  # nobody reads them there
             environment.pop(name)

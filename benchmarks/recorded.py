@@ -7,7 +7,7 @@ from statistics import mean, median
 
 from harness import archive, options
 from harness.cell import Cell, Mode
-from harness.comparing import figures as figures_
+from harness.comparing import rounds
 from harness.comparing.budgets import read_budgets
 from harness.comparing.duel import Duel
 from harness.comparing.figures import Figures
@@ -54,9 +54,10 @@ def read(path: Path) -> list[Recorded]:
     if run.ab is None:
         raise SystemExit(f"{path} holds no pairs")
     arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]
+    both = [{f.cell: f for f in side} for side in rounds.of_pairs(run.ab.trials, saved.trials)]
     found = []
     for cell in arms[0]:
-        made = [figures_.of_result(arm[cell]) for arm in arms]
+        made = [side[cell] for side in both]
         if any(f.status != "ok" for f in made):
             print(f"left out: {cell}: {'; '.join(f.reason for f in made)}", file=sys.stderr)
             continue

@@ -14,6 +14,7 @@ import torch
 import torch._dynamo
 import torch._inductor.compile_fx
 
+from compilers import _cubin, _gpuless, _interpreted, _target
 from compilers import _torch_private as private
 from compilers._dynamo import CODE, HINT, Trace, users_place
 from compilers._torch import TorchProgram, TorchStack
@@ -33,6 +34,7 @@ from harness import (
     merged,
     where,
 )
+from harness.lowered import Kernel
 
 STATE = "keep what changes from call to call in a tensor, or out of the compiled function"
 LIMIT = "recompile limit"  # of Dynamo, after which a frame silently runs eager
@@ -66,10 +68,13 @@ class InductorStack(TorchStack):
         self.trace: Trace | None = None
         self.folder: Path | None = None
         self.fused = 0
+        self.kernels: list[Any] = []  # compiled for a target
         self.toolchain: set[Path] = set()  # libraries that were there before
 
     def prepare_machine(self) -> None:
         """Build the precompiled header and the vector-instruction probes: 15 of a first compile's 20 seconds."""
+        if _target.TARGET:  # Triton needs no C++ compiler; what the target needs was built when it was imported
+            return
         private.need_compiler()
         private.probe_vector_instructions()
         caches = Path(private.cache_folder())
@@ -82,12 +87,20 @@ class InductorStack(TorchStack):
             shutil.rmtree(caches / name, ignore_errors=True)
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
-        if setup.device == "cpu":
+        if _target.GPULESS:
+            self.kernels = _gpuless.install(_target.TARGET)
+        elif _target.INTERPRETED:
+            _interpreted.install()
+        elif setup.device == "cpu":
             private.need_compiler()
         return super().build(model, weights, setup)
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         return torch.compile(module)
+
+    def update(self, optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
+        """Compiled as well: the optimizer's arithmetic becomes a few kernels over all parameters."""
+        return torch.compile(optimizer.step)
 
     def compilations(self, program: TorchProgram) -> int:
         """Frames that Dynamo looked at, and graphs that Inductor was given."""
@@ -147,13 +160,25 @@ class InductorStack(TorchStack):
 
     def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
         assert self.trace is not None
+        return self._found(self._captured_share(program, step, batch))
+
+    def lowered(self, program: TorchProgram, target: str) -> tuple[tuple[Kernel, ...], Diagnostics, tuple[str, ...]]:
+        found = self._found(None)
+        if not _target.GPULESS:
+            return (), found, ()
+        gpu = _gpuless.properties(target)
+        return tuple(_cubin.kernel(k, gpu) for k in self.kernels), found, _gpuless.GAPS
+
+    def _found(self, captured_share: float | None) -> Diagnostics:
+        """The trace, the counters and what was generated."""
+        assert self.trace is not None
         counters = private.counters()
         self._keep_code()
         sources = [text for _, text in self.trace.payloads("inductor_output_code")]
         binaries = [p.stat().st_size for p in set(Path(private.cache_folder()).rglob("*.so")) - self.toolchain]
         return Diagnostics(
             graphs=int(counters["stats"]["unique_graphs"]),
-            captured_share=self._captured_share(program, step, batch),
+            captured_share=captured_share,
             breaks=merged((*self.trace.breaks(), *self._gave_up())),
             recompile_triggers=self.trace.recompiles(),
             compiled=Compiled(

@@ -43,6 +43,8 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         """The compiled step. Timed; tracing and compilation happen at the first step, timed too."""
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TensorFlowProgram:
+        if setup.precision in ("float16", "bfloat16"):
+            raise Unsupported(f"TensorFlow's halves are float32: --dtype {setup.precision} is for PyTorch")
         if setup.device == "cuda" and not tf.config.list_physical_devices("GPU"):
             raise Unavailable("tensorflow sees no GPU: use --device cpu")
         tf.config.experimental.enable_tensor_float_32_execution(False)  # full float32 on a GPU, as PyTorch's stacks have it

@@ -1,17 +1,16 @@
 """What every PyTorch stack shares. A leaf fills one hole, `transform`: what it makes of an nn.Module."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
+from compilers import _target
+from compilers._torch_training import LOSSES, Objective, optimizer
 from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
-
-LOSSES = {
-    "cross_entropy": lambda output, target: torch.nn.functional.cross_entropy(output.flatten(0, -2), target.flatten()),
-    "binary_cross_entropy": torch.nn.functional.binary_cross_entropy_with_logits,
-}
 
 
 @dataclass(slots=True)
@@ -22,6 +21,7 @@ class TorchProgram:
     module: torch.nn.Module
     setup: Setup
     example: tuple[torch.Tensor, ...] = ()
+    optimizer: torch.optim.Optimizer | None = None
 
 
 class TorchStack(Stack[TorchProgram]):
@@ -50,6 +50,10 @@ class TorchStack(Stack[TorchProgram]):
         if absent or unknown:
             raise ValueError(f"the PyTorch half and its weights disagree: without {absent}, beyond it {unknown}")
         module = module.to(device=setup.device, dtype=dtype).train(training)
+        if _target.GPULESS:
+            from compilers import _gpuless
+
+            module = _gpuless.moved(module)
         return TorchProgram(model, module, setup)
 
     def place(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
@@ -60,9 +64,29 @@ class TorchStack(Stack[TorchProgram]):
 
     def compile(self, program: TorchProgram) -> Step:
         if program.setup.mode is Mode.TRAINING:
-            raise Unsupported("training steps are not measured yet")
+            return self._training(program)
         compiled = self.transform(program.module, program.example)
         return lambda batch: compiled(*batch)
+
+    def update(self, optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
+        """What updates the parameters from their gradients."""
+        return optimizer.step
+
+    def _training(self, program: TorchProgram) -> Step:
+        if not _target.TARGET:
+            raise Unsupported("training steps are not measured yet")
+        program.optimizer = optimizer(program.model, program.module, fused=not _target.TARGET)
+        objective = self.transform(Objective(program.module, program.model.loss), program.example)
+        clear, update = program.optimizer.zero_grad, self.update(program.optimizer)
+
+        def step(batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+            clear(set_to_none=True)
+            loss: torch.Tensor = objective(*batch)
+            loss.backward()
+            update()
+            return loss.detach()
+
+        return step
 
     def bare(self, program: TorchProgram) -> Step:
         return lambda batch: program.module(*batch)
@@ -73,7 +97,8 @@ class TorchStack(Stack[TorchProgram]):
             torch.cuda.synchronize()
 
     def fetch(self, output: Any) -> dict[str, Array]:
-        return {"output": output.detach().cpu().numpy()}
+        output = output.detach().cpu()
+        return {"output": (output.float() if output.dtype is torch.bfloat16 else output).numpy()}  # numpy has no bfloat16
 
     def gradients(self, program: TorchProgram, batch: tuple[torch.Tensor, ...]) -> Arrays:
         *inputs, target = batch
@@ -93,7 +118,18 @@ class TorchStack(Stack[TorchProgram]):
         return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
 
     def _tensor(self, program: TorchProgram, array: Array) -> torch.Tensor:
+        if _target.GPULESS:
+            return _fake(array, program.setup.precision)
         tensor = torch.from_numpy(array)
         if tensor.is_floating_point():
             tensor = tensor.to(getattr(torch, program.setup.precision))
         return tensor.to(program.setup.device)
+
+
+def _fake(array: Array, precision: str) -> torch.Tensor:
+    """Shape and dtype of an array, on a device that is not there."""
+    from compilers import _gpuless
+
+    dtype = getattr(torch, precision if array.dtype.kind == "f" else str(array.dtype))
+    stride = tuple(step // array.itemsize for step in np.ascontiguousarray(array).strides)
+    return _gpuless.on_device(array.shape, stride, dtype)

@@ -64,6 +64,11 @@ def after_fusion(told: Callable[[int], None]) -> None:
     config._post_fusion_custom_pass = count
 
 
+def inductor(graph: torch.fx.GraphModule, inputs: list[Any]) -> Any:
+    """The callable that Inductor makes of a graph that Dynamo captured."""
+    return reach("torch._inductor.compile_fx", "compile_fx")(graph, inputs)
+
+
 def mark_dynamic(tensor: torch.Tensor, dimension: int) -> None:
     """Let Dynamo make a symbol of this size."""
     reach("torch._dynamo", "mark_dynamic")(tensor, dimension)

@@ -8,6 +8,7 @@ FRAMEWORK = "torch"
 DISK_CACHE = True
 DIAGNOSES = True
 TOOLCHAIN = "inductor"
+TARGETS = "cuda interpreter"
 RECIPE = """
 torch._logging.set_logs(graph_breaks=True, recompiles=True)
 step = torch.compile(module)  # with fullgraph=True it raises at the first graph break

@@ -8,6 +8,7 @@ import msgspec
 
 from harness import processes
 from harness.diagnostics import Diagnostics
+from harness.lowered import Lowering
 from harness.measurement import Measurement, ShapeStep
 from harness.trial import Environment, Failure, Settings, Status
 
@@ -19,6 +20,7 @@ class Answer:
     """A child's JSON."""
 
     measurement: Measurement | None = None
+    lowering: Lowering | None = None
     diagnostics: Diagnostics | None = None
     failure: Failure | None = None
     environment: Environment | None = None

@@ -19,6 +19,7 @@ from harness.errors import BakeoffError, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 GALLERY = ROOT / "models" / "gallery"  # models made to break: part of the matrix only where asked for by name
+KERNELS = ROOT / "models" / "kernels"  # single operations: so are they
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -33,6 +34,10 @@ class Source:
     def in_gallery(self) -> bool:
         return self.path.parent == GALLERY
 
+    @property
+    def is_kernel(self) -> bool:
+        return self.path.parent == KERNELS
+
 
 @dataclass(frozen=True, slots=True)
 class StackSource(Source):
@@ -44,6 +49,9 @@ class StackSource(Source):
     disk_cache: bool = False  # DISK_CACHE: a second process can start warm
     diagnoses: bool = False  # DIAGNOSES: a child of its own can tell where and why the program breaks, and what became of it
     toolchain: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
+    targets: tuple[
+        str, ...
+    ] = ()  # TARGETS: families that it compiles for where they are not at hand, such as "cuda interpreter"
     recipe: str | None = None  # RECIPE: bare code for `step`; if eager, for `module` and `inputs`
 
 
@@ -83,9 +91,11 @@ class Room(Generic[S]):
 
 
 def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[Source]:
-    """Every model: root/models/*.py, the gallery and `extra` folders. Files starting with an underscore are shared parts."""
-    gallery = [folder for folder in (root / "models" / "gallery",) if folder.is_dir()]  # an old checkout has none
-    return Room("model", (Source(p.stem, p) for p in _files(root / "models", (*gallery, *extra), "--models-from")))
+    """Every model: root/models/*.py, the gallery, the kernels and `extra` folders. Underscored files are shared parts."""
+    apart = [
+        folder for room in (GALLERY, KERNELS) if (folder := root / "models" / room.name).is_dir()
+    ]  # an old checkout has none
+    return Room("model", (Source(p.stem, p) for p in _files(root / "models", (*apart, *extra), "--models-from")))
 
 
 def stacks(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[StackSource]:
@@ -167,6 +177,7 @@ def _stack(path: Path) -> StackSource:
         disk_cache=literals.get("DISK_CACHE") is True,
         diagnoses=literals.get("DIAGNOSES") is True,
         toolchain=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
+        targets=tuple(str(literals.get("TARGETS") or "").split()),
         recipe=recipe if isinstance(recipe := literals.get("RECIPE"), str) else None,
     )
 

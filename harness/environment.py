@@ -8,10 +8,12 @@ from pathlib import Path
 
 from harness.caches import Private
 from harness.discover import ROOT
-from harness.trial import Environment
+from harness.lowered import INTERPRETER
+from harness.trial import Environment, Settings
 
 MARK = "BAKEOFF_CHILD"  # in the environment of a child and so of all its descendants, wherever they hide
 PHASES_FD = "BAKEOFF_PHASES_FD"
+TARGET = "BAKEOFF_TARGET"  # read before a framework is imported: some of what a target needs must be there first
 
 # what could explain a difference between two runs; recorded with each trial
 RECORDED = ("TORCH", "PYTORCH", "TF_", "XLA", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "GOMP_", "TRITON", "CUDA", "CXX", "CC")
@@ -29,15 +31,16 @@ def child_cpus(threads: int) -> list[int]:
 
 
 def child_environment(
-    private: Private, threads: int, device: str, mark: str, *, diagnosing: bool = False, root: Path = ROOT
+    private: Private, settings: Settings, mark: str, *, diagnosing: bool = False, root: Path = ROOT
 ) -> dict[str, str]:
     """The whole environment of a child. The user's own variables stay, and are recorded; ours win.
 
     `root` holds the rooms that it imports from.
     """
-    n = str(threads)
+    n = str(settings.threads)
     ours = {
         MARK: mark,
+        TARGET: settings.target,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys((str(root), str(ROOT)))),
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",  # what a crashing child printed last is what one wants to read
@@ -63,7 +66,9 @@ def child_environment(
     if diagnosing:  # what XLA made of the program; writing it would slow a timed compile
         dump = f"--xla_dump_to={private.artifacts / 'xla'} --xla_dump_hlo_as_text --xla_dump_hlo_as_proto"
         ours["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump}".strip()
-    if device == "cpu":
+    if settings.target == INTERPRETER:
+        ours["TRITON_INTERPRET"] = "1"
+    if settings.device == "cpu":
         ours["CUDA_VISIBLE_DEVICES"] = ""
     return {**os.environ, **ours}
 

@@ -54,6 +54,10 @@ def command(cell: Cell, settings: Settings, verb: str = "explain") -> str:
         words += ["--batch-size", str(settings.batch_size)]
     if verb == "explain" and settings.threads != default_threads():
         words += ["--threads", str(settings.threads)]
+    if verb == "explain" and settings.target:
+        words += ["--target", settings.target]
+    if verb == "explain" and settings.dtype != "float32":
+        words += ["--dtype", settings.dtype]
     if verb == "explain" and settings.device != "cpu":
         words += ["--device", settings.device]
     places = zip(settings.found_with[::2], settings.found_with[1::2], strict=True)

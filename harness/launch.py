@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import processes
@@ -62,6 +62,7 @@ class Launcher:
             framework=stack.framework,
             eager=stack.eager,
             measurement=answer.measurement,
+            lowering=answer.lowering,
             failure=answer.failure,
             diagnostics=answer.diagnostics,
             environment=answer.environment,
@@ -143,6 +144,7 @@ class Launcher:
         sizes: tuple[int, ...] = (),
         partner: "Partner | None" = None,
     ) -> tuple[Answer, float]:
+        settings = replace(self.settings, target="") if job in (Job.REFERENCE, Job.BASELINE) else self.settings
         result, log = private.root / f"{job}-{start}.json", self.folder / f"{name}.log"
         request = Request(
             job=job,
@@ -150,7 +152,7 @@ class Launcher:
             stack_path=str(stack.path),
             model_path=str(model.path),
             framework=stack.framework,
-            settings=self.settings,
+            settings=settings,
             start=start,
             private=str(private.root),
             result=str(result),
@@ -165,7 +167,7 @@ class Launcher:
         threads, untimed = self.settings.threads, job is Job.DIAGNOSE
         interpreter = self.interpreters.get(stack.framework, sys.executable)
         mark = uuid.uuid4().hex
-        environment = child_environment(private, threads, self.settings.device, mark, diagnosing=untimed, root=self.root)
+        environment = child_environment(private, settings, mark, diagnosing=untimed, root=self.root)
         pipes = {TURNS_FDS: ",".join(map(str, partner.fds))} if partner else {}
         exit = processes.run(
             [interpreter, "-m", "harness.worker", str(task)],

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from harness.cell import Cell, Mode
 from harness.explain import command
+from harness.lowered import Lowering
 from harness.summary import CellResult, break_even_steps, by_cell
 from harness.trial import Status, Toolchain, Trial
 
@@ -47,6 +48,8 @@ class Matrix:
 
     def lines(self, result: CellResult) -> list[str]:
         """One cell of the table. A cell that is not ok has a status and no speed."""
+        if result.lowering is not None and result.status is Status.COMPILED:
+            return self._compiled(result.lowering, result)
         if result.status is not Status.OK:
             return [str(result.status)]
         compile_s = f"{result.compile_s:.2f} s"
@@ -63,6 +66,14 @@ class Matrix:
             f"{result.status}{self._break_even(result)}",
         ]
 
+    def _compiled(self, made: Lowering, result: CellResult) -> list[str]:
+        """A cell that was compiled for a target."""
+        what = result.diagnostics.compiled if result.diagnostics else None
+        kernels = f"{what.kernels} kernels" if what else "? kernels"
+        resources = f"{made.registers} reg, {made.spill_bytes} B spilt" if made.kernels else ""
+        parity = f" · {made.parity.error:.0e}" if made.parity else ""
+        return [f"{made.first_call_s:.2f} s", kernels, resources, f"{result.break_count or 0}{parity}", str(result.status)]
+
     def notes(self) -> list[str]:
         """Below the table: why cells are not ok, what the machine paid once, and what was not equalised."""
         found = self._failures()
@@ -75,6 +86,10 @@ class Matrix:
         for note in dict.fromkeys(note for _, note in fair):
             of = ", ".join(dict.fromkeys(stack for stack, n in fair if n == note))
             found.append(f"fairness ({of}): {note}")
+        apart = [(c.stack, gap) for c, r in self.results.items() if r.lowering for gap in r.lowering.gaps]
+        for gap in dict.fromkeys(gap for _, gap in apart):
+            of = ", ".join(dict.fromkeys(stack for stack, g in apart if g == gap))
+            found.append(f"compiled only ({of}): {gap}")
         told = [(cell, r.diagnostics) for cell, r in self.results.items() if r.diagnostics is not None]
         found += [f"{cell}: {text}" for cell, record in told for text in record.remarks]
         found += self._contended()
@@ -105,7 +120,7 @@ class Matrix:
         """Why cells are not ok, cells of one reason sharing a line, and the command that runs each again."""
         reasons: dict[str, list[CellResult]] = {}
         for result in self.results.values():
-            if result.status is not Status.OK:
+            if result.status not in (Status.OK, Status.COMPILED):
                 reasons.setdefault(f"{result.status}: {_first_line(result.reason)}", []).append(result)
         lines = []
         for why, found in reasons.items():

@@ -132,6 +132,8 @@ class Measurement:
     threads: Threads
     caches: Caches
     notes: tuple[str, ...] = ()
+    flops: int | None = None  # of a step, by the model's own account
+    moved_bytes: int | None = None  # that a step must read and write at least, by the same
     alternated: bool = False  # did its timed steps take turns with a partner's?
 
     @property

@@ -104,6 +104,14 @@ class Model(ABC):
         """How many items one step handles."""
         return self.batch_size
 
+    def flops(self) -> int | None:
+        """Floating-point operations of an inference step; None where nobody counted."""
+        return None
+
+    def moved(self, itemsize: int) -> int | None:
+        """Bytes that a step must read and write at least, with elements of `itemsize` bytes; None where nobody counted."""
+        return None
+
     @abstractmethod
     def weights(self, draw: Draw) -> Arrays:
         """Canonical weights, float32: the state_dict of the PyTorch half."""

@@ -9,14 +9,17 @@ from typing import Any
 from harness import discover
 from harness.cell import Mode
 from harness.diagnosing import INDEX
-from harness.discover import ROOT, Source
+from harness.discover import ROOT
 from harness.environment import default_threads
 from harness.errors import UsageError
 from harness.launch import memory_limit
+from harness.lowered import INTERPRETER, TARGETS
 from harness.model import SIZES
 from harness.plan import Plan
 from harness.store import Store
 from harness.trial import Settings
+
+DTYPES = ("float32", "float16", "bfloat16")
 
 # flags, and the keywords that argparse and pytest's addoption understand alike
 MATRIX: dict[str, dict[str, Any]] = {
@@ -36,6 +39,15 @@ RUN: dict[str, dict[str, Any]] = {
     "--batch-size": {"type": int, "metavar": "N", "help": "instead of the batch size that belongs to --size"},
     "--threads": {"type": int, "metavar": "N", "help": "threads and CPUs of every child alike (default: cores − 1)"},
     "--device": {"default": "cpu", "metavar": "DEVICE", "help": "cpu or cuda (default: cpu)"},
+    "--dtype": {
+        "default": "float32",
+        "metavar": "DTYPE",
+        "help": "float32, or for PyTorch float16 or bfloat16 (default: float32)",
+    },
+    "--target": {
+        "metavar": "TARGET",
+        "help": f"compile only, for what this machine may not have: {', '.join(TARGETS)}",
+    },
     "--trials": {
         "type": int,
         "default": 1,
@@ -101,7 +113,11 @@ def plan(option: Callable[[str], Any]) -> Plan:
     stacks = discover.stacks(map(Path, option("compilers_from")))
     if not models.names or not stacks.names:
         raise UsageError("there is no model or no stack to measure")
-    chosen_models = models.pick(option("models")) if option("models") is not None else [m for m in models if not m.in_gallery]
+    chosen_models = (
+        models.pick(option("models"))
+        if option("models") is not None
+        else [m for m in models if not (m.in_gallery or m.is_kernel)]
+    )
     default_stacks = [stack for stack in stacks if stack.default]
     chosen_stacks = stacks.pick(option("stacks")) if option("stacks") is not None else default_stacks
     for model in chosen_models:
@@ -123,19 +139,6 @@ def plan(option: Callable[[str], Any]) -> Plan:
         artifacts=_folder(option("keep_artifacts"), "--keep-artifacts"),
         interpreters=_interpreters(option("interpreter"), {stack.framework for stack in stacks}),
     )
-
-
-def shape_models(option: Callable[[str], Any], plan: Plan, models: str) -> list[Source]:
-    """Those of --shape-models, or of the selected ones those named in `models`. UsageError for an unknown name."""
-    if option("shape_models"):
-        return discover.models(map(Path, option("models_from"))).pick(option("shape_models"))
-    return [model for model in plan.models if model.name in models.split(",")]
-
-
-def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str) -> list[tuple[str, str, str]]:
-    """Cells that a series of shapes goes through: of `models` those selected, `stacks` unless --stacks names others."""
-    chosen = discover.stacks(map(Path, option("compilers_from"))).pick(option("stacks") or stacks)
-    return [(m.name, s.name, str(mode)) for mode in plan.modes for m in shape_models(option, plan, models) for s in chosen]
 
 
 def store(option: Callable[[str], Any]) -> Store:
@@ -160,6 +163,15 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         raise UsageError(f"there is no size {option('size')}; there are: {', '.join(SIZES)}")
     if option("device") not in ("cpu", "cuda"):
         raise UsageError(f"there is no device {option('device')}; there are: cpu, cuda")
+    if option("dtype") not in DTYPES:
+        raise UsageError(f"there is no dtype {option('dtype')}; there are: {', '.join(DTYPES)}")
+    target = option("target") or ""
+    if target and target not in TARGETS:
+        raise UsageError(f"there is no target {target}; there are: {', '.join(TARGETS)}")
+    if target and option("device") != "cpu":
+        raise UsageError(f"--target {target} compiles without the device: leave out --device {option('device')}")
+    if target == INTERPRETER and option("dtype") != "float32":
+        raise UsageError("--target interpreter checks float32 only: leave out --dtype")
     threads = option("threads")
     if not 0 < option("timeout_s") < 1e6:
         raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be more than 0, and less than a million")
@@ -169,6 +181,8 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         device=option("device"),
         threads=default_threads() if threads is None else _at_least(1, threads, "--threads"),
         timeout_s=option("timeout_s"),
+        dtype=option("dtype"),
+        target=target,
         memory_limit_bytes=memory_limit(),
         found_with=tuple(
             word

@@ -39,6 +39,8 @@ class Plan:
 
     def to_diagnose(self) -> list[tuple[Cell, Source, StackSource]]:
         """The cells whose stacks can tell more, timed or not."""
+        if self.settings.target:  # one child does both: nothing is timed that a collector could slow
+            return []
         rows = self.selected() if self.diagnose else []
         known = {cell for cell, *_ in rows}
         every = [(Cell(m.name, s.name, mode), m, s) for mode in Mode for m in self.gallery for s in self.all_stacks]

@@ -15,6 +15,7 @@ from harness.cell import Mode
 from harness.discover import ROOT, Source, StackSource
 from harness.environment import cpu_model
 from harness.launch import Launcher
+from harness.lowered import family
 from harness.plan import Plan
 from harness.store import RunFolder
 from harness.trial import Failure, Status, Toolchain
@@ -73,7 +74,8 @@ class Prepared:
         """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""
         if stack.toolchain is None or stack.toolchain in self.seeds or self.baseline(stack)[1] is not None:
             return
-        home = self._machine / f"{stack.toolchain}-{self._machine_key(stack)}"
+        target = family(self.plan.settings.target)  # another one needs other files
+        home = self._machine / f"{stack.toolchain}{target and f'-{target}'}-{self._machine_key(stack)}"
         record = store.toolchain(home)
         if record is None:
             self._note(f"{stack.toolchain}: once-per-machine cost")

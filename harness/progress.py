@@ -93,6 +93,9 @@ def told(trial: Trial) -> str:
     """A trial in a few words."""
     if trial.failure is not None:
         return f"{trial.failure.status} ({trial.failure.message.splitlines()[0][:120]})"
+    if trial.lowering is not None:
+        made = trial.lowering
+        return f"compiled for {made.target} in {seconds(made.first_call_s)}, {len(made.kernels)} kernels"
     measurement = trial.measurement
     assert measurement is not None
     return f"compile {seconds(measurement.compile_s)}, step {seconds(median(measurement.step_s))}"

@@ -3,7 +3,13 @@
 ERROR means that a cell has no measurement, FAILED that a claim about it is false.
 """
 
-from typing import NoReturn, Protocol
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
 
 import pytest
 
@@ -11,6 +17,7 @@ from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics
 from harness.errors import BY_STATUS
 from harness.expected import ExpectedBreaks
+from harness.expected_code import ExpectedCode
 from harness.explain import command
 from harness.summary import CellResult
 from harness.trial import Diagnosis, ShapeSeries, Status
@@ -50,6 +57,19 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
     if not result.measurements or len(result.measurements) < len(result.trials):
         if result.status is Status.UNAVAILABLE:
             _unavailable(request, result.cell, result.reason)
+        raise BY_STATUS[result.status](_account(result))
+    return result
+
+
+@pytest.fixture
+def lowered(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> CellResult:
+    """The cell's result, if it was compiled for the target asked for (and interpreted right, where that is the target)."""
+    result = _matrix(request).results[Cell(model, stack, Mode(mode))]
+    if result.status is Status.UNAVAILABLE:
+        _unavailable(request, result.cell, result.reason)
+    if result.status is Status.UNSUPPORTED:
+        pytest.skip(f"unsupported: {result.reason}")
+    if result.status is not Status.COMPILED:
         raise BY_STATUS[result.status](_account(result))
     return result
 
@@ -108,6 +128,63 @@ def shape_series(request: pytest.FixtureRequest, model: str, stack: str, mode: s
     return found
 
 
+@pytest.fixture
+def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
+    """What a single operation reached, and its share of what eager PyTorch did in the run: a copy, and a product."""
+    results = _matrix(request).results
+
+    def reached(result: CellResult | None, what: str) -> float | None:
+        if result is None or result.status not in (Status.OK, Status.UNSTEADY):
+            return None
+        count = getattr(result.measurements[0], what)
+        return count / result.step_s if count else None
+
+    found = {}
+    for what, name, probe in (
+        ("moved_bytes", "bytes_per_second", "kernel_copy"),
+        ("flops", "flops_per_second", "kernel_matmul"),
+    ):
+        mine, best = reached(measured, what), reached(results.get(Cell(probe, "torch_eager", measured.cell.mode)), what)
+        if mine is not None:
+            found[name] = mine
+            if best is not None:
+                found[f"{name}_of_{probe}"] = mine / best
+    return found
+
+
+@pytest.fixture
+def numerics(request: pytest.FixtureRequest) -> Callable[[str], list[dict[str, Any]]]:
+    """Check a kernel over many shapes in a child: by Triton's interpreter, or on the GPU that --device names."""
+    interpreter = next(
+        (p.partition("=")[2] for p in request.config.getoption("interpreter") if p.startswith("torch=")), sys.executable
+    )
+    variables = {"TRITON_INTERPRET": "1"} if request.config.getoption("device") == "cpu" else {}
+
+    def check(kernel: str) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [interpreter, "-m", "compilers.kernels.numerics", kernel],
+            env={**os.environ, **variables},
+            cwd=request.config.rootpath,
+            capture_output=True,
+            text=True,
+            timeout=request.config.getoption("timeout_s"),
+            check=False,
+        )
+        if "No module named 'torch'" in done.stderr or "No module named 'triton'" in done.stderr:
+            _absent(request, "PyTorch and Triton are not installed: pip install '.[torch]'")
+        assert done.stdout, f"the child died: {done.stderr[-2000:]}"
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def expected_code(request: pytest.FixtureRequest) -> ExpectedCode:
+    """compiled.toml."""
+    path = Path(request.config.rootpath, "experiments", "compiled.toml")
+    return ExpectedCode(path, accept=request.config.getoption("accept_code"))
+
+
 @pytest.fixture(scope="session")
 def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
     """graph_breaks.toml."""
@@ -118,8 +195,12 @@ def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
 
 def _unavailable(request: pytest.FixtureRequest, cell: Cell, why: str) -> NoReturn:
     """This machine lacks something: a skip, or with --require-all an error."""
+    _absent(request, why, f"{cell} is ")
+
+
+def _absent(request: pytest.FixtureRequest, why: str, what: str = "") -> NoReturn:
     if request.config.getoption("require_all"):
-        pytest.fail(f"{cell} is unavailable: {why}", pytrace=False)
+        pytest.fail(f"{what}unavailable: {why}", pytrace=False)
     pytest.skip(f"unavailable: {why}")
 
 

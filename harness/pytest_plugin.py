@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness import discover, options, pytest_saving
+from harness import discover, options, pytest_cells, pytest_saving
 from harness.cell import Cell, Mode
-from harness.discover import ROOT
+from harness.discover import ROOT, StackSource
 from harness.errors import UsageError
 from harness.expected import ExpectedBreaks
 from harness.gaps import Gap, read_gaps
@@ -40,6 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         default=False,
         help="let experiments/graph_breaks.toml say what was found of the cells that were asked about",
+    )
+    group.addoption(
+        "--accept-code",
+        action="store_true",
+        default=False,
+        help="with --target: let experiments/compiled.toml say what the cells that were asked about compiled to",
     )
     group.addoption(
         "--allow-unsteady",
@@ -90,31 +96,16 @@ class MatrixPlugin:
         if any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
             _ = self.plan
             try:
-                options.shape_models(self.config.getoption, self.plan, "")
+                pytest_cells.shape_models(self.config.getoption, self.plan, "")
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        if not set(CELL_FIXTURES) <= set(metafunc.fixturenames):
-            return
-        plan = self.plan
-        rows = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
-        if "shape_series" in metafunc.fixturenames:
-            marker = metafunc.definition.get_closest_marker("cells")
-            assert marker is not None, "an experiment that asks for shape_series says of which cells"
-            asked = options.shaped_cells(self.config.getoption, plan, **marker.kwargs)
-            metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
-        elif "diagnosis" in metafunc.fixturenames:
-            stacks = [s for s in plan.stacks if s.diagnoses]
-            asked = [(m.name, s.name, str(mode)) for mode in plan.modes for m in plan.gallery for s in stacks]
-            metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
-        elif "start" in metafunc.fixturenames:
-            starts = [(*row, start) for row in rows for start in Start if start is Start.COLD or row[1].disk_cache]
-            timed = [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
-            metafunc.parametrize((*CELL_FIXTURES, "start"), timed, ids=["-".join(v) for v in timed])
-        else:
-            asked = [(model, stack.name, mode) for model, stack, mode in rows]
-            metafunc.parametrize(CELL_FIXTURES, asked, ids=["-".join(v) for v in asked])
+        if "numerics" in metafunc.fixturenames:
+            metafunc.parametrize("kernel", pytest_cells.kernels(self.plan, self.config.getoption))
+        elif set(CELL_FIXTURES) <= set(metafunc.fixturenames):
+            names, rows = pytest_cells.asked(metafunc, self.plan, self.config.getoption)
+            metafunc.parametrize(names, rows, ids=["-".join(row) for row in rows])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -155,8 +146,15 @@ class MatrixPlugin:
             verify = not self.config.getoption("allow_unsteady")
             diagnosed = frozenset(asked["diagnosis"]) - cells
             shaped = frozenset(asked["shape_series"])
-            self._measure(replace(self.plan, cells=cells, only_diagnosed=diagnosed, shaped=shaped, warm=warm, verify=verify))
+            single = [m for m in self.plan.all_models if m.is_kernel and m not in self.plan.models]
+            plan = replace(self.plan, models=[*self.plan.models, *single], stacks=self._stacks_of(cells))
+            self._measure(replace(plan, cells=cells, only_diagnosed=diagnosed, shaped=shaped, warm=warm, verify=verify))
         return (yield)
+
+    def _stacks_of(self, cells: frozenset[Cell]) -> list[StackSource]:
+        """Those selected, and further ones that a question names by itself."""
+        named = {cell.stack for cell in cells}
+        return [*self.plan.stacks, *(s for s in self.plan.all_stacks if s.name in named and s not in self.plan.stacks)]
 
     def _measure(self, plan: Plan) -> None:
         self._need_storage()

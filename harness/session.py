@@ -13,13 +13,14 @@ from harness.diagnosing import Diagnosing, write_index
 from harness.diagnostics import joined
 from harness.discover import Source, StackSource
 from harness.launch import Launcher
+from harness.lowered import family
 from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.progress import Progress
 from harness.steady import VERIFYING_TRIALS
 from harness.store import RunFolder, Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Diagnosis, ShapeSeries, Start, Status, Toolchain, Trial
+from harness.trial import Diagnosis, Failure, Phase, ShapeSeries, Start, Status, Toolchain, Trial
 
 
 class Session:
@@ -80,7 +81,7 @@ class Session:
         cold = mine.get(Start.COLD)
         if cold is None:
             return False
-        if Start.WARM in mine or cold.failure is not None or not (self.plan.warm and stack.disk_cache):
+        if Start.WARM in mine or cold.measurement is None or not (self.plan.warm and stack.disk_cache):
             return True
         self.trials.remove(cold)
         return False
@@ -102,6 +103,11 @@ class Session:
 
     def _cell(self, index: int, cell: Cell, model: Source, stack: StackSource) -> None:
         baseline, unavailable = self._prepared.baseline(stack)
+        target = self.plan.settings.target
+        if unavailable is None and target and family(target) not in stack.targets:
+            there = "names none in its file" if not stack.targets else f"compiles for {' and '.join(stack.targets)}"
+            message = f"{stack.name} does not compile for {target} on a machine without it ({there})"
+            unavailable = Failure(status=Status.UNSUPPORTED, phase=Phase.START, error="Unsupported", message=message)
         if unavailable is not None:  # no child can do better than the one that could not import the framework
             trial = Trial(
                 cell=cell,
@@ -116,7 +122,8 @@ class Session:
             )
             self._keep(trial)
             return
-        reference = self._prepared.reference(model, cell.mode)
+        # what a compile-only step computes is nothing
+        reference = None if family(target) == "cuda" else self._prepared.reference(model, cell.mode)
         seed = self._prepared.seed(stack)
         with self._launcher.private(seed) as private:
             self._progress.begin(f"{cell}", Start.COLD, index)

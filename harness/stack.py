@@ -8,10 +8,12 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from harness.cell import Mode
 from harness.diagnostics import CompilePhase, Diagnostics, GraphBreak
+from harness.errors import Unsupported
+from harness.lowered import Kernel
 from harness.model import Array, Arrays, Batch, Model, Weights
 
 Program = TypeVar("Program")
-Precision = Literal["float32", "float64"]
+Precision = Literal["float32", "float64", "float16", "bfloat16"]
 Step = Callable[[Any], Any]  # a placed batch → outputs; may return before the work is done
 
 
@@ -94,6 +96,12 @@ class Stack(ABC, Generic[Program]):
     def refused(self, program: Program, error: Exception) -> tuple[GraphBreak, ...]:
         """Where and why, for an exception of `compile` or of a step that `refusal` calls Unsupported."""
         return ()
+
+    # A child that compiles for a target, for stacks whose file names its family in TARGETS; harness.environment.TARGET has it.
+
+    def lowered(self, program: Program, target: str) -> tuple[tuple[Kernel, ...], Diagnostics, tuple[str, ...]]:
+        """(kernels, what diagnosing would find, where they are known to differ from the device's own) after the first step."""
+        raise Unsupported(f"{type(self).__name__} compiles only for the machine that it runs on")
 
     def gradients(self, program: Program, batch: Any) -> Arrays:
         """Loss and gradients of one training step in canonical layout, for the port test and training parity."""

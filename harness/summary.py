@@ -7,7 +7,8 @@ from statistics import mean, median, quantiles
 
 from harness.cell import Cell
 from harness.diagnostics import Diagnostics
-from harness.measurement import Measurement
+from harness.lowered import INTERPRETER, Lowering
+from harness.measurement import Measurement, Parity
 from harness.steady import Steadiness, judge
 from harness.trial import Start, Status, Trial
 
@@ -28,6 +29,11 @@ class CellResult:
         """Of the cold trials that have one."""
         return [t.measurement for t in self.trials if t.measurement is not None]
 
+    @property
+    def lowering(self) -> Lowering | None:
+        """Of the first trial, where a target was asked for."""
+        return self.trials[0].lowering if self.trials else None
+
     @cached_property
     def steadiness(self) -> Steadiness:
         return judge(self.measurements)
@@ -41,6 +47,9 @@ class CellResult:
                 return status, f"warm start: {reason}" if trial.start is Start.WARM else reason
         if not self.trials:
             return Status.ERROR, "no trial was run"
+        if self.lowering is not None:
+            how = "by Triton's interpreter" if self.lowering.parity else "its kernels did nothing"
+            return Status.COMPILED, f"compiled for {self.lowering.target}; {how}"
         if not self.steadiness.steady:
             return Status.UNSTEADY, self.steadiness.reason
         for measurement in self.measurements:
@@ -152,18 +161,14 @@ def _of_trial(trial: Trial) -> tuple[Status, str]:
     """What one trial alone says."""
     if trial.failure is not None:
         return trial.failure.status, trial.failure.message
+    if trial.lowering is not None:
+        return _wrong(trial.lowering.parity) if trial.lowering.target == INTERPRETER else (Status.OK, "")
     measurement = trial.measurement
     if measurement is None:
         return Status.ERROR, "the child's result holds neither a measurement nor a failure"
-    if measurement.parity is None or not measurement.parity.checks:
-        return Status.ERROR, "there is no float64 reference to check the outputs against"
-    if not measurement.parity.holds:
-        worst = max(measurement.parity.checks, key=lambda c: float("inf") if c.error is None else c.error)
-        output = f"output of {worst.when} batch {worst.batch}"
-        if worst.error is None:
-            return Status.WRONG, f"{output} has another shape, or is not finite where the reference is"
-        tolerance = f"tolerance {measurement.parity.tolerance:g}"
-        return Status.WRONG, f"{output} is off by {worst.error:.2g} of the largest reference value; {tolerance}"
+    status, reason = _wrong(measurement.parity)
+    if status is not Status.OK:
+        return status, reason
     diagnostics = trial.diagnostics or Diagnostics()
     hits = diagnostics.cache_hits
     if hits and trial.start is Start.COLD:
@@ -182,6 +187,19 @@ def _of_trial(trial: Trial) -> tuple[Status, str]:
     if diagnostics.graphs is not None and not measurement.compilations_after:
         return Status.ERROR, "the stack captured graphs, but its compile counter says that nothing was ever compiled"
     return _threads(measurement)
+
+
+def _wrong(parity: Parity | None) -> tuple[Status, str]:
+    """What the outputs say."""
+    if parity is None or not parity.checks:
+        return Status.ERROR, "there is no float64 reference to check the outputs against"
+    if parity.holds:
+        return Status.OK, ""
+    worst = max(parity.checks, key=lambda c: float("inf") if c.error is None else c.error)
+    output = f"output of {worst.when} batch {worst.batch}"
+    if worst.error is None:
+        return Status.WRONG, f"{output} has another shape, or is not finite where the reference is"
+    return Status.WRONG, f"{output} is off by {worst.error:.2g} of the largest reference value; tolerance {parity.tolerance:g}"
 
 
 def _threads(measurement: Measurement) -> tuple[Status, str]:

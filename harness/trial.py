@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from harness.cell import Cell
 from harness.diagnostics import Diagnostics
+from harness.lowered import Lowering
 from harness.measurement import Measurement, ShapeStep
 
 
@@ -15,6 +16,7 @@ class Status(StrEnum):
     """How a cell ended. Every registered cell has exactly one."""
 
     OK = "ok"
+    COMPILED = "compiled (not run)"  # for a target that this machine is not
     WRONG = "wrong"
     RECOMPILED = "recompiled"
     UNSTEADY = "unsteady"
@@ -82,6 +84,7 @@ class Settings:
     timeout_s: float
     seed: int = 0
     dtype: str = "float32"
+    target: str = ""  # compile for it only: one of harness.lowered.TARGETS
     timed_s: float = 1.0  # how long the timed steps of a trial go on
     memory_limit_bytes: int | None = None
     found_with: tuple[str, ...] = ()  # options that say where models, stacks and interpreters are, for commands to run again
@@ -100,6 +103,7 @@ class Trial:
     framework: str
     eager: bool = False  # is the stack its framework's baseline?
     measurement: Measurement | None = None
+    lowering: Lowering | None = None  # instead of a measurement, where a target was asked for
     diagnostics: Diagnostics | None = None  # of a failed trial, too, where the diagnosing child could tell why
     diagnosed: bool = False  # has a diagnosing child run?
     failure: Failure | None = None

@@ -125,6 +125,10 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
 
         tolerance, steps = shapes.series(request, reporter.enter)
         return {"tolerance": tolerance, "steps": [dataclasses.asdict(step) for step in steps]}
+    if request.settings.target:
+        from harness import lower
+
+        return _plain(lower.lowering(request, private, reporter.enter))
     measurement, diagnostics = measure.measurement(request, private, found, reporter.enter)
     return _plain({"measurement": measurement, "diagnostics": diagnostics})
 

@@ -24,6 +24,7 @@ SETTINGS: tuple[tuple[str, Callable[[Settings], object], bool], ...] = (
     ("another size", lambda s: s.size, True),
     ("another batch size", lambda s: s.batch_size or "the model's own", True),
     ("another dtype", lambda s: s.dtype, True),
+    ("another target", lambda s: s.target or "none", True),
     ("another device", lambda s: s.device, True),
     ("another number of threads", lambda s: s.threads, True),
     ("another seed", lambda s: s.seed, False),

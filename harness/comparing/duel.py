@@ -16,9 +16,10 @@ from typing import Any
 
 from harness import discover, procfs
 from harness.cell import Cell
-from harness.comparing import figures, pairs
+from harness.comparing import pairs, rounds
 from harness.comparing.arms import Checkout
 from harness.comparing.budgets import Budgets
+from harness.comparing.figures import Figures
 from harness.comparing.pairs import LOOKS, Ab
 from harness.comparing.side import Side
 from harness.comparing.verdicts import Verdict
@@ -89,7 +90,7 @@ class Duel:
     @property
     def record(self) -> Ab:
         """What is saved beside the candidate's trials."""
-        quiet = ([], []) if self.canary is None else tuple(figures.of_trials(side.trials) for side in self.canary)
+        quiet = ([], []) if self.canary is None else rounds.of_pairs(self.canary[0].trials, self.canary[1].trials)
         return Ab(
             baseline=self._arms[0].arm,
             candidate=self._arms[1].arm,
@@ -99,17 +100,21 @@ class Duel:
             finished=self.finished,
             alternated=self.alternated,
             trials=self.baseline.trials,
-            figures=figures.of_trials(self.baseline.trials),
+            figures=self._figures[0],
             canary=(quiet[0], quiet[1]),
             canary_trials=[t for side in self.canary or () for t in side.trials],
         )
+
+    @property
+    def _figures(self) -> tuple[list[Figures], list[Figures]]:
+        return rounds.of_pairs(self.baseline.trials, self.candidate.trials)
 
     @property
     def parts(self) -> dict[str, Any]:
         """The keys of the saved run."""
         from harness.archive import to_json
 
-        found = {"trials": self.candidate.trials, "figures": figures.of_trials(self.candidate.trials), "ab": self.record}
+        found = {"trials": self.candidate.trials, "figures": self._figures[1], "ab": self.record}
         return {name: to_json(value) for name, value in found.items()}
 
     def _side(self, arm: Checkout, root: Store) -> Side:
@@ -149,7 +154,7 @@ class Duel:
         return both
 
     def _undecided(self) -> list[Cell]:
-        comparison = pairs.compared(self.record, figures.of_trials(self.candidate.trials), self._budgets)
+        comparison = pairs.compared(self.record, self._figures[1], self._budgets)
         return list(dict.fromkeys(c.cell for c in comparison.changes if c.verdict is Verdict.UNDECIDED))
 
     def _failed(self, cell: Cell) -> bool:

@@ -65,10 +65,22 @@ def of_result(result: CellResult) -> Figures:
         trials=len(result.trials),
         eager=result.eager,
         values=_values(result) if ok else {},
-        counts=_counts(result.diagnostics),
-        parity=result.parity_error if ok else None,
+        counts=_counts(result.diagnostics) | _resources(result),
+        parity=_parity(result) if ok or result.status is Status.COMPILED else None,
         noise=result.steadiness.noise if ok else 0.0,
     )
+
+
+def _resources(result: CellResult) -> dict[str, int]:
+    """Of kernels that were compiled for a target and assembled."""
+    made = result.lowering
+    return {"registers": made.registers, "spill_bytes": made.spill_bytes} if made and made.kernels else {}
+
+
+def _parity(result: CellResult) -> float | None:
+    if result.lowering is None:
+        return result.parity_error
+    return result.lowering.parity.error if result.lowering.parity else None
 
 
 def _values(result: CellResult) -> dict[str, list[float]]:

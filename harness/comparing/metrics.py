@@ -38,6 +38,8 @@ METRICS: dict[str, Metric] = {
         Metric("recompiles", "recompiles", "", Judged.EXACT),
         Metric("kernels", "kernels", "", Judged.EXACT),
         Metric("library_calls", "library calls", "", Judged.EXACT),
+        Metric("registers", "registers, most", "", Judged.EXACT),  # of a kernel compiled for a target
+        Metric("spill_bytes", "bytes spilt", "", Judged.EXACT),
         Metric("parity", "parity error", "", Judged.LEVEL),
     )
 }

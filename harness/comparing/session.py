@@ -42,6 +42,8 @@ def run_ab(asked: argparse.Namespace) -> Path:
 @contextmanager
 def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[tuple[Checkout, Checkout]]:
     """Both arms in folders of their own, which are gone afterwards."""
+    if plan.settings.target:
+        raise UsageError(f"--target {plan.settings.target} times nothing, and pairs are timed: leave it out, and use gate")
     frameworks = {stack.framework for stack in plan.all_stacks or plan.stacks}
     store.root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="arms-", dir=store.root))
@@ -53,7 +55,11 @@ def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[t
 
 def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> list[Cell]:
     """Cells of the baseline whose model or stack this checkout no longer has, where all `models` or `stacks` were asked for."""
-    there = {m.name for m in discover.models(root=baseline.root) if m.path.parent.name != discover.GALLERY.name}
+    there = {
+        m.name
+        for m in discover.models(root=baseline.root)
+        if m.path.parent.name not in (discover.GALLERY.name, discover.KERNELS.name)
+    }
     old_stacks = {s.name for s in discover.stacks(root=baseline.root) if s.default}
     now_models, now_stacks = {m.name for m in plan.all_models}, {s.name for s in plan.all_stacks}
     left = sorted(there - now_models) if models else [], sorted(old_stacks - now_stacks) if stacks else []

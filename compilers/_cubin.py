@@ -1,0 +1,80 @@
+"""What the assembler says of a kernel: registers, spills, shared memory; and how many of its warps fit on the device."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness import Unavailable
+from harness.lowered import Kernel
+
+USAGE = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
+SPILLS = re.compile(r"(\d+) bytes spill stores")
+WARP, ALLOCATION, LEAST_SHARED, MOST_BLOCKS = 32, 256, 1024, 32  # CUDA C programming guide, compute capabilities 8.0 to 10.0
+
+
+def kernel(autotuner: Any, gpu: dict[str, Any]) -> Kernel:
+    """Of Inductor's CachingAutotuner, compiled and not loaded. Its first configuration stands for all."""
+    results = autotuner.compile_results
+    compiled = results[0].kernel
+    registers = _registers(compiled.asm["cubin"])
+    warps, shared = int(compiled.metadata.num_warps), int(compiled.metadata.shared)
+    return Kernel(
+        name=str(autotuner.fn.__name__),
+        configurations=len(results),
+        warps=warps,
+        registers=registers,
+        spill_bytes=_spills(compiled.asm["ptx"], 10 * gpu["major"] + gpu["minor"]),
+        shared_bytes=shared,
+        code_bytes=len(compiled.asm["cubin"]),
+        occupancy=occupancy(registers, shared, warps, gpu),
+    )
+
+
+def occupancy(registers: int, shared: int, warps: int, gpu: dict[str, Any]) -> float:
+    """Resident warps by registers, shared memory and threads, of the most there can be; 0 where not one block fits."""
+    most = gpu["max_threads_per_multi_processor"] // WARP
+    by_registers = gpu["regs_per_multiprocessor"] // (-(-registers * WARP // ALLOCATION) * ALLOCATION) // warps
+    by_shared = gpu["shared_memory_per_multiprocessor"] // (shared + LEAST_SHARED)
+    if shared > gpu["shared_memory_per_block_optin"]:
+        by_shared = 0
+    return min(by_registers, by_shared, most // warps, MOST_BLOCKS) * warps / most
+
+
+def _registers(cubin: bytes) -> int:
+    """Per thread, from the binary itself."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        said = _said(_tool("cuobjdump"), "--dump-resource-usage", file.name)
+    usage = USAGE.search(said)
+    if usage is None:
+        raise Unavailable(f"Triton's cuobjdump says nothing of registers: {said.strip()[:200]}")
+    return int(usage[1])
+
+
+def _spills(ptx: str, capability: int) -> int:
+    """Bytes per thread that the assembler stores to local memory; it says so only while it assembles."""
+    wide = "a" if capability >= 90 else ""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "kernel.ptx")
+        source.write_text(ptx)
+        tool = _tool("ptxas_blackwell" if capability >= 100 else "ptxas")
+        said = _said(tool, "-v", f"--gpu-name=sm_{capability}{wide}", str(source), "-o", str(Path(folder, "kernel.cubin")))
+    return sum(int(found) for found in SPILLS.findall(said))
+
+
+def _tool(name: str) -> str:
+    """One of the CUDA programs that Triton brings along."""
+    from triton import knobs
+
+    tool = getattr(knobs.nvidia, name, None)
+    if tool is None:
+        raise Unavailable(f"this Triton brings no {name}: pip install 'triton>=3.6'")
+    return str(tool.path)
+
+
+def _said(*words: str) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr

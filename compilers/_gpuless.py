@@ -1,0 +1,222 @@
+"""Inductor's CUDA backend without a GPU: every private part of PyTorch and Triton that has to be told so, in one place.
+
+The compilers do all of their work, down to the cubin; what would touch the device (properties, streams, launches, loading a
+binary) is answered from a table or does nothing. Tensors are fake: shapes, strides and dtypes without data.
+
+Each name is looked up before anything is replaced; where one is gone, the cell is unavailable with one line that says which.
+"""
+
+import importlib
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from compilers._torch_private import KNOWN
+from harness import Unavailable
+
+# what the generated code depends on: vendors' figures of an A100, an H100 SXM and a B200
+COMMON = {
+    "regs_per_multiprocessor": 65536,
+    "max_threads_per_multi_processor": 2048,
+    "max_threads_per_block": 1024,
+    "shared_memory_per_block": 49152,
+    "warp_size": 32,
+    "is_integrated": 0,
+    "gcnArchName": "",
+}
+GPUS: dict[str, dict[str, Any]] = {
+    "sm_80": {
+        "name": "A100 (not there)", "major": 8, "minor": 0, "multi_processor_count": 108, "total_memory": 80 << 30,
+        "shared_memory_per_block_optin": 166912, "shared_memory_per_multiprocessor": 167936, "L2_cache_size": 40 << 20,
+        "clock_rate": 1410000, "memory_clock_rate": 1593000, "memory_bus_width": 5120,
+    },
+    "sm_90": {
+        "name": "H100 (not there)", "major": 9, "minor": 0, "multi_processor_count": 132, "total_memory": 80 << 30,
+        "shared_memory_per_block_optin": 232448, "shared_memory_per_multiprocessor": 233472, "L2_cache_size": 50 << 20,
+        "clock_rate": 1980000, "memory_clock_rate": 2619000, "memory_bus_width": 5120,
+    },
+    "sm_100": {
+        "name": "B200 (not there)", "major": 10, "minor": 0, "multi_processor_count": 148, "total_memory": 180 << 30,
+        "shared_memory_per_block_optin": 232448, "shared_memory_per_multiprocessor": 233472, "L2_cache_size": 126 << 20,
+        "clock_rate": 1965000, "memory_clock_rate": 3996000, "memory_bus_width": 8192,
+    },
+}  # fmt: skip
+GAPS = (
+    "no configuration is chosen by measuring: the first of each kernel's is shown",
+    "scaled_dot_product_attention is decomposed: no fused attention of the library",
+    "no padding of matrix products, no folding of constants on the device, no TMA",
+)
+CONFIG = {
+    "compile_threads": 1,  # workers of the pool would not be told
+    "shape_padding": False,  # measures on the device
+    "joint_graph_constant_folding": False,  # computes on the device
+    "use_static_triton_launcher": False,  # throws PTX and cubin away
+}
+INTERFACE = "torch._dynamo.device_interface.CudaInterface"
+AUTOTUNER = "torch._inductor.runtime.triton_heuristics.CachingAutotuner"
+GUARDS = "torch._C._dynamo.guards"
+
+
+class NoDevice:
+    """torch.cuda._DeviceGuard: a context that changes nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __enter__(self) -> "NoDevice":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class InertDriver:
+    """What Triton asks of an active driver while it compiles."""
+
+    def __init__(self, capability: int) -> None:
+        self.capability = capability
+
+    def get_current_target(self) -> Any:
+        return importlib.import_module("triton.backends.compiler").GPUTarget("cuda", self.capability, 32)
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_active_torch_device(self) -> torch.device:
+        return torch.device("cuda:0")
+
+    def get_device_interface(self) -> Any:
+        return torch.cuda
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+    def get_benchmarker(self) -> Callable[..., float]:
+        return lambda *_, **__: 0.0
+
+    @staticmethod
+    def is_active() -> bool:
+        return True
+
+    @staticmethod
+    def map_python_to_cpp_type(ty: str) -> Any:
+        return importlib.import_module("triton.backends.nvidia.driver").ty_to_cpp(ty)
+
+
+def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
+    """Dotted name → what takes its place. Autotuners of compiled kernels are appended to `kernels`."""
+    capability = (gpu.major, gpu.minor)
+    answers: dict[str, Callable[..., Any]] = {
+        "current_device": lambda: 0,
+        "device_count": lambda: 1,
+        "get_device_properties": lambda device=None: gpu,
+        "is_bf16_supported": lambda *_, **__: True,
+        "synchronize": lambda *_: None,
+        "set_device": lambda device: None,
+    }
+    return {
+        **{f"torch.cuda.{name}": answer for name, answer in answers.items()},
+        **{f"{INTERFACE}.{name}": staticmethod(answer) for name, answer in answers.items()},
+        "torch.cuda.get_device_capability": lambda device=None: capability,
+        "torch.cuda._DeviceGuard": NoDevice,
+        f"{INTERFACE}.is_available": staticmethod(lambda: True),
+        f"{INTERFACE}.get_raw_stream": staticmethod(lambda device: 0),
+        f"{INTERFACE}.exchange_device": staticmethod(lambda device: 0),
+        f"{INTERFACE}.maybe_exchange_device": staticmethod(lambda device: 0),
+        "triton.runtime.driver._active": InertDriver(10 * gpu.major + gpu.minor),
+        "torch._inductor.runtime.triton_helpers.set_driver_to_gpu": lambda: None,
+        f"{AUTOTUNER}._make_launchers": lambda self: (kernels.append(self), setattr(self, "launchers", []))[1],
+        f"{AUTOTUNER}._dynamic_scale_rblock": lambda self: None,
+        f"{AUTOTUNER}.run": lambda self, *_, **__: None,
+        # the C++ ones lose that a tensor is fake
+        f"{GUARDS}.copy_if_misaligned": lambda tensor: tensor,
+        f"{GUARDS}._reinterpret_tensor": lambda t, size, stride, offset=0: torch.as_strided(
+            t, size, stride, t.storage_offset() + offset
+        ),
+        f"{GUARDS}._empty_strided_cuda": lambda size, stride, dtype: torch.empty_strided(
+            size, stride, dtype=dtype, device="cuda:0"
+        ),
+    }
+
+
+def install(target: str) -> list[Any]:
+    """For the rest of this process: a GPU of this target, on which nothing happens. Returns the list of kernels to come.
+
+    Raises Unavailable, naming it, where this PyTorch or Triton has no such private part.
+    """
+    try:
+        importlib.import_module("triton")
+    except ImportError:
+        raise Unavailable(f"--target {target} needs Triton: pip install triton") from None
+    gpu, kernels = SimpleNamespace(**COMMON, **GPUS[target.partition(":")[2]]), list[Any]()
+    new = replacements(gpu, kernels)
+    owners = {name: owner(name) for name in new}
+    config = importlib.import_module("torch._inductor.config")
+    for name in CONFIG:
+        if not hasattr(config, name):
+            raise _gone(f"torch._inductor.config.{name}")
+    for name, value in new.items():
+        setattr(owners[name], name.rpartition(".")[2], value)
+    for name, value in CONFIG.items():
+        setattr(config, name, value)
+    torch._C._cuda_getCurrentRawStream = lambda device: 0  # a CPU build has none
+    for cached in ("torch.utils._triton.has_triton", "torch.utils._triton.triton_backend"):
+        getattr(owner(cached), cached.rpartition(".")[2]).cache_clear()
+    return kernels
+
+
+def properties(target: str) -> dict[str, Any]:
+    """Of the GPU that a target stands for."""
+    return COMMON | GPUS[target.partition(":")[2]]
+
+
+def moved(module: torch.nn.Module) -> torch.nn.Module:
+    """The module with fake parameters and buffers on the GPU; from here on all tensors of this process are fake."""
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    mode.__enter__()  # for good: the child does nothing else
+    made: dict[int, Any] = {}
+
+    def fake(tensor: torch.Tensor | None) -> torch.Tensor | None:
+        if tensor is None:
+            return None
+        if id(tensor) not in made:
+            empty = on_device(tensor.shape, tensor.stride(), tensor.dtype)
+            is_parameter = isinstance(tensor, torch.nn.Parameter)
+            made[id(tensor)] = torch.nn.Parameter(empty, requires_grad=tensor.requires_grad) if is_parameter else empty
+        return made[id(tensor)]
+
+    for part in module.modules():  # not Module.to, which would copy data
+        for held in (part._parameters, part._buffers):
+            held.update({name: fake(tensor) for name, tensor in held.items()})  # type: ignore[arg-type]
+    return module
+
+
+def on_device(shape: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """A fake tensor on the GPU."""
+    return torch.empty_strided(shape, stride, dtype=dtype, device="cuda:0")
+
+
+def owner(name: str) -> Any:
+    """What the last part of a dotted name is an attribute of; it must have one."""
+    path, _, attribute = name.rpartition(".")
+    first, *parts = path.split(".")
+    found, walked = importlib.import_module(first), first
+    for part in parts:
+        walked += f".{part}"
+        try:  # an object may have the name of a module that it hides
+            found = getattr(found, part) if hasattr(found, part) else importlib.import_module(walked)
+        except ImportError:
+            raise _gone(name) from None
+    if not hasattr(found, attribute):
+        raise _gone(name)
+    return found
+
+
+def _gone(name: str) -> Unavailable:
+    return Unavailable(
+        f"torch {torch.__version__} has no {name}, which compiling without a GPU replaces (known: torch {KNOWN}): "
+        f"pip install 'torch==2.13.0', or mend compilers/_gpuless.py"
+    )

@@ -1,0 +1,68 @@
+"""Inductor's Triton code on a CPU, by Triton's interpreter: its numerics without a GPU. Far too slow for anything but checking.
+
+Inductor is told to write Triton for the CPU; what would look for a driver is answered, and the device's mathematics library
+(which the interpreter answers with None) is numpy's. The same private parts as in compilers/_gpuless.py are guarded here.
+"""
+
+import importlib
+import math
+from typing import Any
+
+import numpy as np
+
+from compilers._gpuless import owner
+from harness import Unavailable
+
+NAMES = (
+    "torch._dynamo.device_interface.CpuInterface.raise_if_triton_unavailable",
+    "torch.utils._triton.triton_hash_with_backend",
+    "torch._inductor.runtime.triton_helpers.libdevice",
+    "torch._inductor.config.cpu_backend",
+)
+LIBDEVICE: dict[str, Any] = {
+    "erf": np.vectorize(math.erf, otypes=[np.float64]),
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "pow": np.power,
+    "nearbyint": np.rint,
+    "rint": np.rint,
+    "round": np.round,
+    "abs": np.abs,
+    "fmod": np.fmod,
+    **{name: getattr(np, name) for name in ("exp", "exp2", "expm1", "tanh", "sqrt", "log", "log1p", "log2", "log10")},
+    **{name: getattr(np, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "floor", "ceil", "trunc", "isnan", "isinf")},
+}
+
+
+class Libdevice:
+    """triton.language.extra.cuda.libdevice, function by function in numpy."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in LIBDEVICE:
+            raise NotImplementedError(f"Triton's interpreter has no libdevice.{name}; add it to compilers/_interpreted.py")
+        language = importlib.import_module("triton.language")
+        handle = importlib.import_module("triton.runtime.interpreter").TensorHandle
+
+        def call(*arguments: Any) -> Any:
+            first = arguments[0]
+            found = LIBDEVICE[name](*(a.handle.data if hasattr(a, "handle") else a for a in arguments))
+            if found.dtype == bool:
+                kind = first.type.with_element_ty(language.int1) if first.type.is_block() else language.int1
+                return language.core.tensor(handle(found, language.int1), kind)
+            return language.core.tensor(handle(found.astype(first.handle.data.dtype), first.handle.dtype), first.type)
+
+        return call
+
+
+def install() -> None:
+    """For the rest of this process. Raises Unavailable, naming it, where a private part is gone."""
+    try:
+        importlib.import_module("triton.runtime.interpreter")
+    except ImportError:
+        raise Unavailable("--target interpreter needs Triton: pip install triton") from None
+    interface, utils, helpers, config = (owner(name) for name in NAMES)
+    interface.raise_if_triton_unavailable = staticmethod(lambda device=None: None)
+    utils.triton_hash_with_backend = lambda: "interpreter"
+    helpers.libdevice = Libdevice()
+    config.cpu_backend = "triton"
+    config.compile_threads = 1
+    config.fx_graph_cache = False

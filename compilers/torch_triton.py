@@ -1,0 +1,76 @@
+"""torch.compile with Triton kernels of our own in the graph (compilers/kernels), around them whatever Inductor makes.
+
+Dynamo captures as for torch_inductor; the graph is rewritten before AOTAutograd sees it. Triton runs on GPUs: on a CPU there is
+`--target cuda:sm_90`, which compiles only, and `--target interpreter`, which checks.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any, final
+
+from compilers import _target  # isort: skip  # before torch
+import torch
+
+from compilers import _torch_private as private
+from compilers._inductor import InductorStack
+from compilers._torch import TorchProgram
+from harness import Diagnostics, Model, Setup, Step, Unavailable, Unsupported, Weights
+from harness.lowered import Kernel
+
+FRAMEWORK = "torch"
+DEFAULT = False
+DISK_CACHE = True
+DIAGNOSES = True
+TOOLCHAIN = "inductor"
+TARGETS = "cuda interpreter"
+
+
+@final
+class TorchTriton(InductorStack):
+    """Inductor, and kernels that it did not write."""
+
+    notes = (*InductorStack.notes, "matmul and attention measure four configurations each, as part of compiling")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.placed: Counter[str] = Counter()
+
+    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+        if setup.device == "cpu" and not _target.TARGET:
+            raise Unavailable(
+                "Triton's kernels need a GPU: --device cuda; or --target cuda:sm_90 compiles them, --target interpreter checks"
+            )
+        return super().build(model, weights, setup)
+
+    def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
+        return torch.compile(module, backend=self._backend)
+
+    def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
+        return self._with_kernels(super().diagnose(program, step, batch))
+
+    def lowered(self, program: TorchProgram, target: str) -> tuple[tuple[Kernel, ...], Diagnostics, tuple[str, ...]]:
+        if not self.placed:
+            raise Unsupported("no operation of this model is one that a kernel of ours replaces: it is torch_inductor's cell")
+        kernels, found, gaps = super().lowered(program, target)
+        return kernels, self._with_kernels(found), gaps
+
+    def account(self, program: TorchProgram) -> Diagnostics:
+        if not self.placed:
+            raise Unsupported("no operation of this model is one that a kernel of ours replaces: it is torch_inductor's cell")
+        return super().account(program)
+
+    def _backend(self, graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
+        from compilers.kernels.rewrite import rewrite  # not before Triton has been told whether to interpret
+
+        self.placed += rewrite(graph)
+        return private.inductor(graph, inputs)
+
+    def _with_kernels(self, found: Diagnostics) -> Diagnostics:
+        """How often each kernel of ours was put in, and what the autotuner chose for it."""
+        if found.compiled is None:
+            return found
+        figures = {f"placed_{name}": float(count) for name, count in sorted(self.placed.items())}
+        return replace(found, compiled=replace(found.compiled, figures=found.compiled.figures | figures))
+
+
+STACK = TorchTriton()

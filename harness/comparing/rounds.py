@@ -1,0 +1,52 @@
+"""Pairs, round by round: the two children of a pair took turns, so each round is a comparison of its own, moments apart.
+
+A pair's ratio is the median over its rounds of one side's 10th percentile to the other's. What is slow for longer than a round
+falls on both sides of it, and a bad round is one of twenty; the 10th percentile of all of a side's samples is at the mercy of
+one good moment that only that side had (docs/lab-notebook.md, 2026-11-23).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+
+from harness.comparing import figures
+from harness.comparing.figures import TYPICAL, Figures
+from harness.measurement import Measurement
+from harness.summary import tenth_percentile
+from harness.trial import Trial
+from harness.turns import ROUNDS
+
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"step": tenth_percentile, TYPICAL: median}
+
+
+def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[Figures], list[Figures]]:
+    """Both arms' figures. Where children alternated, the candidate's step times are the baseline's times the pairs' ratios."""
+    before, after = figures.of_trials(baseline), figures.of_trials(candidate)
+    return before, [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]
+
+
+def _paired(made: Figures, other: list[Figures], baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Figures:
+    sides = [[t.measurement for t in trials if t.cell == made.cell and t.measurement] for trials in (baseline, candidate)]
+    pairs = list(zip(sides[0], sides[1], strict=False))
+    if not other or "step" not in made.values or "step" not in other[0].values or len(sides[0]) != len(sides[1]):
+        return made
+    if not all(m.alternated for pair in pairs for m in pair):
+        return made
+    steps = {
+        name: [value * math.exp(_ratio(*pair, statistic)) for value, pair in zip(other[0].values[name], pairs, strict=True)]
+        for name, statistic in STATISTICS.items()
+    }
+    return replace(made, values=made.values | steps)
+
+
+def _ratio(before: Measurement, after: Measurement, statistic: Callable[[Sequence[float]], float]) -> float:
+    """Median over the rounds of the logarithm of candidate to baseline."""
+    rounds = zip(_rounds(before.step_s), _rounds(after.step_s), strict=False)
+    return median(math.log(statistic(y) / statistic(x)) for x, y in rounds)
+
+
+def _rounds(samples: Sequence[float]) -> list[Sequence[float]]:
+    """The samples as the rounds had them; fewer rounds where there are fewer samples."""
+    of = min(ROUNDS, len(samples))
+    return [samples[len(samples) * n // of : len(samples) * (n + 1) // of] for n in range(of)]

@@ -1,0 +1,68 @@
+"""In the child: one cell compiled for a target, and not timed. Interpreted steps are checked, others compute nothing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import clock, measure, procfs
+from harness.caches import Private
+from harness.diagnostics import Diagnostics, merged
+from harness.discover import load
+from harness.errors import Unsupported
+from harness.lowered import INTERPRETER, Lowering
+from harness.request import Request
+from harness.stack import Stack
+from harness.trial import Failure, Phase, Status
+
+
+def lowering(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
+    """{"lowering": Lowering, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
+    import_start = time.perf_counter()
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    import_s = time.perf_counter() - import_start
+    private.artifacts.mkdir()
+    stack.watch(private.artifacts)
+    enter(Phase.BUILD)
+    build_start = time.perf_counter()
+    model, _, program, batches = measure.build(request, stack, request.settings.dtype)
+    build_s = time.perf_counter() - build_start
+    enter(Phase.COMPILE)
+    cpu_start = procfs.cpu_s_with_children()
+    try:
+        step, output, first_call_ns = clock.first_call(
+            lambda: stack.compile(program), batches[0], stack.synchronize, clock.monotonic
+        )
+    except Exception as error:  # the stack says whether that is a refusal; else it is raised again
+        refusal = stack.refusal(error)
+        if not isinstance(refusal, Unsupported):
+            raise refusal from error
+        found = Diagnostics(graphs=0, captured_share=0.0, breaks=merged(stack.refused(program, error)))
+        said = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=str(refusal))
+        return {"diagnostics": found, "failure": said}
+    first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
+    once, phases = stack.compilations(program), stack.phases(program)
+    parity = None
+    if request.settings.target == INTERPRETER:
+        enter(Phase.PARITY)
+        outputs = {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
+        parity = measure.checked(request, model, {0: ("interpreted", outputs)})
+    else:
+        stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
+    recompiles = stack.compilations(program) - once
+    enter(Phase.DIAGNOSE)
+    kernels, found, gaps = stack.lowered(program, request.settings.target)
+    made = Lowering(
+        target=request.settings.target,
+        import_s=import_s,
+        build_s=build_s,
+        first_call_s=first_call_ns / 1e9,
+        first_call_cpu_s=first_call_cpu_s,
+        kernels=kernels,
+        parity=parity,
+        gaps=gaps,
+    )
+    return {"lowering": made, "diagnostics": replace(found, recompiles=recompiles, phases=phases)}

@@ -1,0 +1,72 @@
+"""Which cells an experiment asks about, by the fixtures and markers that it names."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import discover
+from harness.cell import Mode
+from harness.discover import Source
+from harness.plan import Plan
+from harness.pytest_fixtures import CELL_FIXTURES
+from harness.trial import Start
+
+Rows = list[tuple[str, ...]]
+
+
+def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -> tuple[tuple[str, ...], Rows]:
+    """(names of parameters, their values for each cell)."""
+    named = metafunc.fixturenames
+    rows: Rows = []
+    every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
+    if bool(plan.settings.target) != ("lowered" in named):
+        pass  # nothing is timed for a target, nothing compiled for one without it
+    elif "shape_series" in named:
+        marker = metafunc.definition.get_closest_marker("cells")
+        assert marker is not None, "an experiment that asks for shape_series says of which cells"
+        rows += shaped_cells(option, plan, **marker.kwargs)
+    elif single := metafunc.definition.get_closest_marker("kernels"):
+        rows += kernel_cells(option, plan, **single.kwargs)
+    elif "diagnosis" in named:
+        stacks = [s for s in plan.stacks if s.diagnoses]
+        rows += [(m.name, s.name, str(mode)) for mode in plan.modes for m in plan.gallery for s in stacks]
+    elif "start" in named:
+        starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
+        return (*CELL_FIXTURES, "start"), [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
+    else:
+        rows += [(model, stack.name, mode) for model, stack, mode in every]
+    return CELL_FIXTURES, rows
+
+
+PROBES = ("copy",)  # measured beside the kernels, and none of ours
+
+
+def kernels(plan: Plan, option: Callable[[str], Any]) -> list[str]:
+    """Names of the kernels whose operations --models leaves in."""
+    chosen = plan.all_models if option("models") is None else plan.models
+    names = [m.name.removeprefix("kernel_") for m in chosen if m.is_kernel]
+    return [name for name in names if name not in PROBES and not plan.settings.target]
+
+
+def shape_models(option: Callable[[str], Any], plan: Plan, models: str) -> list[Source]:
+    """Those of --shape-models, or of the selected ones those named in `models`. UsageError for an unknown name."""
+    if option("shape_models"):
+        return discover.models(map(Path, option("models_from"))).pick(option("shape_models"))
+    return [model for model in plan.models if model.name in models.split(",")]
+
+
+def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str) -> list[tuple[str, str, str]]:
+    """Cells that a series of shapes goes through: of `models` those selected, `stacks` unless --stacks names others."""
+    chosen = discover.stacks(map(Path, option("compilers_from"))).pick(option("stacks") or stacks)
+    return [(m.name, s.name, str(mode)) for mode in plan.modes for m in shape_models(option, plan, models) for s in chosen]
+
+
+def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[tuple[str, str, str]]:
+    """Single operations × `stacks`, as far as --models and --stacks leave them in; inference only."""
+    room = discover.stacks(map(Path, option("compilers_from")))
+    wanted = {s.name for s in room.pick(option("stacks") or stacks)}
+    models = [m for m in (plan.all_models if option("models") is None else plan.models) if m.is_kernel]
+    rows = [(m.name, s.name, str(Mode.INFERENCE)) for m in models for s in room.pick(stacks) if s.name in wanted]
+    return rows if Mode.INFERENCE in plan.modes else []

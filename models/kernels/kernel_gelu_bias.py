@@ -1,0 +1,37 @@
+"""GELU of a sum with a bias, in the tanh form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness import Draw, Sizes
+from models.kernels._shared import Operation, module
+
+
+@dataclass(frozen=True)
+class GeluBias(Operation):
+    """`batch_size` rows of `width`."""
+
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.batch_size * self.width
+
+    def flops(self) -> int:
+        return 10 * self.elements
+
+    def moved(self, itemsize: int) -> int:
+        return itemsize * (2 * self.elements + self.width)
+
+    def inputs(self, draw: Draw) -> tuple[Any, ...]:
+        return draw.normal(self.batch_size, self.width), draw.normal(self.width, scale=0.1)
+
+    def torch(self) -> Any:
+        from torch.nn.functional import gelu
+
+        return module(lambda x, bias: gelu(x + bias, approximate="tanh"))
+
+
+MODEL = Sizes(small=GeluBias(batch_size=64, width=1024), full=GeluBias(batch_size=8192, width=4096))

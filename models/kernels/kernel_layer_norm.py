@@ -1,0 +1,38 @@
+"""Layer norm over rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness import Draw, Sizes
+from models.kernels._shared import Operation, module
+
+
+@dataclass(frozen=True)
+class LayerNorm(Operation):
+    """`batch_size` rows of `width`."""
+
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.batch_size * self.width
+
+    def flops(self) -> int:
+        return 8 * self.elements
+
+    def moved(self, itemsize: int) -> int:
+        return 2 * itemsize * (self.elements + self.width)
+
+    def inputs(self, draw: Draw) -> tuple[Any, ...]:
+        scale, shift = draw.uniform(0.8, 1.2, self.width), draw.normal(self.width, scale=0.1)
+        return draw.normal(self.batch_size, self.width, mean=0.5), scale, shift
+
+    def torch(self) -> Any:
+        from torch.nn.functional import layer_norm
+
+        return module(lambda x, weight, bias: layer_norm(x, (self.width,), weight, bias))
+
+
+MODEL = Sizes(small=LayerNorm(batch_size=64, width=768), full=LayerNorm(batch_size=8192, width=4096))

@@ -1,0 +1,37 @@
+"""RMS norm over rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness import Draw, Sizes
+from models.kernels._shared import Operation, module
+
+
+@dataclass(frozen=True)
+class RmsNorm(Operation):
+    """`batch_size` rows of `width`."""
+
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.batch_size * self.width
+
+    def flops(self) -> int:
+        return 4 * self.elements
+
+    def moved(self, itemsize: int) -> int:
+        return itemsize * (2 * self.elements + self.width)
+
+    def inputs(self, draw: Draw) -> tuple[Any, ...]:
+        return draw.normal(self.batch_size, self.width), draw.uniform(0.8, 1.2, self.width)
+
+    def torch(self) -> Any:
+        from torch.nn.functional import rms_norm
+
+        return module(lambda x, weight: rms_norm(x, (self.width,), weight, 1e-6))
+
+
+MODEL = Sizes(small=RmsNorm(batch_size=64, width=768), full=RmsNorm(batch_size=8192, width=4096))

@@ -1,0 +1,37 @@
+"""Softmax over rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness import Draw, Sizes
+from models.kernels._shared import Operation, module
+
+
+@dataclass(frozen=True)
+class Softmax(Operation):
+    """`batch_size` rows of `width`."""
+
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.batch_size * self.width
+
+    def flops(self) -> int:
+        return 5 * self.elements
+
+    def moved(self, itemsize: int) -> int:
+        return 2 * itemsize * self.elements
+
+    def inputs(self, draw: Draw) -> tuple[Any, ...]:
+        return (draw.normal(self.batch_size, self.width, scale=3.0),)
+
+    def torch(self) -> Any:
+        import torch
+
+        return module(lambda x: torch.softmax(x, -1))
+
+
+MODEL = Sizes(small=Softmax(batch_size=64, width=1000), full=Softmax(batch_size=8192, width=4096))

@@ -1,0 +1,264 @@
+"""Compiling for a GPU that is not here, and Triton by its interpreter: does it do what it says, twice alike, and own up?"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+from harness import discover, options
+from harness.cell import Mode
+from harness.comparing.figures import of_result
+from harness.discover import ROOT
+from harness.errors import UsageError
+from harness.expected_code import ExpectedCode
+from harness.lowered import TARGETS, Kernel, Lowering
+from harness.matrix import Matrix
+from harness.measurement import Check, Parity
+from harness.plan import Plan
+from harness.session import Session
+from harness.store import Store
+from harness.summary import CellResult, by_cell
+from harness.trial import Environment, Status
+from tests.builders import trial
+from tests.conftest import settings
+
+there = find_spec("torch") and find_spec("triton") and which("g++")
+needs_triton = [pytest.mark.torch, pytest.mark.skipif(not there, reason="needs torch, triton and a C++ compiler")]
+
+EACH_NAME = """
+import importlib, torch, torch._dynamo, torch._inductor.compile_fx
+from compilers import _gpuless as subject
+from harness import Unavailable
+from types import SimpleNamespace
+
+names = list(subject.replacements(SimpleNamespace(**subject.GPUS["sm_90"]), []))
+names += [f"torch._inductor.config.{name}" for name in subject.CONFIG] + list(NAMES)
+silent = []
+for name in names:
+    owner, attribute = subject.owner(name), name.rpartition(".")[2]
+    held = [o for o in (owner.__mro__ if isinstance(owner, type) else [owner]) if attribute in vars(o)] or [owner]
+    kept = [(o, vars(o).get(attribute)) for o in held]
+    if isinstance(owner, type(torch._inductor.config)) and attribute in getattr(owner, "_config", {}):
+        entry = owner._config.pop(attribute)
+        restore = lambda: owner._config.__setitem__(attribute, entry)
+    else:
+        for o, _ in kept:
+            delattr(o, attribute)
+        restore = lambda: [setattr(o, attribute, value) for o, value in kept]
+    try:
+        INSTALL
+        silent.append(name)
+    except Unavailable as error:
+        if name not in str(error) or torch.__version__ not in str(error) or chr(10) in str(error):
+            silent.append(f"{name}: {error}")
+    finally:
+        restore()
+print(len(names), silent)
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CellResult]:
+    home = Store(Path(tmp_path_factory.mktemp("targets")))
+
+    def one(model: str, stack: str, target: str, batch_size: int | None = None, dtype: str = "float32") -> CellResult:
+        models, stacks = discover.models(), discover.stacks()
+        asked = replace(settings(timeout_s=240.0), target=target, batch_size=batch_size, dtype=dtype)
+        plan = Plan(
+            settings=asked, models=[models[model]], stacks=[stacks[stack]], modes=[Mode.INFERENCE], all_stacks=list(stacks)
+        )
+        session = Session(plan, home, say=lambda line: None)
+        session.run()
+        (result,) = by_cell(session.trials).values()
+        return result
+
+    return one
+
+
+def lowered(kernels: tuple[Kernel, ...] = (), parity: Parity | None = None, target: str = "cuda:sm_90") -> CellResult:
+    made = Lowering(
+        target=target, import_s=1.0, build_s=1.0, first_call_s=2.0, first_call_cpu_s=2.0, kernels=kernels, parity=parity
+    )
+    (result,) = by_cell([trial(None, lowering=made, settings=replace(trial(None).settings, target=target))]).values()
+    return result
+
+
+def kernel(**changes: object) -> Kernel:
+    base = Kernel(name="k", configurations=2, warps=4, registers=32, spill_bytes=0, shared_bytes=0, code_bytes=1000)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_compiled_is_a_status_of_its_own() -> None:
+    result = lowered((kernel(), kernel(registers=64, spill_bytes=8)))
+    assert result.status is Status.COMPILED
+    assert "compiled (not run)" in Matrix({result.cell: result}).terminal(128)
+    assert "64 reg, 8 B spilt" in Matrix({result.cell: result}).terminal(128)
+    found = of_result(result)
+    assert (found.values, found.counts["registers"], found.counts["spill_bytes"]) == ({}, 64, 8)
+
+
+@pytest.mark.parametrize(
+    ("parity", "status"),
+    [
+        (None, Status.ERROR),
+        (Parity(tolerance=1e-5, checks=()), Status.ERROR),
+        (Parity(tolerance=1e-5, checks=(Check(batch=0, when="interpreted", error=1e-3),)), Status.WRONG),
+        (Parity(tolerance=1e-5, checks=(Check(batch=0, when="interpreted", error=1e-7),)), Status.COMPILED),
+    ],
+)
+def test_interpreted_output_is_checked(parity: Parity | None, status: Status) -> None:
+    assert lowered(parity=parity, target="interpreter").status is status
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"target": "cuda:sm_75"}, "there is no target cuda:sm_75; there are: cuda:sm_80"),
+        ({"target": "cuda:sm_90", "device": "cuda"}, "compiles without the device"),
+        ({"dtype": "int8"}, "there is no dtype int8; there are: float32"),
+        ({"target": "interpreter", "dtype": "bfloat16"}, "checks float32 only"),
+    ],
+)
+def test_bad_options(changed: dict[str, str], says: str) -> None:
+    given = {k[2:].replace("-", "_"): v.get("default", []) for k, v in (options.MATRIX | options.RUN).items()}
+    given |= {"models": None, "stacks": None, "batch_size": None, "threads": None, "keep_artifacts": None, "target": None}
+    given |= {"no_diagnosis": False, "shape_models": None, **changed}
+    with pytest.raises(UsageError, match=says):
+        options.plan(lambda name: given[name])
+
+
+def test_a_stack_without_targets_says_so(compiled: Callable[..., CellResult]) -> None:
+    result = compiled("mlp", "torch_eager", "cuda:sm_90")
+    assert result.status is Status.UNSUPPORTED
+    assert "torch_eager does not compile for cuda:sm_90" in result.reason
+
+
+class TestExpectedCode:
+    VERSIONS = Environment(
+        python="3.11",
+        platform="x",
+        cpu="y",
+        cores=2,
+        memory_bytes=1,
+        device="cpu",
+        versions={"torch": "2.13.0+cpu", "triton": "3.7.1"},
+    )
+
+    def result(self, **changes: object) -> CellResult:
+        from harness.diagnostics import Compiled, Diagnostics
+
+        found = lowered((kernel(**changes),))
+        diagnostics = Diagnostics(graphs=1, compiled=Compiled(kernels=1, library_calls=2))
+        told = replace(found.trials[0], environment=self.VERSIONS, diagnostics=diagnostics)
+        (result,) = by_cell([told]).values()
+        return result
+
+    def test_accepted_then_gated(self, tmp_path: Path) -> None:
+        path = tmp_path / "compiled.toml"
+        path.write_text("# a comment that stays\n")
+        assert "has no toy" in ExpectedCode(path).check(self.result()) or "speaks of" in ExpectedCode(path).check(self.result())
+        assert ExpectedCode(path, accept=True).check(self.result()) == ""
+        assert path.read_text().startswith("# a comment that stays")
+        assert ExpectedCode(path).check(self.result()) == ""
+        for better_or_worse in ({"registers": 33}, {"registers": 31}, {"spill_bytes": 4}, {"configurations": 1}):
+            with pytest.raises(AssertionError, match=r"(?s)compiles to other code: .*--accept-code"):
+                ExpectedCode(path).check(self.result(**better_or_worse))
+
+    def test_other_compilers_may_decide_otherwise(self, tmp_path: Path) -> None:
+        path = tmp_path / "compiled.toml"
+        ExpectedCode(path, accept=True).check(self.result())
+        path.write_text(path.read_text().replace("3.7.1", "3.6.0"))
+        assert "speaks of torch 2.13.0, triton 3.6.0, here are" in ExpectedCode(path).check(self.result(registers=99))
+
+    def test_broken_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "compiled.toml"
+        path.write_text("[[code]]\nnonsense = 1\n")
+        with pytest.raises(UsageError, match=r"compiled\.toml"):
+            ExpectedCode(path)
+
+
+@pytest.mark.parametrize(
+    ("install", "names"),
+    [
+        pytest.param('subject.install("cuda:sm_90")', "()", marks=needs_triton, id="gpuless"),
+        pytest.param("interpreted.install()", "interpreted.NAMES", marks=needs_triton, id="interpreted"),
+    ],
+)
+def test_each_private_name_is_missed_in_one_line(install: str, names: str) -> None:
+    script = EACH_NAME.replace("INSTALL", install).replace("NAMES", names)
+    if names != "()":
+        script = "from compilers import _interpreted as interpreted\n" + script.replace(
+            'list(subject.replacements(SimpleNamespace(**subject.GPUS["sm_90"]), []))', "[]"
+        ).replace('names += [f"torch._inductor.config.{name}" for name in subject.CONFIG] + ', "names += ")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    count, _, silent = done.stdout.strip().partition(" ")
+    assert silent == "[]"
+    assert int(count) >= 4
+
+
+@pytest.mark.parametrize("target", [pytest.param(t, marks=needs_triton) for t in TARGETS if t.startswith("cuda")])
+def test_compiles_alike_twice(compiled: Callable[..., CellResult], target: str) -> None:
+    first, second = compiled("mlp", "torch_inductor", target), compiled("mlp", "torch_inductor", target)
+    assert first.status is Status.COMPILED, first.reason
+    assert first.lowering is not None
+    assert second.lowering is not None
+    assert first.lowering.kernels == second.lowering.kernels
+    assert first.lowering.registers > 0
+    assert all(k.occupancy is not None and 0 < k.occupancy <= 1 for k in first.lowering.kernels)
+    assert first.diagnostics is not None
+    assert first.diagnostics.compiled is not None
+    assert first.diagnostics.compiled.library_calls == 5  # mlp's products, which Inductor leaves to the library
+    assert first.diagnostics.phases
+
+
+@pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("float16", "bfloat16")])
+def test_kernels_of_ours_compile(compiled: Callable[..., CellResult], dtype: str) -> None:
+    result = compiled("gpt_decoder", "torch_triton", "cuda:sm_80", dtype=dtype)
+    assert result.status is Status.COMPILED, result.reason
+    assert result.lowering is not None
+    names = {k.name for k in result.lowering.kernels}
+    assert {"norm_forward", "gelu_forward", "attention_forward"} <= names
+    assert result.diagnostics is not None
+    assert result.diagnostics.compiled is not None
+    figures = result.diagnostics.compiled.figures
+    assert (figures["placed_layer_norm"], figures["placed_gelu_bias"], figures["placed_attention"]) == (5, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "stack"),
+    [
+        pytest.param("mlp", "torch_inductor", marks=needs_triton),
+        pytest.param("gpt_decoder", "torch_triton", marks=needs_triton),
+        pytest.param("bert_encoder", "torch_triton", marks=needs_triton),
+        pytest.param("dlrm", "torch_triton", marks=needs_triton),
+    ],
+)
+def test_interpreted_models_are_right(compiled: Callable[..., CellResult], model: str, stack: str) -> None:
+    result = compiled(model, stack, "interpreter", batch_size=1)
+    assert result.status is Status.COMPILED, result.reason
+    assert result.lowering is not None
+    assert result.lowering.parity is not None
+    assert result.lowering.parity.error < 1e-5
+
+
+@pytest.mark.parametrize("name", [pytest.param("softmax", marks=needs_triton)])
+def test_a_wrong_kernel_is_found(name: str) -> None:
+    """Plant a fault, see it named with the sizes."""
+    script = (
+        "import compilers.kernels.numerics as n, dataclasses\n"
+        f"case = n.CASES['{name}']\n"
+        "n.CASES['planted'] = dataclasses.replace(case, ours=lambda x: case.ours(x) * (1 + (x.shape[-1] % 7 == 3)))\n"
+        "print(n.checked('planted', 60)['wrong'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True,
+        env={**__import__("os").environ, "TRITON_INTERPRET": "1"},
+    )  # fmt: skip
+    assert "output is off by" in done.stdout
+    assert "'width': 3" in done.stdout  # hypothesis made it small
