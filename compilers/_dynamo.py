@@ -18,6 +18,9 @@ CODE = re.compile(r"/gb/gb(\d+)\.html")
 HINT = re.compile(r"^ *Hint: (.*)$", re.MULTILINE)
 SKIPPED = ("falling back to eager", "will skip tracing the frame")
 TRIGGER = re.compile(r"^(?:\d+/\d+: )?(?P<guard>[^\n#]*)")
+OPTIMIZER = (
+    "/torch/optim/"  # whose step breaks the graph before itself, on purpose (PyTorch issue 104053): no break of the user's
+)
 GENERIC = "Please report an issue to PyTorch"  # a hint that helps nobody who reads it here
 
 
@@ -40,7 +43,8 @@ class Trace(logging.Handler):
 
     def breaks(self) -> tuple[GraphBreak, ...]:
         """Every break and skipped frame."""
-        return merged(graph_break(text) for _, text in self.payloads("dynamo_graph_break_reason"))
+        found = (graph_break(text) for _, text in self.payloads("dynamo_graph_break_reason"))
+        return merged(b for b in found if OPTIMIZER not in b.where)
 
     def recompiles(self) -> tuple[Recompile, ...]:
         """What guards failed, and where the code is that was compiled again."""

@@ -47,13 +47,15 @@ GPUS: dict[str, dict[str, Any]] = {
 GAPS = (
     "no configuration is chosen by measuring: the first of each kernel's is shown",
     "scaled_dot_product_attention is decomposed: no fused attention of the library",
+    "nn.LSTM and its like are taken apart, where by default Dynamo leaves them to cuDNN",
     "no padding of matrix products, no folding of constants on the device, no TMA",
 )
 CONFIG = {
-    "compile_threads": 1,  # workers of the pool would not be told
-    "shape_padding": False,  # measures on the device
-    "joint_graph_constant_folding": False,  # computes on the device
-    "use_static_triton_launcher": False,  # throws PTX and cubin away
+    "torch._inductor.config.compile_threads": 1,  # workers of the pool would not be told
+    "torch._inductor.config.shape_padding": False,  # measures on the device
+    "torch._inductor.config.joint_graph_constant_folding": False,  # computes on the device
+    "torch._inductor.config.use_static_triton_launcher": False,  # throws PTX and cubin away
+    "torch._dynamo.config.allow_rnn": True,  # cuDNN, which would run it, is not there
 }
 INTERFACE = "torch._dynamo.device_interface.CudaInterface"
 AUTOTUNER = "torch._inductor.runtime.triton_heuristics.CachingAutotuner"
@@ -122,6 +124,7 @@ def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
         **{f"{INTERFACE}.{name}": staticmethod(answer) for name, answer in answers.items()},
         "torch.cuda.get_device_capability": lambda device=None: capability,
         "torch.cuda._DeviceGuard": NoDevice,
+        "torch.backends.cudnn.is_acceptable": lambda tensor: False,
         f"{INTERFACE}.is_available": staticmethod(lambda: True),
         f"{INTERFACE}.get_raw_stream": staticmethod(lambda device: 0),
         f"{INTERFACE}.exchange_device": staticmethod(lambda device: 0),
@@ -153,15 +156,10 @@ def install(target: str) -> list[Any]:
         raise Unavailable(f"--target {target} needs Triton: pip install triton") from None
     gpu, kernels = SimpleNamespace(**COMMON, **GPUS[target.partition(":")[2]]), list[Any]()
     new = replacements(gpu, kernels)
+    new |= CONFIG
     owners = {name: owner(name) for name in new}
-    config = importlib.import_module("torch._inductor.config")
-    for name in CONFIG:
-        if not hasattr(config, name):
-            raise _gone(f"torch._inductor.config.{name}")
     for name, value in new.items():
         setattr(owners[name], name.rpartition(".")[2], value)
-    for name, value in CONFIG.items():
-        setattr(config, name, value)
     torch._C._cuda_getCurrentRawStream = lambda device: 0  # a CPU build has none
     for cached in ("torch.utils._triton.has_triton", "torch.utils._triton.triton_backend"):
         getattr(owner(cached), cached.rpartition(".")[2]).cache_clear()

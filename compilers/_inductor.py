@@ -16,6 +16,7 @@ import torch._inductor.compile_fx
 
 from compilers import _cubin, _gpuless, _interpreted, _target
 from compilers import _torch_private as private
+from compilers._dispatched import dispatched
 from compilers._dynamo import CODE, HINT, Trace, users_place
 from compilers._torch import TorchProgram, TorchStack
 from harness import (
@@ -32,6 +33,7 @@ from harness import (
     Weights,
     is_users,
     merged,
+    raised_at,
     where,
 )
 from harness.lowered import Kernel
@@ -53,10 +55,6 @@ ARTIFACTS = {
     "aot_inference_graph": ("aten.py", "ATen graph after AOTAutograd"),
     "inductor_output_code": ("code.py", "generated kernels, and the wrapper that calls them and the library"),
 }
-
-
-# what the compiled code does for itself, and not for the program
-OWN = ("Pregraph bytecode", "AOTDispatcher Runtime Wrapper Prologue", "TorchDynamo Cache Lookup")
 
 
 class InductorStack(TorchStack):
@@ -139,7 +137,12 @@ class InductorStack(TorchStack):
     def refusal(self, error: Exception) -> Exception:
         if isinstance(error, private.capture_errors()):
             return Unsupported(f"Dynamo stops at {users_place(str(error))}: {_first_line(error)}")
+        if self._without_data(error):
+            return Unsupported(f"{raised_at(error)} reads a value, and tensors on a GPU that is not there have none")
         return error
+
+    def _without_data(self, error: Exception) -> bool:
+        return _target.GPULESS and type(error).__name__ == "DataDependentOutputException"
 
     def refused(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
         code = CODE.search(str(error))
@@ -147,7 +150,7 @@ class InductorStack(TorchStack):
             GraphBreak(
                 kind=Kind.TRACE_ERROR,
                 reason=_first_line(error),
-                where=users_place(str(error)),
+                where=(self._without_data(error) and raised_at(error)) or users_place(str(error)),
                 code=f"GB{code[1]}" if code else type(error).__name__,
                 hint=next(iter(HINT.findall(str(error))), ""),
             ),
@@ -163,6 +166,7 @@ class InductorStack(TorchStack):
         return self._found(self._captured_share(program, step, batch))
 
     def lowered(self, program: TorchProgram, target: str) -> tuple[tuple[Kernel, ...], Diagnostics, tuple[str, ...]]:
+        self.account(program)  # raises where nothing was captured
         found = self._found(None)
         if not _target.GPULESS:
             return (), found, ()
@@ -218,8 +222,8 @@ class InductorStack(TorchStack):
 
     def _captured_share(self, program: TorchProgram, step: Step, batch: Any) -> float:
         """Operations that Python still dispatches one by one, against those that it dispatches without a compiler."""
-        alone, _ = _dispatched(lambda: self.bare(program)(batch))
-        left, _ = _dispatched(lambda: step(batch))
+        alone, _ = dispatched(lambda: self.bare(program)(batch))
+        left, _ = dispatched(lambda: step(batch))
         return 1 - min(left, alone) / alone if alone else 1.0
 
     def _keep_code(self) -> None:
@@ -241,21 +245,3 @@ class InductorStack(TorchStack):
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
-
-
-def _dispatched(run: Callable[[], Any]) -> tuple[int, int]:
-    """Outermost ATen operations that ran (outside, inside) compiled graphs, by PyTorch's profiler."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        run()
-
-    def count(event: Any, inside: bool) -> tuple[int, int]:
-        if event.name.startswith("aten::"):
-            return (0, 1) if inside else (1, 0)
-        if event.name in OWN:
-            return (0, 0)
-        inside = inside or event.name.startswith("## Call CompiledFxGraph")
-        parts = [count(child, inside) for child in event.cpu_children]
-        return sum(a for a, _ in parts), sum(b for _, b in parts)
-
-    totals = [count(event, False) for event in profile.events() if event.cpu_parent is None]
-    return sum(a for a, _ in totals), sum(b for _, b in totals)

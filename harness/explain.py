@@ -2,7 +2,7 @@
 
 import linecache
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console, ConsoleRenderable, Group
@@ -15,6 +15,7 @@ from harness.cell import Cell
 from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, with_residual
 from harness.discover import ROOT
 from harness.environment import default_threads
+from harness.lowered import Kernel
 from harness.progress import seconds
 from harness.summary import CellResult
 from harness.trial import Settings, Status
@@ -54,6 +55,7 @@ def command(cell: Cell, settings: Settings, verb: str = "explain") -> str:
         words += ["--batch-size", str(settings.batch_size)]
     if verb == "explain" and settings.threads != default_threads():
         words += ["--threads", str(settings.threads)]
+    words += [word for field in settings.shape for word in ("--shape", field)] if verb == "explain" else []
     if verb == "explain" and settings.target:
         words += ["--target", settings.target]
     if verb == "explain" and settings.dtype != "float32":
@@ -73,7 +75,8 @@ def show(results: Iterable[CellResult], console: Console) -> None:
 
 def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
     trial = result.trials[0]
-    colour = "green" if result.status is Status.OK else "red"
+    fine = result.status in (Status.OK, Status.COMPILED)
+    colour = "green" if fine else "red"
     yield Text.assemble((str(result.cell), "bold"), "  ", (str(result.status), colour), style="")
     if result.status is not Status.OK:
         yield Padding(Text(result.reason.splitlines()[0]), (0, 2))
@@ -83,12 +86,18 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
         if result.status is Status.OK:
             speed += f"; a step {seconds(result.step_s)}"
         yield Padding(Text(speed), (0, 2))
+    made = result.lowering
+    if made is not None:
+        yield Padding(Text(f"first call {seconds(made.first_call_s)}, of which the step did nothing"), (0, 2))
     found = trial.diagnostics
     if found is not None:
-        yield from _record(found, result.measurements[0].first_call_s if result.measurements else None, eager=trial.eager)
+        first = made or (result.measurements[0] if result.measurements else None)
+        yield from _record(found, first.first_call_s if first else None, eager=trial.eager)
+    if made is not None and made.kernels:
+        yield Padding(_kernels(made.kernels), (1, 2, 0, 2))
     if trial.failure is not None and trial.failure.traceback:
         yield Padding(Text(trial.failure.traceback, style="dim"), (1, 2))
-    if result.status is not Status.OK or (found is not None and found.breaks):
+    if not fine or (found is not None and found.breaks):
         yield Padding(Text(f"again: {command(result.cell, trial.settings)}"), (1, 2, 0, 2))
         yield Padding(Text(f"without the harness: {command(result.cell, trial.settings, 'repro')}"), (0, 2))
     yield Text()
@@ -161,6 +170,17 @@ def _phases(phases: Iterable[CompilePhase], first_call_s: float) -> ConsoleRende
         length = 0 if phase.seconds is None or longest <= 0 else round(BAR * phase.seconds / longest)
         value = "–" if phase.seconds is None else f"{seconds(phase.seconds)} {phase.seconds / first_call_s:4.0%}"
         table.add_row(phase.name, Text(value, justify="right"), Text("█" * length, style="cyan"), Text(phase.note, style="dim"))
+    return table
+
+
+def _kernels(kernels: Sequence[Kernel]) -> ConsoleRenderable:
+    """Generated kernels, those with the most registers first."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("kernel", "configurations", "warps", "registers", "bytes spilt", "shared bytes", "occupancy"):
+        table.add_column(name, justify="left" if name == "kernel" else "right", overflow="fold")
+    for k in sorted(kernels, key=lambda k: -k.registers):
+        figures = (k.configurations, k.warps, k.registers, k.spill_bytes, k.shared_bytes)
+        table.add_row(k.name, *map(str, figures), "–" if k.occupancy is None else f"{k.occupancy:.0%}")
     return table
 
 

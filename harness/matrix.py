@@ -69,7 +69,8 @@ class Matrix:
     def _compiled(self, made: Lowering, result: CellResult) -> list[str]:
         """A cell that was compiled for a target."""
         what = result.diagnostics.compiled if result.diagnostics else None
-        kernels = f"{what.kernels} kernels" if what else "? kernels"
+        count = len(made.kernels) or (what.kernels if what else None)
+        kernels = "? kernels" if count is None else f"{count} kernel{'s' * (count != 1)}"
         resources = f"{made.registers} reg, {made.spill_bytes} B spilt" if made.kernels else ""
         parity = f" · {made.parity.error:.0e}" if made.parity else ""
         return [f"{made.first_call_s:.2f} s", kernels, resources, f"{result.break_count or 0}{parity}", str(result.status)]

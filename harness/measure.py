@@ -193,10 +193,15 @@ def _distance(request: Request, stack: Stack[Any], exact: list[Arrays], path: Pa
     path.with_suffix(".json").write_text(json.dumps(max(error for error in found if error is not None)))
 
 
+def fields(words: tuple[str, ...]) -> dict[str, int]:
+    """Settings.shape as a model takes it."""
+    return {name: int(value) for name, _, value in (word.partition("=") for word in words)}
+
+
 def build(request: Request, stack: Stack[Any], precision: str, model: Model | None = None) -> tuple[Model, int, Any, list[Any]]:
     """(model, bytes of its weights, program, batches: those that take turns, then those unseen)."""
     settings = request.settings
-    model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size)
+    model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
     assert model is not None
     weights = Weights(model.weights(Draw(settings.seed)))
     setup = Setup(

@@ -37,6 +37,12 @@ RUN: dict[str, dict[str, Any]] = {
         "help": "small: minutes on 2 cores; full: the published shapes (default: small)",
     },
     "--batch-size": {"type": int, "metavar": "N", "help": "instead of the batch size that belongs to --size"},
+    "--shape": {
+        "action": "append",
+        "default": [],
+        "metavar": "FIELD=N",
+        "help": "another value of a field of the models, such as pixels=32 or tokens=16; may be repeated",
+    },
     "--threads": {"type": int, "metavar": "N", "help": "threads and CPUs of every child alike (default: cores − 1)"},
     "--device": {"default": "cpu", "metavar": "DEVICE", "help": "cpu or cuda (default: cpu)"},
     "--dtype": {
@@ -180,6 +186,7 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         batch_size=None if option("batch_size") is None else _at_least(1, option("batch_size"), "--batch-size"),
         device=option("device"),
         threads=default_threads() if threads is None else _at_least(1, threads, "--threads"),
+        shape=_fields(option("shape")),
         timeout_s=option("timeout_s"),
         dtype=option("dtype"),
         target=target,
@@ -191,6 +198,16 @@ def _settings(option: Callable[[str], Any]) -> Settings:
             for word in (flag, str(value))
         ),
     )
+
+
+def _fields(words: list[str]) -> tuple[str, ...]:
+    for word in words:
+        name, _, value = word.partition("=")
+        if not (name.isidentifier() and value.isascii() and value.isdigit() and int(value)):
+            raise UsageError(f"--shape {word}: write FIELD=N, such as pixels=32, with a whole number above 0")
+        if name == "batch_size":
+            raise UsageError(f"--shape {word}: the batch has an option of its own, --batch-size {value}")
+    return tuple(words)
 
 
 def _folder(path: str | None, flag: str) -> Path | None:

@@ -87,6 +87,7 @@ class Settings:
     target: str = ""  # compile for it only: one of harness.lowered.TARGETS
     timed_s: float = 1.0  # how long the timed steps of a trial go on
     memory_limit_bytes: int | None = None
+    shape: tuple[str, ...] = ()  # other fields of the models than --size has: "pixels=32"
     found_with: tuple[str, ...] = ()  # options that say where models, stacks and interpreters are, for commands to run again
 
 

@@ -14,7 +14,7 @@ import triton.language as tl
 
 from compilers.kernels._operator import DTYPES, WIDEN, launch, operator, tuned
 
-SHAPES = ((64, 32, 4, 2), (64, 64, 4, 3), (128, 64, 4, 3), (128, 64, 8, 3))
+SHAPES = ((32, 32, 4, 2), (64, 32, 4, 2), (64, 64, 4, 3), (128, 64, 8, 3))  # the first spills nothing in float32
 CONFIGS = [triton.Config({"BM": m, "BN": n}, num_warps=w, num_stages=s) for m, n, w, s in SHAPES]
 
 
@@ -22,7 +22,7 @@ CONFIGS = [triton.Config({"BM": m, "BN": n}, num_warps=w, num_stages=s) for m, n
 @triton.jit
 def attention_forward(
     q, k, v, keep, y, sums, q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
-    heads, tokens, scale, CAUSAL: tl.constexpr, MASKED: tl.constexpr, WIDEN: tl.constexpr, DIM: tl.constexpr,
+    heads, tokens, SCALE: tl.constexpr, CAUSAL: tl.constexpr, MASKED: tl.constexpr, WIDEN: tl.constexpr, DIM: tl.constexpr,
     BM: tl.constexpr, BN: tl.constexpr,
 ):  # fmt: skip
     first = tl.program_id(0) * BM
@@ -49,7 +49,7 @@ def attention_forward(
         keys = tl.load(k + col[None, :] * k_token + dim[:, None], mask=within[None, :], other=0.0)
         if WIDEN:
             keys = keys.to(tl.float32)
-        score = tl.dot(query, keys, input_precision="ieee") * (scale * 1.4426950408889634)
+        score = tl.dot(query, keys, input_precision="ieee") * (SCALE * 1.4426950408889634)
         allowed = within[None, :] & (row[:, None] >= 0)
         if MASKED:
             allowed &= (tl.load(keep + batch * tokens + col, mask=within, other=0) != 0)[None, :]
@@ -91,8 +91,8 @@ def _attention(
 
     strides = [s for x in (q, k, v) for s in x.stride()[:3]]
     launch(attention_forward)[grid](
-        q, k, v, q if keep is None else keep, y, sums, *strides, heads, tokens, scale,
-        CAUSAL=causal, MASKED=keep is not None, WIDEN=WIDEN, DIM=dim,
+        q, k, v, q if keep is None else keep, y, sums, *strides, heads, tokens,
+        SCALE=scale, CAUSAL=causal, MASKED=keep is not None, WIDEN=WIDEN, DIM=dim,
     )  # fmt: skip
     return y, sums
 

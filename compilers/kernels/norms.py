@@ -19,8 +19,8 @@ GROUPS = 128  # of rows, in the weights' gradients
 
 @triton.jit
 def norm_forward(
-    x, weight, bias, y, mean_out, scale_out, rows, n, eps,
-    CENTRE: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, WHOLE: tl.constexpr,
+    x, weight, bias, y, mean_out, scale_out, rows, n,
+    EPS: tl.constexpr, CENTRE: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, WHOLE: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     cols = tl.arange(0, BLOCK)
@@ -34,7 +34,7 @@ def norm_forward(
         if CENTRE:
             mean = tl.sum(v, 1) / n
             v = tl.where(mask, v - mean[:, None], 0.0)
-        scale = tl.rsqrt(tl.sum(v * v, 1) / n + eps)
+        scale = tl.rsqrt(tl.sum(v * v, 1) / n + EPS)
         out = v * scale[:, None] * tl.load(weight + cols, mask=cols < n, other=0.0).to(tl.float32)[None, :]
         if CENTRE:
             out += tl.load(bias + cols, mask=cols < n, other=0.0).to(tl.float32)[None, :]
@@ -50,7 +50,7 @@ def norm_forward(
             mask = alive & (start + cols < n)[None, :]
             v = tl.load(x + start + at, mask=mask, other=0.0).to(tl.float32) - mean[:, None]
             total += tl.where(mask, v * v, 0.0)
-        scale = tl.rsqrt(tl.sum(total, 1) / n + eps)
+        scale = tl.rsqrt(tl.sum(total, 1) / n + EPS)
         for start in range(0, n, BLOCK):
             within = start + cols < n
             v = tl.load(x + start + at, mask=alive & within[None, :], other=0.0).to(tl.float32) - mean[:, None]
@@ -136,7 +136,7 @@ def _forward(
     mean, scale = (torch.empty(rows, dtype=torch.float32, device=x.device) for _ in range(2))
     shape = block(n)
     grid = (triton.cdiv(rows, shape["ROWS"]),)
-    launch(norm_forward)[grid](flat, weight, bias, y, mean, scale, rows, n, eps, CENTRE=centre, **shape)
+    launch(norm_forward)[grid](flat, weight, bias, y, mean, scale, rows, n, EPS=eps, CENTRE=centre, **shape)
     return y, mean, scale
 
 

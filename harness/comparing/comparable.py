@@ -23,6 +23,7 @@ class Difference:
 SETTINGS: tuple[tuple[str, Callable[[Settings], object], bool], ...] = (
     ("another size", lambda s: s.size, True),
     ("another batch size", lambda s: s.batch_size or "the model's own", True),
+    ("another shape", lambda s: ", ".join(s.shape) or "the model's own", True),
     ("another dtype", lambda s: s.dtype, True),
     ("another target", lambda s: s.target or "none", True),
     ("another device", lambda s: s.device, True),
