@@ -18,9 +18,7 @@ CODE = re.compile(r"/gb/gb(\d+)\.html")
 HINT = re.compile(r"^ *Hint: (.*)$", re.MULTILINE)
 SKIPPED = ("falling back to eager", "will skip tracing the frame")
 TRIGGER = re.compile(r"^(?:\d+/\d+: )?(?P<guard>[^\n#]*)")
-OPTIMIZER = (
-    "/torch/optim/"  # whose step breaks the graph before itself, on purpose (PyTorch issue 104053): no break of the user's
-)
+OPTIMIZER = "/torch/optim/"  # its step breaks the graph on purpose (PyTorch issue 104053): no break of the user's
 GENERIC = "Please report an issue to PyTorch"  # a hint that helps nobody who reads it here
 
 

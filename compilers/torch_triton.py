@@ -8,13 +8,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, final
 
-from compilers import _target  # isort: skip  # before torch
+import compilers  # isort: skip  # noqa: F401  before torch: it loads what a target needs
 import torch
 
 from compilers import _torch_private as private
 from compilers._inductor import InductorStack
 from compilers._torch import TorchProgram
-from harness import Diagnostics, Model, Setup, Step, Unavailable, Unsupported, Weights
+from harness import Diagnostics, Step, Unsupported
 from harness.lowered import Kernel
 
 FRAMEWORK = "torch"
@@ -22,6 +22,7 @@ DEFAULT = False
 DISK_CACHE = True
 DIAGNOSES = True
 TOOLCHAIN = "inductor"
+DEVICES = "cuda"
 TARGETS = "cuda interpreter"
 
 
@@ -34,13 +35,6 @@ class TorchTriton(InductorStack):
     def __init__(self) -> None:
         super().__init__()
         self.placed: Counter[str] = Counter()
-
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
-        if setup.device == "cpu" and not _target.TARGET:
-            raise Unavailable(
-                "Triton's kernels need a GPU: --device cuda; or --target cuda:sm_90 compiles them, --target interpreter checks"
-            )
-        return super().build(model, weights, setup)
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         return torch.compile(module, backend=self._backend)

@@ -49,9 +49,8 @@ class StackSource(Source):
     disk_cache: bool = False  # DISK_CACHE: a second process can start warm
     diagnoses: bool = False  # DIAGNOSES: a child of its own can tell where and why the program breaks, and what became of it
     toolchain: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
-    targets: tuple[
-        str, ...
-    ] = ()  # TARGETS: families that it compiles for where they are not at hand, such as "cuda interpreter"
+    devices: tuple[str, ...] = ()  # DEVICES: where alone it runs, such as "cuda"
+    targets: tuple[str, ...] = ()  # TARGETS: what it compiles for where that is not at hand: "cuda interpreter"
     recipe: str | None = None  # RECIPE: bare code for `step`; if eager, for `module` and `inputs`
 
 
@@ -177,6 +176,7 @@ def _stack(path: Path) -> StackSource:
         disk_cache=literals.get("DISK_CACHE") is True,
         diagnoses=literals.get("DIAGNOSES") is True,
         toolchain=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
+        devices=tuple(str(literals.get("DEVICES") or "").split()),
         targets=tuple(str(literals.get("TARGETS") or "").split()),
         recipe=recipe if isinstance(recipe := literals.get("RECIPE"), str) else None,
     )

@@ -67,6 +67,7 @@ def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[
     """Single operations × `stacks`, as far as --models and --stacks leave them in; inference only."""
     room = discover.stacks(map(Path, option("compilers_from")))
     wanted = {s.name for s in room.pick(option("stacks") or stacks)}
-    models = [m for m in (plan.all_models if option("models") is None else plan.models) if m.is_kernel]
+    everything = plan.all_models if plan.settings.device != "cpu" else ()  # on a CPU only where named: ours do not run there
+    models = [m for m in (everything if option("models") is None else plan.models) if m.is_kernel]
     rows = [(m.name, s.name, str(Mode.INFERENCE)) for m in models for s in room.pick(stacks) if s.name in wanted]
     return rows if Mode.INFERENCE in plan.modes else []

@@ -13,7 +13,7 @@ from harness.diagnosing import Diagnosing, write_index
 from harness.diagnostics import joined
 from harness.discover import Source, StackSource
 from harness.launch import Launcher
-from harness.lowered import family
+from harness.lowered import TARGETS, family
 from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.progress import Progress
@@ -108,6 +108,11 @@ class Session:
             there = "names none in its file" if not stack.targets else f"compiles for {' and '.join(stack.targets)}"
             message = f"{stack.name} does not compile for {target} on a machine without it ({there})"
             unavailable = Failure(status=Status.UNSUPPORTED, phase=Phase.START, error="Unsupported", message=message)
+        device = self.plan.settings.device
+        if unavailable is None and not target and stack.devices and device not in stack.devices:
+            told = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
+            message = f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {device} (--device){told}"
+            unavailable = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message=message)
         if unavailable is not None:  # no child can do better than the one that could not import the framework
             trial = Trial(
                 cell=cell,
