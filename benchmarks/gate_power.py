@@ -168,7 +168,7 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
             print(f"- {metric}: between sessions, by the halves of these, SD {apart:.2%}: [sessions] in budgets.toml")
     print("\n| method | planted | false alarms per matrix | planted found | cells undecided | pairs per cell · matrix |")
     print("|---|---|---|---|---|---|")
-    paired, saved = _rules(budgets, pairs=True), _rules(budgets, pairs=False)
+    paired, saved = rules_of(budgets, pairs=True), rules_of(budgets, pairs=False)
     for slower in (1.0, 1.03, 1.05, 1.10):
         print(simulate(sources, drawn_pairs, LOOKS, slower, paired, "step", rng, matrices).row("ab, step", slower), flush=True)
     for slower in (1.0, 1.05, 1.10, 1.20):
@@ -195,7 +195,8 @@ def _halves(source: Recorded, metric: str) -> float:
     return float(np.median(values[:, half:]) - np.median(values[:, :half]))
 
 
-def _rules(budgets: Budgets, *, pairs: bool) -> Rules:
+def rules_of(budgets: Budgets, *, pairs: bool) -> Rules:
+    """Those of `ab`, or of `gate`."""
     sessions = {"step": budgets.sessions.step, "compile_cold": budgets.sessions.compile_cold}
     return Rules(
         budget=budgets.of(pairs=pairs),

@@ -4,8 +4,8 @@ To add one, write `compilers/NAME.py` with `STACK = ...` (a harness.Stack) and l
 importing the file: FRAMEWORK (the module to import), and where they hold EAGER = True (this framework's baseline),
 DISK_CACHE = True (a second process can start warm), DIAGNOSES = True (a second child can tell where and why it breaks),
 TOOLCHAIN = "name" (a cost paid once per machine), RECIPE = "..." (what a user writes by hand, for repro), DEFAULT = False
-(only when --stacks names it), DEVICES = "cuda" (where alone it runs), TARGETS = "cuda interpreter" (what it compiles for where that is not at hand). A leaf of an
-existing framework fills one hole: see torch_script.py, tf_xla.py.
+(only when --stacks names it), DEVICES = "cuda" (where alone it runs), TARGETS = "cuda interpreter" (what it compiles for where
+that is not at hand). A leaf of an existing framework fills one hole: see torch_script.py, tf_xla.py.
 """
 
 from compilers import _target  # before any framework: what a target needs must be there when PyTorch is loaded

@@ -1,13 +1,11 @@
 """The options of a run: one list, for pytest and for the command line."""
 
 import argparse
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness import discover
-from harness.cell import Mode
 from harness.diagnosing import INDEX
 from harness.discover import ROOT
 from harness.environment import default_threads
@@ -15,6 +13,7 @@ from harness.errors import UsageError
 from harness.launch import memory_limit
 from harness.lowered import INTERPRETER, TARGETS
 from harness.model import SIZES
+from harness.option_values import at_least, fields, interpreters, modes, shapes
 from harness.plan import Plan
 from harness.store import Store
 from harness.trial import Settings
@@ -134,16 +133,16 @@ def plan(option: Callable[[str], Any]) -> Plan:
         settings=_settings(option),
         models=chosen_models,
         stacks=chosen_stacks,
-        modes=_modes(option("modes")),
-        trials=_at_least(1, option("trials"), "--trials"),
+        modes=modes(option("modes")),
+        trials=at_least(1, option("trials"), "--trials"),
         all_stacks=list(stacks),
         gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],
         all_models=list(models),
         axis=option("shape_axis"),
-        shapes=_shapes(option("shapes")),
+        shapes=shapes(option("shapes")),
         diagnose=not option("no_diagnosis"),
         artifacts=_folder(option("keep_artifacts"), "--keep-artifacts"),
-        interpreters=_interpreters(option("interpreter"), {stack.framework for stack in stacks}),
+        interpreters=interpreters(option("interpreter"), {stack.framework for stack in stacks}),
     )
 
 
@@ -183,10 +182,10 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be more than 0, and less than a million")
     return Settings(
         size=option("size"),
-        batch_size=None if option("batch_size") is None else _at_least(1, option("batch_size"), "--batch-size"),
+        batch_size=None if option("batch_size") is None else at_least(1, option("batch_size"), "--batch-size"),
         device=option("device"),
-        threads=default_threads() if threads is None else _at_least(1, threads, "--threads"),
-        shape=_fields(option("shape")),
+        threads=default_threads() if threads is None else at_least(1, threads, "--threads"),
+        shape=fields(option("shape")),
         timeout_s=option("timeout_s"),
         dtype=option("dtype"),
         target=target,
@@ -200,16 +199,6 @@ def _settings(option: Callable[[str], Any]) -> Settings:
     )
 
 
-def _fields(words: list[str]) -> tuple[str, ...]:
-    for word in words:
-        name, _, value = word.partition("=")
-        if not (name.isidentifier() and value.isascii() and value.isdigit() and int(value)):
-            raise UsageError(f"--shape {word}: write FIELD=N, such as pixels=32, with a whole number above 0")
-        if name == "batch_size":
-            raise UsageError(f"--shape {word}: the batch has an option of its own, --batch-size {value}")
-    return tuple(words)
-
-
 def _folder(path: str | None, flag: str) -> Path | None:
     if path is None:
         return None
@@ -218,44 +207,3 @@ def _folder(path: str | None, flag: str) -> Path | None:
     if any(folder.iterdir()) and not (folder / INDEX).exists():  # its cells' folders are replaced
         raise UsageError(f"{flag}: {folder} holds files that are not ours; name an empty or a new folder")
     return folder
-
-
-def _shapes(text: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--shapes {text}: write whole numbers and commas, such as 8,9,10") from None
-    if min(sizes) < 1:
-        raise UsageError(f"--shapes {text}: a size is at least 1")
-    return sizes
-
-
-def _modes(wanted: str) -> list[Mode]:
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
-    for name in names:
-        if name not in set(Mode):
-            raise UsageError(f"there is no mode {name}; there are: {', '.join(Mode)}")
-    return [Mode(name) for name in dict.fromkeys(names)] or [Mode.INFERENCE]
-
-
-def _interpreters(pairs: list[str], frameworks: set[str]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        framework, _, path = pair.partition("=")
-        if framework not in frameworks:
-            raise UsageError(f"--interpreter {pair}: write FRAMEWORK=PATH with one of: {', '.join(sorted(frameworks))}")
-        if not Path(path).is_file():
-            raise UsageError(f"--interpreter {pair}: there is no file {path or '(empty)'}")
-        if not os.access(path, os.X_OK):
-            raise UsageError(f"--interpreter {pair}: {path} cannot be executed")
-        found[framework] = str(Path(path).absolute())
-    return found
-
-
-def _at_least(least: int, value: int, flag: str) -> int:
-    if value < least:
-        raise UsageError(f"{flag} {value}: must be at least {least}")
-    cores = len(os.sched_getaffinity(0))
-    if flag == "--threads" and value > cores:
-        raise UsageError(f"--threads {value}: this machine lets us use {cores}")
-    return value

@@ -6,7 +6,9 @@ from typing import Any
 
 from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics
+from harness.lowered import Kernel, Lowering
 from harness.measurement import Asynchrony, Caches, Check, Contention, Measurement, Memory, Parity, Threads
+from harness.summary import CellResult, by_cell
 from harness.trial import Settings, Start, Trial
 
 SETTINGS = Settings(size="small", batch_size=None, device="cpu", threads=1, timeout_s=300.0)
@@ -59,3 +61,16 @@ def trial(found: Measurement | None, model: str = "toy", stack: str = "compiler"
         baseline_bytes=2**20,
     )
     return replace(base, **changes)
+
+
+def lowered(kernels: tuple[Kernel, ...] = (), parity: Parity | None = None, target: str = "cuda:sm_90") -> CellResult:
+    made = Lowering(
+        target=target, import_s=1.0, build_s=1.0, first_call_s=2.0, first_call_cpu_s=2.0, kernels=kernels, parity=parity
+    )
+    (result,) = by_cell([trial(None, lowering=made, settings=replace(trial(None).settings, target=target))]).values()
+    return result
+
+
+def kernel(**changes: object) -> Kernel:
+    base = Kernel(name="k", configurations=2, warps=4, registers=32, spill_bytes=0, shared_bytes=0, code_bytes=1000)
+    return replace(base, **changes)  # type: ignore[arg-type]

@@ -15,16 +15,15 @@ from harness.cell import Mode
 from harness.comparing.figures import of_result
 from harness.discover import ROOT
 from harness.errors import UsageError
-from harness.expected_code import ExpectedCode
-from harness.lowered import TARGETS, Kernel, Lowering
+from harness.lowered import TARGETS
 from harness.matrix import Matrix
 from harness.measurement import Check, Parity
 from harness.plan import Plan
 from harness.session import Session
 from harness.store import Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Environment, Status
-from tests.builders import trial
+from harness.trial import Status
+from tests.builders import kernel, lowered
 from tests.conftest import settings
 
 there = find_spec("torch") and find_spec("triton") and which("g++")
@@ -74,19 +73,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CellResu
     return one
 
 
-def lowered(kernels: tuple[Kernel, ...] = (), parity: Parity | None = None, target: str = "cuda:sm_90") -> CellResult:
-    made = Lowering(
-        target=target, import_s=1.0, build_s=1.0, first_call_s=2.0, first_call_cpu_s=2.0, kernels=kernels, parity=parity
-    )
-    (result,) = by_cell([trial(None, lowering=made, settings=replace(trial(None).settings, target=target))]).values()
-    return result
-
-
-def kernel(**changes: object) -> Kernel:
-    base = Kernel(name="k", configurations=2, warps=4, registers=32, spill_bytes=0, shared_bytes=0, code_bytes=1000)
-    return replace(base, **changes)  # type: ignore[arg-type]
-
-
 def test_compiled_is_a_status_of_its_own() -> None:
     result = lowered((kernel(), kernel(registers=64, spill_bytes=8)))
     assert result.status is Status.COMPILED
@@ -130,50 +116,6 @@ def test_a_stack_without_targets_says_so(compiled: Callable[..., CellResult]) ->
     result = compiled("mlp", "torch_eager", "cuda:sm_90")
     assert result.status is Status.UNSUPPORTED
     assert "torch_eager does not compile for cuda:sm_90" in result.reason
-
-
-class TestExpectedCode:
-    VERSIONS = Environment(
-        python="3.11",
-        platform="x",
-        cpu="y",
-        cores=2,
-        memory_bytes=1,
-        device="cpu",
-        versions={"torch": "2.13.0+cpu", "triton": "3.7.1"},
-    )
-
-    def result(self, **changes: object) -> CellResult:
-        from harness.diagnostics import Compiled, Diagnostics
-
-        found = lowered((kernel(**changes),))
-        diagnostics = Diagnostics(graphs=1, compiled=Compiled(kernels=1, library_calls=2))
-        told = replace(found.trials[0], environment=self.VERSIONS, diagnostics=diagnostics)
-        (result,) = by_cell([told]).values()
-        return result
-
-    def test_accepted_then_gated(self, tmp_path: Path) -> None:
-        path = tmp_path / "compiled.toml"
-        path.write_text("# a comment that stays\n")
-        assert "has no toy" in ExpectedCode(path).check(self.result()) or "speaks of" in ExpectedCode(path).check(self.result())
-        assert ExpectedCode(path, accept=True).check(self.result()) == ""
-        assert path.read_text().startswith("# a comment that stays")
-        assert ExpectedCode(path).check(self.result()) == ""
-        for better_or_worse in ({"registers": 33}, {"registers": 31}, {"spill_bytes": 4}, {"configurations": 1}):
-            with pytest.raises(AssertionError, match=r"(?s)compiles to other code: .*--accept-code"):
-                ExpectedCode(path).check(self.result(**better_or_worse))
-
-    def test_other_compilers_may_decide_otherwise(self, tmp_path: Path) -> None:
-        path = tmp_path / "compiled.toml"
-        ExpectedCode(path, accept=True).check(self.result())
-        path.write_text(path.read_text().replace("3.7.1", "3.6.0"))
-        assert "speaks of torch 2.13.0, triton 3.6.0, here are" in ExpectedCode(path).check(self.result(registers=99))
-
-    def test_broken_file(self, tmp_path: Path) -> None:
-        path = tmp_path / "compiled.toml"
-        path.write_text("[[code]]\nnonsense = 1\n")
-        with pytest.raises(UsageError, match=r"compiled\.toml"):
-            ExpectedCode(path)
 
 
 @pytest.mark.parametrize("patches", [pytest.param(name, marks=needs_triton) for name in ("gpuless", "interpreted")])
