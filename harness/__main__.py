@@ -24,6 +24,9 @@ from harness.trial import Status
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0, or 1 where a measured cell is not ok, or 2 for bad input; `gate` and `ab` have those of gate.Exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a verdict must not die of a terminal that has no ×
+            stream.reconfigure(errors="replace")
     asked = _parser().parse_args(arguments)
     try:
         return int(asked.do(asked))

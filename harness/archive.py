@@ -93,7 +93,7 @@ def find(name: str | None, storage: Path, *, back: int = 0) -> Path:
 
 
 def _named(path: Path, name: str) -> bool:
-    return path.name.startswith(f"{name:0>4}_") or path.stem == name or path.stem[5:] == name
+    return path.name.startswith(f"{name:0>4}_") or name in (path.name, path.stem, path.stem[5:])
 
 
 def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
@@ -108,9 +108,12 @@ def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
         found = [_part(path, raw, Figures) for raw in wanted]
     if found is None:  # saved before figures were: the same formulas, now
         found = figures.of_trials(read(path).trials)
-    problem = next((p for f in found if (p := f.problem())), "")
-    if len({f.cell for f in found}) < len(found):
+    groups = [found, *(() if saved.ab is None else (saved.ab.figures, *saved.ab.canary))]
+    problem = next((p for group in groups for f in group if (p := f.problem())), "")
+    if any(len({f.cell for f in group}) < len(group) for group in groups):
         problem = "the same cell twice"
+    if saved.ab is not None and not 0 <= saved.ab.planned < 10**6:
+        problem = "a number of planned cells that cannot be"
     if problem:
         raise UsageError(f"{path} is not a whole saved run: {problem}")
     return Run(path=path, figures=found, when=saved.datetime, commit=saved.commit_info, ab=saved.ab)

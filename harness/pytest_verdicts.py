@@ -129,8 +129,9 @@ class VerdictPlugin:
 
     @property
     def _picked(self) -> bool:
-        """Did -k or -m leave questions out?"""
-        return bool(self.config.getoption("keyword") or self.config.getoption("markexpr"))
+        """Did -k, -m or a node id leave questions out?"""
+        named = any("::" in str(argument) for argument in self.config.args)
+        return named or bool(self.config.getoption("keyword") or self.config.getoption("markexpr"))
 
     @property
     def _matrix(self) -> Any:

@@ -59,7 +59,7 @@ def test_the_same_passes_and_ten_percent_more_does_not(runs: Path, capsys: pytes
     out = capsys.readouterr().out
     assert "✗ m3-compiler-inference step: worse" in out
     assert "regression: m3-compiler-inference\n" in out
-    assert out.splitlines()[-1] == 'if that is wanted: bakeoff gate 1 3 --accept "WHY"'
+    assert out.splitlines()[-1] == f'if that is wanted: bakeoff gate 1 3 --budgets {runs}/budgets.toml --accept "WHY"'
 
 
 def test_an_accepted_change_passes_and_the_next_one_does_not(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,8 @@ def read_budgets(path: Path, cells: Iterable[Cell] | None = None) -> Budgets:
 def _known(path: Path, where: str, name: str, value: float, names: Sequence[str]) -> None:
     if name not in names:
         raise UsageError(f"{path.name}: {where} names a metric {name!r}; there are: {', '.join(names)}")
-    if not 0 <= value < 1000:
+    most = 2.0**53 if name in METRICS and METRICS[name].judged is Judged.EXACT else 1000
+    if not 0 <= value < most:
         raise UsageError(f"{path.name}: {where}: a budget of {value:g} for {name}; write a number from 0 on, 0.05 for 5 %")
 
 
@@ -107,10 +108,12 @@ def accept(path: Path, changes: Iterable[Change], reason: str) -> list[Row]:
     if not reason.strip():
         raise UsageError('--accept needs a reason: --accept "resnet50 has one more block"')
     rows = [Row(cells=str(c.cell), metric=c.metric, budget=_enough(c), reason=reason) for c in changes]
-    text = "".join(f"\n{HEAD}\n[[row]]\n{_toml(row)}" for row in rows)
     try:
-        old = path.read_text()
-        path.write_text(old.rstrip("\n") + "\n" + text)
+        old = path.read_text(encoding="utf-8")
+        for row in rows:  # the first row that covers a cell decides
+            old = _without(old, row)
+        text = "".join(f"\n{HEAD}\n[[row]]\n{_toml(row)}" for row in rows)
+        path.write_text(old.rstrip("\n") + "\n" + text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     return rows
@@ -126,6 +129,17 @@ def _enough(change: Change) -> float:
 
 
 def _toml(row: Row) -> str:
-    # a JSON string of ASCII is a TOML basic string
+    # a JSON string is a TOML basic string, but for one character
     fields = ((name, getattr(row, name)) for name in row.__struct_fields__)
-    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in fields)
+    return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in fields).replace("\x7f", "\\u007F")
+
+
+def _without(text: str, row: Row) -> str:
+    """The file without an accepted row of the same cell and metric."""
+    start = f"\n{HEAD}\n[[row]]\ncells = {json.dumps(row.cells)}\nmetric = {json.dumps(row.metric)}\n"
+    before, found, after = text.partition(start)
+    if not found:
+        return text
+    lines = after.split("\n")
+    end = next((n for n, line in enumerate(lines) if not line.strip() or line.startswith(("#", "["))), len(lines))
+    return _without(before + "\n" + "\n".join(lines[end:]), row)

@@ -16,6 +16,7 @@ from harness.comparing.metrics import CELL, METRICS, Judged, Metric
 from harness.comparing.verdicts import MISS, Change, Comparison, Rules, Verdict
 from harness.trial import Status
 
+GOOD = (Status.OK, Status.COMPILED)
 MOVED_TOGETHER = 0.8  # of the cells in one direction
 
 
@@ -31,7 +32,16 @@ def compare(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Ru
         apart = sorted(c.floor for c in changes if c.metric == name and c.floor is not None)
         if apart:
             floors[name] = apart[math.ceil(0.95 * len(apart)) - 1]
-    return Comparison(changes=tuple(changes), floors=floors, notes=tuple(_moved_together(changes, floors)))
+    compiled = any(a.status is Status.COMPILED and b.status is Status.COMPILED for a, b in both)
+    notes = [*_moved_together(changes, floors), *_unjudged(both)]
+    return Comparison(changes=tuple(changes), floors=floors, notes=tuple(notes), only_compiled=compiled)
+
+
+def _unjudged(both: Sequence[tuple[Figures, Figures]]) -> list[str]:
+    """Cells that failed alike in both runs: nothing of them was compared, which is no finding and no pass either."""
+    alike = [str(a.cell) for a, b in both if a.status == b.status and a.status not in (*GOOD, Status.UNSTEADY)]
+    more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
+    return [f"failed alike in both runs, and not judged: {', '.join(alike[:3])}{more}"] if alike else []
 
 
 def noise_floor(before: Figures, after: Figures, name: str, rules: Rules) -> float | None:
@@ -60,20 +70,29 @@ def _cell(before: Figures | None, after: Figures | None, rules: Rules) -> list[C
             changes.append(_exact(before, after, metric, rules))
         elif metric.judged is Judged.LEVEL and before.parity is not None and after.parity is not None:
             changes.append(_level(before, after, metric, rules))
+        elif _told(before, name) and not _told(after, name) and after.status in GOOD:
+            note = "the baseline has it, and the candidate does not tell (--no-diagnosis, another child that failed)"
+            changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
     return changes
+
+
+def _told(figures: Figures, name: str) -> bool:
+    """Does the run know this metric of the cell?"""
+    known = figures.parity is not None if METRICS[name].judged is Judged.LEVEL else name in figures.counts
+    return figures.status in GOOD and (known or bool(figures.values.get(name)))
 
 
 def _status(before: Figures, after: Figures) -> list[Change]:
     """A change of the cell's status, if there is one. That steps did not settle may be the machine's doing."""
-    if before.status == after.status:
+    if before.status == after.status and after.status is not Status.UNSTEADY:
         return []
-    if Status.UNSTEADY in (before.status, after.status) and Status.OK in (before.status, after.status):
+    if after.status is Status.UNSTEADY or (before.status is Status.UNSTEADY and after.status is Status.OK):
         verdict = Verdict.UNDECIDED
-    elif after.status is Status.OK:
+    elif after.status in GOOD:
         verdict = Verdict.FIXED
     else:
         verdict = Verdict.BROKEN
-    reason = after.reason if after.status is not Status.OK else before.reason
+    reason = after.reason if after.status not in GOOD else before.reason
     note = f"{before.status} → {after.status}: {reason}"
     return [Change(cell=after.cell, metric=CELL, verdict=verdict, trials=(before.trials, after.trials), note=note)]
 
@@ -93,6 +112,15 @@ def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Cha
         if typical.estimate * alarm.estimate < 0:
             verdict = Verdict.UNDECIDED
             note = f"fast steps (10th percentile) and typical ones (median, ×{math.exp(typical.estimate):.3f}) disagree"
+    if name == "step" and verdict is Verdict.SAME:
+        typical = _interval(before, after, TYPICAL, rules, risk)
+        if typical.low > math.log1p(budget):
+            verdict = Verdict.UNDECIDED
+            note = f"fast steps (10th percentile) are the same, typical ones (median) ×{math.exp(typical.estimate):.3f}"
+        elif before.block != after.block:
+            verdict, note = Verdict.UNDECIDED, f"timed by {before.block} steps in one run and by {after.block} in the other"
+    # no bounds of what steps are not: the gate must not read a pass from them
+    vague = verdict is Verdict.UNDECIDED and decide(alarm, told, budget, floor) is Verdict.SAME
     trials = len(before.values[name]), len(after.values[name])
     return Change(
         cell=after.cell,
@@ -100,9 +128,9 @@ def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Cha
         verdict=verdict,
         baseline=median(before.values[name]),
         candidate=median(after.values[name]),
-        ratio=math.exp(told.estimate),
-        low=math.exp(told.low),
-        high=math.exp(told.high) if told.high < math.inf else math.inf,
+        ratio=math.exp(min(told.estimate, 700.0)),
+        low=None if vague else math.exp(told.low),
+        high=None if vague else math.exp(told.high) if told.high < 700 else math.inf,
         budget=budget,
         floor=floor,
         trials=trials,
@@ -119,7 +147,7 @@ def decide(alarm: intervals.Interval, told: intervals.Interval, budget: float, f
             return Verdict.WORSE
         if alarm.high < -limit:
             return Verdict.BETTER
-    return Verdict.SAME if -limit < told.low and told.high < limit else Verdict.UNDECIDED
+    return Verdict.SAME if -limit <= told.low and told.high <= limit else Verdict.UNDECIDED
 
 
 def _interval(before: Figures, after: Figures, name: str, rules: Rules, risk: float) -> intervals.Interval:

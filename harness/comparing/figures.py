@@ -35,6 +35,7 @@ class Figures:
     values: dict[str, list[float]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  # the metrics that have no noise
     parity: float | None = None
+    block: int = 1  # successive steps that a sample of step time is the mean of
     noise: float = 0.0  # how far steps wander within a process, where that is the machine's doing
 
     def problem(self) -> str:
@@ -42,8 +43,14 @@ class Figures:
         if not (_NAME.fullmatch(self.cell.model) and _NAME.fullmatch(self.cell.stack)):
             return "a cell's model or stack has a name that is not made of letters, digits and underscores"
         for name, values in self.values.items():
-            if not all(0 <= value < 1e18 for value in values) or (name.startswith("step") and 0 in values):
+            if not all(0 <= value < 1e18 for value in values) or (name.startswith("step") and min(values, default=1.0) < 1e-12):
                 return f"{name} of {self.cell} has a value that is negative, zero or beyond all bounds"
+        if len(self.values.get("step", ())) != len(self.values.get(TYPICAL, ())):
+            return f"step times of {self.cell} lack their medians"
+        if not all(0 <= count < 2**53 for count in self.counts.values()):
+            return f"{self.cell} has a count that is negative or beyond all bounds"
+        if self.environment is not None and not 0 <= self.environment.memory_bytes < 2**60:
+            return f"the machine of {self.cell} has a memory beyond all bounds"
         return ""
 
 
@@ -68,6 +75,7 @@ def of_result(result: CellResult) -> Figures:
         counts=_counts(result.diagnostics) | _resources(result),
         parity=_parity(result) if ok or result.status is Status.COMPILED else None,
         noise=result.steadiness.noise if ok else 0.0,
+        block=max((m.steps_per_sample for m in result.measurements), default=1),
     )
 
 

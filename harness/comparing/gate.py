@@ -29,8 +29,10 @@ class Decision:
     notes: tuple[str, ...] = ()
 
 
-def decide(comparison: Comparison, budgets: Table, rows: Sequence[Row] = (), *, too_noisy: str = "") -> Decision:
-    """`too_noisy` says why nothing timed may fail in this session, if so. An empty comparison never passes."""
+def decide(
+    comparison: Comparison, budgets: Table, rows: Sequence[Row] = (), *, too_noisy: str = "", unfinished: str = ""
+) -> Decision:
+    """`too_noisy` says why nothing timed may fail in this session, `unfinished` why it may not pass. Empty never passes."""
     failed, undecided = [], []
     for change in comparison.changes:
         kind = of_change(change, budgets, too_noisy)
@@ -43,12 +45,15 @@ def decide(comparison: Comparison, budgets: Table, rows: Sequence[Row] = (), *, 
         notes.insert(0, too_noisy)
     if failed:
         exit, summary = Exit.REGRESSION, f"regression: {_cells(failed)}"
-    elif not comparison.timed_cells and not undecided:
+    elif not comparison.timed_cells and not comparison.counted_cells and not undecided:
         exit, summary = Exit.NOT_COMPARABLE, "not comparable: no cell has a speed in both runs, so nothing was shown"
     elif undecided:
         exit, summary = Exit.UNDECIDED, f"undecided: {_cells(undecided)}; {_more(undecided)}"
+    elif unfinished:
+        exit, summary = Exit.UNDECIDED, f"undecided: {unfinished}"
     else:
-        exit, summary = Exit.PASS, f"pass: {comparison.timed_cells} cells, none worse than its budgets"
+        count = comparison.timed_cells or comparison.counted_cells
+        exit, summary = Exit.PASS, f"pass: {count} cells, none worse than its budgets"
     return Decision(exit=exit, failed=tuple(failed), undecided=tuple(undecided), summary=summary, notes=tuple(notes))
 
 
@@ -62,8 +67,8 @@ def of_change(change: Change, budgets: Table, too_noisy: str = "") -> Exit:
     if change.verdict is Verdict.WORSE:
         return Exit.UNDECIDED if too_noisy and timed else Exit.REGRESSION
     if change.verdict is Verdict.UNDECIDED:
-        assert change.high is not None
-        assert change.budget is not None
+        if change.high is None or change.budget is None:  # not told at all
+            return Exit.UNDECIDED
         return Exit.PASS if change.high < 1 + change.budget else Exit.UNDECIDED
     return Exit.PASS
 

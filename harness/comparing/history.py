@@ -55,6 +55,8 @@ class Trend:
 def trend(cell: Cell, metric: str, points: Sequence[Point], left_out: int = 0) -> Trend:
     """The steps in a series of runs, oldest first."""
     valued = [p for p in points if p.value]
+    if not valued:
+        return Trend(cell=cell, metric=metric, points=tuple(points), steps=(), left_out=left_out)
     steps = []
     edges = _edges([math.log(p.value) for p in valued if p.value])
     levels = [median(p.value for p in valued[a:b] if p.value) for a, b in pairwise(edges)]
@@ -66,7 +68,7 @@ def trend(cell: Cell, metric: str, points: Sequence[Point], left_out: int = 0) -
 
 def sparkline(trend: Trend, width: int) -> str:
     """The series as one line of text; a run without a value is ×, and neighbours share a character if there are too many."""
-    groups = np.array_split(np.arange(len(trend.points)), min(width, len(trend.points)))
+    groups = np.array_split(np.arange(len(trend.points)), max(1, min(width, len(trend.points))))
     values = [[v for i in group if (v := trend.points[i].value)] for group in groups]
     known = [median(v) for v in values if v]
     if not known:

@@ -8,7 +8,7 @@ one good moment that only that side had (docs/lab-notebook.md, 2026-11-23).
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from statistics import median
+from statistics import fmean, median
 
 from harness.comparing import figures
 from harness.comparing.figures import TYPICAL, Figures
@@ -31,22 +31,34 @@ def _paired(made: Figures, other: list[Figures], baseline: Sequence[Trial], cand
     pairs = list(zip(sides[0], sides[1], strict=False))
     if not other or "step" not in made.values or "step" not in other[0].values or len(sides[0]) != len(sides[1]):
         return made
-    if not all(m.alternated for pair in pairs for m in pair):
+    if not all(m.alternated and m.step_s and min(m.step_s) > 0 for pair in pairs for m in pair):
         return made
     steps = {
         name: [value * math.exp(_ratio(*pair, statistic)) for value, pair in zip(other[0].values[name], pairs, strict=True)]
         for name, statistic in STATISTICS.items()
     }
-    return replace(made, values=made.values | steps)
+    return replace(made, values=made.values | steps, block=other[0].block)  # the ratio is of equal blocks
 
 
 def _ratio(before: Measurement, after: Measurement, statistic: Callable[[Sequence[float]], float]) -> float:
-    """Median over the rounds of the logarithm of candidate to baseline."""
-    rounds = zip(_rounds(before.step_s), _rounds(after.step_s), strict=False)
-    return median(math.log(statistic(y) / statistic(x)) for x, y in rounds)
+    """Median over the rounds of the logarithm of candidate to baseline.
+
+    Both sides of a round are the same statistic of the same number of samples: a 10th percentile of few is higher than of many.
+    Where one side was timed in longer blocks than the other, only means are alike.
+    """
+    if before.steps_per_sample != after.steps_per_sample:
+        statistic = fmean
+    of = min(ROUNDS, len(before.step_s), len(after.step_s))
+    rounds = zip(_rounds(before.step_s, of), _rounds(after.step_s, of), strict=True)
+    return median(_of_equal_numbers(x, y, statistic) for x, y in rounds)
 
 
-def _rounds(samples: Sequence[float]) -> list[Sequence[float]]:
-    """The samples as the rounds had them; fewer rounds where there are fewer samples."""
-    of = min(ROUNDS, len(samples))
+def _of_equal_numbers(x: Sequence[float], y: Sequence[float], statistic: Callable[[Sequence[float]], float]) -> float:
+    count = min(len(x), len(y))
+    x, y = ([side[n * len(side) // count] for n in range(count)] for side in (x, y))
+    return math.log(statistic(y) / statistic(x))
+
+
+def _rounds(samples: Sequence[float], of: int) -> list[Sequence[float]]:
+    """The samples as `of` rounds had them."""
     return [samples[len(samples) * n // of : len(samples) * (n + 1) // of] for n in range(of)]

@@ -72,6 +72,7 @@ def measured(duel: Duel, storage: Path) -> Path:
     """Run it and save it, whatever happens once there is a pair."""
     from harness.pytest_saving import save
 
+    path: Path | None = None
     try:
         duel.run()
     finally:
@@ -80,6 +81,8 @@ def measured(duel: Duel, storage: Path) -> Path:
         if duel.candidate.trials or duel.baseline.trials:
             path = save(storage, name, duel.parts, pairs=True)
             _to_stderr(f"saved: {path}")
+    if path is None:
+        raise UsageError("no cell could be measured in either arm: neither has the models and stacks that were asked for")
     return path
 
 

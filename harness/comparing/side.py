@@ -54,6 +54,8 @@ class Side:
         else:
             with self.launcher.private(self.prepared.seed(stack)) as private:
                 trial = self.launcher.measure(cell, model, stack, index, private, Start.COLD, reference, partner)
+        if self.launcher.cancelled.is_set():
+            return  # stopped by an interrupt: it says nothing of the cell
         trial = replace(trial, baseline_bytes=baseline)
         self.folder.save(trial)
         self.trials.append(trial)

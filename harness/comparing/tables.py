@@ -96,12 +96,12 @@ class Report:
         writer = csv.writer(out)
         writer.writerow(["cell", *names, "baseline_trials", "candidate_trials"])
         for c in self.comparison.changes:
-            writer.writerow([str(c.cell), *(_plain(getattr(c, n)) for n in names), *c.trials])
+            writer.writerow([clean(str(c.cell)), *(_plain(getattr(c, n)) for n in names), *c.trials])
         return out.getvalue()
 
     def json(self) -> str:
         """Every comparison, with notes and the gate's decision."""
-        changes = [{**msgspec.to_builtins(c), "cell": str(c.cell)} for c in self.comparison.changes]
+        changes = [{**msgspec.to_builtins(c), "cell": clean(str(c.cell))} for c in self.comparison.changes]
         for change in changes:
             change.update({k: None for k, v in change.items() if isinstance(v, float) and not math.isfinite(v)})
         decided = self.decision
@@ -151,7 +151,7 @@ def _row(change: Change) -> tuple[str, ...]:
     more = f", {change.more} of each would tell" if change.more is not None else ""
     bounded = change.low is not None and change.high is not None
     return (
-        str(change.cell),
+        clean(str(change.cell)),
         title,
         _value(change.metric, change.baseline),
         _value(change.metric, change.candidate),

@@ -1,12 +1,16 @@
 """bakeoff compare | gate | ab | history: the command line of this room."""
 
 import argparse
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from harness import archive, options
 from harness.archive import Run
@@ -86,7 +90,7 @@ def _gate(asked: argparse.Namespace) -> int:
     report = _report(asked, *_runs(asked), gate=True)
     assert report.decision is not None
     _print(asked, report)
-    if asked.accept is not None and report.decision.failed:
+    if asked.accept is not None and report.decision.failed and report.comparison.changes:
         for row in accept(Path(asked.budgets), report.decision.failed, asked.accept):
             print(f"{asked.budgets}: {row.cells} {row.metric} may be {row.budget:g} worse: {row.reason}", file=sys.stderr)
         return int(Exit.UNDECIDED if report.decision.undecided else Exit.PASS)
@@ -108,7 +112,14 @@ def _runs(asked: argparse.Namespace) -> tuple[Run, Run | None]:
 def _report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, gate: bool) -> Report:
     """The comparison of two runs, or of the two arms of one."""
     if candidate is None:
-        return of_pairs(baseline, _budgets(asked, baseline.figures), gate=gate, accept=_accept(asked))
+        assert baseline.ab is not None
+        if asked.cells:
+            told = replace(baseline.ab, figures=_chosen(baseline.ab.figures, asked.cells))
+            baseline = msgspec.structs.replace(baseline, figures=_chosen(baseline.figures, asked.cells), ab=told)
+            if not baseline.figures and not told.figures:
+                raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of the pairs")
+        every = (*baseline.figures, *(baseline.ab.figures if baseline.ab else ()))
+        return of_pairs(baseline, _budgets(asked, every), gate=gate, accept=_accept(asked), part=bool(asked.cells))
     before, after = (_chosen(run.figures, asked.cells) for run in (baseline, candidate))
     if asked.cells and not before and not after:
         raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of either run")
@@ -152,24 +163,28 @@ def of_runs(
     )
 
 
-def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "") -> Report:
-    """The two arms of one session."""
+def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: bool = False) -> Report:
+    """The two arms of one session, or only `part` of its cells."""
     assert run.ab is not None
-    comparison = pairs.compared(run.ab, run.figures, budgets)
+    comparison, table = pairs.compared(run.ab, run.figures, budgets), budgets.of(pairs=True)
     noisy = pairs.too_noisy(run.ab, budgets)
     quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
     notes = [f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}" for c in quiet]
     if quiet and not noisy and quiet[0].verdict != "same":
         notes[0] += "; too few pairs to tell how noisy this session is"
     notes.append(f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other")
-    if not run.ab.finished:
-        notes.append("the session was interrupted: verdicts of what there is")
+    judged = len({f.cell for f in run.ab.figures} | {f.cell for f in run.figures})
+    unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
+    if judged < run.ab.planned and not part:
+        unfinished = f"the session was to have {run.ab.planned} cells, and has {judged}"
+    if unfinished:
+        notes.append(unfinished)
     return Report(
         baseline=run.ab.baseline.label,
         candidate=run.ab.candidate.label,
         comparison=comparison,
         warnings=notes,
-        decision=decide(comparison, budgets.of(pairs=True), budgets.row, too_noisy=noisy) if gate else None,
+        decision=decide(comparison, table, budgets.row, too_noisy=noisy, unfinished=unfinished) if gate else None,
         accept=accept,
     )
 
@@ -202,8 +217,11 @@ def _chosen(found: Sequence[Figures], globs: Sequence[str]) -> list[Figures]:
 
 
 def _accept(asked: argparse.Namespace) -> str:
-    named = " ".join(str(n) for n in (asked.baseline, asked.candidate) if n)
-    return f'bakeoff gate {named} --accept "WHY"'
+    words = ["bakeoff", "gate", *(str(n) for n in (asked.baseline, asked.candidate) if n)]
+    words += [word for glob in asked.cells or () for word in ("--cells", glob)]
+    if Path(asked.budgets) != BUDGETS:
+        words += ["--budgets", str(asked.budgets)]
+    return f'{shlex.join(words)} --accept "WHY"'
 
 
 def _timed() -> list[str]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from harness.cell import Cell
 from harness.comparing import intervals
-from harness.comparing.metrics import METRICS, Metric
+from harness.comparing.metrics import METRICS, Judged, Metric
 
 ALARM = 0.005  # that any comparison of an unchanged matrix is called worse; and as much that one is called better
 MISS = 0.025  # per comparison and bound, that an unchanged one is not called the same, or a change missed
@@ -52,11 +52,18 @@ class Comparison:
     changes: tuple[Change, ...]
     floors: Mapping[str, float] = field(default_factory=dict)  # metric → the A/A floor that 19 of 20 cells stay below
     notes: tuple[str, ...] = ()
+    only_compiled: bool = False  # both runs are of cells compiled for a target
 
     @property
     def timed_cells(self) -> int:
         """Cells whose speed was compared."""
         return sum(c.metric == "step" and c.ratio is not None for c in self.changes)
+
+    @property
+    def counted_cells(self) -> int:
+        """Cells that have no speed, and whose counts were compared: those compiled for a target."""
+        counted = {c.cell for c in self.changes if METRICS.get(c.metric) and METRICS[c.metric].judged is Judged.EXACT}
+        return len(counted - {c.cell for c in self.changes if c.metric == "step"}) if self.only_compiled else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

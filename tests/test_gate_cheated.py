@@ -1,0 +1,114 @@
+"""Ways past the gate that readers found, each closed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.comparing.arms import Arm
+from harness.comparing.figures import TYPICAL
+from harness.comparing.pairs import Ab
+from harness.comparing.rounds import of_pairs
+from harness.trial import Status
+from tests.builders import measurement, trial
+from tests.test_changes import found, noise
+from tests.test_gate import call, matrix, runs, save
+
+__all__ = ["runs"]
+
+
+def test_what_the_candidate_no_longer_tells_is_undecided(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = [replace(f, counts={"kernels": 5}, parity=1e-7) for f in matrix(1)]
+    save(runs, 1, told)
+    save(runs, 2, [replace(f, counts={}) for f in told])
+    save(runs, 3, [replace(f, parity=None) for f in told])
+    assert call(runs, "gate", "1", "2") == 3
+    assert "the candidate does not tell" in capsys.readouterr().out
+    assert call(runs, "gate", "1", "3") == 3
+
+
+def test_cells_that_never_settle_are_not_the_same(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drifting = replace(found("m9"), status=Status.UNSTEADY, reason="drifts")
+    save(runs, 1, [*matrix(1), drifting])
+    assert call(runs, "gate", "1", "1") == 3
+    wrong = replace(found("m9"), status=Status.WRONG, reason="off")
+    save(runs, 2, [*matrix(1), wrong])
+    assert call(runs, "gate", "2", "2") == 0
+    assert "failed alike in both runs, and not judged: m9-compiler-inference" in capsys.readouterr().out
+
+
+def test_slow_typical_steps_behind_fast_ones(runs: Path) -> None:
+    """Twice as slow in most steps, and the fastest tenth as before."""
+    save(runs, 1, matrix(1))
+    save(runs, 2, [replace(f, values=f.values | {TYPICAL: [2 * v for v in f.values[TYPICAL]]}) for f in matrix(1)])
+    assert call(runs, "gate", "1", "2") == 3
+
+
+def test_steps_timed_in_blocks_are_not_single_steps(runs: Path) -> None:
+    save(runs, 1, matrix(1))
+    save(runs, 2, [replace(f, block=3) for f in matrix(1)])
+    assert call(runs, "gate", "1", "2") == 3
+
+
+def test_unequal_numbers_of_samples_are_no_change() -> None:
+    """Identical code; the 10th percentile of one sample is not that of five."""
+    arms = [[], []]  # type: ignore[var-annotated]
+    for seed in range(40):
+        for side, count in zip(arms, (24, 104), strict=True):
+            side.append(trial(measurement(noise(seed + count, count, 0.05), alternated=True), index=seed))
+    (before,), (after,) = of_pairs(*arms)
+    assert "step" in after.values
+    ratios = [b / a for a, b in zip(before.values["step"], after.values["step"], strict=True)]
+    assert sum(ratios) / len(ratios) == pytest.approx(1.0, abs=0.008)
+
+
+def pairs(finished: bool, planned: int) -> Ab:
+    arm = Arm(label="x")
+    return Ab(
+        baseline=arm, candidate=arm, metrics=("step",), looks=(12,), planned=planned, finished=finished, figures=matrix(1)
+    )
+
+
+@pytest.mark.parametrize(("finished", "planned", "code"), [(True, 1, 0), (False, 1, 3), (True, 5, 3)])
+def test_a_session_that_was_cut_short_does_not_pass(runs: Path, finished: bool, planned: int, code: int) -> None:
+    save(runs, 1, matrix(1), ab=pairs(finished, planned))
+    assert call(runs, "gate", "1") == code
+    assert call(runs, "gate", "1", "--cells", "nothing-*") == 2
+
+
+def test_cells_compiled_for_a_target_are_gated(runs: Path) -> None:
+    def made(spilt: int) -> list[object]:
+        return [replace(found(m), status=Status.COMPILED, values={}, counts={"kernels": 3, "spill_bytes": spilt}) for m in "ab"]
+
+    save(runs, 1, made(0))  # type: ignore[arg-type]
+    save(runs, 2, made(4096))  # type: ignore[arg-type]
+    save(runs, 3, [made(0)[0], replace(found("b"), status=Status.ERROR, reason="no")])  # type: ignore[list-item]
+    assert call(runs, "gate", "1", "1") == 0
+    assert call(runs, "gate", "1", "2") == 1
+    assert call(runs, "gate", "3", "1") == 0  # it compiles now
+    assert call(runs, "gate", "1", "2", "--accept", "one block more \U0001f680") == 0
+    assert call(runs, "gate", "1", "2") == 0
+    assert call(runs, "gate", "1", "1") == 0
+
+
+def test_a_second_accepted_change_counts(runs: Path) -> None:
+    for number, breaks in ((1, 0), (2, 1), (3, 3)):
+        save(runs, number, [replace(f, counts={"breaks": breaks}) for f in matrix(1)])
+    assert call(runs, "gate", "1", "2", "--accept", "first") == 0
+    assert call(runs, "gate", "1", "3") == 1
+    assert call(runs, "gate", "1", "3", "--accept", "second") == 0
+    assert call(runs, "gate", "1", "3") == 0
+    assert (runs / "budgets.toml").read_text().count("[[row]]") == 1
+
+
+def test_the_pairs_of_a_file_are_checked_too(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lying = replace(pairs(True, 1), figures=[replace(f, values={"step": [0.0] * 12, TYPICAL: [0.0] * 12}) for f in matrix(1)])
+    save(runs, 1, matrix(1), ab=lying)
+    assert call(runs, "gate", "1") == 2
+    assert "not a whole saved run" in capsys.readouterr().err
+
+
+def test_history_of_a_cell_without_a_value(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(runs, 1, [replace(found("m1"), status=Status.UNSUPPORTED, reason="no")])
+    assert call(runs, "history", "m1-*") == 0
+    assert "m1-compiler-inference" in capsys.readouterr().out
