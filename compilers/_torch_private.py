@@ -4,6 +4,7 @@ Each is looked up by name; where a name is gone, the cell is unavailable with on
 versions are known to have it.
 """
 
+import gc
 import importlib
 from collections import Counter
 from collections.abc import Callable
@@ -67,6 +68,12 @@ def after_fusion(told: Callable[[int], None]) -> None:
 def inductor(graph: torch.fx.GraphModule, inputs: list[Any]) -> Any:
     """The callable that Inductor makes of a graph that Dynamo captured."""
     return reach("torch._inductor.compile_fx", "compile_fx")(graph, inputs)
+
+
+def tuned_kernels() -> list[Any]:
+    """Inductor's autotuners of kernels that are loaded in this process."""
+    kind = reach("torch._inductor.runtime.triton_heuristics", "CachingAutotuner")
+    return [found for found in gc.get_objects() if isinstance(found, kind)]
 
 
 def mark_dynamic(tensor: torch.Tensor, dimension: int) -> None:

@@ -64,7 +64,20 @@ class TorchTriton(InductorStack):
         if found.compiled is None:
             return found
         figures = {f"placed_{name}": float(count) for name, count in sorted(self.placed.items())}
+        figures |= chosen(private.tuned_kernels())
         return replace(found, compiled=replace(found.compiled, figures=found.compiled.figures | figures))
+
+
+def chosen(autotuners: list[Any]) -> dict[str, float]:
+    """Which configuration each kernel of several runs with: `chosen_<kernel>_<parameter>`; empty where nothing is loaded."""
+    figures: dict[str, float] = {}
+    for autotuner in autotuners:
+        if len(autotuner.launchers) == 1 and len(autotuner.configs or ()) > 1:
+            config = autotuner.launchers[0].config
+            parameters = {**config.kwargs, "num_warps": config.num_warps, "num_stages": config.num_stages}
+            named = {k: v for k, v in parameters.items() if isinstance(v, int | float)}
+            figures |= {f"chosen_{autotuner.fn.__name__}_{name}": float(value) for name, value in named.items()}
+    return figures
 
 
 STACK = TorchTriton()

@@ -18,7 +18,8 @@ from compilers.kernels import attention, cross_entropy, norms
 from compilers.kernels import embedding_bag as _1  # noqa: F401  registers its operator, as those below do
 from compilers.kernels import gelu as _2  # noqa: F401
 from compilers.kernels import matmul as _3  # noqa: F401
-from compilers.kernels import softmax as _4  # noqa: F401
+from compilers.kernels import rotary as _4  # noqa: F401
+from compilers.kernels import softmax as _5  # noqa: F401
 
 F = torch.nn.functional
 OURS = torch.ops.bakeoff
@@ -161,6 +162,34 @@ def _cross_entropy(graph: Graph, node: Node) -> Replacement | None:
     return "cross_entropy", cross_entropy.cross_entropy, (given["input"], given["target"], given["ignore_index"])
 
 
+def _rotary(graph: Graph, node: Node) -> Replacement | None:
+    """cat([a·cos − b·sin, b·cos + a·sin], −1) with a, b the halves of x."""
+    given = _given(node, "tensors dim", dim=0)
+    parts = given["tensors"]
+    if len(parts) != 2 or not all(isinstance(p, Node) and len(p.args) == 2 for p in parts):
+        return None
+    minus, plus = parts
+    if minus.target not in (operator.sub, torch.sub) or plus.target not in (operator.add, torch.add):
+        return None
+    products = [p for part in parts for p in part.args]
+    if not all(isinstance(p, Node) and p.target in (operator.mul, torch.mul) for p in products):
+        return None
+    (a, cos), (b, sin), (b_too, cos_too), (a_too, sin_too) = (p.args for p in products)
+    halves = [n for n in (a, b) if isinstance(n, Node) and n.target is operator.getitem]
+    if (a, b, cos, sin) != (a_too, b_too, cos_too, sin_too) or [n.args[1] for n in halves] != [0, 1]:
+        return None
+    chunk = halves[0].args[0]
+    if halves[1].args[0] is not chunk or chunk.target not in ("chunk", torch.chunk):
+        return None
+    split = _given(chunk, "input chunks dim", dim=0)
+    x = split["input"]
+    if not _ours(x, cos, sin) or split["chunks"] != 2 or {split["dim"], given["dim"]} - {-1, _value(x).dim() - 1}:
+        return None
+    if _value(cos).shape != (_value(x).shape[-2], _value(x).shape[-1] // 2) or _value(sin).shape != _value(cos).shape:
+        return None
+    return "rotary", OURS.rotary.default, (x, cos, sin)
+
+
 Rule = Callable[[Graph, Node], Replacement | None]
 RULES: dict[Any, Rule] = {
     F.layer_norm: _layer_norm,
@@ -176,5 +205,6 @@ RULES: dict[Any, Rule] = {
     torch._C._nn.scaled_dot_product_attention: _attention,
     F.embedding_bag: _embedding_bag,
     F.cross_entropy: _cross_entropy,
+    torch.cat: _rotary,
 }
 METHODS: dict[str, Rule] = {"softmax": _softmax, "relu": _relu}
