@@ -81,10 +81,18 @@ def describe(device: str, versions: Mapping[str, str]) -> Environment:
         cpu=cpu_model(),
         cores=os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        device=device,
+        device=_device_name(device),
         versions=dict(versions),
         variables={k: v for k, v in sorted(os.environ.items()) if k.startswith(RECORDED) and not _private(v)},
     )
+
+
+def _device_name(device: str) -> str:
+    """The GPU's own name, as far as the framework that this process has imported tells."""
+    torch = sys.modules.get("torch")
+    if device != "cuda" or torch is None:
+        return device
+    return f"cuda: {torch.cuda.get_device_name()}" if torch.cuda.is_available() else device
 
 
 def imported_versions() -> dict[str, str]:

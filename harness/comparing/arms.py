@@ -56,7 +56,9 @@ def checkout(text: str, folder: Path, frameworks: set[str]) -> Checkout:
 
 def _copied(source: Path, folder: Path) -> Path:
     for room in ROOMS:
-        shutil.copytree(source / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            source / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"), ignore_dangling_symlinks=True
+        )
     return _with_harness(folder)
 
 

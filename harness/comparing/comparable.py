@@ -35,6 +35,7 @@ MACHINE: tuple[tuple[str, Callable[[Environment], object], bool], ...] = (
     ("another machine, by its processor", lambda e: e.cpu, True),
     ("another machine, by its cores", lambda e: e.cores, True),
     ("another machine, by its memory", lambda e: f"{e.memory_bytes / 2**30:.0f} GiB", False),
+    ("another machine, by its device", lambda e: e.device, True),
     ("another system", lambda e: e.platform, False),
     ("another Python", lambda e: e.python, False),
 )

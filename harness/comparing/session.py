@@ -104,7 +104,7 @@ def metrics(text: str) -> list[str]:
     for name in names:
         if name not in known:
             raise UsageError(f"--metrics: there is no {name} in pairs; there are: {', '.join(known)}")
-    return names or ["step"]
+    return list(dict.fromkeys(names)) or ["step"]
 
 
 def _to_stderr(line: str) -> None:

@@ -172,7 +172,10 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
     notes = [f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}" for c in quiet]
     if quiet and not noisy and quiet[0].verdict != "same":
         notes[0] += "; too few pairs to tell how noisy this session is"
-    notes.append(f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other")
+    if run.ab.alternated < len(run.ab.trials):
+        notes.append(
+            f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
+        )
     judged = len({f.cell for f in run.ab.figures} | {f.cell for f in run.figures})
     unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
     if judged < run.ab.planned and not part:
