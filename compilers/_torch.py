@@ -38,7 +38,8 @@ class TorchStack(Stack[TorchProgram]):
             raise Unavailable("torch sees no CUDA device: use --device cpu")
         torch.backends.cudnn.allow_tf32 = False  # full float32 on a GPU, as TensorFlow's stacks have it
         torch.set_num_threads(setup.threads)
-        torch.set_num_interop_threads(1)
+        if torch.get_num_interop_threads() != 1:  # may be set once in a process, and a reference builds twice
+            torch.set_num_interop_threads(1)
         training = setup.mode is Mode.TRAINING
         # once for the process, not a context manager per step that TensorFlow would not pay
         torch.set_grad_enabled(training)

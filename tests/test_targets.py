@@ -192,3 +192,12 @@ def test_a_wrong_kernel_is_found(name: str) -> None:
     )  # fmt: skip
     assert "output is off by" in done.stdout
     assert "'width': 3" in done.stdout  # hypothesis made it small
+
+
+@pytest.mark.parametrize("model", [pytest.param("mlp", marks=needs_triton)])
+def test_low_precision_is_held_to_eagers_own_distance(compiled: Callable[..., CellResult], model: str) -> None:
+    result = compiled(model, "torch_script", "", dtype="bfloat16")
+    assert result.status in (Status.OK, Status.UNSTEADY), result.reason
+    parity = result.measurements[0].parity
+    assert parity is not None
+    assert 1e-3 < parity.error <= parity.tolerance < 0.1
