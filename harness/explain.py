@@ -88,7 +88,7 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
         yield Padding(Text(speed), (0, 2))
     made = result.lowering
     if made is not None:
-        yield Padding(Text(f"first call {seconds(made.first_call_s)}, of which the step did nothing"), (0, 2))
+        yield Padding(Text(f"first call {seconds(made.first_call_s)}: compiling, and one step without a speed"), (0, 2))
     found = trial.diagnostics
     if found is not None:
         first = made or (result.measurements[0] if result.measurements else None)

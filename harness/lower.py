@@ -10,13 +10,12 @@ import numpy as np
 
 from harness import clock, measure, procfs
 from harness.caches import Private
-from harness.diagnostics import Diagnostics, merged
+from harness.diagnose import refused
 from harness.discover import load
-from harness.errors import Unsupported
 from harness.lowered import INTERPRETER, Lowering
 from harness.request import Request
 from harness.stack import Stack
-from harness.trial import Failure, Phase, Status
+from harness.trial import Phase
 
 
 def lowering(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
@@ -37,12 +36,7 @@ def lowering(request: Request, private: Private, enter: Callable[[Phase], None])
             lambda: stack.compile(program), batches[0], stack.synchronize, clock.monotonic
         )
     except Exception as error:  # the stack says whether that is a refusal; else it is raised again
-        refusal = stack.refusal(error)
-        if not isinstance(refusal, Unsupported):
-            raise refusal from error
-        found = Diagnostics(graphs=0, captured_share=0.0, breaks=merged(stack.refused(program, error)))
-        said = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=str(refusal))
-        return {"diagnostics": found, "failure": said}
+        return refused(stack, program, error)
     first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
     once, phases = stack.compilations(program), stack.phases(program)
     parity = None
