@@ -61,6 +61,7 @@ class InductorStack(TorchStack):
     """torch.compile(module) with the default backend."""
 
     notes = (*TorchStack.notes, "Inductor chooses by default rules: no autotuning, no CUDA graphs")
+    fused_optimizer = False  # compiled instead
 
     def __init__(self) -> None:
         self.trace: Trace | None = None

@@ -1,21 +1,14 @@
 """What every TensorFlow stack shares. A leaf fills one hole, `transform`: what it makes of a Python callable."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from compilers._tf_training import TrainingStep
 from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
-
-LOSSES = {
-    "cross_entropy": lambda output, target: tf.reduce_mean(
-        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=output)
-    ),
-    "binary_cross_entropy": lambda output, target: tf.reduce_mean(
-        tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=output)
-    ),
-}
 
 
 @dataclass(slots=True)
@@ -26,8 +19,14 @@ class TensorFlowProgram:
     module: tf.Module
     weights: Weights
     setup: Setup
+    training: TrainingStep | None = None
     example: tuple[tf.Tensor, ...] = ()
     function: Any = None
+
+    @property
+    def step(self) -> Step:
+        """What is compiled: the module, or in training the whole step."""
+        return (self.training or self.module).__call__
 
 
 class TensorFlowStack(Stack[TensorFlowProgram]):
@@ -49,8 +48,9 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
             raise Unavailable("tensorflow sees no GPU: use --device cpu")
         tf.config.experimental.enable_tensor_float_32_execution(False)  # full float32 on a GPU, as PyTorch's stacks have it
         # before the first operation; the environment says the same, but TensorFlow reports only what was set here
-        tf.config.threading.set_intra_op_parallelism_threads(setup.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
+        if self.read_threads() != {"intra_op": setup.threads, "inter_op": 1}:  # may be set once, and a reference builds twice
+            tf.config.threading.set_intra_op_parallelism_threads(setup.threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
         cast = Weights({name: _cast(array, setup.precision) for name, array in weights.items()})
         module = model.tensorflow(cast)
         cast.finish()
@@ -58,7 +58,8 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         for part in module.submodules:  # as Module.train() does in PyTorch
             if hasattr(part, "training"):
                 part.training = setup.mode is Mode.TRAINING
-        return TensorFlowProgram(model, module, cast, setup)
+        training = TrainingStep(model, module) if setup.mode is Mode.TRAINING else None
+        return TensorFlowProgram(model, module, cast, setup, training)
 
     def place(self, program: TensorFlowProgram, batch: Batch) -> tuple[tf.Tensor, ...]:
         arrays = program.model.tensorflow_inputs(*batch.inputs)
@@ -69,14 +70,13 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         return placed
 
     def compile(self, program: TensorFlowProgram) -> Step:
-        if program.setup.mode is Mode.TRAINING:
-            raise Unsupported("training steps are not measured yet")
-        program.function = self.transform(program.module.__call__, program.example)
+        program.function = self.transform(program.step, program.example)
         function = program.function
         return lambda batch: function(*batch)
 
     def bare(self, program: TensorFlowProgram) -> Step:
-        return lambda batch: program.module(*batch)
+        step = program.step
+        return lambda batch: step(*batch)
 
     def synchronize(self, output: Any) -> None:
         """On a CPU reading an output's buffer waits for it and copies nothing; a GPU is waited for as a device."""
@@ -88,17 +88,13 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
     def fetch(self, output: Any) -> dict[str, Array]:
         return {"output": output.numpy()}
 
-    def gradients(self, program: TensorFlowProgram, batch: tuple[tf.Tensor, ...]) -> Arrays:
-        *inputs, target = batch
-        with tf.GradientTape() as tape:
-            output = program.module(*inputs)
-            loss = LOSSES[program.model.loss](output, target)
-        variables = program.module.trainable_variables
-        found = {"output": output.numpy(), "loss": loss.numpy()}
-        for variable, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-            name = variable.name.removesuffix(":0")
-            found[f"gradient.{name}"] = program.weights.canonical(name, tf.convert_to_tensor(gradient).numpy())
-        return found
+    def state(self, program: TensorFlowProgram) -> Iterator[tuple[str, Array]]:
+        assert program.training is not None
+        return program.training.state(program.weights)
+
+    def restart(self, program: TensorFlowProgram, weights: Arrays) -> None:
+        assert program.training is not None
+        program.training.restart(program.weights, weights)
 
     def read_threads(self) -> dict[str, int]:
         return {

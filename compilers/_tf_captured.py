@@ -110,7 +110,7 @@ class CapturedStack(TensorFlowStack):
         assert self.folder is not None
         concrete = program.function.get_concrete_function(*batch)
         definition = concrete.graph.as_graph_def()
-        again = tf.function(program.module.__call__)  # optimised at its first call, which is what shows the result
+        again = tf.function(program.step)  # optimised at its first call, which is what shows the result
         optimised = private.optimised_graphs(lambda: again(*batch))
         left = Counter(node.op for graph in optimised for node in graph.node if node.op not in STRUCTURE)
         mlir = tf.mlir.experimental.convert_function(concrete)

@@ -1,7 +1,7 @@
 """What every PyTorch stack shares. A leaf fills one hole, `transform`: what it makes of an nn.Module."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from compilers import _target
-from compilers._torch_training import LOSSES, Objective, optimizer
-from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from compilers import _torch_training as training
+from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Weights
 
 
 @dataclass(slots=True)
@@ -28,6 +28,7 @@ class TorchStack(Stack[TorchProgram]):
     """PyTorch: the module is what a user compiles."""
 
     notes = ("PyTorch convolves in NCHW, TensorFlow in NHWC: each framework's default",)
+    fused_optimizer = True
 
     @abstractmethod
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
@@ -40,9 +41,9 @@ class TorchStack(Stack[TorchProgram]):
         torch.set_num_threads(setup.threads)
         if torch.get_num_interop_threads() != 1:  # may be set once in a process, and a reference builds twice
             torch.set_num_interop_threads(1)
-        training = setup.mode is Mode.TRAINING
+        trains = setup.mode is Mode.TRAINING
         # once for the process, not a context manager per step that TensorFlow would not pay
-        torch.set_grad_enabled(training)
+        torch.set_grad_enabled(trains)
         dtype = getattr(torch, setup.precision)
         module = model.torch()
         tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
@@ -50,12 +51,17 @@ class TorchStack(Stack[TorchProgram]):
         absent = [name for name in absent if not name.endswith("num_batches_tracked")]  # a counter, not a weight
         if absent or unknown:
             raise ValueError(f"the PyTorch half and its weights disagree: without {absent}, beyond it {unknown}")
-        module = module.to(device=setup.device, dtype=dtype).train(training)
+        module = module.to(device=setup.device, dtype=dtype).train(trains)
         if _target.GPULESS:
             from compilers import _gpuless
 
             module = _gpuless.moved(module)
-        return TorchProgram(model, module, setup)
+        program = TorchProgram(model, module, setup)
+        if trains:
+            program.optimizer = training.optimizer(model, module, fused=self.fused_optimizer and not _target.TARGET)
+            if not _target.GPULESS:
+                training.prime(program.optimizer)
+        return program
 
     def place(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
         arrays = (*batch.inputs, batch.target) if program.setup.mode is Mode.TRAINING else batch.inputs
@@ -64,8 +70,9 @@ class TorchStack(Stack[TorchProgram]):
         return placed
 
     def compile(self, program: TorchProgram) -> Step:
-        if program.setup.mode is Mode.TRAINING:
-            return self._training(program)
+        if program.optimizer is not None:
+            objective = self.transform(training.Objective(program.module, program.model.loss), program.example)
+            return training.training_step(objective, program.optimizer, self.update(program.optimizer))
         compiled = self.transform(program.module, program.example)
         return lambda batch: compiled(*batch)
 
@@ -73,23 +80,10 @@ class TorchStack(Stack[TorchProgram]):
         """What updates the parameters from their gradients."""
         return optimizer.step
 
-    def _training(self, program: TorchProgram) -> Step:
-        if not _target.TARGET:
-            raise Unsupported("training steps are not measured yet")
-        program.optimizer = optimizer(program.model, program.module, fused=not _target.TARGET)
-        objective = self.transform(Objective(program.module, program.model.loss), program.example)
-        clear, update = program.optimizer.zero_grad, self.update(program.optimizer)
-
-        def step(batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-            clear(set_to_none=True)
-            loss: torch.Tensor = objective(*batch)
-            loss.backward()
-            update()
-            return loss.detach()
-
-        return step
-
     def bare(self, program: TorchProgram) -> Step:
+        if program.optimizer is not None:
+            objective = training.Objective(program.module, program.model.loss)
+            return training.training_step(objective, program.optimizer, program.optimizer.step)
         return lambda batch: program.module(*batch)
 
     def synchronize(self, output: Any) -> None:
@@ -101,16 +95,13 @@ class TorchStack(Stack[TorchProgram]):
         output = output.detach().cpu()
         return {"output": (output.float() if output.dtype is torch.bfloat16 else output).numpy()}  # numpy has no bfloat16
 
-    def gradients(self, program: TorchProgram, batch: tuple[torch.Tensor, ...]) -> Arrays:
-        *inputs, target = batch
-        output = program.module(*inputs)
-        loss = LOSSES[program.model.loss](output, target)
-        loss.backward()
-        found = {"output": output.detach().cpu().numpy(), "loss": loss.detach().cpu().numpy()}
-        for name, parameter in program.module.named_parameters():
-            assert parameter.grad is not None, f"{name} has no gradient"
-            found[f"gradient.{name}"] = parameter.grad.cpu().numpy()
-        return found
+    def state(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
+        assert program.optimizer is not None
+        return training.state(program.module, program.optimizer)
+
+    def restart(self, program: TorchProgram, weights: Arrays) -> None:
+        assert program.optimizer is not None
+        training.restart(program.module, program.optimizer, weights)
 
     def read_threads(self) -> dict[str, int]:
         return {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()}

@@ -1,15 +1,15 @@
-"""A PyTorch training step: forward, loss, backward, optimizer. Ends when the parameters are updated.
+"""A PyTorch training step: clear gradients, forward, loss, backward, optimizer. Ends when the parameters are updated.
 
 SGD with momentum 0.9 for the vision and recommendation models, AdamW for the sequence models, in PyTorch's fused form, which is
 the fastest that eager has on a CPU (the default, one operation after another for each parameter, takes up to twice as long).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-from harness import Model
+from harness import Array, Arrays, Model, Step
 
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
 MOMENTUM, BETAS, EPSILON, DECAY = 0.9, (0.9, 0.999), 1e-8, 0.01
@@ -33,9 +33,67 @@ class Objective(torch.nn.Module):
 
 
 def optimizer(model: Model, module: torch.nn.Module, *, fused: bool = True) -> torch.optim.Optimizer:
-    """The model's optimizer over the module's parameters. Not fused: as a compiler can take it apart."""
+    """The model's optimizer over the module's parameters, without state yet. Not fused: as a compiler can take it apart."""
     kind, parameters = model.optimizer, list(module.parameters())
     form: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     if kind == "sgd":
         return torch.optim.SGD(parameters, lr=LEARNING_RATE[kind], momentum=MOMENTUM, **form)
     return torch.optim.AdamW(parameters, lr=LEARNING_RATE[kind], betas=BETAS, eps=EPSILON, weight_decay=DECAY, **form)
+
+
+def prime(optimizer: torch.optim.Optimizer) -> None:
+    """Make the optimizer's state, all zero, as TensorFlow's slot variables are made: once, and outside of any step.
+
+    A step without learning rate on gradients of zero leaves the parameters as they are.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+    _forget(optimizer)
+
+
+def training_step(objective: Step, optimizer: torch.optim.Optimizer, update: Callable[[], Any]) -> Step:
+    """(*inputs, target) → the loss before the update."""
+
+    def step(batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        loss: torch.Tensor = objective(*batch)
+        loss.backward()
+        update()
+        return loss.detach()
+
+    return step
+
+
+def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Array]]:
+    """Parameters, what the optimizer's first moment says of the first step's gradients, and buffers such as batch norm's."""
+    for name, parameter in module.named_parameters():
+        kept = optimizer.state[parameter]
+        gradient = kept["momentum_buffer"] if "momentum_buffer" in kept else kept["exp_avg"] / (1 - BETAS[0])
+        yield f"gradient.{name}", gradient.cpu().numpy()
+        yield f"parameter.{name}", parameter.detach().cpu().numpy()
+    for name, buffer in module.named_buffers():
+        if buffer.is_floating_point():
+            yield f"buffer.{name}", buffer.cpu().numpy()
+
+
+def restart(module: torch.nn.Module, optimizer: torch.optim.Optimizer, weights: Arrays) -> None:
+    """Parameters and buffers as given, in place, and an optimizer that has seen nothing."""
+    places = module.state_dict()
+    with torch.no_grad():
+        for name, array in weights.items():
+            places[name].copy_(torch.from_numpy(array))
+    _forget(optimizer)
+
+
+def _forget(optimizer: torch.optim.Optimizer) -> None:
+    for kept in optimizer.state.values():
+        for value in kept.values():
+            if isinstance(value, torch.Tensor):
+                value.zero_()

@@ -9,7 +9,7 @@ import torch._inductor.config
 
 from compilers._inductor import InductorStack
 from compilers._torch import TorchProgram
-from harness import Step
+from harness import Mode, Model, Setup, Step, Unsupported, Weights
 
 FRAMEWORK = "torch"
 DEFAULT = False
@@ -28,6 +28,11 @@ step = torch.compile(module)  # with fullgraph=True it raises at the first graph
 @final
 class TorchInductorFrozen(InductorStack):
     """Inductor with freezing."""
+
+    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+        if setup.mode is Mode.TRAINING:
+            raise Unsupported("freezing makes the weights constants: nothing is left to train")
+        return super().build(model, weights, setup)
 
     def compile(self, program: TorchProgram) -> Step:
         torch._inductor.config.freezing = True

@@ -14,6 +14,8 @@ import json
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, final
@@ -65,7 +67,7 @@ class TorchScriptStack(TorchStack):
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.showwarning = self._note
-            with self.laps.lap("torch.jit.trace"):
+            with self.laps.lap("torch.jit.trace"), _unmoved(module):
                 traced = torch.jit.trace(module, example, check_trace=False)
             self.scripted = self.script(traced)
         return self.scripted
@@ -146,6 +148,17 @@ class TorchScriptStack(TorchStack):
     def refused(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
         said = str(error).strip().splitlines()[0]
         return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=raised_at(error) or "unknown"),)
+
+
+@contextmanager
+def _unmoved(module: torch.nn.Module) -> Iterator[None]:
+    """Tracing runs the module once, which moves batch norm's statistics: they are put back."""
+    before = [(buffer, buffer.clone()) for buffer in module.buffers()] if module.training else []
+    try:
+        yield
+    finally:
+        for buffer, value in before:
+            buffer.copy_(value)
 
 
 def _python_calls(graph: Any) -> list[Any]:

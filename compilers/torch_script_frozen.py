@@ -7,7 +7,9 @@ from typing import final
 
 import torch
 
+from compilers._torch import TorchProgram
 from compilers.torch_script import TorchScriptStack
+from harness import Mode, Model, Setup, Unsupported, Weights
 
 FRAMEWORK = "torch"
 DEFAULT = False
@@ -18,6 +20,11 @@ RECIPE = "step = torch.jit.freeze(torch.jit.trace(module, inputs[0], check_trace
 @final
 class TorchScriptFrozen(TorchScriptStack):
     """Traced, then frozen."""
+
+    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+        if setup.mode is Mode.TRAINING:
+            raise Unsupported("freezing makes the weights constants: nothing is left to train")
+        return super().build(model, weights, setup)
 
     def script(self, traced: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
         with self.laps.lap("torch.jit.freeze"):

@@ -82,9 +82,16 @@ def first_call(compile_step: Callable[[], Step], batch: Any, synchronize: Synchr
 
 
 def warm_up(
-    step: Step, batches: Sequence[Any], synchronize: Synchronize, compilations: Callable[[], int], clock: Clock
+    step: Step,
+    batches: Sequence[Any],
+    synchronize: Synchronize,
+    compilations: Callable[[], int],
+    clock: Clock,
+    follow: Callable[[Any], None] = lambda output: None,
 ) -> list[int]:
     """Steps until the compile counter is still and two successive windows agree; ns of each step, all kept.
+
+    `follow` is given each output, outside the clock.
 
     This online rule only decides when to start timing. Whether the steps that were timed are steady is judged
     afterwards, on all of them (harness/steady.py), because any forward rule can stop on a plateau.
@@ -97,6 +104,7 @@ def warm_up(
         output = step(batch)
         synchronize(output)
         stop = clock()
+        follow(output)
         taken.append(stop - start)
         elapsed = stop - started
         if elapsed > WARM_UP_CAP_NS and len(taken) >= 2 * len(batches):

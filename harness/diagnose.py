@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from harness import effects
+from harness.built import ROTATING, build
 from harness.caches import Private
 from harness.diagnostics import Diagnostics, merged
 from harness.discover import load
 from harness.errors import Unsupported
-from harness.measure import ROTATING, build
 from harness.request import Request
 from harness.stack import Stack
 from harness.trial import Failure, Phase, Status

@@ -91,11 +91,17 @@ class Launcher:
             environment=answer.environment,
         )
 
-    def reference(self, model: Source, stack: StackSource, mode: Mode, target: Path) -> Failure | None:
-        """Write the float64 eager outputs of every batch to `target`; the failure if that went wrong."""
+    def reference(
+        self, model: Source, stack: StackSource, mode: Mode, target: Path, other: Path | None = None
+    ) -> Failure | None:
+        """Write the float64 eager outputs of every batch to `target`; the failure if that went wrong.
+
+        In training it is compared with that of another framework, `other`.
+        """
         with self.private() as private:
             cell = Cell(model.name, stack.name, mode)
-            return self._child(Job.REFERENCE, cell, model, stack, private, Start.COLD, f"{cell}-reference", target)[0].failure
+            name = f"{cell}-reference"
+            return self._child(Job.REFERENCE, cell, model, stack, private, Start.COLD, name, target, other=other)[0].failure
 
     def baseline(self, stack: StackSource) -> Answer:
         """A child that only imports the stack's framework: its peak memory, or the failure that every cell would share."""
@@ -143,6 +149,7 @@ class Launcher:
         axis: str = "batch_size",
         sizes: tuple[int, ...] = (),
         partner: "Partner | None" = None,
+        other: Path | None = None,
     ) -> tuple[Answer, float]:
         settings = replace(self.settings, target="") if job in (Job.REFERENCE, Job.BASELINE) else self.settings
         result, log = private.root / f"{job}-{start}.json", self.folder / f"{name}.log"
@@ -161,6 +168,7 @@ class Launcher:
             begins=partner.begins if partner else (),
             waits=partner is not None and partner.waits,
             arrays=None if arrays is None else str(arrays),
+            other=None if other is None else str(other),
         )
         task = private.root / f"{job}-{start}.request"
         request.write(task)

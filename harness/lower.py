@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import clock, measure, procfs
+from harness import clock, procfs, reference
+from harness.built import build
 from harness.caches import Private
 from harness.diagnose import refused
 from harness.discover import load
@@ -27,7 +28,7 @@ def lowering(request: Request, private: Private, enter: Callable[[Phase], None])
     stack.watch(private.artifacts)
     enter(Phase.BUILD)
     build_start = time.perf_counter()
-    model, _, program, batches = measure.build(request, stack, request.settings.dtype)
+    model, _, program, batches = build(request, stack, request.settings.dtype)
     build_s = time.perf_counter() - build_start
     enter(Phase.COMPILE)
     cpu_start = procfs.cpu_s_with_children()
@@ -43,7 +44,7 @@ def lowering(request: Request, private: Private, enter: Callable[[Phase], None])
     if request.settings.target == INTERPRETER:
         enter(Phase.PARITY)
         outputs = {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
-        parity = measure.checked(request, model, {0: ("interpreted", outputs)})
+        parity = reference.checked(request, model, {0: ("interpreted", outputs)})
     else:
         stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
     recompiles = stack.compilations(program) - once

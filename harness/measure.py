@@ -1,34 +1,32 @@
 """In the child: one cell from its files to a Measurement, in the order in which a reader would do it by hand."""
 
 import gc
-import json
+import math
 import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from harness import clock, parity, procfs
+from harness import clock, procfs, reference, training
+from harness.built import ROTATING, build
 from harness.caches import Private
 from harness.cell import Mode
 from harness.diagnostics import Diagnostics
 from harness.discover import load
-from harness.errors import BakeoffError
-from harness.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Parity, Threads
-from harness.model import Arrays, Draw, Model, Weights
+from harness.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Threads
+from harness.model import Arrays
 from harness.request import Request
-from harness.stack import Precision, Setup, Stack
+from harness.stack import Stack
+from harness.training import Lesson
 from harness.trial import Phase
 from harness.turns import Turns
 
-ROTATING = 2  # batches that the timed steps take in turn
 ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
-LOW_PRECISION, TIMES_EAGER = ("float16", "bfloat16"), 3.0
-UNSEEN = 2  # batches that the program first sees after the clock has stopped
 Enter = Callable[[Phase], None]
 
 
@@ -61,10 +59,14 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     compile_peak = procfs.peak_bytes()
     compiled_once = stack.compilations(program)
     phases = stack.phases(program)
+    lesson = Lesson(request, stack, model, program) if request.cell.mode is Mode.TRAINING else None
+    if lesson is not None:
+        lesson.first(output)
     del output
 
     enter(Phase.WARM_UP)
-    warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now)
+    follow = lesson.follow if lesson is not None else lambda output: None
+    warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now, follow)
 
     enter(Phase.TIMING)
     gc.disable()  # a collection is not the stack's; off for all stacks alike
@@ -99,13 +101,21 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     outputs = {index: ("timed", arrays) for index, arrays in timed.outputs.items()}
     unseen_ns = []
     for index, batch in enumerate(unseen, start=ROTATING):
+        if lesson is not None:
+            lesson.restart()
         start = now()
         output = step(batch)
         stack.synchronize(output)
         unseen_ns.append(now() - start)
-        outputs[index] = ("unseen", fetch(output))
+        if lesson is not None:
+            lesson.first(output)
+        else:
+            outputs[index] = ("unseen", fetch(output))
     after_unseen = stack.compilations(program)
-    parity_ = checked(request, model, outputs)
+    if lesson is not None:
+        parity_, reference_losses = training.checked(request, model, lesson, timed.outputs)
+    else:
+        parity_, reference_losses = reference.checked(request, model, outputs), ()
 
     enter(Phase.DIAGNOSE)
     diagnostics = stack.account(program)
@@ -158,72 +168,10 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         ),
         notes=stack.notes,
         alternated=alternated,
+        losses=tuple(loss if math.isfinite(loss) else None for loss in lesson.losses) if lesson is not None else (),
+        reference_losses=reference_losses,
     )
     return measured, replace(diagnostics, recompiles=recompiles, phases=phases)
-
-
-def reference(request: Request, enter: Enter) -> None:
-    """The same model by an eager stack in float64: outputs of every batch, or in training loss and gradients of one step."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
-    enter(Phase.BUILD)
-    _, _, program, batches = build(request, stack, "float64")
-    enter(Phase.PARITY)
-    assert request.arrays is not None
-    if request.cell.mode is Mode.TRAINING:
-        parity.save(Path(request.arrays), [stack.gradients(program, batches[0])])
-        return
-    step = stack.compile(program)
-    outputs = [{name: np.array(array, copy=True) for name, array in stack.fetch(step(b)).items()} for b in batches]
-    for arrays in outputs:
-        for name, array in arrays.items():
-            if array.dtype != np.float64 or not array.size or not np.isfinite(array).all():
-                raise BakeoffError(f"the reference's {name} is {array.dtype}, or empty, or not finite: nothing to compare with")
-    parity.save(Path(request.arrays), outputs)
-    if request.settings.dtype in LOW_PRECISION:
-        _distance(request, stack, outputs, Path(request.arrays))
-
-
-def _distance(request: Request, stack: Stack[Any], exact: list[Arrays], path: Path) -> None:
-    """How far eager itself is from float64 in a dtype whose rounding decides the result: what a compiler is held to."""
-    _, _, program, batches = build(request, stack, request.settings.dtype)
-    step = stack.compile(program)
-    found = [parity.check(stack.fetch(step(b)), exact[i], i, "eager").error for i, b in enumerate(batches)]
-    if None in found:
-        raise BakeoffError(f"eager in {request.settings.dtype} is not finite where float64 is: nothing to hold a compiler to")
-    path.with_suffix(".json").write_text(json.dumps(max(error for error in found if error is not None)))
-
-
-def fields(words: tuple[str, ...]) -> dict[str, int]:
-    """Settings.shape as a model takes it."""
-    return {name: int(value) for name, _, value in (word.partition("=") for word in words)}
-
-
-def build(request: Request, stack: Stack[Any], precision: str, model: Model | None = None) -> tuple[Model, int, Any, list[Any]]:
-    """(model, bytes of its weights, program, batches: those that take turns, then those unseen)."""
-    settings = request.settings
-    model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
-    assert model is not None
-    weights = Weights(model.weights(Draw(settings.seed)))
-    setup = Setup(
-        mode=request.cell.mode, device=settings.device, precision=cast(Precision, precision), threads=settings.threads
-    )
-    weights_bytes = sum(array.nbytes for array in weights.values())
-    program = stack.build(model, weights, setup)
-    weights.release()
-    batches = [stack.place(program, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + UNSEEN)]
-    return model, weights_bytes, program, batches
-
-
-def checked(request: Request, model: Model, outputs: dict[int, tuple[str, Arrays]]) -> Parity | None:
-    """Outputs, by index of their batch, against the reference; None where there is none."""
-    if request.arrays is None or request.cell.mode is Mode.TRAINING:
-        return None
-    expected = parity.read(Path(request.arrays))
-    checks = (parity.check(arrays, expected[i], i, when) for i, (when, arrays) in sorted(outputs.items()))
-    tolerance = model.tolerance
-    if request.settings.dtype in LOW_PRECISION:
-        tolerance = max(tolerance, TIMES_EAGER * json.loads(Path(request.arrays).with_suffix(".json").read_text()))
-    return Parity(tolerance=tolerance, checks=tuple(checks))
 
 
 def _asynchrony(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Asynchrony:

@@ -24,16 +24,22 @@ class Memory:
 class Check:
     """One batch's outputs compared with the float64 eager reference: max |difference| / max |reference|.
 
+    In training what a step left, as harness/training.py compares it: `output` names the loss or the worst tensor of a kind.
     None, since JSON has no infinity, for another shape or a value that is not finite where the reference is.
     """
 
     batch: int
-    when: str  # "timed" or "unseen"
+    when: str  # "timed", "unseen"; in training also "first", "curve", "float64"
     error: float | None
+    output: str = "output"
+    tolerance: float | None = None  # its own, where not all have the same
 
-    def holds(self, tolerance: float) -> bool:
-        """Is it near enough?"""
-        return self.error is not None and self.error <= tolerance
+    def excess(self, tolerance: float) -> float:
+        """The error as a multiple of what it may be: at most 1 where it holds."""
+        allowed = tolerance if self.tolerance is None else self.tolerance
+        if self.error is None:
+            return float("inf")
+        return self.error / allowed if allowed else float("inf") if self.error else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +51,22 @@ class Parity:
 
     @property
     def error(self) -> float:
-        """The worst of all; infinite without checks."""
+        """The largest of all; infinite without checks."""
         return max((float("inf") if c.error is None else c.error for c in self.checks), default=float("inf"))
 
     @property
+    def worst(self) -> Check:
+        """The one that is off most, for what it may be off by."""
+        return max(self.checks, key=lambda check: check.excess(self.tolerance))
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """Those that do not hold."""
+        return tuple(check for check in self.checks if check.excess(self.tolerance) > 1)
+
+    @property
     def holds(self) -> bool:
-        return bool(self.checks) and all(c.holds(self.tolerance) for c in self.checks)
+        return bool(self.checks) and not self.failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +151,8 @@ class Measurement:
     flops: int | None = None  # of a step, by the model's own account
     moved_bytes: int | None = None  # that a step must read and write at least, by the same
     alternated: bool = False  # did its timed steps take turns with a partner's?
+    losses: tuple[float | None, ...] = ()  # in training, of the first steps; None where not finite
+    reference_losses: tuple[float, ...] = ()  # of the same steps in float64
 
     @property
     def compile_s(self) -> float:

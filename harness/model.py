@@ -70,6 +70,10 @@ class Weights(Mapping[str, Array]):
         """The array `name` with its axes permuted as `numpy.transpose(array, axes)`; KeyError if there is none."""
         array = self._arrays[name]
         self._axes[name] = axes if axes is not None else tuple(range(array.ndim))
+        return self.laid_out(name, array)
+
+    def laid_out(self, name: str, array: Array) -> Array:
+        """An array in canonical layout as `take` gave the weight `name` out."""
         return np.ascontiguousarray(np.transpose(array, self._axes[name]))
 
     def canonical(self, name: str, array: Array) -> Array:

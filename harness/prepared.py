@@ -31,7 +31,7 @@ class Prepared:
         self.seeds: dict[str, Path] = {}
         self._folder, self._machine, self._note = folder, machine, note
         self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
-        self._references: dict[tuple[str, Mode], Path | None] = {}
+        self._references: dict[str, Path | None] = {}
 
     def seed(self, stack: StackSource) -> Path | None:
         """The toolchain's files that a private cache starts from."""
@@ -46,24 +46,45 @@ class Prepared:
             self._baselines[stack.framework] = answer.peak_bytes, gone
         return self._baselines[stack.framework]
 
-    def reference(self, model: Source, mode: Mode) -> Path | None:
-        """Outputs in float64 by the first eager stack that can: those selected first, then any."""
-        if (model.name, mode) not in self._references:
-            path: Path | None = self._folder.references / f"{model.name}-{mode}.npz"
-            # ours first: what a user's own baseline computes is the user's claim, not the truth
-            selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
-            candidates = dict.fromkeys(s for s in (*selected, *self.plan.all_stacks) if s.eager)
+    def reference(self, model: Source, mode: Mode, framework: str) -> Path | None:
+        """What is computed in float64 by the first eager stack that can: those selected first, then any.
+
+        In training by one of the cell's own framework, whose rounding is what its stacks are held to, and compared with the
+        first framework's.
+        """
+        # ours first: what a user's own baseline computes is the user's claim, not the truth
+        selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
+        candidates = [s for s in dict.fromkeys((*selected, *self.plan.all_stacks)) if s.eager]
+        if mode is not Mode.TRAINING:
+            return self._had(model, mode, candidates, f"{model.name}-{mode}")
+        for other in dict.fromkeys(s.framework for s in candidates):
+            if other == framework:
+                break
+            first = [s for s in candidates if s.framework == other]
+            if (truth := self._had(model, mode, first, f"{model.name}-{mode}-{other}")) is not None:
+                own = [s for s in candidates if s.framework == framework]
+                return self._had(model, mode, own, f"{model.name}-{mode}-{framework}", truth)
+        own = [s for s in candidates if s.framework == framework]
+        return self._had(model, mode, own, f"{model.name}-{mode}-{framework}")
+
+    def _had(
+        self, model: Source, mode: Mode, candidates: list[StackSource], name: str, other: Path | None = None
+    ) -> Path | None:
+        if name not in self._references:
+            path: Path | None = self._folder.references / f"{name}.npz"
             if path is not None and not path.exists():
                 self._note(f"{model.name}: float64 reference")
-                path = self._first_reference(model, mode, list(candidates), path)
-            self._references[model.name, mode] = path
-        return self._references[model.name, mode]
+                path = self._first_reference(model, mode, candidates, path, other)
+            self._references[name] = path
+        return self._references[name]
 
-    def _first_reference(self, model: Source, mode: Mode, candidates: list[StackSource], path: Path) -> Path | None:
+    def _first_reference(
+        self, model: Source, mode: Mode, candidates: list[StackSource], path: Path, other: Path | None
+    ) -> Path | None:
         said = "no eager stack is there"
         for stack in candidates:
             if self.baseline(stack)[1] is None:
-                failure = self.launcher.reference(model, stack, mode, path)
+                failure = self.launcher.reference(model, stack, mode, path, other)
                 if failure is None:
                     return path
                 said = f"{stack.name}: {failure.message}"

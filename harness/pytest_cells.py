@@ -31,7 +31,7 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
         rows += kernel_cells(option, plan, **single.kwargs)
     elif "diagnosis" in named:
         stacks = [s for s in plan.stacks if s.diagnoses]
-        rows += [(m.name, s.name, str(mode)) for mode in plan.modes for m in plan.gallery for s in stacks]
+        rows += [(m.name, s.name, str(mode)) for mode in _inference(plan) for m in plan.gallery for s in stacks]
     elif "start" in named:
         starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
         return (*CELL_FIXTURES, "start"), [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
@@ -41,6 +41,11 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
 
 
 PROBES = ("copy",)  # measured beside the kernels, and none of ours
+
+
+def _inference(plan: Plan) -> list[Mode]:
+    """The mode in which breakages are planted, and shapes go through one program."""
+    return [mode for mode in plan.modes if mode is Mode.INFERENCE]
 
 
 def kernels(plan: Plan, option: Callable[[str], Any]) -> list[str]:
@@ -60,7 +65,9 @@ def shape_models(option: Callable[[str], Any], plan: Plan, models: str) -> list[
 def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str) -> list[tuple[str, str, str]]:
     """Cells that a series of shapes goes through: of `models` those selected, `stacks` unless --stacks names others."""
     chosen = discover.stacks(map(Path, option("compilers_from"))).pick(option("stacks") or stacks)
-    return [(m.name, s.name, str(mode)) for mode in plan.modes for m in shape_models(option, plan, models) for s in chosen]
+    return [
+        (m.name, s.name, str(mode)) for mode in _inference(plan) for m in shape_models(option, plan, models) for s in chosen
+    ]
 
 
 def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ class Job(StrEnum):
     """The kinds of children."""
 
     MEASURE = "measure"
-    REFERENCE = "reference"  # float64 eager outputs, or loss and gradients in mode training
+    REFERENCE = "reference"  # float64 eager outputs, or in mode training what steps leave
     BASELINE = "baseline"  # peak memory of a process that only imported the framework
     DIAGNOSE = "diagnose"  # the same program with collectors on, untimed
     SHAPES = "shapes"  # a series of shapes through one compiled program
@@ -40,6 +40,7 @@ class Request:
     begins: tuple[bool, ...] = ()  # of a pair: does this child begin each round? Empty: it has no partner
     waits: bool = False  # of a pair: it is ready first
     arrays: str | None = None  # reference outputs: written by a reference job, read by a measuring one
+    other: str | None = None  # of a reference job in training: another framework's reference, to compare with
 
     def write(self, path: Path) -> None:
         """As JSON."""

@@ -128,7 +128,7 @@ class Session:
             self._keep(trial)
             return
         # what a compile-only step computes is nothing
-        reference = None if family(target) == "cuda" else self._prepared.reference(model, cell.mode)
+        reference = None if family(target) == "cuda" else self._prepared.reference(model, cell.mode, stack.framework)
         seed = self._prepared.seed(stack)
         with self._launcher.private(seed) as private:
             self._progress.begin(f"{cell}", Start.COLD, index)

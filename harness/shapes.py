@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from harness import clock, parity
+from harness.built import build
+from harness.cell import Mode
 from harness.discover import load
 from harness.errors import Unsupported, UsageError
-from harness.measure import build
 from harness.measurement import ShapeStep
 from harness.model import Arrays, Draw
 from harness.request import Request
@@ -25,6 +26,8 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
     """(tolerance, one ShapeStep per size, in order). The program is built once, for the largest size."""
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
     settings = request.settings
+    if request.cell.mode is Mode.TRAINING:
+        raise Unsupported("a series of shapes is of inference steps")
     enter(Phase.BUILD)
     sizes = load(Path(request.model_path), "MODEL")
     try:

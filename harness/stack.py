@@ -1,7 +1,7 @@
 """A Stack: framework + capture + code generation. One file in compilers/ each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -103,9 +103,16 @@ class Stack(ABC, Generic[Program]):
         """(kernels, what diagnosing would find, where they are known to differ from the device's own) after the first step."""
         raise Unsupported(f"{type(self).__name__} compiles only for the machine that it runs on")
 
-    def gradients(self, program: Program, batch: Any) -> Arrays:
-        """Loss and gradients of one training step in canonical layout, for the port test and training parity."""
-        raise NotImplementedError(f"{type(self).__name__} differentiates nothing")
+    # In mode training a step returns the loss before its update, and ends when parameters and optimizer are updated.
+
+    def state(self, program: Program) -> Iterator[tuple[str, Array]]:
+        """What the first training step left, in canonical layout: (gradient.NAME, the gradient that the optimizer was
+        given), (parameter.NAME, ...), (buffer.NAME, ...) for batch norm's statistics. Read outside the clock."""
+        raise Unsupported(f"{type(self).__name__} does not train")
+
+    def restart(self, program: Program, weights: Arrays) -> None:
+        """Put the program back, in place, to `weights` in canonical layout and an optimizer that has seen no gradient."""
+        raise Unsupported(f"{type(self).__name__} does not train")
 
     def read_threads(self) -> dict[str, int]:
         """Thread counts by the framework's own account."""

@@ -195,10 +195,12 @@ def _wrong(parity: Parity | None) -> tuple[Status, str]:
         return Status.ERROR, "there is no float64 reference to check the outputs against"
     if parity.holds:
         return Status.OK, ""
-    worst = max(parity.checks, key=lambda c: float("inf") if c.error is None else c.error)
-    output = f"output of {worst.when} batch {worst.batch}"
+    worst = parity.worst
+    output = f"{worst.output} of {worst.when} batch {worst.batch}"
     if worst.error is None:
-        return Status.WRONG, f"{output} has another shape, or is not finite where the reference is"
+        return Status.WRONG, f"{output} is missing, has another shape, or is not finite where the reference is"
+    if worst.tolerance is not None:
+        return Status.WRONG, f"{output} is off by {worst.error:.2g} of the reference's norm; tolerance {worst.tolerance:.2g}"
     return Status.WRONG, f"{output} is off by {worst.error:.2g} of the largest reference value; tolerance {parity.tolerance:g}"
 
 

@@ -114,7 +114,9 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
     from harness import measure
 
     if request.job is Job.REFERENCE:
-        measure.reference(request, reporter.enter)
+        from harness import reference
+
+        reference.write(request, reporter.enter)
         return {}
     if request.job is Job.DIAGNOSE:
         from harness import diagnose

@@ -102,6 +102,10 @@ class BatchNorm(tf.Module):
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         if x.dtype == tf.float64:  # the fused operation has no float64 kernel; only references run in float64
             mean, variance = tf.nn.moments(x, [0, 1, 2]) if self.training else (self.mean, self.variance)
+            if self.training:
+                count = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), x.dtype)
+                self.mean.assign_add(self.momentum * (mean - self.mean))
+                self.variance.assign_add(self.momentum * (variance * count / (count - 1) - self.variance))
             return tf.nn.batch_normalization(x, mean, variance, self.offset, self.scale, self.epsilon)
         y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             x,

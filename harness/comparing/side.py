@@ -38,7 +38,7 @@ class Side:
             if stack.toolchain and stack.toolchain not in self.prepared.seeds:
                 self.prepared.once_per_machine(stack)
             baseline, unavailable = self.prepared.baseline(stack)
-            reference = None if unavailable else self.prepared.reference(model, cell.mode)
+            reference = None if unavailable else self.prepared.reference(model, cell.mode, stack.framework)
         if unavailable is not None:
             trial = Trial(
                 cell=cell,

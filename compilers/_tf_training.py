@@ -1,0 +1,114 @@
+"""A TensorFlow training step: forward and loss on a tape, gradients, optimizer. Ends when the variables are updated.
+
+The optimizers are TensorFlow's fused operations, by which Keras 2 trained (Keras 3 composes an update of a dozen): SGD with
+momentum, and Adam after a decoupled decay, which is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). PyTorch divides by
+√v/√(1 − β₂ᵗ) + ε, Adam's operation by √v + ε: it gets ε·√(1 − β₂ᵗ). Gradients of embeddings are made dense, as PyTorch's are.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from harness import Array, Arrays, Model, Weights
+
+# as in _torch_training.py, which cannot be imported beside TensorFlow; tests/test_port.py compares what they do
+LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
+MOMENTUM, BETAS, EPSILON, DECAY = 0.9, (0.9, 0.999), 1e-8, 0.01
+LOSSES = {
+    "cross_entropy": lambda output, target: tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=output)
+    ),
+    "binary_cross_entropy": lambda output, target: tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=output)
+    ),
+}
+
+
+class Optimizer(tf.Module):
+    """SGD with momentum, or AdamW. Its slots are made here, since a graph may make no variables."""
+
+    def __init__(self, kind: str, variables: Sequence[tf.Variable]) -> None:
+        super().__init__()
+        self.kind, self.variables_ = kind, tuple(variables)
+        self.first = [tf.Variable(tf.zeros_like(v)) for v in variables]
+        self.second = [tf.Variable(tf.zeros_like(v)) for v in variables] if kind == "adamw" else []
+        self.steps = tf.Variable(0, dtype=tf.int64)
+
+    def apply(self, gradients: Sequence[Any]) -> None:
+        """Update the variables from `gradients`, in their order."""
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if self.kind == "sgd":
+            for variable, moment, gradient in zip(self.variables_, self.first, dense, strict=True):
+                tf.raw_ops.ResourceApplyMomentum(
+                    var=variable.handle,
+                    accum=moment.handle,
+                    lr=tf.constant(LEARNING_RATE["sgd"], variable.dtype),
+                    grad=gradient,
+                    momentum=tf.constant(MOMENTUM, variable.dtype),
+                )
+            return
+        dtype = self.variables_[0].dtype
+        step = tf.cast(self.steps.assign_add(1), dtype)
+        # tf.constant, as tf.cast would take a Python number through float32
+        rate, epsilon, first, second = (tf.constant(value, dtype) for value in (LEARNING_RATE["adamw"], EPSILON, *BETAS))
+        kept = tf.constant(1 - LEARNING_RATE["adamw"] * DECAY, dtype)
+        first_power, second_power = first**step, second**step
+        for variable, m, v, gradient in zip(self.variables_, self.first, self.second, dense, strict=True):
+            variable.assign(variable * kept)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=m.handle,
+                v=v.handle,
+                beta1_power=first_power,
+                beta2_power=second_power,
+                lr=rate,
+                beta1=first,
+                beta2=second,
+                epsilon=epsilon * tf.sqrt(1 - second_power),
+                grad=gradient,
+            )
+
+    def forget(self) -> None:
+        """As if it had seen no gradient."""
+        for slot in (*self.first, *self.second, self.steps):
+            slot.assign(tf.zeros_like(slot))
+
+
+class TrainingStep(tf.Module):
+    """(*inputs, target) → the loss before the update: what a training stack compiles."""
+
+    def __init__(self, model: Model, module: tf.Module) -> None:
+        super().__init__()
+        self.module, self.loss = module, LOSSES[model.loss]
+        self.optimizer = Optimizer(model.optimizer, module.trainable_variables)
+
+    def __call__(self, *batch: tf.Tensor) -> tf.Tensor:
+        """The last of `batch` is the target."""
+        with tf.GradientTape() as tape:
+            loss = self.loss(self.module(*batch[:-1]), batch[-1])
+        self.optimizer.apply(tape.gradient(loss, self.optimizer.variables_))
+        return loss
+
+    def state(self, weights: Weights) -> Iterator[tuple[str, Array]]:
+        """Parameters, what the first moment says of the first gradients, and buffers such as batch norm's statistics."""
+        share = 1.0 if self.optimizer.kind == "sgd" else 1 - BETAS[0]
+        for variable, moment in zip(self.optimizer.variables_, self.optimizer.first, strict=True):
+            name = name_of(variable)
+            yield f"gradient.{name}", weights.canonical(name, moment.numpy() / share)
+            yield f"parameter.{name}", weights.canonical(name, variable.numpy())
+        for variable in self.module.non_trainable_variables:
+            name = name_of(variable)
+            yield f"buffer.{name}", weights.canonical(name, variable.numpy())
+
+    def restart(self, weights: Weights, arrays: Arrays) -> None:
+        """Variables as given in canonical layout, and an optimizer that has seen nothing."""
+        for variable in self.module.variables:
+            name = name_of(variable)
+            variable.assign(weights.laid_out(name, arrays[name]).astype(variable.dtype.as_numpy_dtype))
+        self.optimizer.forget()
+
+
+def name_of(variable: tf.Variable) -> str:
+    """Its canonical name."""
+    return str(variable.name.removesuffix(":0"))

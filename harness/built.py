@@ -1,0 +1,38 @@
+"""In the child: a cell's model, weights and batches on the device, as every job builds them."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from harness.discover import load
+from harness.model import Arrays, Draw, Model, Weights
+from harness.request import Request
+from harness.stack import Precision, Setup, Stack
+
+ROTATING = 2  # batches that the timed steps take in turn
+UNSEEN = 2  # batches that the program first sees after the clock has stopped
+
+
+def fields(words: tuple[str, ...]) -> dict[str, int]:
+    """Settings.shape as a model takes it."""
+    return {name: int(value) for name, _, value in (word.partition("=") for word in words)}
+
+
+def build(request: Request, stack: Stack[Any], precision: str, model: Model | None = None) -> tuple[Model, int, Any, list[Any]]:
+    """(model, bytes of its weights, program, batches: those that take turns, then those unseen)."""
+    settings = request.settings
+    model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
+    assert model is not None
+    weights = Weights(drawn(request, model))
+    setup = Setup(
+        mode=request.cell.mode, device=settings.device, precision=cast(Precision, precision), threads=settings.threads
+    )
+    weights_bytes = sum(array.nbytes for array in weights.values())
+    program = stack.build(model, weights, setup)
+    weights.release()
+    batches = [stack.place(program, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + UNSEEN)]
+    return model, weights_bytes, program, batches
+
+
+def drawn(request: Request, model: Model) -> Arrays:
+    """The weights that every cell of a model starts from."""
+    return model.weights(Draw(request.settings.seed))
