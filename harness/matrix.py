@@ -12,7 +12,7 @@ from rich.table import Table
 from harness.cell import Cell, Mode
 from harness.explain import command
 from harness.lowered import Lowering
-from harness.summary import CellResult, break_even_steps, by_cell
+from harness.summary import LEAST_CPU_SHARE, CellResult, break_even_steps, by_cell
 from harness.trial import Status, Toolchain, Trial
 
 LEGEND = (
@@ -24,7 +24,6 @@ LEGEND = (
     "status, steps until compiling has paid for itself against eager",
 )
 LABEL_WIDTH, COLUMN_WIDTH = 16, 17
-LEAST_CPU_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -105,13 +104,8 @@ class Matrix:
         return [*found, *self.means()]
 
     def _contended(self) -> list[str]:
-        """Cells that did not have their CPUs to themselves while timed; on a GPU waiting is no contention."""
-        shares = {
-            str(cell): min(m.contention.cpu_s / m.contention.wall_s for m in r.measurements)
-            for cell, r in self.results.items()
-            if r.measurements and r.trials[0].settings.device == "cpu"
-        }
-        busy = {cell: share for cell, share in shares.items() if share < LEAST_CPU_SHARE}
+        """Cells that did not have their CPUs to themselves while timed."""
+        busy = {str(cell): r.cpu_share for cell, r in self.results.items() if r.cpu_share < LEAST_CPU_SHARE}
         if not busy:
             return []
         worst = min(busy, key=lambda cell: busy[cell])

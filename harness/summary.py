@@ -13,6 +13,7 @@ from harness.steady import Steadiness, judge
 from harness.trial import Start, Status, Trial
 
 MOST_MEAN_OVER_MEDIAN = 1.5
+LEAST_CPU_SHARE = 0.9  # below it something else ran
 FLOOR_S = 10e-6  # differences below it are the clock's and the processor caches'
 
 
@@ -123,6 +124,12 @@ class CellResult:
         memories = [m.memory for m in self.measurements]
         peaks = [m.compile_peak_bytes for m in memories], [m.steady_peak_bytes for m in memories]
         return max(0, int(median(peaks[0])) - baseline), max(0, int(median(peaks[1])) - baseline)
+
+    @property
+    def cpu_share(self) -> float:
+        """For how much of the timed wall time the worst trial had a CPU; 1 on a GPU, where waiting is no contention."""
+        spent = [m.contention for m in self.measurements if self.trials[0].settings.device == "cpu"]
+        return min((min(1.0, s.cpu_s / s.wall_s) for s in spent if s.wall_s), default=1.0)
 
     @property
     def diagnostics(self) -> Diagnostics | None:

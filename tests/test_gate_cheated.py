@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from harness.comparing.arms import Arm
+from harness.comparing.changes import compare
 from harness.comparing.figures import TYPICAL
 from harness.comparing.pairs import Ab
 from harness.comparing.rounds import of_pairs
+from harness.comparing.verdicts import Verdict
 from harness.trial import Status
 from tests.builders import measurement, trial
-from tests.test_changes import found, noise
+from tests.test_changes import found, noise, only, rules
 from tests.test_gate import call, matrix, runs, save
 
 __all__ = ["runs"]
@@ -112,3 +114,13 @@ def test_history_of_a_cell_without_a_value(runs: Path, capsys: pytest.CaptureFix
     save(runs, 1, [replace(found("m1"), status=Status.UNSUPPORTED, reason="no")])
     assert call(runs, "history", "m1-*") == 0
     assert "m1-compiler-inference" in capsys.readouterr().out
+
+
+def test_saved_runs_of_a_busy_machine_cannot_block() -> None:
+    before, slower = found(step=noise(1)), found(step=noise(2, level=0.003))
+    assert only(compare([before], [slower], rules())).verdict is Verdict.WORSE
+    told = only(compare([before], [replace(slower, cpu_share=0.6)], rules()))
+    assert told.verdict is Verdict.UNDECIDED
+    assert "it had a CPU for 60% of the time" in told.note
+    # of a pair both sides had the same company
+    assert only(compare([before], [replace(slower, cpu_share=0.6)], rules(pairs=True))).verdict is Verdict.WORSE

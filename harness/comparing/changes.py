@@ -14,6 +14,7 @@ from harness.comparing import intervals
 from harness.comparing.figures import TYPICAL, Figures
 from harness.comparing.metrics import CELL, METRICS, Judged, Metric
 from harness.comparing.verdicts import MISS, Change, Comparison, Rules, Verdict
+from harness.summary import LEAST_CPU_SHARE
 from harness.trial import Status
 
 GOOD = (Status.OK, Status.COMPILED)
@@ -119,6 +120,10 @@ def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Cha
             note = f"fast steps (10th percentile) are the same, typical ones (median) ×{math.exp(typical.estimate):.3f}"
         elif before.block != after.block:
             verdict, note = Verdict.UNDECIDED, f"timed by {before.block} steps in one run and by {after.block} in the other"
+    share = min(before.cpu_share, after.cpu_share)
+    if not rules.pairs and metric.unit == "s" and share < LEAST_CPU_SHARE and verdict in (Verdict.BETTER, Verdict.WORSE):
+        # two sessions may have had different company; a pair has the same
+        verdict, note = Verdict.UNDECIDED, f"measured beside other work: it had a CPU for {share:.0%} of the time"
     # no bounds of what steps are not: the gate must not read a pass from them
     vague = verdict is Verdict.UNDECIDED and decide(alarm, told, budget, floor) is Verdict.SAME
     trials = len(before.values[name]), len(after.values[name])

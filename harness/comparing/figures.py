@@ -36,6 +36,7 @@ class Figures:
     counts: dict[str, int] = field(default_factory=dict)  # the metrics that have no noise
     parity: float | None = None
     block: int = 1  # successive steps that a sample of step time is the mean of
+    cpu_share: float = 1.0  # of the timed wall time: less where something else ran beside it
     noise: float = 0.0  # how far steps wander within a process, where that is the machine's doing
 
     def problem(self) -> str:
@@ -75,6 +76,7 @@ def of_result(result: CellResult) -> Figures:
         counts=_counts(result.diagnostics) | _resources(result),
         parity=_parity(result) if ok or result.status is Status.COMPILED else None,
         noise=result.steadiness.noise if ok else 0.0,
+        cpu_share=result.cpu_share,
         block=max((m.steps_per_sample for m in result.measurements), default=1),
     )
 
