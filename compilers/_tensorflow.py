@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from compilers._tf_training import TrainingStep
+from compilers._tf_training import STEPS, LossStep
 from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
 
 
@@ -19,7 +19,8 @@ class TensorFlowProgram:
     module: tf.Module
     weights: Weights
     setup: Setup
-    training: TrainingStep | None = None
+    training: LossStep | None = None
+    output: Any = None  # of the last step, where gradients are part of it
     example: tuple[tf.Tensor, ...] = ()
     function: Any = None
 
@@ -57,13 +58,13 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         cast.release()
         for part in module.submodules:  # as Module.train() does in PyTorch
             if hasattr(part, "training"):
-                part.training = setup.mode is Mode.TRAINING
-        training = TrainingStep(model, module) if setup.mode is Mode.TRAINING else None
+                part.training = setup.mode is not Mode.INFERENCE
+        training = None if setup.mode is Mode.INFERENCE else STEPS[setup.mode](model, module)
         return TensorFlowProgram(model, module, cast, setup, training)
 
     def place(self, program: TensorFlowProgram, batch: Batch) -> tuple[tf.Tensor, ...]:
         arrays = program.model.tensorflow_inputs(*batch.inputs)
-        if program.setup.mode is Mode.TRAINING:
+        if program.setup.mode is not Mode.INFERENCE:
             arrays = (*arrays, batch.target)
         placed = tuple(tf.constant(_cast(array, program.setup.precision)) for array in arrays)
         program.example = program.example or placed
@@ -72,7 +73,14 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
     def compile(self, program: TensorFlowProgram) -> Step:
         program.function = self.transform(program.step, program.example)
         function = program.function
-        return lambda batch: function(*batch)
+        if program.setup.mode is not Mode.GRADIENT:
+            return lambda batch: function(*batch)
+
+        def step(batch: tuple[tf.Tensor, ...]) -> Any:
+            program.output = function(*batch)
+            return program.output[0]
+
+        return step
 
     def bare(self, program: TensorFlowProgram) -> Step:
         step = program.step
@@ -90,7 +98,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
 
     def state(self, program: TensorFlowProgram) -> Iterator[tuple[str, Array]]:
         assert program.training is not None
-        return program.training.state(program.weights)
+        return program.training.state(program.weights, program.output)
 
     def restart(self, program: TensorFlowProgram, weights: Arrays) -> None:
         assert program.training is not None

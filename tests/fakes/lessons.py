@@ -142,11 +142,15 @@ class WrongOnOtherBatches(Compiler):
 
 
 class Diverges(Compiler):
-    """Not a number from the fiftieth step on."""
+    """Not a number from the fiftieth step on, until it starts again."""
 
     def step(self, batch: Any) -> Any:
         loss = super().step(batch)
-        return loss * np.nan if 50 < self.program.steps < 10_000 else loss
+        return loss * np.nan if self.program.steps > 50 else loss
+
+    def restart(self, program: Pupil, weights: Arrays) -> None:
+        super().restart(program, weights)
+        program.steps = 0
 
 
 class KeepsNoState(Compiler):
