@@ -18,21 +18,23 @@ Rows = list[tuple[str, ...]]
 
 def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -> tuple[tuple[str, ...], Rows]:
     """(names of parameters, their values for each cell)."""
-    named = metafunc.fixturenames
+    fixtures = metafunc.fixturenames
     rows: Rows = []
     every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
-    if bool(plan.settings.target) != ("lowered" in named):
+    if bool(plan.settings.target) != ("lowered" in fixtures):
         pass  # nothing is timed for a target, nothing compiled for one without it
-    elif "shape_series" in named:
+    elif "shape_series" in fixtures:
         marker = metafunc.definition.get_closest_marker("cells")
         assert marker is not None, "an experiment that asks for shape_series says of which cells"
         rows += shaped_cells(option, plan, **marker.kwargs)
+    elif named := metafunc.definition.get_closest_marker("cells"):
+        rows += named_cells(option, plan, **named.kwargs)
     elif single := metafunc.definition.get_closest_marker("kernels"):
         rows += kernel_cells(option, plan, **single.kwargs)
-    elif "diagnosis" in named:
+    elif "diagnosis" in fixtures:
         stacks = [s for s in plan.stacks if s.diagnoses]
         rows += [(m.name, s.name, str(mode)) for mode in _inference(plan) for m in plan.gallery for s in stacks]
-    elif "start" in named:
+    elif "start" in fixtures:
         starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
         return (*CELL_FIXTURES, "start"), [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
     else:
@@ -41,6 +43,18 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
 
 
 PROBES = ("copy",)  # measured beside the kernels, and none of ours
+
+
+def named_cells(option: Callable[[str], Any], plan: Plan, models: str = "", modes: str = "", when: str = "inference") -> Rows:
+    """Of a question that names its models (or asks of those selected) and modes, where the mode `when` is asked for."""
+    if when not in plan.modes:
+        return []
+    room = discover.models(map(Path, option("models_from")))
+    wanted = room.pick(models) if models else plan.models
+    if option("models") is not None:
+        wanted = [m for m in plan.models if m in wanted]
+    chosen = [Mode(name) for name in modes.split(",")] if modes else plan.modes
+    return [(m.name, s.name, str(mode)) for mode in chosen for m in wanted for s in plan.stacks]
 
 
 def _inference(plan: Plan) -> list[Mode]:

@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 TOLERANCE = 1e-9  # relative to the largest element of each array
-MODELS = [m.name for m in discover.models() if not (m.in_gallery or m.is_kernel)]
+MODELS = [m.name for m in discover.models() if m.in_matrix]
 
 
 @pytest.fixture(scope="module")
