@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, cast
 
+from harness import procfs
 from harness.discover import load
 from harness.model import Arrays, Draw, Model, Weights
 from harness.request import Request
@@ -29,6 +30,7 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     weights_bytes = sum(array.nbytes for array in weights.values())
     program = stack.build(model, weights, setup)
     weights.release()
+    procfs.trim()
     batches = [stack.place(program, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + UNSEEN)]
     return model, weights_bytes, program, batches
 

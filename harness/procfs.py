@@ -1,5 +1,6 @@
 """What the kernel knows of this process. `ru_maxrss` is inherited from the parent over exec and lies; VmHWM does not."""
 
+import ctypes
 import os
 import resource
 from pathlib import Path
@@ -24,6 +25,13 @@ def peak_bytes() -> int:
 def reset_peak() -> None:
     """Let VmHWM start again from the present size (proc(5), clear_refs: 5)."""
     Path("/proc/self/clear_refs").write_text("5")
+
+
+def trim() -> None:
+    """Give the kernel back what the allocator keeps of freed memory, where it is glibc's (malloc_trim(3))."""
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)
 
 
 def thread_cpu_s() -> dict[str, float]:

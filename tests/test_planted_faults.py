@@ -47,6 +47,7 @@ FAULTS = {
     "HangsStubbornly": (Status.TIMEOUT, "in phase compile"),
     "PrintsGarbage": (Status.OK, ""),
     "EatsMemory": (Status.OUT_OF_MEMORY, "the limit is 1.0 GiB"),
+    "HoldsMemory": (Status.OK, ""),
     "RaisesMemoryError": (Status.OUT_OF_MEMORY, "no 17 GiB here"),
     "KilledByKernel": (Status.CRASH, "SIGKILL"),
     "RaisesInBuild": (Status.ERROR, "planted in build"),
@@ -109,6 +110,18 @@ def test_build_is_no_compile_time(results: dict[str, CellResult]) -> None:
     slow = results["sleepsinbuild"]
     assert slow.measurements[0].build_s > 0.7
     assert 0.04 < slow.compile_s < 0.5
+
+
+def test_memory_is_what_was_planted_in_every_trial(
+    measure_fakes: Callable[..., dict[str, CellResult]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stacks = planted(tmp_path_factory.mktemp("memory"), "Compiler", "HoldsMemory")
+    found = measure_fakes(*stacks, trials=3)
+    without, held = found["compiler"].peak_bytes, [m.memory.steady_peak_bytes for m in found["holdsmemory"].measurements]
+    assert without is not None
+    baseline = found["holdsmemory"].trials[0].baseline_bytes
+    assert baseline is not None
+    assert [(peak - baseline - without[1]) / 2**20 for peak in held] == pytest.approx([256] * 3, rel=0.03)
 
 
 def test_no_descendant_survives(results: dict[str, CellResult]) -> None:

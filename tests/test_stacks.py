@@ -37,10 +37,12 @@ STACKS = [
 def measure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CellResult]:
     home = Store(Path(tmp_path_factory.mktemp("stacks")))
 
-    def one(model: str, stack: str, environment: dict[str, str] | None = None, *, diagnose: bool = False) -> CellResult:
+    def one(
+        model: str, stack: str, environment: dict[str, str] | None = None, *, diagnose: bool = False, **changes: object
+    ) -> CellResult:
         models, stacks = discover.models([FAKES / "models"]), discover.stacks()
         plan = Plan(
-            settings=settings(timeout_s=120.0),
+            settings=settings(timeout_s=120.0, **changes),
             models=[models[model]],
             stacks=[stacks[stack]],
             modes=[Mode.INFERENCE],
@@ -151,3 +153,15 @@ def test_phases_and_what_it_compiled_to(measure: Callable[..., CellResult], stac
         products = 2 * shapes.batch_size * shapes.width**2
         assert compiled.figures["dot_convolution_flops"] >= products * shapes.depth
         assert compiled.figures["hlo_fusions"] >= 1
+
+
+@pytest.mark.parametrize("stack", [STACKS[0], STACKS[5]])
+def test_planted_memory_is_reported(measure: Callable[..., CellResult], stack: str) -> None:
+    """256 MiB of weights, above the same model with 8 KiB of them. TensorFlow holds 8 MiB more than a large variable has."""
+    little, much = (measure("holder", stack, shape=(f"rows={rows}",)) for rows in (2, 65536))
+    for result in (little, much):
+        assert result.status in RAN, result.reason
+    assert little.peak_bytes is not None
+    assert much.peak_bytes is not None
+    held = (much.peak_bytes[1] - little.peak_bytes[1]) / 2**20
+    assert held == pytest.approx(256 if stack == "torch_eager" else 264, rel=0.03)

@@ -386,6 +386,14 @@ class EatsMemory(Compiler):
             time.sleep(0.01)
 
 
+class HoldsMemory(Compiler):
+    """256 MiB, for as long as it lives."""
+
+    def compile(self, program: Program) -> Step:
+        program.kept.append(np.ones(2**25))
+        return super().compile(program)
+
+
 class RaisesMemoryError(Compiler):
     def compile(self, program: Program) -> Step:
         raise MemoryError("no 17 GiB here")
