@@ -3,6 +3,7 @@ PYTHON ?= python3
 EXTRAS ?= torch,tensorflow,dev
 BIN := .venv/bin
 READY := .venv/.ready
+TESTERS ?= $(shell nproc)
 
 .PHONY: help setup experiments article test check overhead gate ab gate-power targets gpu gpu-libraries clean
 
@@ -24,7 +25,7 @@ article: $(READY)  ## the article's table and memory by batch size: ResNet-50 tr
 	$(BIN)/pytest experiments/test_article.py --modes training --benchmark-autosave $(ARGS)
 
 test: $(READY)  ## test the instrument (ARGS="-k steady ...")
-	$(BIN)/pytest tests $(ARGS)
+	$(BIN)/pytest tests -n $(TESTERS) --dist loadfile $(ARGS)
 
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """What the tests of the instrument share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,15 @@ from harness.trial import Settings
 
 FAKES = Path(__file__).parent / "fakes"
 TOY = Source("toy", FAKES / "toy.py")
+
+
+def pytest_configure() -> None:
+    """Each worker of pytest-xdist, and so the children that it starts, keeps to a CPU of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker:
+        cpus = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cpus[int(worker) % len(cpus)]})
+        os.environ.pop("COLUMNS", None)  # of the terminal that none of them has
 
 
 def plant(folder: Path, fault: str, extra: str = "", room: str = "faults") -> Path:
