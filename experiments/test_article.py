@@ -25,7 +25,7 @@ def test_resnet50_training(measured, benchmark):
     benchmark.extra_info["cell"] = str(measured.cell)
     benchmark.extra_info["images_per_second"] = measured.throughput
     batch = measured.measurements[0].items_per_step
-    benchmark.extra_info["article_images_per_second"] = IMAGES_PER_SECOND[batch][measured.framework]
+    benchmark.extra_info["article_images_per_second"] = IMAGES_PER_SECOND[batch].get(measured.framework)
     benchmark.extra_info["steady_peak_bytes"] = measured.peak_bytes[1]
     replay(benchmark, measured.steady_step_s)
 
@@ -65,7 +65,8 @@ def _throughput(results):
     for r in sorted(rows, key=lambda r: (r.measurements[0].items_per_step, r.framework)):
         batch = r.measurements[0].items_per_step
         said = f"{r.throughput:8.1f} ({r.peak_bytes[1] >> 20:5})" if r.status is Status.OK else f"{r.status:>8}"
-        yield f"  batch {batch}  {r.cell.stack:16} {said}   article, {r.framework}: {IMAGES_PER_SECOND[batch][r.framework]}"
+        article = IMAGES_PER_SECOND[batch].get(r.framework, "–")
+        yield f"  batch {batch}  {r.cell.stack:16} {said}   article, {r.framework}: {article}"
 
 
 def _parts(ok):

@@ -27,7 +27,11 @@ MATRIX: dict[str, dict[str, Any]] = {
         "metavar": "A,B",
         "help": "compiler stacks to measure, by file name in compilers/ (default: the six main ones)",
     },
-    "--modes": {"metavar": "A,B", "default": "inference", "help": "inference, training (default: inference)"},
+    "--modes": {
+        "metavar": "A,B",
+        "default": "inference",
+        "help": "inference, training, and its parts loss and gradient (default: inference)",
+    },
 }
 RUN: dict[str, dict[str, Any]] = {
     "--size": {

@@ -135,7 +135,7 @@ def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
         (["--stacks=tf_xlaa"], "there is no stack tf_xlaa; there are: "),
         (["--models=toy,mpl"], "there is no model mpl; there are: article_net, "),
         (["--models="], "no model named"),
-        (["--modes=serving"], "there is no mode serving; there are: inference, training"),
+        (["--modes=serving"], "there is no mode serving; there are: inference, loss, gradient, training"),
         (["--size=huge"], "there is no size huge; there are: small, full"),
         (["--device=tpu"], "there is no device tpu; there are: cpu, cuda"),
         (["--trials=0"], "--trials 0: must be at least 1"),
