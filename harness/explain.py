@@ -11,11 +11,12 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from harness.cell import Cell
+from harness.cell import Cell, Mode
 from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, with_residual
 from harness.discover import ROOT
 from harness.environment import default_threads
 from harness.lowered import Kernel
+from harness.measurement import Measurement
 from harness.progress import seconds
 from harness.summary import CellResult
 from harness.trial import Settings, Status
@@ -86,6 +87,8 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
         if result.status is Status.OK:
             speed += f"; a step {seconds(result.step_s)}"
         yield Padding(Text(speed), (0, 2))
+        if measured.losses:
+            yield Padding(_lesson(measured), (0, 2))
     made = result.lowering
     if made is not None:
         yield Padding(Text(f"first call {seconds(made.first_call_s)}: compiling, and one step without a speed"), (0, 2))
@@ -99,8 +102,20 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
         yield Padding(Text(trial.failure.traceback, style="dim"), (1, 2))
     if not fine or (found is not None and found.breaks):
         yield Padding(Text(f"again: {command(result.cell, trial.settings)}"), (1, 2, 0, 2))
-        yield Padding(Text(f"without the harness: {command(result.cell, trial.settings, 'repro')}"), (0, 2))
+        if result.cell.mode is Mode.INFERENCE:  # repro writes no others
+            yield Padding(Text(f"without the harness: {command(result.cell, trial.settings, 'repro')}"), (0, 2))
     yield Text()
+
+
+def _lesson(measured: Measurement) -> Text:
+    """The curve of losses beside float64's, and what each first step was off by."""
+    lines = [f"losses   {'  '.join('nan' if loss is None else f'{loss:.4g}' for loss in measured.losses)}"]
+    lines.append(f"float64  {'  '.join(f'{loss:.4g}' for loss in measured.reference_losses)}")
+    checks = measured.parity.checks if measured.parity is not None else ()
+    for check in (c for c in checks if c.error is None or c.when != "timed"):  # those are finite, and no more is asked of them
+        error = "not finite, or missing" if check.error is None else f"off by {check.error:.1e}"
+        lines.append(f"{check.when} batch {check.batch}: {check.output} {error}, may be by {check.tolerance or 0:.1e}")
+    return Text("\n".join(lines))
 
 
 def _record(found: Diagnostics, first_call_s: float | None, *, eager: bool) -> Iterator[ConsoleRenderable]:
