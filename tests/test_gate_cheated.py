@@ -124,3 +124,11 @@ def test_saved_runs_of_a_busy_machine_cannot_block() -> None:
     assert "it had a CPU for 60% of the time" in told.note
     # of a pair both sides had the same company
     assert only(compare([before], [replace(slower, cpu_share=0.6)], rules(pairs=True))).verdict is Verdict.WORSE
+
+
+def test_a_row_of_a_cell_that_was_not_selected_is_no_error(runs: Path) -> None:
+    save(runs, 1, matrix(1))
+    budgets = runs / "budgets.toml"
+    row = '\n[[row]]\ncells = "resnet50-*"\nmetric = "step"\nbudget = 0.1\nreason = "another subset"\n'
+    budgets.write_text(budgets.read_text() + row)
+    assert call(runs, "gate", "1", "1") == 0

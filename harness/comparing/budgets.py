@@ -87,11 +87,13 @@ def read_budgets(path: Path, cells: Iterable[Cell] | None = None) -> Budgets:
     for table, names in (("saved", budgets.saved), ("ab", budgets.ab)):
         for name, value in names.items():
             _known(path, f"[{table}]", name, value, (*METRICS,))
-    known = None if cells is None else list(cells)
+    known = None if cells is None or not budgets.row else list(cells)
     for row in budgets.row:
         _known(path, f"the row of {row.cells}", row.metric, row.budget, (*METRICS, CELL))
         if known is not None and not any(fnmatchcase(str(cell), row.cells) for cell in known):
-            raise UsageError(f"{path.name}: the row of {row.cells} ({row.metric}) matches no cell of either run; remove it")
+            raise UsageError(
+                f"{path.name}: the row of {row.cells} ({row.metric}) matches no cell of either run, and none that there could be; remove it"
+            )
     return budgets
 
 

@@ -184,7 +184,7 @@ def _dull(change: Change) -> bool:
 
 def _markdown(text: str) -> str:
     """Text in a Markdown table: no markup, no links, no HTML."""
-    return re.sub(r"([\\`*_{}\[\]()#|!~@])", r"\\\1", html.escape(clean(text)))
+    return re.sub(r"([\\`*_{}\[\]()#|!~@])", r"\\\1", html.escape(clean(text), quote=False))
 
 
 def _plain(value: object) -> object:

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness import archive, options
+from harness import archive, discover, options
 from harness.archive import Run
+from harness.cell import Cell, Mode
 from harness.comparing import comparable, pairs
 from harness.comparing.budgets import Budgets, accept, read_budgets
 from harness.comparing.changes import compare
@@ -212,7 +214,9 @@ def _history(asked: argparse.Namespace) -> int:
 
 def _budgets(asked: argparse.Namespace, found: Iterable[Figures] | None) -> Budgets:
     some = bool(getattr(asked, "cells", None)) or found is None
-    return read_budgets(Path(asked.budgets), None if some or found is None else [f.cell for f in found])
+    # a run of some models is no reason to take out the rows of the others
+    every = (Cell(m.name, s.name, mode) for m in discover.models() for s in discover.stacks() for mode in Mode)
+    return read_budgets(Path(asked.budgets), None if some or found is None else chain((f.cell for f in found), every))
 
 
 def _chosen(found: Sequence[Figures], globs: Sequence[str]) -> list[Figures]:
