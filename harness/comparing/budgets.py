@@ -91,9 +91,8 @@ def read_budgets(path: Path, cells: Iterable[Cell] | None = None) -> Budgets:
     for row in budgets.row:
         _known(path, f"the row of {row.cells}", row.metric, row.budget, (*METRICS, CELL))
         if known is not None and not any(fnmatchcase(str(cell), row.cells) for cell in known):
-            raise UsageError(
-                f"{path.name}: the row of {row.cells} ({row.metric}) matches no cell of either run, and none that there could be; remove it"
-            )
+            gone = "matches no cell of either run, and none that there could be; remove it"
+            raise UsageError(f"{path.name}: the row of {row.cells} ({row.metric}) {gone}")
     return budgets
 
 
