@@ -96,8 +96,7 @@ class TorchStack(Stack[TorchProgram]):
             torch.cuda.synchronize()
 
     def fetch(self, output: Any) -> dict[str, Array]:
-        output = output.detach().cpu()
-        return {"output": (output.float() if output.dtype is torch.bfloat16 else output).numpy()}  # numpy has no bfloat16
+        return {"output": training.array(output)}
 
     def state(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
         return training.state(program.module, program.optimizer)

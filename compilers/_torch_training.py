@@ -81,15 +81,15 @@ def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None) -> I
     for name, parameter in module.named_parameters():
         if optimizer is None:
             if parameter.grad is not None:
-                yield f"gradient.{name}", parameter.grad.cpu().numpy()
+                yield f"gradient.{name}", array(parameter.grad)
             continue
         kept = optimizer.state[parameter]
         gradient = kept["momentum_buffer"] if "momentum_buffer" in kept else kept["exp_avg"] / (1 - BETAS[0])
-        yield f"gradient.{name}", gradient.cpu().numpy()
-        yield f"parameter.{name}", parameter.detach().cpu().numpy()
+        yield f"gradient.{name}", array(gradient)
+        yield f"parameter.{name}", array(parameter)
     for name, buffer in module.named_buffers():
         if buffer.is_floating_point():
-            yield f"buffer.{name}", buffer.cpu().numpy()
+            yield f"buffer.{name}", array(buffer)
 
 
 def restart(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None, weights: Arrays) -> None:
@@ -100,6 +100,12 @@ def restart(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None, we
             places[name].copy_(torch.from_numpy(array))
     if optimizer is not None:
         _forget(optimizer)
+
+
+def array(tensor: torch.Tensor) -> Array:
+    """In numpy, which has no bfloat16."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
 
 def _forget(optimizer: torch.optim.Optimizer) -> None:

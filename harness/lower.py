@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from harness import clock, procfs, reference
+from harness import clock, procfs, reference, training
 from harness.built import build
 from harness.caches import Private
+from harness.cell import Mode
 from harness.diagnose import refused
 from harness.discover import load
 from harness.lowered import INTERPRETER, Lowering
@@ -43,8 +44,13 @@ def lowering(request: Request, private: Private, enter: Callable[[Phase], None])
     parity = None
     if request.settings.target == INTERPRETER:
         enter(Phase.PARITY)
-        outputs = {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
-        parity = reference.checked(request, model, {0: ("interpreted", outputs)})
+        if request.cell.mode is Mode.INFERENCE:
+            outputs = {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
+            parity = reference.checked(request, model, {0: ("interpreted", outputs)})
+        else:
+            lesson = training.Lesson(request, stack, model, program)
+            lesson.first(output)
+            parity, _ = training.checked(request, model, lesson, {})
     else:
         stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
     recompiles = stack.compilations(program) - once

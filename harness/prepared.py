@@ -55,17 +55,16 @@ class Prepared:
         # ours first: what a user's own baseline computes is the user's claim, not the truth
         selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
         candidates = [s for s in dict.fromkeys((*selected, *self.plan.all_stacks)) if s.eager]
-        if mode is Mode.INFERENCE:
-            return self._had(model, mode, candidates, f"{model.name}-{mode}")
-        for other in dict.fromkeys(s.framework for s in candidates):
-            if other == framework:
-                break
-            first = [s for s in candidates if s.framework == other]
-            if (truth := self._had(model, mode, first, f"{model.name}-{mode}-{other}")) is not None:
-                own = [s for s in candidates if s.framework == framework]
-                return self._had(model, mode, own, f"{model.name}-{mode}-{framework}", truth)
         own = [s for s in candidates if s.framework == framework]
-        return self._had(model, mode, own, f"{model.name}-{mode}-{framework}")
+        if mode is Mode.INFERENCE or not own:
+            return self._had(model, mode, candidates, f"{model.name}-{mode}")
+        before = [name for name in dict.fromkeys(s.framework for s in candidates)]
+        truth = None
+        for name in before[: before.index(framework)]:
+            truth = truth or self._had(
+                model, mode, [s for s in candidates if s.framework == name], f"{model.name}-{mode}-{name}"
+            )
+        return self._had(model, mode, own, f"{model.name}-{mode}-{framework}", truth)
 
     def _had(
         self, model: Source, mode: Mode, candidates: list[StackSource], name: str, other: Path | None = None
