@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 from harness import store
@@ -55,16 +56,13 @@ class Prepared:
         # ours first: what a user's own baseline computes is the user's claim, not the truth
         selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
         candidates = [s for s in dict.fromkeys((*selected, *self.plan.all_stacks)) if s.eager]
-        own = [s for s in candidates if s.framework == framework]
-        if mode is Mode.INFERENCE or not own:
+        of = {name: [s for s in candidates if s.framework == name] for name in dict.fromkeys(s.framework for s in candidates)}
+        if mode is Mode.INFERENCE or framework not in of:
             return self._had(model, mode, candidates, f"{model.name}-{mode}")
-        before = [name for name in dict.fromkeys(s.framework for s in candidates)]
         truth = None
-        for name in before[: before.index(framework)]:
-            truth = truth or self._had(
-                model, mode, [s for s in candidates if s.framework == name], f"{model.name}-{mode}-{name}"
-            )
-        return self._had(model, mode, own, f"{model.name}-{mode}-{framework}", truth)
+        for name in takewhile(lambda name: name != framework, of):
+            truth = truth or self._had(model, mode, of[name], f"{model.name}-{mode}-{name}")
+        return self._had(model, mode, of[framework], f"{model.name}-{mode}-{framework}", truth)
 
     def _had(
         self, model: Source, mode: Mode, candidates: list[StackSource], name: str, other: Path | None = None
