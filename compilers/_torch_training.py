@@ -35,6 +35,8 @@ class Objective(torch.nn.Module):
 def optimizer(model: Model, module: torch.nn.Module, *, fused: bool = True) -> torch.optim.Optimizer:
     """The model's optimizer over the module's parameters, without state yet. Not fused: as a compiler can take it apart."""
     kind, parameters = model.optimizer, list(module.parameters())
+    # fused SGD on a CPU leaves out most updates in 16 bits, without a word: pytorch#191763, as of 2.13
+    fused = fused and all(p.is_cuda or p.dtype in (torch.float32, torch.float64) for p in parameters)
     form: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     if kind == "sgd":
         return torch.optim.SGD(parameters, lr=LEARNING_RATE[kind], momentum=MOMENTUM, **form)
