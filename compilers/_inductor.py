@@ -39,6 +39,7 @@ from harness import (
 from harness.lowered import Kernel
 
 STATE = "keep what changes from call to call in a tensor, or out of the compiled function"
+OPTIMIZERS_BREAK = "Call to `torch._dynamo.graph_break()`"
 LIMIT = "recompile limit"  # of Dynamo, after which a frame silently runs eager
 
 COMPILER = "C++ or Triton compile"
@@ -125,13 +126,15 @@ class InductorStack(TorchStack):
         if limit:
             raise Unsupported(f"Dynamo gave up and ran eager: {limit[0]}")
         told = counters["graph_break"] + counters["unimplemented"]
+        # PyTorch's optimizers break the graph once, on purpose (pytorch#104053): no break of the user's
+        own = program.optimizer is not None and any(OPTIMIZERS_BREAK in text for text in told)
         if graphs == 0:
             why = "; ".join(text.splitlines()[0] for text in told) or "no reason counted"
             raise Unsupported(f"Dynamo captured no graph and ran eager: {why}")
         return Diagnostics(
             graphs=graphs,
             # the counters do not tell the two apart
-            counted={f"{Kind.GRAPH_BREAK}+{Kind.SKIPPED_FRAME}": sum(told.values())},
+            counted={f"{Kind.GRAPH_BREAK}+{Kind.SKIPPED_FRAME}": sum(told.values()) - own},
             cache_hits=int(counters["inductor"]["fxgraph_cache_hit"] + counters["aot_autograd"]["autograd_cache_hit"]),
         )
 
