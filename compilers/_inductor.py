@@ -41,7 +41,6 @@ from harness.lowered import Kernel
 STATE = "keep what changes from call to call in a tensor, or out of the compiled function"
 OPTIMIZERS_BREAK = "Call to `torch._dynamo.graph_break()`"
 LIMIT = "recompile limit"  # of Dynamo, after which a frame silently runs eager
-
 COMPILER = "C++ or Triton compile"
 # CompilationMetrics nest: what a phase does itself is its time less that of the next one
 NESTED = (
@@ -126,7 +125,7 @@ class InductorStack(TorchStack):
         if limit:
             raise Unsupported(f"Dynamo gave up and ran eager: {limit[0]}")
         told = counters["graph_break"] + counters["unimplemented"]
-        # PyTorch's optimizers break the graph once, on purpose (pytorch#104053): no break of the user's
+        # optimizers break the graph once, on purpose (pytorch#104053): no break of the user's
         own = program.optimizer is not None and any(OPTIMIZERS_BREAK in text for text in told)
         if graphs == 0:
             why = "; ".join(text.splitlines()[0] for text in told) or "no reason counted"

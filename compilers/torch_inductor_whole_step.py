@@ -1,7 +1,8 @@
-"""torch.compile of the whole training step, with compiled autograd: Dynamo sees forward, backward and optimizer as one.
+"""torch.compile of one function that holds the whole training step, with compiled autograd.
 
 torch_inductor compiles the loss (AOTAutograd derives its backward ahead of time) and, apart from it, the optimizer: what a user
-gets who follows PyTorch's tutorials. Here one function holds the step, and autograd's own graph is captured when it runs.
+gets who follows PyTorch's tutorials. Here autograd's own graph is captured when it runs, hooks and accumulation included; the
+step is still split at `loss.backward()` (GB0123), as torch._dynamo.config.trace_autograd_ops fails an assertion in 2.13.
 """
 
 from dataclasses import replace
