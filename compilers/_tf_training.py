@@ -78,17 +78,21 @@ class Optimizer(tf.Module):
 class TrainingStep(tf.Module):
     """(*inputs, target) → the loss before the update: what a training stack compiles."""
 
-    def __init__(self, model: Model, module: tf.Module) -> None:
+    def __init__(self, model: Model, module: tf.Module, variables: Sequence[tf.Variable] | None = None) -> None:
         super().__init__()
         self.module, self.loss = module, LOSSES[model.loss]
-        self.optimizer = Optimizer(model.optimizer, module.trainable_variables)
+        self.optimizer = Optimizer(model.optimizer, module.trainable_variables if variables is None else variables)
 
     def __call__(self, *batch: tf.Tensor) -> tf.Tensor:
         """The last of `batch` is the target."""
         with tf.GradientTape() as tape:
             loss = self.loss(self.module(*batch[:-1]), batch[-1])
-        self.optimizer.apply(tape.gradient(loss, self.optimizer.variables_))
+        self.optimizer.apply(self.averaged(tape.gradient(loss, self.optimizer.variables_)))
         return loss
+
+    def averaged(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        """The gradients over all workers; here there is one."""
+        return gradients
 
     def state(self, weights: Weights) -> Iterator[tuple[str, Array]]:
         """Parameters, what the first moment says of the first gradients, and buffers such as batch norm's statistics."""
@@ -110,5 +114,5 @@ class TrainingStep(tf.Module):
 
 
 def name_of(variable: tf.Variable) -> str:
-    """Its canonical name."""
-    return str(variable.name.removesuffix(":0"))
+    """Its canonical name; that of a worker's own copy is the original's."""
+    return str(variable.name.removesuffix(":0").partition("/replica_")[0])
