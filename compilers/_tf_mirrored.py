@@ -59,11 +59,11 @@ class MirroredStep(tf.Module):
 class TfMirrored(CapturedStack):
     """MirroredStrategy with `workers` workers. A file that has another number is another stack."""
 
-    notes = ("MirroredStrategy: on a CPU its workers share one process and its thread pool; memory and CPU seconds are of all",)
-
     def __init__(self, workers: int) -> None:
         super().__init__()
         self.workers: int = workers
+        if workers > 1:
+            self.notes = ("MirroredStrategy: on a CPU all workers share one process, its memory and its thread pool",)
         self.devices: list[str] = []
         self.strategy: Any = None
 

@@ -24,6 +24,10 @@ from compilers._torch import TorchProgram, TorchStack
 from harness import Array, Arrays, Batch, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
 
 PATIENCE_S = 5.0  # for the last words of a worker, once the group has broken
+NOTES = (
+    "DDP: memory and CPU seconds are those of the first worker's process, without the others'",
+    "DDP: the first worker tells the others over a pipe which batch is next, within the step",
+)
 
 
 class Part(NamedTuple):
@@ -47,14 +51,10 @@ class Task(NamedTuple):
 class TorchDdp(TorchStack):
     """DDP with `workers` workers. A file that has another number, or other options, is another stack."""
 
-    notes = (
-        *TorchStack.notes,
-        "DDP: memory and CPU seconds are those of the first worker's process; the others hold as much again",
-        "DDP: the first worker tells the others over a pipe which batch is next, within the step",
-    )
-
     def __init__(self, workers: int) -> None:
         self.workers: int = workers
+        if workers > 1:
+            self.notes = (*TorchStack.notes, *NOTES)
         self.team: Team | None = None
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:

@@ -131,7 +131,8 @@ def _print_json(session: Session) -> None:
 def _show(asked: argparse.Namespace) -> int:
     run = archive.read(archive.find(asked.run, Path(asked.storage)))
     matrix = Matrix.of(run.trials, run.toolchains)
-    print(matrix.markdown() if asked.markdown else matrix.terminal(shutil.get_terminal_size((128, 0)).columns), end="")
+    width = shutil.get_terminal_size((128, 0)).columns
+    print(matrix.markdown() if asked.markdown else matrix.terminal(width) + scaling_table.terminal(run.trials, width), end="")
     return 0
 
 

@@ -27,6 +27,8 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
         marker = metafunc.definition.get_closest_marker("cells")
         assert marker is not None, "an experiment that asks for shape_series says of which cells"
         rows += shaped_cells(option, plan, **marker.kwargs)
+    elif own := metafunc.definition.get_closest_marker("cells"):
+        rows += own_cells(option, plan, **own.kwargs)
     elif single := metafunc.definition.get_closest_marker("kernels"):
         rows += kernel_cells(option, plan, **single.kwargs)
     elif "diagnosis" in named:
@@ -68,6 +70,15 @@ def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: 
     return [
         (m.name, s.name, str(mode)) for mode in _inference(plan) for m in shape_models(option, plan, models) for s in chosen
     ]
+
+
+def own_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str, modes: str) -> list[tuple[str, str, str]]:
+    """`models` unless --models names others × `stacks` as far as --stacks leaves them in × those of `modes` selected."""
+    room = discover.stacks(map(Path, option("compilers_from")))
+    wanted = {s.name for s in room.pick(option("stacks") or stacks)}
+    chosen = plan.models if option("models") is not None else [m for m in plan.models if m.name in models.split(",")]
+    named = [mode for mode in plan.modes if mode in modes.split(",")]
+    return [(m.name, s.name, str(mode)) for mode in named for m in chosen for s in room.pick(stacks) if s.name in wanted]
 
 
 def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[tuple[str, str, str]]:
