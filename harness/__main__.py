@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import archive, discover, explain, options, repro
+from harness import archive, discover, explain, options, repro, scaling_table
 from harness.cell import Mode
 from harness.comparing import verbs as comparing
 from harness.discover import ROOT
