@@ -4,7 +4,7 @@ EXTRAS ?= torch,tensorflow,dev
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup experiments test check overhead gate ab gate-power targets gpu gpu-libraries clean
+.PHONY: help setup experiments article test check overhead gate ab gate-power targets gpu gpu-libraries clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ setup: $(READY)  ## build .venv from the pinned versions
 
 experiments: $(READY)  ## measure the whole inference matrix, save the run, print the table (ARGS="--models mlp ...")
 	$(BIN)/pytest experiments --benchmark-autosave $(ARGS)
+
+article: $(READY)  ## the article's table and memory by batch size: ResNet-50 training (ARGS="--size full ...")
+	$(BIN)/pytest experiments/test_article.py --modes training --benchmark-autosave $(ARGS)
 
 test: $(READY)  ## test the instrument (ARGS="-k steady ...")
 	$(BIN)/pytest tests $(ARGS)

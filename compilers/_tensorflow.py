@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from compilers._tf_training import TrainingStep
+from compilers._tf_training import STEPS, LossStep
 from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
 
 
@@ -20,7 +20,8 @@ class TensorFlowProgram:
     module: tf.Module
     weights: Weights
     setup: Setup
-    training: TrainingStep | None = None
+    training: LossStep | None = None
+    output: Any = None  # of the last step, where gradients are part of it
     example: tuple[tf.Tensor, ...] = ()
     function: Any = None
 
@@ -61,21 +62,21 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         cast.release()
         for part in module.submodules:  # as Module.train() does in PyTorch
             if hasattr(part, "training"):
-                part.training = setup.mode is Mode.TRAINING
-        training = self.training_step(model, module) if setup.mode is Mode.TRAINING else None
+                part.training = setup.mode is not Mode.INFERENCE
+        training = None if setup.mode is Mode.INFERENCE else self.training_step(model, module, setup)
         return TensorFlowProgram(model, module, cast, setup, training)
 
     def scope(self, setup: Setup) -> AbstractContextManager[Any]:
         """What the module's variables are made in. Entered before the first operation."""
         return nullcontext()
 
-    def training_step(self, model: Model, module: tf.Module) -> TrainingStep:
-        """What is compiled in training."""
-        return TrainingStep(model, module)
+    def training_step(self, model: Model, module: tf.Module, setup: Setup) -> LossStep:
+        """What is compiled in training, or of a training step."""
+        return STEPS[setup.mode](model, module)
 
     def place(self, program: TensorFlowProgram, batch: Batch) -> tuple[tf.Tensor, ...]:
         arrays = program.model.tensorflow_inputs(*batch.inputs)
-        if program.setup.mode is Mode.TRAINING:
+        if program.setup.mode is not Mode.INFERENCE:
             arrays = (*arrays, batch.target)
         placed = tuple(tf.constant(_cast(array, program.setup.precision)) for array in arrays)
         program.example = program.example or placed
@@ -84,7 +85,14 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
     def compile(self, program: TensorFlowProgram) -> Step:
         program.function = self.transform(program.step, program.example)
         function = program.function
-        return lambda batch: function(*batch)
+        if program.setup.mode is not Mode.GRADIENT:
+            return lambda batch: function(*batch)
+
+        def step(batch: tuple[tf.Tensor, ...]) -> Any:
+            program.output = function(*batch)
+            return program.output[0]
+
+        return step
 
     def bare(self, program: TensorFlowProgram) -> Step:
         step = program.step
@@ -102,7 +110,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
 
     def state(self, program: TensorFlowProgram) -> Iterator[tuple[str, Array]]:
         assert program.training is not None
-        return program.training.state(program.weights)
+        return program.training.state(program.weights, program.output)
 
     def restart(self, program: TensorFlowProgram, weights: Arrays) -> None:
         assert program.training is not None

@@ -1,8 +1,8 @@
 """tf.distribute.MirroredStrategy as its users run it: one process, a copy of the variables per worker, one tf.function.
 
-A worker is a GPU, or on a CPU a logical device; logical devices share the process's thread pool, which is given the threads of
-all workers. Each worker goes forward and backward on its part of the batch; in the graph the strategy averages the gradients (by
-way of one device on a CPU, by NCCL on GPUs), and each updates its own copies with the optimizer that every stack has.
+A worker is a GPU, or on a CPU a logical device; logical devices share the process's thread pool, which has the threads of all
+workers. Each goes forward and backward on its part of the batch; the strategy averages the gradients in the graph (by way of one
+device on a CPU, by NCCL on GPUs), and each worker updates its own copies with the optimizer that every stack has.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,8 @@ from harness import Array, Arrays, Batch, Mode, Model, Setup, Step, Unavailable,
 class WorkersStep(TrainingStep):
     """One worker's step, on its own copies of the variables, with an optimizer of its own."""
 
-    def averaged(self, gradients: Sequence[Any]) -> Sequence[Any]:
-        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        return tf.distribute.get_replica_context().all_reduce("MEAN", dense)
+    def averaged(self, gradients: Sequence[tf.Tensor]) -> Any:
+        return tf.distribute.get_replica_context().all_reduce("MEAN", gradients)
 
 
 class MirroredStep(tf.Module):
@@ -45,9 +44,9 @@ class MirroredStep(tf.Module):
         number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)  # a constant of the graph
         return self.steps[int(number)](*batch)
 
-    def state(self, weights: Weights) -> Iterator[tuple[str, Array]]:
+    def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
         """Of each element the largest of all workers', which is every worker's own where they agree."""
-        for told in zip(*(step.state(weights) for step in self.steps), strict=True):
+        for told in zip(*(step.state(weights, output) for step in self.steps), strict=True):
             yield told[0][0], np.maximum.reduce([array for _, array in told])
 
     def restart(self, weights: Weights, arrays: Arrays) -> None:
@@ -83,7 +82,7 @@ class TfMirrored(CapturedStack):
         self.strategy = tf.distribute.MirroredStrategy(self.devices, cross_device_ops=reduction)
         return self.strategy.scope()
 
-    def training_step(self, model: Model, module: tf.Module) -> Any:
+    def training_step(self, model: Model, module: tf.Module, setup: Setup) -> Any:
         return MirroredStep(model, module, self.strategy, self.devices)
 
     def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness import Array, Arrays, Model, Weights
+from harness import Array, Arrays, Mode, Model, Weights
 
 # as in _torch_training.py, which cannot be imported beside TensorFlow; tests/test_port.py compares what they do
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
@@ -30,16 +30,15 @@ class Optimizer(tf.Module):
 
     def __init__(self, kind: str, variables: Sequence[tf.Variable]) -> None:
         super().__init__()
-        self.kind, self.variables_ = kind, tuple(variables)
+        self.kind, self.parameters = kind, tuple(variables)
         self.first = [tf.Variable(tf.zeros_like(v)) for v in variables]
         self.second = [tf.Variable(tf.zeros_like(v)) for v in variables] if kind == "adamw" else []
         self.steps = tf.Variable(0, dtype=tf.int64)
 
     def apply(self, gradients: Sequence[Any]) -> None:
-        """Update the variables from `gradients`, in their order."""
-        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        """Update the variables from `gradients`, dense and in their order."""
         if self.kind == "sgd":
-            for variable, moment, gradient in zip(self.variables_, self.first, dense, strict=True):
+            for variable, moment, gradient in zip(self.parameters, self.first, gradients, strict=True):
                 tf.raw_ops.ResourceApplyMomentum(
                     var=variable.handle,
                     accum=moment.handle,
@@ -48,13 +47,13 @@ class Optimizer(tf.Module):
                     momentum=tf.constant(MOMENTUM, variable.dtype),
                 )
             return
-        dtype = self.variables_[0].dtype
+        dtype = self.parameters[0].dtype
         step = tf.cast(self.steps.assign_add(1), dtype)
         # tf.constant, as tf.cast would take a Python number through float32
         rate, epsilon, first, second = (tf.constant(value, dtype) for value in (LEARNING_RATE["adamw"], EPSILON, *BETAS))
         kept = tf.constant(1 - LEARNING_RATE["adamw"] * DECAY, dtype)
         first_power, second_power = first**step, second**step
-        for variable, m, v, gradient in zip(self.variables_, self.first, self.second, dense, strict=True):
+        for variable, m, v, gradient in zip(self.parameters, self.first, self.second, gradients, strict=True):
             variable.assign(variable * kept)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
@@ -75,42 +74,77 @@ class Optimizer(tf.Module):
             slot.assign(tf.zeros_like(slot))
 
 
-class TrainingStep(tf.Module):
-    """(*inputs, target) → the loss before the update: what a training stack compiles."""
+class LossStep(tf.Module):
+    """(*inputs, target) → the loss."""
 
     def __init__(self, model: Model, module: tf.Module, variables: Sequence[tf.Variable] | None = None) -> None:
         super().__init__()
         self.module, self.loss = module, LOSSES[model.loss]
-        self.optimizer = Optimizer(model.optimizer, module.trainable_variables if variables is None else variables)
+        self.parameters = tuple(module.trainable_variables if variables is None else variables)
 
-    def __call__(self, *batch: tf.Tensor) -> tf.Tensor:
+    def __call__(self, *batch: tf.Tensor) -> Any:
         """The last of `batch` is the target."""
-        with tf.GradientTape() as tape:
-            loss = self.loss(self.module(*batch[:-1]), batch[-1])
-        self.optimizer.apply(self.averaged(tape.gradient(loss, self.optimizer.variables_)))
-        return loss
+        return self.loss(self.module(*batch[:-1]), batch[-1])
 
-    def averaged(self, gradients: Sequence[Any]) -> Sequence[Any]:
-        """The gradients over all workers; here there is one."""
-        return gradients
-
-    def state(self, weights: Weights) -> Iterator[tuple[str, Array]]:
-        """Parameters, what the first moment says of the first gradients, and buffers such as batch norm's statistics."""
-        share = 1.0 if self.optimizer.kind == "sgd" else 1 - BETAS[0]
-        for variable, moment in zip(self.optimizer.variables_, self.optimizer.first, strict=True):
-            name = name_of(variable)
-            yield f"gradient.{name}", weights.canonical(name, moment.numpy() / share)
-            yield f"parameter.{name}", weights.canonical(name, variable.numpy())
+    def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
+        """Gradients and parameters, as far as a step has to do with them, and buffers such as batch norm's statistics."""
         for variable in self.module.non_trainable_variables:
             name = name_of(variable)
             yield f"buffer.{name}", weights.canonical(name, variable.numpy())
 
     def restart(self, weights: Weights, arrays: Arrays) -> None:
-        """Variables as given in canonical layout, and an optimizer that has seen nothing."""
+        """Variables as given in canonical layout; an optimizer has then seen nothing."""
         for variable in self.module.variables:
             name = name_of(variable)
             variable.assign(weights.laid_out(name, arrays[name]).astype(variable.dtype.as_numpy_dtype))
+
+
+class GradientStep(LossStep):
+    """(*inputs, target) → (the loss, *gradients in the order of the parameters)."""
+
+    def __call__(self, *batch: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            loss = super().__call__(*batch)
+        return loss, *map(tf.convert_to_tensor, tape.gradient(loss, self.parameters))
+
+    def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
+        for variable, gradient in zip(self.parameters, output[1:], strict=True):
+            name = name_of(variable)
+            yield f"gradient.{name}", weights.canonical(name, gradient.numpy())
+        yield from super().state(weights, output)
+
+
+class TrainingStep(GradientStep):
+    """(*inputs, target) → the loss before the update: what a training stack compiles."""
+
+    def __init__(self, model: Model, module: tf.Module, variables: Sequence[tf.Variable] | None = None) -> None:
+        super().__init__(model, module, variables)
+        self.optimizer = Optimizer(model.optimizer, self.parameters)
+
+    def __call__(self, *batch: tf.Tensor) -> Any:
+        loss, *gradients = super().__call__(*batch)
+        self.optimizer.apply(self.averaged(gradients))
+        return loss
+
+    def averaged(self, gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+        """Over all workers; here there is one."""
+        return gradients
+
+    def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
+        """The gradients by what the optimizer's first moment says of the first step's."""
+        share = 1.0 if self.optimizer.kind == "sgd" else 1 - BETAS[0]
+        for variable, moment in zip(self.parameters, self.optimizer.first, strict=True):
+            name = name_of(variable)
+            yield f"gradient.{name}", weights.canonical(name, moment.numpy() / share)
+            yield f"parameter.{name}", weights.canonical(name, variable.numpy())
+        yield from LossStep.state(self, weights, output)
+
+    def restart(self, weights: Weights, arrays: Arrays) -> None:
+        super().restart(weights, arrays)
         self.optimizer.forget()
+
+
+STEPS: dict[Mode, type[LossStep]] = {Mode.LOSS: LossStep, Mode.GRADIENT: GradientStep, Mode.TRAINING: TrainingStep}
 
 
 def name_of(variable: tf.Variable) -> str:

@@ -41,9 +41,9 @@ class TorchStack(Stack[TorchProgram]):
         torch.set_num_threads(setup.threads)
         if torch.get_num_interop_threads() != 1:  # may be set once in a process, and a reference builds twice
             torch.set_num_interop_threads(1)
-        trains = setup.mode is Mode.TRAINING
+        in_training = setup.mode is not Mode.INFERENCE
         # once for the process, not a context manager per step that TensorFlow would not pay
-        torch.set_grad_enabled(trains)
+        torch.set_grad_enabled(setup.mode.differentiates)
         dtype = getattr(torch, setup.precision)
         module = model.torch()
         tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
@@ -51,40 +51,44 @@ class TorchStack(Stack[TorchProgram]):
         absent = [name for name in absent if not name.endswith("num_batches_tracked")]  # a counter, not a weight
         if absent or unknown:
             raise ValueError(f"the PyTorch half and its weights disagree: without {absent}, beyond it {unknown}")
-        module = module.to(device=setup.device, dtype=dtype).train(trains)
+        module = module.to(device=setup.device, dtype=dtype).train(in_training)
         if _target.GPULESS:
             from compilers import _gpuless
 
             module = _gpuless.moved(module)
         program = TorchProgram(model, module, setup)
-        if trains:
+        if setup.mode is Mode.TRAINING:
             program.optimizer = training.optimizer(model, module, fused=self.fused_optimizer and not _target.TARGET)
             if not _target.GPULESS:
                 training.prime(program.optimizer)
         return program
 
     def place(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
-        arrays = (*batch.inputs, batch.target) if program.setup.mode is Mode.TRAINING else batch.inputs
+        arrays = batch.inputs if program.setup.mode is Mode.INFERENCE else (*batch.inputs, batch.target)
         placed = tuple(self._tensor(program, array) for array in arrays)
         program.example = program.example or placed
         return placed
 
     def compile(self, program: TorchProgram) -> Step:
-        if program.optimizer is not None:
-            objective = self.transform(training.Objective(program.module, program.model.loss), program.example)
-            return training.training_step(objective, program.optimizer, self.update(program.optimizer))
-        compiled = self.transform(program.module, program.example)
-        return lambda batch: compiled(*batch)
+        update = None if program.optimizer is None else self.update(program.optimizer)
+        return self._step(program, self.transform(self._whole(program), program.example), update)
 
     def update(self, optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
         """What updates the parameters from their gradients."""
         return optimizer.step
 
     def bare(self, program: TorchProgram) -> Step:
-        if program.optimizer is not None:
-            objective = training.Objective(program.module, program.model.loss)
-            return training.training_step(objective, program.optimizer, program.optimizer.step)
-        return lambda batch: program.module(*batch)
+        return self._step(program, self._whole(program), program.optimizer and program.optimizer.step)
+
+    def _whole(self, program: TorchProgram) -> torch.nn.Module:
+        """What is compiled: the module, or in training with its loss."""
+        inference = program.setup.mode is Mode.INFERENCE
+        return program.module if inference else training.Objective(program.module, program.model.loss)
+
+    def _step(self, program: TorchProgram, compiled: Step, update: Callable[[], Any] | None) -> Step:
+        if program.setup.mode.differentiates:
+            return training.differentiated(compiled, list(program.module.parameters()), update)
+        return lambda batch: compiled(*batch)
 
     def synchronize(self, output: Any) -> None:
         """Nothing on a CPU, where a PyTorch call returns when its work is done."""
@@ -96,11 +100,9 @@ class TorchStack(Stack[TorchProgram]):
         return {"output": (output.float() if output.dtype is torch.bfloat16 else output).numpy()}  # numpy has no bfloat16
 
     def state(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
-        assert program.optimizer is not None
         return training.state(program.module, program.optimizer)
 
     def restart(self, program: TorchProgram, weights: Arrays) -> None:
-        assert program.optimizer is not None
         training.restart(program.module, program.optimizer, weights)
 
     def read_threads(self) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """DistributedDataParallel as its users run it: a process per worker, each with its part of every batch.
 
 Every worker goes forward and backward on its own part; DDP averages the gradients over all of them while they come (gloo over
-the loopback interface on a CPU, NCCL on GPUs), and each updates its own copy of the parameters. The first worker is the measuring
-child; it starts the others and tells them over a pipe what to do next, which is what it pays beyond a user's own loop.
+the loopback interface on a CPU, NCCL on GPUs), and each updates its own copy of the parameters. The first worker is the
+measuring child; it starts the others and tells them over a pipe what to do next, which is what it pays beyond a user's loop.
 """
 
 import os

@@ -58,22 +58,31 @@ def prime(optimizer: torch.optim.Optimizer) -> None:
     _forget(optimizer)
 
 
-def training_step(objective: Step, optimizer: torch.optim.Optimizer, update: Callable[[], Any]) -> Step:
-    """(*inputs, target) → the loss before the update."""
+def differentiated(objective: Step, parameters: list[torch.nn.Parameter], update: Callable[[], Any] | None) -> Step:
+    """(*inputs, target) → the loss before the update; without one the gradients stay with the parameters."""
 
     def step(batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        optimizer.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         loss: torch.Tensor = objective(*batch)
         loss.backward()
-        update()
+        if update is not None:
+            update()
         return loss.detach()
 
     return step
 
 
-def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Array]]:
-    """Parameters, what the optimizer's first moment says of the first step's gradients, and buffers such as batch norm's."""
+def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None) -> Iterator[tuple[str, Array]]:
+    """Parameters, what the first moment says of the first gradients, and buffers such as batch norm's statistics.
+
+    Without an optimizer the gradients themselves, if there are any.
+    """
     for name, parameter in module.named_parameters():
+        if optimizer is None:
+            if parameter.grad is not None:
+                yield f"gradient.{name}", parameter.grad.cpu().numpy()
+            continue
         kept = optimizer.state[parameter]
         gradient = kept["momentum_buffer"] if "momentum_buffer" in kept else kept["exp_avg"] / (1 - BETAS[0])
         yield f"gradient.{name}", gradient.cpu().numpy()
@@ -83,13 +92,14 @@ def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Iterator
             yield f"buffer.{name}", buffer.cpu().numpy()
 
 
-def restart(module: torch.nn.Module, optimizer: torch.optim.Optimizer, weights: Arrays) -> None:
+def restart(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None, weights: Arrays) -> None:
     """Parameters and buffers as given, in place, and an optimizer that has seen nothing."""
     places = module.state_dict()
     with torch.no_grad():
         for name, array in weights.items():
             places[name].copy_(torch.from_numpy(array))
-    _forget(optimizer)
+    if optimizer is not None:
+        _forget(optimizer)
 
 
 def _forget(optimizer: torch.optim.Optimizer) -> None:

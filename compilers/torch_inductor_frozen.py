@@ -9,7 +9,7 @@ import torch._inductor.config
 
 from compilers._inductor import InductorStack
 from compilers._torch import TorchProgram
-from harness import Mode, Model, Setup, Step, Unsupported, Weights
+from harness import Model, Setup, Step, Unsupported, Weights
 
 FRAMEWORK = "torch"
 DEFAULT = False
@@ -30,7 +30,7 @@ class TorchInductorFrozen(InductorStack):
     """Inductor with freezing."""
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
-        if setup.mode is Mode.TRAINING:
+        if setup.mode.differentiates:
             raise Unsupported("freezing makes the weights constants: nothing is left to train")
         return super().build(model, weights, setup)
 

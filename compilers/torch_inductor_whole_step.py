@@ -36,7 +36,8 @@ class TorchInductorWholeStep(InductorStack):
         torch._dynamo.config.compiled_autograd = True
         assert program.optimizer is not None
         objective = training.Objective(program.module, program.model.loss)
-        return torch.compile(training.training_step(objective, program.optimizer, program.optimizer.step))
+        parameters = list(program.module.parameters())
+        return torch.compile(training.differentiated(objective, parameters, program.optimizer.step))
 
 
 STACK = TorchInductorWholeStep()

@@ -9,7 +9,7 @@ import torch
 
 from compilers._torch import TorchProgram
 from compilers.torch_script import TorchScriptStack
-from harness import Mode, Model, Setup, Unsupported, Weights
+from harness import Model, Setup, Unsupported, Weights
 
 FRAMEWORK = "torch"
 DEFAULT = False
@@ -22,7 +22,7 @@ class TorchScriptFrozen(TorchScriptStack):
     """Traced, then frozen."""
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
-        if setup.mode is Mode.TRAINING:
+        if setup.mode.differentiates:
             raise Unsupported("freezing makes the weights constants: nothing is left to train")
         return super().build(model, weights, setup)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from harness import archive, discover, explain, options, repro, scaling_table
 from harness.cell import Mode
 from harness.comparing import verbs as comparing
-from harness.discover import ROOT
+from harness.discover import ARTICLE, ROOT
 from harness.errors import UsageError
 from harness.matrix import Matrix
 from harness.model import SIZES
@@ -72,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
 def _list(asked: argparse.Namespace) -> int:
     models = discover.models(map(Path, asked.models_from))
     stacks = discover.stacks(map(Path, asked.compilers_from))
-    print("models  " + " ".join(m.name for m in models if not (m.in_gallery or m.is_kernel)))
+    print("models  " + " ".join(m.name for m in models if m.in_matrix))
     print("gallery " + " ".join(m.name for m in models if m.in_gallery))
+    print("article " + " ".join(m.name for m in models if m.path.parent == ARTICLE))
     print("kernels " + " ".join(m.name for m in models if m.is_kernel))
     print("stacks  " + " ".join(s.name for s in stacks if s.default))
     print("more    " + " ".join(s.name for s in stacks if not s.default))

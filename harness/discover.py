@@ -20,6 +20,8 @@ from harness.errors import BakeoffError, UsageError
 ROOT = Path(__file__).resolve().parent.parent
 GALLERY = ROOT / "models" / "gallery"  # models made to break: part of the matrix only where asked for by name
 KERNELS = ROOT / "models" / "kernels"  # single operations: so are they
+ARTICLE = ROOT / "models" / "article"  # the same network at several batch sizes: so are they
+APART = (GALLERY, KERNELS, ARTICLE)
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -29,6 +31,11 @@ class Source:
 
     name: str
     path: Path
+
+    @property
+    def in_matrix(self) -> bool:
+        """Without being named?"""
+        return self.path.parent not in APART
 
     @property
     def in_gallery(self) -> bool:
@@ -91,10 +98,8 @@ class Room(Generic[S]):
 
 
 def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[Source]:
-    """Every model: root/models/*.py, the gallery, the kernels and `extra` folders. Underscored files are shared parts."""
-    apart = [
-        folder for room in (GALLERY, KERNELS) if (folder := root / "models" / room.name).is_dir()
-    ]  # an old checkout has none
+    """Every model: root/models/*.py, the rooms apart and `extra` folders. Underscored files are shared parts."""
+    apart = [folder for room in APART if (folder := root / "models" / room.name).is_dir()]  # an old checkout has not all
     return Room("model", (Source(p.stem, p) for p in _files(root / "models", (*apart, *extra), "--models-from")))
 
 

@@ -1,7 +1,7 @@
 """Effects of a step beside its output, eager and compiled: what Python does on every call, and a traced program only once.
 
-Observed from outside and alike for all stacks: what is printed or logged, and Python values of the module and of the model's
-file that change. No compiler is asked, and none is disturbed: both kinds of calls are made after compiling.
+Observed from outside and alike for all stacks: what is printed or logged, where a debugger would stop, and Python values of the
+module and of the model's file that change. No compiler is asked or disturbed: both kinds of calls are made after compiling.
 """
 
 import ast
@@ -24,6 +24,7 @@ CONTAINERS = (list, dict, set, frozenset, tuple, deque)  # with what is derived 
 MUTATORS = ("append", "extend", "insert", "add", "update", "pop", "remove", "clear", "setdefault", "discard")
 HINT = {
     "output": "it happens while tracing, not per call: use the framework's own printing, or move it out of the step",
+    "debugger": "debug without the compiler (tf.config.run_functions_eagerly, TORCH_COMPILE_DISABLE=1, PYTORCH_JIT=0)",
     "state": "it happens while tracing, not per call: return the value from the step, or keep it in a tensor or variable",
 }
 
@@ -64,7 +65,7 @@ def _effects(step: Callable[[Any], Any], batch: Any, model_path: Path, module: A
 
 @contextlib.contextmanager
 def _listening(seen: Counter[Effect]) -> Iterator[None]:
-    """Count what the user's files write to Python's stdout and stderr, and what they log."""
+    """Count what the user's files write to Python's stdout and stderr, what they log, and their breakpoints."""
 
     class Out(io.StringIO):
         """One effect per print: its parts come from one place of one frame, up to a newline."""
@@ -87,13 +88,22 @@ def _listening(seen: Counter[Effect]) -> Iterator[None]:
             if is_users(record.pathname):
                 seen["output", where(record.pathname, record.lineno), "logging"] += 1
 
-    handler, root = Log(), logging.getLogger()
+    def stop(*_: object, **__: object) -> None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and not is_users(frame.f_code.co_filename):
+            frame = frame.f_back
+        if frame is not None:
+            seen["debugger", where(frame.f_code.co_filename, frame.f_lineno), "a breakpoint stops"] += 1
+
+    handler, root, hook = Log(), logging.getLogger(), sys.breakpointhook
     root.addHandler(handler)
+    sys.breakpointhook = stop
     try:
         with contextlib.redirect_stdout(Out()), contextlib.redirect_stderr(Out()):
             yield
     finally:
         root.removeHandler(handler)
+        sys.breakpointhook = hook
 
 
 def _parts(module: Any) -> list[Any]:

@@ -43,6 +43,7 @@ def child_environment(
         TARGET: settings.target,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys((str(root), str(ROOT)))),
         "PYTHONHASHSEED": "0",
+        "PYTHONBREAKPOINT": "0",  # nobody is there to debug a child
         "PYTHONUNBUFFERED": "1",  # what a crashing child printed last is what one wants to read
         "TMPDIR": str(private.tmp),
         "XDG_CACHE_HOME": str(private.compiler / "xdg"),

@@ -59,7 +59,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     compile_peak = procfs.peak_bytes()
     compiled_once = stack.compilations(program)
     phases = stack.phases(program)
-    lesson = Lesson(request, stack, model, program) if request.cell.mode is Mode.TRAINING else None
+    lesson = Lesson(request, stack, model, program) if request.cell.mode is not Mode.INFERENCE else None
     if lesson is not None:
         lesson.first(output)
     del output

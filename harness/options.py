@@ -118,11 +118,7 @@ def plan(option: Callable[[str], Any]) -> Plan:
     stacks = discover.stacks(map(Path, option("compilers_from")))
     if not models.names or not stacks.names:
         raise UsageError("there is no model or no stack to measure")
-    chosen_models = (
-        models.pick(option("models"))
-        if option("models") is not None
-        else [m for m in models if not (m.in_gallery or m.is_kernel)]
-    )
+    chosen_models = models.pick(option("models")) if option("models") is not None else [m for m in models if m.in_matrix]
     default_stacks = [stack for stack in stacks if stack.default]
     chosen_stacks = stacks.pick(option("stacks")) if option("stacks") is not None else default_stacks
     for model in chosen_models:

@@ -55,7 +55,7 @@ class Prepared:
         # ours first: what a user's own baseline computes is the user's claim, not the truth
         selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
         candidates = [s for s in dict.fromkeys((*selected, *self.plan.all_stacks)) if s.eager]
-        if mode is not Mode.TRAINING:
+        if mode is Mode.INFERENCE:
             return self._had(model, mode, candidates, f"{model.name}-{mode}")
         for other in dict.fromkeys(s.framework for s in candidates):
             if other == framework:

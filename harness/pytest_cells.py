@@ -18,23 +18,23 @@ Rows = list[tuple[str, ...]]
 
 def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -> tuple[tuple[str, ...], Rows]:
     """(names of parameters, their values for each cell)."""
-    named = metafunc.fixturenames
+    fixtures = metafunc.fixturenames
     rows: Rows = []
     every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
-    if bool(plan.settings.target) != ("lowered" in named):
+    if bool(plan.settings.target) != ("lowered" in fixtures):
         pass  # nothing is timed for a target, nothing compiled for one without it
-    elif "shape_series" in named:
+    elif "shape_series" in fixtures:
         marker = metafunc.definition.get_closest_marker("cells")
         assert marker is not None, "an experiment that asks for shape_series says of which cells"
         rows += shaped_cells(option, plan, **marker.kwargs)
-    elif own := metafunc.definition.get_closest_marker("cells"):
-        rows += own_cells(option, plan, **own.kwargs)
+    elif named := metafunc.definition.get_closest_marker("cells"):
+        rows += named_cells(option, plan, **named.kwargs)
     elif single := metafunc.definition.get_closest_marker("kernels"):
         rows += kernel_cells(option, plan, **single.kwargs)
-    elif "diagnosis" in named:
+    elif "diagnosis" in fixtures:
         stacks = [s for s in plan.stacks if s.diagnoses]
         rows += [(m.name, s.name, str(mode)) for mode in _inference(plan) for m in plan.gallery for s in stacks]
-    elif "start" in named:
+    elif "start" in fixtures:
         starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
         return (*CELL_FIXTURES, "start"), [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
     else:
@@ -43,6 +43,33 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
 
 
 PROBES = ("copy",)  # measured beside the kernels, and none of ours
+
+
+def named_cells(
+    option: Callable[[str], Any],
+    plan: Plan,
+    models: str = "",
+    modes: str = "",
+    when: str = "inference",
+    stacks: str = "",
+    example: str = "",
+) -> Rows:
+    """Of a question that names its models, stacks or modes (or asks of those selected), where the mode `when` is asked for.
+
+    `example` are its models where --models names none.
+    """
+    if when not in plan.modes:
+        return []
+    room = discover.models(map(Path, option("models_from")))
+    named = models or (example if option("models") is None else "")
+    wanted = room.pick(named) if named else plan.models
+    if option("models") is not None:
+        wanted = [m for m in plan.models if m in wanted]
+    own = discover.stacks(map(Path, option("compilers_from"))).pick(stacks) if stacks else plan.stacks
+    if option("stacks") is not None:
+        own = [s for s in own if s in plan.stacks]
+    chosen = [Mode(name) for name in modes.split(",")] if modes else plan.modes
+    return [(m.name, s.name, str(mode)) for mode in chosen for m in wanted for s in own]
 
 
 def _inference(plan: Plan) -> list[Mode]:
@@ -70,15 +97,6 @@ def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: 
     return [
         (m.name, s.name, str(mode)) for mode in _inference(plan) for m in shape_models(option, plan, models) for s in chosen
     ]
-
-
-def own_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str, modes: str) -> list[tuple[str, str, str]]:
-    """`models` unless --models names others × `stacks` as far as --stacks leaves them in × those of `modes` selected."""
-    room = discover.stacks(map(Path, option("compilers_from")))
-    wanted = {s.name for s in room.pick(option("stacks") or stacks)}
-    chosen = plan.models if option("models") is not None else [m for m in plan.models if m.name in models.split(",")]
-    named = [mode for mode in plan.modes if mode in modes.split(",")]
-    return [(m.name, s.name, str(mode)) for mode in named for m in chosen for s in room.pick(stacks) if s.name in wanted]
 
 
 def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[tuple[str, str, str]]:

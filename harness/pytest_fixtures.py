@@ -130,6 +130,18 @@ def shape_series(request: pytest.FixtureRequest, model: str, stack: str, mode: s
 
 
 @pytest.fixture
+def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mode], CellResult | None]:
+    """Another mode of the same model and stack, if it is ok."""
+    results, cell = _matrix(request).results, measured.cell
+
+    def other(mode: Mode) -> CellResult | None:
+        found = results.get(Cell(cell.model, cell.stack, mode))
+        return found if found is not None and found.status is Status.OK else None
+
+    return other
+
+
+@pytest.fixture
 def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
     """What a single operation reached, and its share of what eager PyTorch did in the run: a copy, and a product."""
     results = _matrix(request).results

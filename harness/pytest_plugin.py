@@ -4,7 +4,7 @@ ERROR means that a cell has no measurement, FAILED that a claim about it is fals
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from harness import discover, options, pytest_cells, pytest_saving
 from harness.cell import Cell, Mode
-from harness.discover import ROOT, StackSource
+from harness.discover import ROOT
 from harness.errors import UsageError
 from harness.expected import ExpectedBreaks
 from harness.gaps import Gap, read_gaps
@@ -73,6 +73,7 @@ class MatrixPlugin:
         self._plan: Plan | None = None
         self._saved = False
         self._gaps: list[Gap] | None = None
+        self._tables: list[Callable[[dict[Cell, CellResult]], str]] = []
 
     @property
     def plan(self) -> Plan:
@@ -114,6 +115,8 @@ class MatrixPlugin:
         asked = [(item, cell) for item in items if (cell := cell_of(item)) is not None]
         if not asked:
             return
+        modules: dict[Any, None] = dict.fromkeys(getattr(item, "module", None) for item, _ in asked)
+        self._tables = [module.table for module in modules if hasattr(module, "table")]
         if getattr(self.config.option, "numprocesses", None):
             raise pytest.UsageError("cells run one after another, or they would time each other: leave out -n")
         questions = {item.originalname for item, _ in asked if isinstance(item, pytest.Function)}
@@ -146,18 +149,25 @@ class MatrixPlugin:
             verify = not self.config.getoption("allow_unsteady")
             diagnosed = frozenset(asked["diagnosis"]) - cells
             shaped = frozenset(asked["shape_series"])
-            single = [m for m in self.plan.all_models if m.is_kernel and m not in self.plan.models]
-            plan = replace(self.plan, models=[*self.plan.models, *single], stacks=self._stacks_of(cells))
-            self._measure(replace(plan, cells=cells, only_diagnosed=diagnosed, shaped=shaped, warm=warm, verify=verify))
+            self._measure(replace(self._plan_of(cells), only_diagnosed=diagnosed, shaped=shaped, warm=warm, verify=verify))
         return (yield)
 
-    def _stacks_of(self, cells: frozenset[Cell]) -> list[StackSource]:
-        """Those selected, and further ones that a question names by itself."""
-        named = {cell.stack for cell in cells}
-        return [*self.plan.stacks, *(s for s in self.plan.all_stacks if s.name in named and s not in self.plan.stacks)]
+    def _plan_of(self, cells: frozenset[Cell]) -> Plan:
+        """What is selected, and further models, stacks and modes that a question names by itself."""
+        plan, models, stacks = self.plan, {cell.model for cell in cells}, {cell.stack for cell in cells}
+        return replace(
+            plan,
+            cells=cells,
+            models=[*plan.models, *(m for m in plan.all_models if m.name in models and m not in plan.models)],
+            stacks=[*plan.stacks, *(s for s in plan.all_stacks if s.name in stacks and s not in plan.stacks)],
+            modes=list(dict.fromkeys((*plan.modes, *(cell.mode for cell in sorted(cells))))),
+        )
 
     def _measure(self, plan: Plan) -> None:
-        self._need_storage()
+        try:
+            pytest_saving.need_storage(self.config.getoption)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         reporter.ensure_newline()
         try:
@@ -178,22 +188,6 @@ class MatrixPlugin:
             self.results = by_cell(self.session.trials)
             self.diagnoses = {d.cell: d for d in self.session.diagnoses}
             self.series = {s.cell: s for s in self.session.series}
-
-    def _need_storage(self) -> None:
-        """Find out now whether pytest-benchmark will be able to save, not after everything has been measured."""
-        folders = {}
-        if self.config.getoption("benchmark_autosave") or self.config.getoption("benchmark_save"):
-            storage = self.config.getoption("benchmark_storage")
-            if "://" not in storage or storage.startswith("file://"):
-                folders["--benchmark-storage"] = Path(storage.removeprefix("file://"))
-        for option in ("histogram", "json"):
-            asked = self.config.getoption(f"benchmark_{option}")
-            for path in asked if isinstance(asked, list) else [asked] if asked else []:
-                folders[f"--benchmark-{option}"] = Path(path).parent
-        try:
-            options.need_writable(folders)
-        except UsageError as error:
-            raise pytest.UsageError(str(error)) from None
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
@@ -224,6 +218,8 @@ class MatrixPlugin:
             terminalreporter.write(scaling_table.terminal(self.session.trials, width))
         if self.session.series:
             terminalreporter.write(shape_table.terminal(self.session.series, width))
+        for table in self._tables:
+            terminalreporter.write(table(self.results))
         own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0
         terminalreporter.write_line(
             f"{len(self.session.trials)} trials in {self.session.wall_s:.0f} s, of which {own:.1%} outside children; "

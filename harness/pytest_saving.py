@@ -1,15 +1,17 @@
-"""Saved runs that pytest-benchmark does not write: of a session in which no benchmark ran, and of `bakeoff ab`.
+"""Whether a run can be saved, and saved runs that pytest-benchmark does not write.
 
-The same format, with the next number; pairs in a folder of their own, since they hold no benchmark to compare.
+Those of a session in which no benchmark ran, and of `bakeoff ab`: the same format, with the next number; pairs in a folder of
+their own, since they hold no benchmark to compare.
 """
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness import archive
+from harness import archive, options
 from harness.comparing import figures
 from harness.errors import UsageError
 from harness.session import Session
@@ -25,6 +27,20 @@ def parts(session: Session) -> dict[str, Any]:
         "toolchains": session.toolchains,
     }
     return {name: archive.to_json(value) for name, value in found.items()}
+
+
+def need_storage(option: Callable[[str], Any]) -> None:
+    """Find out now whether pytest-benchmark will be able to save, not after everything has been measured."""
+    folders = {}
+    if option("benchmark_autosave") or option("benchmark_save"):
+        storage = option("benchmark_storage")
+        if "://" not in storage or storage.startswith("file://"):
+            folders["--benchmark-storage"] = Path(storage.removeprefix("file://"))
+    for name in ("histogram", "json"):
+        asked = option(f"benchmark_{name}")
+        for path in asked if isinstance(asked, list) else [asked] if asked else []:
+            folders[f"--benchmark-{name}"] = Path(path).parent
+    options.need_writable(folders)
 
 
 def save(storage: Path, name: str, parts: dict[str, Any], *, pairs: bool = False) -> Path:

@@ -25,7 +25,7 @@ def write(request: Request, enter: Callable[[Phase], None]) -> None:
     """The same model by an eager stack in float64: outputs of every batch, or what training steps leave."""
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
     assert request.arrays is not None
-    if request.cell.mode is Mode.TRAINING:
+    if request.cell.mode is not Mode.INFERENCE:
         training.reference(request, stack, enter)
         return
     enter(Phase.BUILD)

@@ -26,7 +26,7 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
     """(tolerance, one ShapeStep per size, in order). The program is built once, for the largest size."""
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
     settings = request.settings
-    if request.cell.mode is Mode.TRAINING:
+    if request.cell.mode is not Mode.INFERENCE:
         raise Unsupported("a series of shapes is of inference steps")
     enter(Phase.BUILD)
     sizes = load(Path(request.model_path), "MODEL")

@@ -17,19 +17,20 @@ FAKES = Path(__file__).parent / "fakes"
 TOY = Source("toy", FAKES / "toy.py")
 
 
-def plant(folder: Path, fault: str, extra: str = "") -> Path:
-    """A leaf file that makes a class of fakes/faults.py a stack of that name."""
+def plant(folder: Path, fault: str, extra: str = "", room: str = "faults") -> Path:
+    """A leaf file that makes a class of fakes/faults.py, or of another file there, a stack of that name."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{fault.lower()}.py"
     eager = "EAGER = True\n" if fault == "Eager" else ""
-    path.write_text(f'FRAMEWORK = "numpy"\n{eager}{extra}\nfrom tests.fakes import faults\nSTACK = faults.{fault}()\n')
+    path.write_text(f'FRAMEWORK = "numpy"\n{eager}{extra}\nfrom tests.fakes import {room}\nSTACK = {room}.{fault}()\n')
     return path
 
 
-def planted(folder: Path, *faults: str, **literals: object) -> list[StackSource]:
+def planted(folder: Path, *faults: str, room: str = "faults", **literals: object) -> list[StackSource]:
     """Leaf files as sources."""
     return [
-        StackSource(name=f.lower(), path=plant(folder, f), framework="numpy", eager=f == "Eager", **literals) for f in faults
+        StackSource(name=f.lower(), path=plant(folder, f, room=room), framework="numpy", eager=f == "Eager", **literals)
+        for f in faults
     ]
 
 
@@ -43,15 +44,17 @@ def settings(**changes: object) -> Settings:
 def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, CellResult]]:
     """Measure fake stacks in one session: stack name → result."""
 
-    def measure(*stacks: StackSource, trials: int = 1, **changes: object) -> dict[str, CellResult]:
+    def measure(
+        *stacks: StackSource, trials: int = 1, mode: Mode = Mode.INFERENCE, room: str = "faults", **changes: object
+    ) -> dict[str, CellResult]:
         folder = tmp_path_factory.mktemp("fakes")
         plan = Plan(
             settings=settings(**changes),
             models=[TOY],
             stacks=stacks,
-            modes=[Mode.INFERENCE],
+            modes=[mode],
             trials=trials,
-            all_stacks=planted(folder, "Eager"),
+            all_stacks=planted(folder, "Eager", room=room),
         )
         session = Session(plan, Store(folder / "store"), say=lambda line: None)
         session.run()

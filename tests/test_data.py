@@ -204,7 +204,7 @@ def test_parity_error_of_what_cannot_be_compared() -> None:
     assert parity.error(np.full((2, 3), np.nan), np.full((2, 3), np.nan)) == float("inf")
     assert parity.error(np.ones(0), np.ones(0)) == float("inf")
     check = parity.check({"other": reference}, {"output": reference}, 0, "timed")
-    assert (check.error, check.holds(1.0)) == (None, False)
+    assert (check.error, check.excess(1.0)) == (None, float("inf"))
 
 
 def test_reference_reads_back(tmp_path: Path) -> None:

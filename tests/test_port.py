@@ -1,4 +1,4 @@
-"""Are the two halves of every model the same network? Forward pass and gradients of one training step, in float64."""
+"""Are the two halves of every model the same network? Forward pass and training steps, in float64."""
 
 import subprocess
 import sys
@@ -14,6 +14,7 @@ from harness.cell import Mode
 from harness.discover import ROOT
 from harness.launch import Launcher
 from harness.model import Arrays
+from harness.training import distances
 from tests.conftest import settings
 
 pytestmark = [
@@ -23,7 +24,7 @@ pytestmark = [
 ]
 
 TOLERANCE = 1e-9  # relative to the largest element of each array
-MODELS = [m.name for m in discover.models() if not (m.in_gallery or m.is_kernel)]
+MODELS = [m.name for m in discover.models() if m.in_matrix]
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +57,23 @@ def test_forward_passes_agree(run, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_gradients_of_one_training_step_agree(run, model: str) -> None:
-    (torch,), (tensorflow,) = (run(model, stack, Mode.TRAINING) for stack in ("torch_eager", "tf_eager"))
-    assert set(torch) == set(tensorflow)
-    assert sum(name.startswith("gradient.") for name in torch) >= 4
-    largest = max(float(np.abs(array).max()) for array in torch.values())
-    # softmax ignores what is added to all keys alike, so that a key's bias has no gradient: rounding on both sides
-    zero = {n for n in torch if max(float(np.abs(half[n]).max()) for half in (torch, tensorflow)) < 1e-12 * largest}
-    assert all(name.endswith("key.bias") for name in zero)
-    errors = {name: parity.error(tensorflow[name], torch[name]) for name in torch if name not in zero}
-    worst = max(errors, key=lambda name: errors[name])
-    print(f"{model}: largest relative difference {errors[worst]:.1e} in {worst}")
-    assert errors[worst] <= TOLERANCE
-    assert all(np.any(torch[name]) for name in torch), "a gradient of zeros compares with anything"
+def test_training_steps_agree(run, model: str) -> None:
+    """Loss, gradients, moved parameters and batch norm's statistics, of first steps on three batches, and ten losses."""
+    torch, tensorflow = (run(model, stack, Mode.TRAINING) for stack in ("torch_eager", "tf_eager"))
+    *steps, rest = torch
+    assert len(steps) == 3
+    for ours, theirs in zip(steps, tensorflow, strict=False):
+        assert set(ours) == set(theirs)
+        assert sum(name.startswith("gradient.") for name in ours) >= 4
+        largest = max(float(np.abs(array).max()) for name, array in ours.items() if name.startswith("gradient."))
+        # softmax ignores what is added to all keys alike, so that a key's bias has no gradient: rounding on both sides
+        zero = {n.partition(".")[2] for n in ours if n.startswith("gradient.") and np.abs(ours[n]).max() < 1e-12 * largest}
+        assert all(name.endswith("key.bias") for name in zero)
+        errors = {name: error for name, error in distances(theirs, ours, rest).items() if name.partition(".")[2] not in zero}
+        worst = max(errors, key=lambda name: errors[name])
+        print(f"{model}: largest relative difference {errors[worst]:.1e} in {worst}")
+        assert errors[worst] <= TOLERANCE
+    assert parity.error(tensorflow[-1]["losses"], rest["losses"]) <= TOLERANCE
 
 
 # all of the gallery in one process per framework: they are small, and there are many

@@ -56,9 +56,7 @@ def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[t
 def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> list[Cell]:
     """Cells of the baseline whose model or stack this checkout no longer has, where all `models` or `stacks` were asked for."""
     there = {
-        m.name
-        for m in discover.models(root=baseline.root)
-        if m.path.parent.name not in (discover.GALLERY.name, discover.KERNELS.name)
+        m.name for m in discover.models(root=baseline.root) if m.path.parent.name not in {room.name for room in discover.APART}
     }
     old_stacks = {s.name for s in discover.stacks(root=baseline.root) if s.default}
     now_models, now_stacks = {m.name for m in plan.all_models}, {s.name for s in plan.all_stacks}

@@ -1,0 +1,54 @@
+"""A breakpoint between two layers: where does a debugger stop?
+
+Dynamo breaks the graph at it, so that the debugger stops on every call; under torch.jit.trace and tf.function it stops once,
+while they trace.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import Sizes, Weights
+from models.gallery._shared import Gallery
+
+
+class Breakpoint(Gallery):
+    def torch(self) -> Any:
+        import torch
+        from torch import nn
+
+        shape = self
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = nn.Linear(shape.width, shape.width)
+                self.outer = nn.Linear(shape.width, 10)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                hidden = torch.relu(self.inner(x))
+                breakpoint()  # breaks here
+                return self.outer(hidden)
+
+        return Net()
+
+    def tensorflow(self, weights: Weights) -> Any:
+        import tensorflow as tf
+
+        from models._tensorflow import Dense
+
+        class Net(tf.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = Dense(weights, "inner")
+                self.outer = Dense(weights, "outer")
+
+            def __call__(self, x: tf.Tensor) -> tf.Tensor:
+                hidden = tf.nn.relu(self.inner(x))
+                breakpoint()  # breaks here
+                return self.outer(hidden)
+
+        return Net()
+
+
+MODEL = Sizes(small=Breakpoint(batch_size=8, width=16), full=Breakpoint(batch_size=64, width=256))
