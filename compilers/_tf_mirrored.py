@@ -1,8 +1,8 @@
 """tf.distribute.MirroredStrategy as its users run it: one process, a copy of the variables per worker, one tf.function.
 
 A worker is a GPU, or on a CPU a logical device; logical devices share the process's thread pool, which has the threads of all
-workers. Each goes forward and backward on its part of the batch; the strategy averages the gradients in the graph (by way of one
-device on a CPU, by NCCL on GPUs), and each worker updates its own copies with the optimizer that every stack has.
+workers. Each goes forward and backward on its part of the batch; in the graph the strategy averages gradients (by one device on
+a CPU, by NCCL on GPUs), and each worker updates its own copies with the optimizer that every stack has.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """What does a second worker bring, and does training stay the same? Each step's batch is split over 1 or 2 workers.
 
-PyTorch's DistributedDataParallel and TensorFlow's MirroredStrategy; `--models` names other models than the mlp. What is measured
-has parity: loss, gradients and parameters after a first step are those of one process in float64 with the whole batch.
+PyTorch's DistributedDataParallel and TensorFlow's MirroredStrategy; `--models` names other models than the mlp. A cell that is
+ok has parity: loss, gradients and parameters after a first step are those of one process in float64 with the whole batch.
 """
 
 import pytest

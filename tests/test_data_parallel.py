@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from harness import discover, scaling_table
 from harness.cell import Cell, Mode
-from harness.discover import ROOT, load
+from harness.discover import ROOT, StackSource, load
 from harness.errors import Unsupported, UsageError
 from harness.model import Draw
 from harness.plan import Plan
@@ -33,7 +34,9 @@ needs_tensorflow = [
     pytest.mark.skipif(not find_spec("tensorflow"), reason="needs tensorflow"),
 ]
 RAN = (Status.OK, Status.UNSTEADY)  # a shared machine's noise is no fault of a stack
-Measure = Callable[..., CellResult]
+STACKS = ("torch_ddp_2", "torch_alone", "torch_apart", "torch_dies", "torch_leaves", "tf_mirrored_2", "tf_alone")
+ROOM = discover.stacks([FAKES / "parallel"])
+Results = Callable[[str], CellResult]
 
 
 @pytest.fixture(scope="module")
@@ -41,44 +44,47 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("parallel")
 
 
-@pytest.fixture(scope="module")
-def measure(home: Path) -> Measure:
-    def one(stack: str, mode: Mode = Mode.TRAINING, **changes: object) -> CellResult:
-        stacks = discover.stacks([FAKES / "parallel"])
-        framework = stacks[stack].framework
-        plan = Plan(
-            settings=settings(timeout_s=120.0, **changes),
-            models=[discover.models()["article_net"]],
-            stacks=[stacks[stack]],
-            modes=[mode],
-            # what the other framework's eager says has a test of its own
-            all_stacks=[] if changes else [s for s in stacks if s.eager and s.framework == framework],
-            warm=False,
-            verify=False,
-            diagnose=False,
-        )
-        session = Session(plan, Store(home), say=lambda line: None)
-        session.run()
-        (result,) = by_cell(session.trials).values()
-        return result
+def measured(home: Path, stacks: list[StackSource], modes: list[Mode], **changes: object) -> dict[Cell, CellResult]:
+    plan = Plan(
+        settings=settings(timeout_s=120.0, **changes),
+        models=[discover.models()["article_net"]],
+        stacks=stacks,
+        modes=modes,
+        # whether the frameworks agree is test_port.py's question; a cell that is refused needs no reference
+        all_stacks=[] if changes else [s for s in ROOM if s.eager and s.framework == stacks[0].framework],
+        verify=False,
+        diagnose=False,
+    )
+    session = Session(plan, Store(home), say=lambda line: None)
+    session.run()
+    return by_cell(session.trials)
 
-    return one
+
+@pytest.fixture(scope="module")
+def result(home: Path) -> Results:
+    """All stacks of a framework in one session."""
+
+    @cache
+    def of(framework: str) -> dict[Cell, CellResult]:
+        return measured(home, [ROOM[name] for name in STACKS if ROOM[name].framework == framework], [Mode.TRAINING])
+
+    return lambda stack: of(ROOM[stack].framework)[Cell("article_net", stack, Mode.TRAINING)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "stack", [pytest.param("torch_ddp_2", marks=needs_torch), pytest.param("tf_mirrored_2", marks=needs_tensorflow)]
 )
-def test_two_workers_learn_what_one_learns_from_the_whole_batch(measure: Measure, stack: str) -> None:
-    result = measure(stack)
-    assert result.status in RAN, result.reason
-    measurement = result.measurements[0]
+def test_two_workers_learn_what_one_learns_from_the_whole_batch(result: Results, stack: str) -> None:
+    found = result(stack)
+    assert found.status in RAN, found.reason
+    measurement = found.measurements[0]
     assert measurement.parity is not None
     kinds = {check.output.partition(".")[0] for check in measurement.parity.checks if check.when in ("first", "unseen")}
     assert kinds == {"loss", "gradient", "parameter"}
-    assert result.trials[0].workers == 2
+    assert found.trials[0].workers == 2
     assert measurement.threads.requested == measurement.threads.affinity == 2
-    assert result.cpu_share == 1.0
+    assert found.cpu_share == 1.0
     assert measurement.items_per_step == 32  # of the whole batch
 
 
@@ -91,10 +97,10 @@ def test_two_workers_learn_what_one_learns_from_the_whole_batch(measure: Measure
         pytest.param("tf_alone", "gradient.", marks=needs_tensorflow),
     ],
 )
-def test_a_worker_that_goes_its_own_way_is_wrong(measure: Measure, stack: str, what: str) -> None:
-    result = measure(stack)
-    assert result.status is Status.WRONG, result.reason
-    parity = result.measurements[0].parity
+def test_a_worker_that_goes_its_own_way_is_wrong(result: Results, stack: str, what: str) -> None:
+    found = result(stack)
+    assert found.status is Status.WRONG, found.reason
+    parity = found.measurements[0].parity
     assert parity is not None
     assert any(check.output.startswith(what) for check in parity.failed)
 
@@ -108,11 +114,11 @@ def test_a_worker_that_goes_its_own_way_is_wrong(measure: Measure, stack: str, w
     ],
 )
 def test_a_worker_that_dies_is_a_row_and_takes_the_others_along(
-    measure: Measure, home: Path, stack: str, status: Status, said: str
+    result: Results, home: Path, stack: str, status: Status, said: str
 ) -> None:
-    result = measure(stack)
-    assert result.status is status, result.reason
-    assert said in result.reason
+    found = result(stack)
+    assert found.status is status, found.reason
+    assert said in found.reason
     assert not [p for p in psutil.process_iter() if _started_in(home, p)]
 
 
@@ -127,24 +133,21 @@ def _started_in(home: Path, process: psutil.Process) -> bool:
 @pytest.mark.parametrize(
     "stack", [pytest.param("torch_ddp_2", marks=needs_torch), pytest.param("tf_mirrored_2", marks=needs_tensorflow)]
 )
-def test_what_it_cannot_do_is_a_row(measure: Measure, stack: str) -> None:
-    odd = measure(stack, batch_size=33)
-    assert (odd.status, odd.reason) == (
-        Status.UNSUPPORTED,
-        "a batch of 33 does not split evenly over 2 workers: another --batch-size",
-    )
-    inference = measure(stack, Mode.INFERENCE, batch_size=32)
-    assert (inference.status, inference.reason) == (Status.UNSUPPORTED, "data-parallel training only: --modes training")
+def test_what_it_cannot_do_is_a_row(home: Path, stack: str) -> None:
+    found = measured(home, [ROOM[stack]], [Mode.INFERENCE, Mode.TRAINING], batch_size=33)
+    assert [(r.status, r.reason) for r in found.values()] == [
+        (Status.UNSUPPORTED, "data-parallel training only: --modes training"),
+        (Status.UNSUPPORTED, "a batch of 33 does not split evenly over 2 workers: another --batch-size"),
+    ]
 
 
-def test_more_workers_than_cpus_is_a_row(measure: Measure) -> None:
+@pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
+@pytest.mark.torch
+def test_more_workers_than_cpus_is_a_row(home: Path) -> None:
     cpus = len(os.sched_getaffinity(0))
-    (stack,) = discover.stacks().pick("torch_ddp_2")
-    result = measure(stack.name, threads=cpus)
-    if result.reason.startswith("torch is not installed"):
-        pytest.skip("needs torch")
-    assert result.status is Status.UNAVAILABLE
-    assert f"takes {2 * cpus} CPUs, as many for each worker as --threads, and there are {cpus}" in result.reason
+    (found,) = measured(home, [ROOM["torch_ddp_2"]], [Mode.TRAINING], threads=cpus).values()
+    assert found.status is Status.UNAVAILABLE
+    assert f"takes {2 * cpus} CPUs, as many for each worker as --threads, and there are {cpus}" in found.reason
 
 
 def test_a_batch_is_split_along_its_items() -> None:
