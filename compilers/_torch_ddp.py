@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -89,23 +90,23 @@ class TorchDdp(TorchStack):
     def place(self, program: TorchProgram, batch: Batch) -> Any:
         assert self.team is not None
         parts = [program.model.shard(batch, rank, self.workers) for rank in range(self.workers)]
-        number = self.team.place(parts[1:])
-        placed = Part(number, super().place(program, parts[0]))
-        distributed.barrier()
+        with self.team.together():
+            number = self.team.place(parts[1:])
+            placed = Part(number, super().place(program, parts[0]))
+            distributed.barrier()
         return placed
 
     def compile(self, program: TorchProgram) -> Step:
         team = self.team
         assert team is not None
-        team.tell("compile")
-        step = self.part(program)
+        with team.together():
+            team.tell("compile")
+            step = self.part(program)
 
         def whole(part: Part) -> torch.Tensor:
-            try:
+            with team.together():
                 team.tell("step", part.number)
                 return step(part.tensors)
-            except (RuntimeError, OSError) as error:
-                raise team.account(error) from error
 
         return whole
 
@@ -122,8 +123,9 @@ class TorchDdp(TorchStack):
 
     def state(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
         assert self.team is not None
-        self.team.tell("state")
-        return self.agreed(program)
+        with self.team.together():
+            self.team.tell("state")
+            yield from self.agreed(program)
 
     def agreed(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
         """Of each element the largest of all workers', which is every worker's own where they agree; the first's buffers."""
@@ -136,9 +138,10 @@ class TorchDdp(TorchStack):
 
     def restart(self, program: TorchProgram, weights: Arrays) -> None:
         assert self.team is not None
-        self.team.tell("restart", weights)
-        super().restart(program, weights)
-        distributed.barrier()
+        with self.team.together():
+            self.team.tell("restart", weights)
+            super().restart(program, weights)
+            distributed.barrier()
 
     def serve(self, task: Task, first: Connection) -> None:
         """In every worker but the first: do what it says."""
@@ -179,12 +182,21 @@ class Team:
 
     def ready(self) -> None:
         """Return when every worker is there; a group of which one never comes would wait for half an hour."""
-        for pipe in self.pipes:
-            try:
-                if said := pipe.recv():
-                    raise RuntimeError(said)
-            except (EOFError, OSError) as error:
-                raise self.account(error) from error
+        for rank, pipe in enumerate(self.pipes, start=1):
+            with self.together():
+                said = pipe.recv()
+            if said:
+                raise RuntimeError(f"worker {rank}: {said}")
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What needs every worker; where one of them breaks it, the exception says which."""
+        try:
+            yield
+        except torch.OutOfMemoryError:  # a status of its own
+            raise
+        except (RuntimeError, OSError, EOFError) as error:
+            raise self.account(error) from error
 
     def tell(self, verb: str, given: Any = None) -> None:
         """The same to every worker."""
@@ -200,20 +212,22 @@ class Team:
 
     def account(self, error: Exception) -> Exception:
         """Why the group broke, in the words of the worker that broke it; the exception itself if that was none."""
+        dead, said = [], []  # who dies in silence is the cause of what others have to say
         for rank, (process, pipe) in enumerate(zip(self.processes, self.pipes, strict=True), start=1):
             try:
-                said = pipe.recv() if pipe.poll(PATIENCE_S) else ""
+                words = pipe.recv() if pipe.poll(PATIENCE_S) else ""
+                code = None if words else process.wait(PATIENCE_S)
             except (EOFError, OSError):
-                said = ""
-            if said:
-                return RuntimeError(f"worker {rank}: {said}")
-            try:
-                code = process.wait(PATIENCE_S)
+                words, code = "", process.wait()  # its end of the pipe is closed: it has ended
             except subprocess.TimeoutExpired:
                 continue
-            how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit {code}"
-            return RuntimeError(f"worker {rank} of {len(self.processes) + 1} ended {how}")
-        return error
+            if words:
+                said.append(f"worker {rank}: {words}")
+            elif code is not None:
+                how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit {code}"
+                dead.append(f"worker {rank} of {len(self.processes) + 1} ended {how}")
+        told = [*dead, *said]
+        return RuntimeError(told[0]) if told else error
 
 
 def _source(of: object) -> tuple[str, str, str]:

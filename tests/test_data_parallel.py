@@ -34,7 +34,7 @@ needs_tensorflow = [
     pytest.mark.skipif(not find_spec("tensorflow"), reason="needs tensorflow"),
 ]
 RAN = (Status.OK, Status.UNSTEADY)  # a shared machine's noise is no fault of a stack
-STACKS = ("torch_ddp_2", "torch_alone", "torch_apart", "torch_dies", "torch_leaves", "tf_mirrored_2", "tf_alone")
+STACKS = ("torch_ddp_2", "torch_alone", "torch_apart", "torch_dies", "torch_leaves", "torch_says", "tf_mirrored_2", "tf_alone")
 ROOM = discover.stacks([FAKES / "parallel"])
 Results = Callable[[str], CellResult]
 
@@ -111,6 +111,7 @@ def test_a_worker_that_goes_its_own_way_is_wrong(result: Results, stack: str, wh
     [
         pytest.param("torch_dies", Status.ERROR, "worker 1 of 2 ended by SIGKILL", marks=needs_torch),
         pytest.param("torch_leaves", Status.CRASH, "SIGSEGV in phase", marks=needs_torch),
+        pytest.param("torch_says", Status.ERROR, "worker 1: LookupError: planted in worker 1", marks=needs_torch),
     ],
 )
 def test_a_worker_that_dies_is_a_row_and_takes_the_others_along(
