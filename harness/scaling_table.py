@@ -11,7 +11,10 @@ from harness.matrix import figure
 from harness.summary import CellResult, by_cell
 from harness.trial import Status, Trial
 
-LEGEND = "data-parallel training; efficiency: items/s of n workers / (n × items/s of one), of the same whole batch"
+LEGEND = (
+    "data-parallel training; efficiency: items/s of n workers / (n × items/s of one), of the same whole batch; "
+    "parity: what is off most from one process with the whole batch, as a share of what it may be off by"
+)
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,13 @@ def _told(row: Scaled) -> tuple[str, ...]:
     """A cell that is not ok has a status and no speed."""
     result, efficiency = row.result, row.efficiency
     speed = f"{figure(result.throughput)} {result.measurements[0].item}" if result.status is Status.OK else "–"
-    checked = any(m.parity is not None for m in result.measurements)
+    off = [m.parity.worst.excess(m.parity.tolerance) for m in result.measurements if m.parity is not None and m.parity.checks]
     return (
         result.cell.model,
         result.cell.stack,
         str(row.workers),
         speed,
         "–" if efficiency is None else f"{efficiency:.2f}",
-        f"{result.parity_error:.0e}" if checked else "–",
+        f"{max(off):.2g}" if off else "–",
         str(result.status),
     )
