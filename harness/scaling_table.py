@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from harness.cell import Mode
 from harness.matrix import figure
 from harness.summary import CellResult, by_cell
 from harness.trial import Status, Trial
@@ -47,9 +48,9 @@ def _family(result: CellResult) -> str:
 
 
 def rows(trials: Iterable[Trial]) -> list[Scaled]:
-    """The data-parallel cells, in the order of the run."""
+    """The data-parallel cells that train, in the order of the run."""
     results = by_cell(trials).values()
-    return [of(result, results) for result in results if result.trials and result.trials[0].workers is not None]
+    return [of(r, results) for r in results if r.cell.mode is Mode.TRAINING and r.trials and r.trials[0].workers is not None]
 
 
 def terminal(trials: Sequence[Trial], width: int) -> str:
