@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,18 +50,29 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
             raise Unavailable("tensorflow sees no GPU: use --device cpu")
         tf.config.experimental.enable_tensor_float_32_execution(False)  # full float32 on a GPU, as PyTorch's stacks have it
         # before the first operation; the environment says the same, but TensorFlow reports only what was set here
-        if self.read_threads() != {"intra_op": setup.threads, "inter_op": 1}:  # may be set once, and a reference builds twice
-            tf.config.threading.set_intra_op_parallelism_threads(setup.threads)
-            tf.config.threading.set_inter_op_parallelism_threads(1)
+        workers = self.workers or 1  # replicas of one process share its pools
+        pools = {"intra_op": setup.threads * workers, "inter_op": workers}
+        if self.read_threads() != pools:  # may be set once, and a reference builds twice
+            tf.config.threading.set_intra_op_parallelism_threads(pools["intra_op"])
+            tf.config.threading.set_inter_op_parallelism_threads(pools["inter_op"])
         cast = Weights({name: _cast(array, setup.precision) for name, array in weights.items()})
-        module = model.tensorflow(cast)
+        with self.scope(setup):
+            module = model.tensorflow(cast)
         cast.finish()
         cast.release()
         for part in module.submodules:  # as Module.train() does in PyTorch
             if hasattr(part, "training"):
                 part.training = setup.mode is not Mode.INFERENCE
-        training = None if setup.mode is Mode.INFERENCE else STEPS[setup.mode](model, module)
+        training = None if setup.mode is Mode.INFERENCE else self.training_step(model, module, setup)
         return TensorFlowProgram(model, module, cast, setup, training)
+
+    def scope(self, setup: Setup) -> AbstractContextManager[Any]:
+        """What the module's variables are made in. Entered before the first operation."""
+        return nullcontext()
+
+    def training_step(self, model: Model, module: tf.Module, setup: Setup) -> LossStep:
+        """What is compiled in training, or of a training step."""
+        return STEPS[setup.mode](model, module)
 
     def place(self, program: TensorFlowProgram, batch: Batch) -> tuple[tf.Tensor, ...]:
         arrays = program.model.tensorflow_inputs(*batch.inputs)

@@ -77,10 +77,10 @@ class Optimizer(tf.Module):
 class LossStep(tf.Module):
     """(*inputs, target) → the loss."""
 
-    def __init__(self, model: Model, module: tf.Module) -> None:
+    def __init__(self, model: Model, module: tf.Module, variables: Sequence[tf.Variable] | None = None) -> None:
         super().__init__()
         self.module, self.loss = module, LOSSES[model.loss]
-        self.parameters = tuple(module.trainable_variables)
+        self.parameters = tuple(module.trainable_variables if variables is None else variables)
 
     def __call__(self, *batch: tf.Tensor) -> Any:
         """The last of `batch` is the target."""
@@ -117,14 +117,18 @@ class GradientStep(LossStep):
 class TrainingStep(GradientStep):
     """(*inputs, target) → the loss before the update: what a training stack compiles."""
 
-    def __init__(self, model: Model, module: tf.Module) -> None:
-        super().__init__(model, module)
+    def __init__(self, model: Model, module: tf.Module, variables: Sequence[tf.Variable] | None = None) -> None:
+        super().__init__(model, module, variables)
         self.optimizer = Optimizer(model.optimizer, self.parameters)
 
     def __call__(self, *batch: tf.Tensor) -> Any:
         loss, *gradients = super().__call__(*batch)
-        self.optimizer.apply(gradients)
+        self.optimizer.apply(self.averaged(gradients))
         return loss
+
+    def averaged(self, gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+        """Over all workers; here there is one."""
+        return gradients
 
     def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
         """The gradients by what the optimizer's first moment says of the first step's."""
@@ -144,5 +148,5 @@ STEPS: dict[Mode, type[LossStep]] = {Mode.LOSS: LossStep, Mode.GRADIENT: Gradien
 
 
 def name_of(variable: tf.Variable) -> str:
-    """Its canonical name."""
-    return str(variable.name.removesuffix(":0"))
+    """Its canonical name; that of a worker's own copy is the original's."""
+    return str(variable.name.removesuffix(":0").partition("/replica_")[0])

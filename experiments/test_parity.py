@@ -4,8 +4,6 @@ In training: loss, gradients, how far the parameters moved, and batch norm's sta
 the curve of ten losses where the model is well-conditioned.
 """
 
-import pytest
-
 
 def test_parity(ran):
     for measurement in ran.measurements:
@@ -14,4 +12,5 @@ def test_parity(ran):
         assert {check.when for check in parity.checks} >= {"timed", "unseen"}
         for check in parity.failed:
             allowed = parity.tolerance if check.tolerance is None else check.tolerance
-            pytest.fail(f"{check.output} of {check.when} batch {check.batch} is off by {check.error}; it may be by {allowed}")
+            off = f"{check.output} of {check.when} batch {check.batch} is off by {check.error}; it may be by {allowed}"
+            raise AssertionError(off)  # by which known_gaps.toml calls it

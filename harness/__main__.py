@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import archive, discover, explain, options, repro
+from harness import archive, discover, explain, options, repro, scaling_table
 from harness.cell import Mode
 from harness.comparing import verbs as comparing
 from harness.discover import ARTICLE, ROOT
@@ -132,7 +132,8 @@ def _print_json(session: Session) -> None:
 def _show(asked: argparse.Namespace) -> int:
     run = archive.read(archive.find(asked.run, Path(asked.storage)))
     matrix = Matrix.of(run.trials, run.toolchains)
-    print(matrix.markdown() if asked.markdown else matrix.terminal(shutil.get_terminal_size((128, 0)).columns), end="")
+    width = shutil.get_terminal_size((128, 0)).columns
+    print(matrix.markdown() if asked.markdown else matrix.terminal(width) + scaling_table.terminal(run.trials, width), end="")
     return 0
 
 

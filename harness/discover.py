@@ -58,6 +58,7 @@ class StackSource(Source):
     toolchain: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
     devices: tuple[str, ...] = ()  # DEVICES: where alone it runs, such as "cuda"
     targets: tuple[str, ...] = ()  # TARGETS: what it compiles for where that is not at hand: "cuda interpreter"
+    workers: int | None = None  # WORKERS: data-parallel ones, each with the threads of a child
     recipe: str | None = None  # RECIPE: bare code for `step`; if eager, for `module` and `inputs`
 
 
@@ -119,6 +120,9 @@ def check(source: Source, symbol: str) -> None:
     for name in ("EAGER", "DEFAULT", "DISK_CACHE", "DIAGNOSES"):
         if not isinstance(assigned.get(name, True), bool):
             raise UsageError(f"{shown(source.path)}: {name} must be True or False literally, as nobody imports the file to ask")
+    workers = assigned.get("WORKERS", 1)
+    if not isinstance(workers, int) or workers < 1:
+        raise UsageError(f"{shown(source.path)}: WORKERS must be a whole number above 0, literally")
 
 
 def load(path: Path, symbol: str) -> Any:
@@ -183,6 +187,7 @@ def _stack(path: Path) -> StackSource:
         toolchain=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
         devices=tuple(str(literals.get("DEVICES") or "").split()),
         targets=tuple(str(literals.get("TARGETS") or "").split()),
+        workers=workers if isinstance(workers := literals.get("WORKERS"), int) else None,
         recipe=recipe if isinstance(recipe := literals.get("RECIPE"), str) else None,
     )
 

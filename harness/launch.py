@@ -61,6 +61,7 @@ class Launcher:
             finished_at=now(),
             framework=stack.framework,
             eager=stack.eager,
+            workers=stack.workers,
             measurement=answer.measurement,
             lowering=answer.lowering,
             failure=answer.failure,
@@ -172,7 +173,7 @@ class Launcher:
         )
         task = private.root / f"{job}-{start}.request"
         request.write(task)
-        threads, untimed = self.settings.threads, job is Job.DIAGNOSE
+        threads, untimed = self.settings.threads * (stack.workers or 1), job is Job.DIAGNOSE
         interpreter = self.interpreters.get(stack.framework, sys.executable)
         mark = uuid.uuid4().hex
         environment = child_environment(private, settings, mark, diagnosing=untimed, root=self.root)

@@ -155,7 +155,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
             pressure_s=None if pressure is None or pressure_after is None else pressure_after - pressure,
         ),
         threads=Threads(
-            requested=settings.threads,
+            requested=settings.threads * (stack.workers or 1),
             affinity=len(os.sched_getaffinity(0)),
             reported=stack.read_threads(),
             busy=busy,

@@ -10,7 +10,10 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Resident bytes of the cell's own process (VmHWM, reset per phase); device bytes from the allocator."""
+    """Resident bytes of the cell's own process (VmHWM, reset per phase); device bytes from the allocator.
+
+    Of a data-parallel stack whose workers are processes, those of the first worker.
+    """
 
     built_bytes: int  # resident once model, weights and batches are there
     compile_peak_bytes: int
@@ -94,7 +97,7 @@ class Caches:
 class Threads:
     """What was asked for, and what the running process says of itself."""
 
-    requested: int
+    requested: int  # for all workers, where the stack is data-parallel
     affinity: int  # CPUs that the process may use
     reported: dict[str, int] = field(default_factory=dict)  # by the framework's own account
     busy: int = 0  # threads that used more than 5 % of the timed wall time

@@ -101,6 +101,7 @@ class Model(ABC):
     item: ClassVar[str] = "samples"  # what throughput counts
     loss: ClassVar[Loss] = "cross_entropy"
     optimizer: ClassVar[Optimizer] = "sgd"
+    batch_axes: ClassVar[tuple[int, ...]] = ()  # of each input, the axis along which its items lie; the first if not told
     tolerance: ClassVar[float] = 1e-5  # of max |difference| / max |reference|, float32 against float64
 
     @property
@@ -123,6 +124,14 @@ class Model(ABC):
     @abstractmethod
     def batch(self, draw: Draw, index: int) -> Batch:
         """The batch number `index`; `draw` is seeded by the index."""
+
+    def shard(self, batch: Batch, index: int, of: int) -> Batch:
+        """What worker `index` of `of` data-parallel ones trains on. Unsupported where the batch does not split evenly."""
+        if self.batch_size % of:
+            raise Unsupported(f"a batch of {self.batch_size} does not split evenly over {of} workers: another --batch-size")
+        axes = self.batch_axes or (0,) * len(batch.inputs)
+        inputs = tuple(np.split(array, of, axis)[index] for array, axis in zip(batch.inputs, axes, strict=True))
+        return Batch(tuple(map(np.ascontiguousarray, inputs)), np.split(batch.target, of)[index])
 
     def torch(self) -> Any:
         """The PyTorch half: a torch.nn.Module whose state_dict has the names and shapes of `weights`."""

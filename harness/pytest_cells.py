@@ -45,16 +45,31 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
 PROBES = ("copy",)  # measured beside the kernels, and none of ours
 
 
-def named_cells(option: Callable[[str], Any], plan: Plan, models: str = "", modes: str = "", when: str = "inference") -> Rows:
-    """Of a question that names its models (or asks of those selected) and modes, where the mode `when` is asked for."""
+def named_cells(
+    option: Callable[[str], Any],
+    plan: Plan,
+    models: str = "",
+    modes: str = "",
+    when: str = "inference",
+    stacks: str = "",
+    example: str = "",
+) -> Rows:
+    """Of a question that names its models, stacks or modes (or asks of those selected), where the mode `when` is asked for.
+
+    `example` are its models where --models names none.
+    """
     if when not in plan.modes:
         return []
     room = discover.models(map(Path, option("models_from")))
-    wanted = room.pick(models) if models else plan.models
+    named = models or (example if option("models") is None else "")
+    wanted = room.pick(named) if named else plan.models
     if option("models") is not None:
         wanted = [m for m in plan.models if m in wanted]
+    own = discover.stacks(map(Path, option("compilers_from"))).pick(stacks) if stacks else plan.stacks
+    if option("stacks") is not None:
+        own = [s for s in own if s in plan.stacks]
     chosen = [Mode(name) for name in modes.split(",")] if modes else plan.modes
-    return [(m.name, s.name, str(mode)) for mode in chosen for m in wanted for s in plan.stacks]
+    return [(m.name, s.name, str(mode)) for mode in chosen for m in wanted for s in own]
 
 
 def _inference(plan: Plan) -> list[Mode]:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import pytest
 
+from harness import scaling_table
 from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics
 from harness.errors import BY_STATUS
@@ -162,6 +163,13 @@ def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, fl
             if best is not None:
                 found[f"{name}_of_{probe}"] = mine / best
     return found
+
+
+@pytest.fixture
+def scaling(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
+    """How many workers a data-parallel cell has, and its scaling efficiency where one worker was measured beside it."""
+    of = scaling_table.of(measured, _matrix(request).results.values())
+    return {"workers": of.workers} | ({} if of.efficiency is None else {"scaling_efficiency": of.efficiency})
 
 
 @pytest.fixture

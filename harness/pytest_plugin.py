@@ -208,13 +208,14 @@ class MatrixPlugin:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.session is None:
             return
-        from harness import shape_table
+        from harness import scaling_table, shape_table
         from harness.matrix import Matrix
 
         terminalreporter.section("bakeoff")
         width = _width(terminalreporter)
         if self.session.trials:
             terminalreporter.write(Matrix.of(self.session.trials, self.session.toolchains).terminal(width))
+            terminalreporter.write(scaling_table.terminal(self.session.trials, width))
         if self.session.series:
             terminalreporter.write(shape_table.terminal(self.session.series, width))
         for table in self._tables:

@@ -3,6 +3,7 @@
 Order: what a machine pays once → per framework a child that only imports it → per model a float64 reference → trials.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -113,6 +114,11 @@ class Session:
             told = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
             message = f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {device} (--device){told}"
             unavailable = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message=message)
+        cpus, wanted = len(os.sched_getaffinity(0)), self.plan.settings.threads * (stack.workers or 1)
+        if unavailable is None and stack.workers and wanted > cpus:
+            fewer = f"--threads {cpus // stack.workers}" if cpus >= stack.workers else "that takes another machine"
+            message = f"{stack.name} takes {wanted} CPUs, as many for each worker as --threads, and there are {cpus}: {fewer}"
+            unavailable = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message=message)
         if unavailable is not None:  # no child can do better than the one that could not import the framework
             trial = Trial(
                 cell=cell,
@@ -123,6 +129,7 @@ class Session:
                 finished_at="",
                 framework=stack.framework,
                 eager=stack.eager,
+                workers=stack.workers,
                 failure=unavailable,
             )
             self._keep(trial)

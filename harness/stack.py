@@ -34,6 +34,7 @@ class Stack(ABC, Generic[Program]):
     """
 
     notes: ClassVar[tuple[str, ...]] = ()  # fairness: differences to other stacks that were not equalised
+    workers: int | None = None  # data-parallel ones; its file says WORKERS, too, so that they are given their CPUs
 
     def prepare_machine(self) -> None:
         """Pay what a machine pays once (a precompiled header, say) into the private caches, and leave only that.

@@ -127,8 +127,9 @@ class CellResult:
 
     @property
     def cpu_share(self) -> float:
-        """For how much of the timed wall time the worst trial had a CPU; 1 on a GPU, where waiting is no contention."""
-        spent = [m.contention for m in self.measurements if self.trials[0].settings.device == "cpu"]
+        """For how much of the timed wall time the worst trial had a CPU; 1 where waiting for others is no contention."""
+        alone = self.trials[0].settings.device == "cpu" and (self.trials[0].workers or 1) == 1  # no GPU, no other worker
+        spent = [m.contention for m in self.measurements if alone]
         return min((min(1.0, s.cpu_s / s.wall_s) for s in spent if s.wall_s), default=1.0)
 
     @property

@@ -103,6 +103,7 @@ class Trial:
     finished_at: str
     framework: str
     eager: bool = False  # is the stack its framework's baseline?
+    workers: int | None = None  # that share each batch, where the stack is data-parallel
     measurement: Measurement | None = None
     lowering: Lowering | None = None  # instead of a measurement, where a target was asked for
     diagnostics: Diagnostics | None = None  # of a failed trial, too, where the diagnosing child could tell why

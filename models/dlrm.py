@@ -26,6 +26,7 @@ class Dlrm(Model):
     bottom: tuple[int, ...]
     top: tuple[int, ...]
     loss = "binary_cross_entropy"
+    batch_axes = (0, 1)
 
     @property
     def width(self) -> int:

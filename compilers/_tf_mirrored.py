@@ -1,0 +1,99 @@
+"""tf.distribute.MirroredStrategy as its users run it: one process, a copy of the variables per worker, one tf.function.
+
+A worker is a GPU, or on a CPU a logical device; logical devices share the process's thread pool, which has the threads of all
+workers. Each goes forward and backward on its part of the batch; in the graph the strategy averages gradients (by one device on
+a CPU, by NCCL on GPUs), and each worker updates its own copies with the optimizer that every stack has.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from compilers._tensorflow import TensorFlowProgram
+from compilers._tf_captured import CapturedStack
+from compilers._tf_training import TrainingStep
+from harness import Array, Arrays, Batch, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+
+
+class WorkersStep(TrainingStep):
+    """One worker's step, on its own copies of the variables, with an optimizer of its own."""
+
+    def averaged(self, gradients: Sequence[tf.Tensor]) -> Any:
+        return tf.distribute.get_replica_context().all_reduce("MEAN", gradients)
+
+
+class MirroredStep(tf.Module):
+    """(*inputs, target), in parts → the mean loss of all workers before their update."""
+
+    def __init__(self, model: Model, module: tf.Module, strategy: tf.distribute.Strategy, devices: Sequence[str]) -> None:
+        super().__init__()
+        self.strategy, self.steps = strategy, []
+        copies = zip(*(strategy.experimental_local_results(v) for v in module.trainable_variables), strict=True)
+        for device, own in zip(devices, copies, strict=True):
+            with tf.device(device):
+                self.steps.append(WorkersStep(model, module, own))
+
+    def __call__(self, *batch: Any) -> tf.Tensor:
+        return self.strategy.reduce("MEAN", self.strategy.run(self.part, args=batch), axis=None)
+
+    def part(self, *batch: tf.Tensor) -> tf.Tensor:
+        """What each worker runs."""
+        number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)  # a constant of the graph
+        return self.steps[int(number)](*batch)
+
+    def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
+        """Of each element the largest of all workers', which is every worker's own where they agree."""
+        for told in zip(*(step.state(weights, output) for step in self.steps), strict=True):
+            yield told[0][0], np.maximum.reduce([array for _, array in told])
+
+    def restart(self, weights: Weights, arrays: Arrays) -> None:
+        """All copies as given, and optimizers that have seen nothing."""
+        for step in self.steps:
+            step.restart(weights, arrays)
+
+
+class TfMirrored(CapturedStack):
+    """MirroredStrategy with `workers` workers. A file that has another number is another stack."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__()
+        self.workers: int = workers
+        if workers > 1:
+            self.notes = ("MirroredStrategy: on a CPU all workers share one process, its memory and its thread pool",)
+        self.devices: list[str] = []
+        self.strategy: Any = None
+
+    def build(self, model: Model, weights: Weights, setup: Setup) -> TensorFlowProgram:
+        if setup.mode is not Mode.TRAINING:
+            raise Unsupported("data-parallel training only: --modes training")
+        return super().build(model, weights, setup)
+
+    def scope(self, setup: Setup) -> AbstractContextManager[Any]:
+        kind, reduction = ("GPU", None) if setup.device == "cuda" else ("CPU", tf.distribute.ReductionToOneDevice())
+        there = tf.config.list_physical_devices(kind)
+        if kind == "CPU":
+            tf.config.set_logical_device_configuration(there[0], [tf.config.LogicalDeviceConfiguration()] * self.workers)
+        elif len(there) < self.workers:
+            raise Unavailable(f"{self.workers} workers take a GPU each, and tensorflow sees {len(there)}: --device cpu")
+        self.devices = [f"{kind}:{i}" for i in range(self.workers)]
+        self.strategy = tf.distribute.MirroredStrategy(self.devices, cross_device_ops=reduction)
+        return self.strategy.scope()
+
+    def training_step(self, model: Model, module: tf.Module, setup: Setup) -> Any:
+        return MirroredStep(model, module, self.strategy, self.devices)
+
+    def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
+        return tf.function(step)
+
+    def place(self, program: TensorFlowProgram, batch: Batch) -> tuple[Any, ...]:
+        parts = []
+        for number, device in enumerate(self.devices):
+            with tf.device(device):
+                parts.append(super().place(program, program.model.shard(batch, number, self.workers)))
+        spread = self.strategy.experimental_distribute_values_from_function
+        placed = tuple(spread(lambda of, own=own: own[of.replica_id_in_sync_group]) for own in zip(*parts, strict=True))
+        program.example = placed
+        return placed

@@ -1,0 +1,9 @@
+"""torch DistributedDataParallel with two workers, half of every batch each."""
+
+from compilers._torch_ddp import TorchDdp
+
+FRAMEWORK = "torch"
+DEFAULT = False
+WORKERS = 2
+
+STACK = TorchDdp(WORKERS)

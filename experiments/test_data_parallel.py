@@ -1,0 +1,21 @@
+"""What does a second worker bring, and does training stay the same? Each step's batch is split over 1 or 2 workers.
+
+PyTorch's DistributedDataParallel and TensorFlow's MirroredStrategy; `--models` names other models than the mlp. A cell that is
+ok has parity: loss, gradients and parameters after a first step are those of one process in float64 with the whole batch.
+"""
+
+import pytest
+
+from harness.replay import child_clock, replay
+
+
+@pytest.mark.cells(
+    example="mlp", stacks="torch_ddp_1,torch_ddp_2,tf_mirrored_1,tf_mirrored_2", modes="training", when="training"
+)
+@pytest.mark.benchmark(group="data-parallel training", timer=child_clock)
+def test_data_parallel(measured, scaling, benchmark):
+    item = measured.measurements[0].item
+    benchmark.extra_info["cell"] = str(measured.cell)
+    benchmark.extra_info[f"{item}_per_second"] = measured.throughput
+    benchmark.extra_info.update(scaling)
+    replay(benchmark, measured.steady_step_s)

@@ -1,0 +1,17 @@
+"""DDP without DDP: nobody averages the gradients, and each worker trains on its own half."""
+
+import torch
+
+from compilers._torch_ddp import TorchDdp
+from harness import Step
+
+FRAMEWORK = "torch"
+WORKERS = 2
+
+
+class Alone(TorchDdp):
+    def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
+        return module
+
+
+STACK = Alone(WORKERS)

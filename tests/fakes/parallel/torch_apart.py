@@ -1,0 +1,30 @@
+"""The first worker does all as it should; the second's parameters are others after its update."""
+
+from typing import Any
+
+import torch
+from torch import distributed
+
+from compilers._torch import TorchProgram
+from compilers._torch_ddp import TorchDdp
+from harness import Step
+
+FRAMEWORK = "torch"
+WORKERS = 2
+
+
+class Apart(TorchDdp):
+    def part(self, program: TorchProgram) -> Step:
+        step = super().part(program)
+
+        def part(batch: Any) -> torch.Tensor:
+            loss = step(batch)
+            if distributed.get_rank():
+                with torch.no_grad():
+                    next(program.module.parameters()).mul_(1.01)
+            return loss
+
+        return part
+
+
+STACK = Apart(WORKERS)

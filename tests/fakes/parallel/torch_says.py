@@ -1,0 +1,20 @@
+"""The second worker fails before it joins the others, and says why."""
+
+import os
+from collections.abc import Callable
+
+from compilers._torch import TorchProgram
+from compilers._torch_ddp import Task, TorchDdp
+
+FRAMEWORK = "torch"
+WORKERS = 2
+
+
+class Says(TorchDdp):
+    def join(self, task: Task, ready: Callable[[], None]) -> TorchProgram:
+        if task.rank:
+            raise LookupError(f"planted in worker {task.rank}, process {os.getpid()}")
+        return super().join(task, ready)
+
+
+STACK = Says(WORKERS)
