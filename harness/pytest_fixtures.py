@@ -20,7 +20,7 @@ from harness.expected import ExpectedBreaks
 from harness.expected_code import ExpectedCode
 from harness.explain import command
 from harness.summary import CellResult
-from harness.trial import Diagnosis, ShapeSeries, Status
+from harness.trial import Diagnosis, Export, ShapeSeries, Status
 
 NAME = "bakeoff-matrix"
 CELL_FIXTURES = ("model", "stack", "mode")
@@ -40,6 +40,7 @@ class Matrix(Protocol):
     results: dict[Cell, CellResult]
     diagnoses: dict[Cell, Diagnosis]
     series: dict[Cell, ShapeSeries]
+    exports: dict[Cell, Export]
     expected_breaks: ExpectedBreaks | None
 
 
@@ -126,6 +127,12 @@ def shape_series(request: pytest.FixtureRequest, model: str, stack: str, mode: s
             _unavailable(request, cell, found.failure.message)
         raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
     return found
+
+
+@pytest.fixture
+def export(request: pytest.FixtureRequest, measured: CellResult) -> Export:
+    """What the cell is served from; ask for it beside `measured`, which says why there is nothing."""
+    return _matrix(request).exports[measured.cell]
 
 
 @pytest.fixture
