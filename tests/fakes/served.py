@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness import Batch, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from tests.fakes.faults import STEP_S, spend
 
 
 class Served(Stack[Any]):
@@ -29,7 +30,11 @@ class Served(Stack[Any]):
         return batch.inputs[0]
 
     def compile(self, program: Any) -> Step:
-        return lambda x: x @ program
+        def step(x: Any) -> Any:
+            spend(STEP_S)
+            return x @ program
+
+        return step
 
     def synchronize(self, output: Any) -> None:
         pass
