@@ -5,8 +5,11 @@ importing the file: FRAMEWORK (the module to import), and where they hold EAGER 
 DISK_CACHE = True (a second process can start warm), DIAGNOSES = True (a second child can tell where and why it breaks),
 TOOLCHAIN = "name" (a cost paid once per machine), RECIPE = "..." (what a user writes by hand, for repro), DEFAULT = False
 (only when --stacks names it), DEVICES = "cuda" (where alone it runs), TARGETS = "cuda interpreter" (what it compiles for where
-that is not at hand). A leaf of an existing framework fills one hole: see torch_script.py, tf_xla.py. A framework of its own
-fills those of harness.Stack; to train it tells its state after a step, and can be put back to the start.
+that is not at hand), EXPORTED_BY = "torch_eager" (a deployment format: a program of that stack is exported, and served without
+the model's code; test_deploy asks of it), EXTRA = "deploy" (our extra that installs FRAMEWORK, where it has another name),
+WORKERS = 2 (a data-parallel stack: each worker gets a child's threads). A leaf of an existing framework fills one hole: see
+torch_script.py, tf_xla.py, served_onnx_torch.py. A framework of its own fills those of harness.Stack; to train it tells its
+state after a step, and can be put back to the start.
 """
 
 from compilers import _target  # before any framework: what a target needs must be there when PyTorch is loaded

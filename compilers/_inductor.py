@@ -5,7 +5,6 @@ its compilers along.
 """
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import torch
 import torch._dynamo
 import torch._inductor.compile_fx
 
-from compilers import _cubin, _gpuless, _interpreted, _target
+from compilers import _cubin, _gpuless, _interpreted, _target, _toolchain
 from compilers import _torch_private as private
 from compilers._dispatched import dispatched
 from compilers._dynamo import CODE, HINT, Trace, users_place
@@ -74,16 +73,7 @@ class InductorStack(TorchStack):
         """Build the precompiled header and the vector-instruction probes: 15 of a first compile's 20 seconds."""
         if _target.TARGET:  # Triton needs no C++ compiler; what the target needs was built when it was imported
             return
-        private.need_compiler()
-        private.probe_vector_instructions()
-        caches = Path(private.cache_folder())
-        probes = {p for p in caches.rglob("*") if p.is_file()}
-        torch.set_grad_enabled(False)
-        torch.compile(lambda x: x + 1)(torch.ones(8))  # the header lies in TMPDIR, beside the caches
-        for path in [p for p in caches.rglob("*") if p.is_file() and p not in probes]:
-            path.unlink()
-        for name in ("fxgraph", "aotautograd"):
-            shutil.rmtree(caches / name, ignore_errors=True)
+        _toolchain.pay(lambda: torch.compile(lambda x: x + 1)(torch.ones(8)))
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
         if _target.GPULESS:

@@ -44,17 +44,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         """The compiled step. Timed; tracing and compilation happen at the first step, timed too."""
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TensorFlowProgram:
-        if setup.precision in ("float16", "bfloat16"):
-            raise Unsupported(f"TensorFlow's halves are float32: --dtype {setup.precision} is for PyTorch")
-        if setup.device == "cuda" and not tf.config.list_physical_devices("GPU"):
-            raise Unavailable("tensorflow sees no GPU: use --device cpu")
-        tf.config.experimental.enable_tensor_float_32_execution(False)  # full float32 on a GPU, as PyTorch's stacks have it
-        # before the first operation; the environment says the same, but TensorFlow reports only what was set here
-        workers = self.workers or 1  # replicas of one process share its pools
-        pools = {"intra_op": setup.threads * workers, "inter_op": workers}
-        if self.read_threads() != pools:  # may be set once, and a reference builds twice
-            tf.config.threading.set_intra_op_parallelism_threads(pools["intra_op"])
-            tf.config.threading.set_inter_op_parallelism_threads(pools["inter_op"])
+        configure(setup, self.workers or 1)
         cast = Weights({name: _cast(array, setup.precision) for name, array in weights.items()})
         with self.scope(setup):
             module = model.tensorflow(cast)
@@ -78,7 +68,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         arrays = program.model.tensorflow_inputs(*batch.inputs)
         if program.setup.mode is not Mode.INFERENCE:
             arrays = (*arrays, batch.target)
-        placed = tuple(tf.constant(_cast(array, program.setup.precision)) for array in arrays)
+        placed = tuple(tensor(array, program.setup) for array in arrays)
         program.example = program.example or placed
         return placed
 
@@ -99,11 +89,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         return lambda batch: step(*batch)
 
     def synchronize(self, output: Any) -> None:
-        """On a CPU reading an output's buffer waits for it and copies nothing; a GPU is waited for as a device."""
-        if "GPU" in output.device:
-            tf.test.experimental.sync_devices()
-        else:
-            output.numpy()
+        wait(output)
 
     def fetch(self, output: Any) -> dict[str, Array]:
         return {"output": output.numpy()}
@@ -117,10 +103,41 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         program.training.restart(program.weights, weights)
 
     def read_threads(self) -> dict[str, int]:
-        return {
-            "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
-            "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
-        }
+        return threads()
+
+
+def configure(setup: Setup, workers: int = 1) -> None:
+    """Threads and global modes, before anything is built. Replicas of one process share its pools."""
+    if setup.precision in ("float16", "bfloat16"):
+        raise Unsupported(f"TensorFlow's halves are float32: --dtype {setup.precision} is for PyTorch")
+    if setup.device == "cuda" and not tf.config.list_physical_devices("GPU"):
+        raise Unavailable("tensorflow sees no GPU: use --device cpu")
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # full float32 on a GPU, as PyTorch's stacks have it
+    # before the first operation; the environment says the same, but TensorFlow reports only what was set here
+    if threads() != {"intra_op": setup.threads * workers, "inter_op": workers}:  # may be set once, and a reference builds twice
+        tf.config.threading.set_intra_op_parallelism_threads(setup.threads * workers)
+        tf.config.threading.set_inter_op_parallelism_threads(workers)
+
+
+def tensor(array: Array, setup: Setup) -> tf.Tensor:
+    """In the precision asked for."""
+    return tf.constant(_cast(array, setup.precision))
+
+
+def wait(output: tf.Tensor) -> None:
+    """On a CPU reading an output's buffer waits for it and copies nothing; a GPU is waited for as a device."""
+    if "GPU" in output.device:
+        tf.test.experimental.sync_devices()
+    else:
+        output.numpy()
+
+
+def threads() -> dict[str, int]:
+    """By TensorFlow's own account."""
+    return {
+        "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+    }
 
 
 def _cast(array: Array, precision: str) -> Array:

@@ -63,7 +63,7 @@ class CapturedStack(TensorFlowStack):
     def refusal(self, error: Exception) -> Exception:
         metadata = getattr(error, "ag_error_metadata", None)
         if metadata is not None:  # raised while tracing the user's Python
-            place, said = _tracing_stopped(error)
+            place, said = tracing_stopped(error)
             return Unsupported(f"tracing stops at {place}: {said}")
         if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.UnimplementedError):
             return Unsupported(f"the compiler refuses: {error.message.splitlines()[0]}")
@@ -140,7 +140,7 @@ class CapturedStack(TensorFlowStack):
         (self.folder / "contents.json").write_text(json.dumps(contents))
 
     def refused(self, program: TensorFlowProgram, error: Exception) -> tuple[GraphBreak, ...]:
-        place, said = _tracing_stopped(error)
+        place, said = tracing_stopped(error)
         hint = READ_BACK if "numpy" in said else ""
         return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=place, code=said.partition(":")[0], hint=hint),)
 
@@ -216,7 +216,8 @@ def module_site(program: TensorFlowProgram) -> str:
     return where(code.co_filename, code.co_firstlineno)
 
 
-def _tracing_stopped(error: Exception) -> tuple[str, str]:
+def tracing_stopped(error: Exception) -> tuple[str, str]:
+    """(where, what was said) of an exception while tracing."""
     metadata = getattr(error, "ag_error_metadata", None)
     if metadata is None:
         return raised_at(error) or "unknown", str(error).strip().splitlines()[0]

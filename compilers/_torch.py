@@ -35,15 +35,8 @@ class TorchStack(Stack[TorchProgram]):
         """The compiled module. Timed; the first step, timed too, follows at once."""
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
-        if setup.device == "cuda" and not torch.cuda.is_available():
-            raise Unavailable("torch sees no CUDA device: use --device cpu")
-        torch.backends.cudnn.allow_tf32 = False  # full float32 on a GPU, as TensorFlow's stacks have it
-        torch.set_num_threads(setup.threads)
-        if torch.get_num_interop_threads() != 1:  # may be set once in a process, and a reference builds twice
-            torch.set_num_interop_threads(1)
+        configure(setup)
         in_training = setup.mode is not Mode.INFERENCE
-        # once for the process, not a context manager per step that TensorFlow would not pay
-        torch.set_grad_enabled(setup.mode.differentiates)
         dtype = getattr(torch, setup.precision)
         module = model.torch()
         tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
@@ -91,12 +84,10 @@ class TorchStack(Stack[TorchProgram]):
         return lambda batch: compiled(*batch)
 
     def synchronize(self, output: Any) -> None:
-        """Nothing on a CPU, where a PyTorch call returns when its work is done."""
-        if output.is_cuda:
-            torch.cuda.synchronize()
+        wait(output)
 
     def fetch(self, output: Any) -> dict[str, Array]:
-        return {"output": training.array(output)}
+        return fetched(output)
 
     def state(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
         return training.state(program.module, program.optimizer)
@@ -105,7 +96,7 @@ class TorchStack(Stack[TorchProgram]):
         training.restart(program.module, program.optimizer, weights)
 
     def read_threads(self) -> dict[str, int]:
-        return {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()}
+        return threads()
 
     def device_peak_bytes(self) -> int | None:
         return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
@@ -113,10 +104,43 @@ class TorchStack(Stack[TorchProgram]):
     def _tensor(self, program: TorchProgram, array: Array) -> torch.Tensor:
         if _target.GPULESS:
             return _fake(array, program.setup.precision)
-        tensor = torch.from_numpy(array)
-        if tensor.is_floating_point():
-            tensor = tensor.to(getattr(torch, program.setup.precision))
-        return tensor.to(program.setup.device)
+        return tensor(array, program.setup)
+
+
+def configure(setup: Setup) -> None:
+    """Threads and global modes, before anything is built."""
+    if setup.device == "cuda" and not torch.cuda.is_available():
+        raise Unavailable("torch sees no CUDA device: use --device cpu")
+    torch.backends.cudnn.allow_tf32 = False  # full float32 on a GPU, as TensorFlow's stacks have it
+    torch.set_num_threads(setup.threads)
+    if torch.get_num_interop_threads() != 1:  # may be set once in a process, and a reference builds twice
+        torch.set_num_interop_threads(1)
+    # once for the process, not a context manager per step that TensorFlow would not pay
+    torch.set_grad_enabled(setup.mode.differentiates)
+
+
+def tensor(array: Array, setup: Setup) -> torch.Tensor:
+    """On the device, in the precision asked for."""
+    placed = torch.from_numpy(array)
+    if placed.is_floating_point():
+        placed = placed.to(getattr(torch, setup.precision))
+    return placed.to(setup.device)
+
+
+def wait(output: torch.Tensor) -> None:
+    """Nothing on a CPU, where a PyTorch call returns when its work is done."""
+    if output.is_cuda:
+        torch.cuda.synchronize()
+
+
+def fetched(output: torch.Tensor) -> dict[str, Array]:
+    """As numpy arrays."""
+    return {"output": training.array(output)}
+
+
+def threads() -> dict[str, int]:
+    """By PyTorch's own account."""
+    return {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()}
 
 
 def _fake(array: Array, precision: str) -> torch.Tensor:

@@ -110,6 +110,26 @@ def capture_errors() -> tuple[type[Exception], ...]:
     return tuple(reach("torch._dynamo.exc", name) for name in ("TorchRuntimeError", "Unsupported", "UserError"))
 
 
+def export_errors() -> tuple[type[Exception], ...]:
+    """What torch.export raises where the model is what it cannot go on with."""
+    return (*capture_errors(), reach("torch.fx.experimental.symbolic_shapes", "GuardOnDataDependentSymNode"))
+
+
+def import_packages() -> None:
+    """What `load_package` would import: Python's part of AOTInductor, and no compiler."""
+    reach("torch._inductor.package", "load_package")
+
+
+def compile_package(program: torch.export.ExportedProgram, path: str) -> None:
+    """Compile an exported program ahead of time, into one file."""
+    reach("torch._inductor", "aoti_compile_and_package")(program, package_path=path)
+
+
+def load_package(path: str) -> Callable[..., Any]:
+    """What `compile_package` wrote, ready to be called."""
+    return reach("torch._inductor", "aoti_load_package")(path)
+
+
 def execution_plans(scripted: torch.jit.ScriptModule) -> int:
     """Plans of TorchScript's executor; the one that profiling leads to is the first, and there is none before it."""
     debug_state = field(scripted, "get_debug_state")

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import archive, discover, explain, options, repro, scaling_table
+from harness import archive, discover, explain, options, repro, tables
 from harness.cell import Mode
 from harness.comparing import verbs as comparing
 from harness.discover import ARTICLE, ROOT
 from harness.errors import UsageError
-from harness.matrix import Matrix
 from harness.model import SIZES
 from harness.session import Session
 from harness.summary import by_cell
@@ -101,14 +100,13 @@ def _run(asked: argparse.Namespace) -> Session:
 
 def _measure(asked: argparse.Namespace) -> int:
     session = _run(asked)
-    matrix = Matrix.of(session.trials, session.toolchains)
     if asked.json:
         _print_json(session)
     else:
-        print(matrix.terminal(shutil.get_terminal_size((128, 0)).columns), end="")
+        print(tables.terminal(session.trials, session.toolchains, session.exports, (), _columns()), end="")
         for failure in [t.failure for t in session.trials if t.failure is not None and t.failure.traceback]:
             print(failure.traceback)
-    return 0 if all(r.status in (Status.OK, Status.COMPILED) for r in matrix.results.values()) else 1
+    return 0 if all(r.status in (Status.OK, Status.COMPILED) for r in by_cell(session.trials).values()) else 1
 
 
 def _explain(asked: argparse.Namespace) -> int:
@@ -131,10 +129,16 @@ def _print_json(session: Session) -> None:
 
 def _show(asked: argparse.Namespace) -> int:
     run = archive.read(archive.find(asked.run, Path(asked.storage)))
-    matrix = Matrix.of(run.trials, run.toolchains)
-    width = shutil.get_terminal_size((128, 0)).columns
-    print(matrix.markdown() if asked.markdown else matrix.terminal(width) + scaling_table.terminal(run.trials, width), end="")
+    if asked.markdown:
+        print(tables.markdown(run.trials, run.toolchains, run.exports), end="")
+    else:
+        print(tables.terminal(run.trials, run.toolchains, run.exports, (), _columns()), end="")
     return 0
+
+
+def _columns() -> int:
+    """Of the terminal; a file is as wide as the table of the six main stacks."""
+    return shutil.get_terminal_size((128, 0)).columns
 
 
 def _to_stderr(line: str) -> None:

@@ -1,7 +1,7 @@
 """What a child left behind, read by the parent: its result, or why there is none."""
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,8 @@ class Answer:
     environment: Environment | None = None
     peak_bytes: int | None = None
     wall_s: float | None = None
+    export_s: float | None = None
+    files: dict[str, int] = field(default_factory=dict)
     tolerance: float | None = None
     steps: tuple[ShapeStep, ...] = ()
 

@@ -12,7 +12,7 @@ from harness.comparing import figures
 from harness.comparing.figures import Figures
 from harness.comparing.pairs import Ab
 from harness.errors import UsageError
-from harness.trial import Diagnosis, ShapeSeries, Toolchain, Trial
+from harness.trial import Diagnosis, Export, ShapeSeries, Toolchain, Trial
 
 T = TypeVar("T")
 
@@ -26,6 +26,7 @@ class SavedRun(msgspec.Struct, frozen=True):
     toolchains: list[Toolchain] = []
     diagnoses: list[Diagnosis] = []
     shape_series: list[ShapeSeries] = []
+    exports: list[Export] = []
 
 
 PAIRS = "pairs"  # where pytest-benchmark does not look: its own compare would find no benchmark in them

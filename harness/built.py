@@ -7,6 +7,7 @@ from harness import procfs
 from harness.discover import load
 from harness.model import Arrays, Draw, Model, Weights
 from harness.request import Request
+from harness.shipped import PROGRAM, Shipped
 from harness.stack import Precision, Setup, Stack
 
 ROTATING = 2  # batches that the timed steps take in turn
@@ -24,10 +25,15 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
     assert model is not None
     weights = Weights(drawn(request, model))
+    served = isinstance(model, Shipped)
     setup = Setup(
-        mode=request.cell.mode, device=settings.device, precision=cast(Precision, precision), threads=settings.threads
+        mode=request.cell.mode,
+        device=settings.device,
+        precision=cast(Precision, precision),
+        threads=settings.threads,
+        artifact=str(Path(request.artifact, PROGRAM)) if served and request.artifact else None,
     )
-    weights_bytes = sum(array.nbytes for array in weights.values())
+    weights_bytes = model.weights_bytes if isinstance(model, Shipped) else sum(array.nbytes for array in weights.values())
     program = stack.build(model, weights, setup)
     weights.release()
     procfs.trim()

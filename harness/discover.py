@@ -59,6 +59,8 @@ class StackSource(Source):
     devices: tuple[str, ...] = ()  # DEVICES: where alone it runs, such as "cuda"
     targets: tuple[str, ...] = ()  # TARGETS: what it compiles for where that is not at hand: "cuda interpreter"
     workers: int | None = None  # WORKERS: data-parallel ones, each with the threads of a child
+    exported_by: str | None = None  # EXPORTED_BY: it serves what a program of that stack was exported to
+    extra: str = ""  # EXTRA: our extra that installs the framework, where it has another name
     recipe: str | None = None  # RECIPE: bare code for `step`; if eager, for `module` and `inputs`
 
 
@@ -188,6 +190,8 @@ def _stack(path: Path) -> StackSource:
         devices=tuple(str(literals.get("DEVICES") or "").split()),
         targets=tuple(str(literals.get("TARGETS") or "").split()),
         workers=workers if isinstance(workers := literals.get("WORKERS"), int) else None,
+        exported_by=str(literals["EXPORTED_BY"]) if literals.get("EXPORTED_BY") else None,
+        extra=str(literals.get("EXTRA") or ""),
         recipe=recipe if isinstance(recipe := literals.get("RECIPE"), str) else None,
     )
 

@@ -17,7 +17,10 @@ TARGET = "BAKEOFF_TARGET"  # read before a framework is imported: some of what a
 
 # what could explain a difference between two runs; recorded with each trial
 RECORDED = ("TORCH", "PYTORCH", "TF_", "XLA", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "GOMP_", "TRITON", "CUDA", "CXX", "CC")
-VERSIONS = ("torch", "triton", "tensorflow", "keras", "jax", "numpy")
+VERSIONS = (
+    *("torch", "triton", "tensorflow", "keras", "jax", "numpy"),
+    *("onnx", "onnxruntime", "onnxscript", "tf2onnx", "ai_edge_litert"),
+)
 
 
 def default_threads() -> int:

@@ -20,7 +20,7 @@ from harness.cell import Cell, Mode
 from harness.discover import ROOT, Source, StackSource
 from harness.environment import child_cpus, child_environment
 from harness.request import Job, Request
-from harness.trial import Failure, Phase, Settings, ShapeSeries, Start, Toolchain, Trial
+from harness.trial import Export, Failure, Phase, Settings, ShapeSeries, Start, Toolchain, Trial
 from harness.turns import TURNS_FDS
 
 
@@ -48,10 +48,13 @@ class Launcher:
         start: Start,
         reference: Path | None,
         partner: "Partner | None" = None,
+        artifact: Path | None = None,
     ) -> Trial:
         """Measure a cell once, in `private`, which is empty but for the toolchain (cold) or as a cold trial left it (warm)."""
         name = f"{cell}-{index}-{start}"
-        answer, wall_s = self._child(Job.MEASURE, cell, model, stack, private, start, name, reference, partner=partner)
+        answer, wall_s = self._child(
+            Job.MEASURE, cell, model, stack, private, start, name, reference, partner=partner, artifact=artifact
+        )
         return Trial(
             cell=cell,
             index=index,
@@ -88,6 +91,27 @@ class Launcher:
             finished_at=now(),
             tolerance=answer.tolerance,
             steps=tuple(answer.steps),
+            failure=answer.failure,
+            environment=answer.environment,
+        )
+
+    def export(
+        self, cell: Cell, model: Source, stack: StackSource, exporter: StackSource, private: Private, folder: Path
+    ) -> Export:
+        """Export a program of `exporter` in the format of `stack` to `folder`."""
+        name = f"{cell}-export"
+        answer, wall_s = self._child(
+            Job.EXPORT, cell, model, exporter, private, Start.COLD, name, served=stack, artifact=folder
+        )
+        return Export(
+            cell=cell,
+            settings=self.settings,
+            exporter=exporter.name,
+            framework=exporter.framework,
+            wall_s=wall_s,
+            finished_at=now(),
+            export_s=answer.export_s,
+            files=answer.files,
             failure=answer.failure,
             environment=answer.environment,
         )
@@ -151,6 +175,8 @@ class Launcher:
         sizes: tuple[int, ...] = (),
         partner: "Partner | None" = None,
         other: Path | None = None,
+        served: StackSource | None = None,
+        artifact: Path | None = None,
     ) -> tuple[Answer, float]:
         settings = replace(self.settings, target="") if job in (Job.REFERENCE, Job.BASELINE) else self.settings
         result, log = private.root / f"{job}-{start}.json", self.folder / f"{name}.log"
@@ -158,7 +184,7 @@ class Launcher:
             job=job,
             cell=cell,
             stack_path=str(stack.path),
-            model_path=str(model.path),
+            model_path="" if artifact and not served else str(model.path),  # who serves it has nothing of the model's file
             framework=stack.framework,
             settings=settings,
             start=start,
@@ -170,6 +196,9 @@ class Launcher:
             waits=partner is not None and partner.waits,
             arrays=None if arrays is None else str(arrays),
             other=None if other is None else str(other),
+            served_path="" if served is None else str(served.path),
+            artifact=None if artifact is None else str(artifact),
+            extra=stack.extra,
         )
         task = private.root / f"{job}-{start}.request"
         request.write(task)

@@ -21,6 +21,7 @@ from harness.discover import load
 from harness.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Threads
 from harness.model import Arrays
 from harness.request import Request
+from harness.shipped import Shipped
 from harness.stack import Stack
 from harness.training import Lesson
 from harness.trial import Phase
@@ -35,6 +36,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     settings, now = request.settings, clock.monotonic
     import_start = time.perf_counter()
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack.start()
     import_s = time.perf_counter() - import_start
 
     def fetch(output: Any) -> Arrays:
@@ -42,8 +44,9 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         return {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
 
     enter(Phase.BUILD)
+    served = Shipped.read(Path(request.artifact)) if request.artifact else None
     build_start = time.perf_counter()
-    model, weights_bytes, program, batches = build(request, stack, settings.dtype)
+    model, weights_bytes, program, batches = build(request, stack, settings.dtype, served)
     rotating, unseen = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()

@@ -141,6 +141,10 @@ class Model(ABC):
         """The TensorFlow half: a tf.Module whose variables are named as the canonical weights."""
         raise Unsupported(f"{type(self).__name__} has no TensorFlow half")
 
+    def keras(self, weights: Weights) -> Any:
+        """A keras.Model of Keras's own layers, which takes the TensorFlow half's inputs: what Keras's own format can hold."""
+        raise Unsupported(f"{type(self).__name__} has no Keras half, and Keras's own format holds Keras models alone")
+
     def tensorflow_inputs(self, *inputs: Array) -> tuple[Array, ...]:
         """Canonical inputs in the layout of the TensorFlow half (NHWC images, say)."""
         return inputs

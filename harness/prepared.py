@@ -1,4 +1,6 @@
-"""What a cell needs before its child starts, had once per run: availability, a float64 reference, the machine's toolchain."""
+"""What a cell needs before its child starts, had once per run: availability, a float64 reference, the machine's toolchain, and
+what a deployment format serves.
+"""
 
 import contextlib
 import hashlib
@@ -7,19 +9,21 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from itertools import takewhile
 from pathlib import Path
 
 from harness import store
-from harness.cell import Mode
-from harness.discover import ROOT, Source, StackSource
+from harness.cell import Cell, Mode
+from harness.discover import ROOT, Source, StackSource, shown
 from harness.environment import cpu_model
-from harness.launch import Launcher
+from harness.errors import UsageError
+from harness.launch import Launcher, now
 from harness.lowered import family
 from harness.plan import Plan
 from harness.store import RunFolder
-from harness.trial import Failure, Status, Toolchain
+from harness.trial import Export, Failure, Phase, Status, Toolchain
 
 
 class Prepared:
@@ -33,6 +37,8 @@ class Prepared:
         self._folder, self._machine, self._note = folder, machine, note
         self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
         self._references: dict[str, Path | None] = {}
+        self.exports: dict[Cell, Export] = {export.cell: export for export in folder.exports()}
+        self._artifacts: dict[Cell, Path] = {}  # made in this session; they go with it
 
     def seed(self, stack: StackSource) -> Path | None:
         """The toolchain's files that a private cache starts from."""
@@ -87,6 +93,51 @@ class Prepared:
                 said = f"{stack.name}: {failure.message}"
         self._note(f"{model.name} has no float64 reference ({said})")
         return None
+
+    def artifact(
+        self, cell: Cell, model: Source, stack: StackSource, refused: Failure | None
+    ) -> tuple[Path | None, Failure | None]:
+        """(the folder that the cell is served from, why there is none). Exported once, however many trials there are.
+
+        `refused` says why the cell has no child at all: then there is nothing to export, and the record says so, too.
+        """
+        exporter = next((s for s in self.plan.all_stacks if s.name == stack.exported_by), None)
+        if exporter is None:
+            names = ", ".join(s.name for s in self.plan.all_stacks)
+            raise UsageError(
+                f"{shown(stack.path)}: EXPORTED_BY is {stack.exported_by!r}, which is no stack; there are: {names}"
+            )
+        if refused is None and cell.mode is Mode.TRAINING:
+            message = f"{stack.name} serves inference: a deployment format holds no training step"
+            refused = Failure(status=Status.UNSUPPORTED, phase=Phase.START, error="Unsupported", message=message)
+        refused = refused or self.baseline(exporter)[1]
+        if cell not in self._artifacts and (refused or cell not in self.exports or self.exports[cell].failure is None):
+            self.exports[cell] = (
+                self._refused(cell, exporter, refused) if refused else self._exported(cell, model, stack, exporter)
+            )
+            self._folder.save_export(self.exports[cell])
+        failure = self.exports[cell].failure
+        return (self._artifacts[cell], None) if failure is None else (None, failure)
+
+    def _exported(self, cell: Cell, model: Source, stack: StackSource, exporter: StackSource) -> Export:
+        self._note(f"{cell}: export")
+        folder = Path(tempfile.mkdtemp(prefix="artifact-", dir=self._folder.scratch))
+        with self.launcher.private(self.seed(stack)) as private:
+            export = self.launcher.export(cell, model, stack, exporter, private, folder)
+        if export.failure is None:
+            self._artifacts[cell] = folder
+        return export
+
+    def _refused(self, cell: Cell, exporter: StackSource, failure: Failure) -> Export:
+        return Export(
+            cell=cell,
+            settings=self.plan.settings,
+            exporter=exporter.name,
+            framework=exporter.framework,
+            wall_s=0.0,
+            finished_at=now(),
+            failure=failure,
+        )
 
     def once_per_machine(self, stack: StackSource) -> None:
         """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""

@@ -20,13 +20,18 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
     """(names of parameters, their values for each cell)."""
     fixtures = metafunc.fixturenames
     rows: Rows = []
-    every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in plan.stacks]
+    stacks = [s for s in plan.stacks if not s.exported_by]  # deployment formats have a question of their own
+    every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in stacks]
     if bool(plan.settings.target) != ("lowered" in fixtures):
         pass  # nothing is timed for a target, nothing compiled for one without it
     elif "shape_series" in fixtures:
         marker = metafunc.definition.get_closest_marker("cells")
         assert marker is not None, "an experiment that asks for shape_series says of which cells"
         rows += shaped_cells(option, plan, **marker.kwargs)
+    elif "export" in fixtures:
+        marker = metafunc.definition.get_closest_marker("cells")
+        assert marker is not None, "an experiment that asks for export says of which models"
+        rows += served_cells(option, plan, **marker.kwargs)
     elif named := metafunc.definition.get_closest_marker("cells"):
         rows += named_cells(option, plan, **named.kwargs)
     elif single := metafunc.definition.get_closest_marker("kernels"):
@@ -94,9 +99,20 @@ def shape_models(option: Callable[[str], Any], plan: Plan, models: str) -> list[
 def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str) -> list[tuple[str, str, str]]:
     """Cells that a series of shapes goes through: of `models` those selected, `stacks` unless --stacks names others."""
     chosen = discover.stacks(map(Path, option("compilers_from"))).pick(option("stacks") or stacks)
+    chosen = [s for s in chosen if not s.exported_by]  # exported for one shape
     return [
         (m.name, s.name, str(mode)) for mode in _inference(plan) for m in shape_models(option, plan, models) for s in chosen
     ]
+
+
+def served_cells(option: Callable[[str], Any], plan: Plan, models: str) -> list[tuple[str, str, str]]:
+    """Cells of every deployment format that --stacks leaves in: of all models that --models names, else of `models`."""
+    room = discover.stacks(map(Path, option("compilers_from")))
+    stacks = [s for s in (room if option("stacks") is None else plan.stacks) if s.exported_by]
+    for stack in stacks:
+        discover.check(stack, "STACK")
+    chosen = [m for m in plan.models if option("models") is not None or m.name in models.split(",")]
+    return [(m.name, s.name, str(mode)) for mode in _inference(plan) for m in chosen for s in stacks]
 
 
 def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[tuple[str, str, str]]:

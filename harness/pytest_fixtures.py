@@ -21,7 +21,7 @@ from harness.expected import ExpectedBreaks
 from harness.expected_code import ExpectedCode
 from harness.explain import command
 from harness.summary import CellResult
-from harness.trial import Diagnosis, ShapeSeries, Status
+from harness.trial import Diagnosis, Export, ShapeSeries, Status
 
 NAME = "bakeoff-matrix"
 CELL_FIXTURES = ("model", "stack", "mode")
@@ -41,6 +41,7 @@ class Matrix(Protocol):
     results: dict[Cell, CellResult]
     diagnoses: dict[Cell, Diagnosis]
     series: dict[Cell, ShapeSeries]
+    exports: dict[Cell, Export]
     expected_breaks: ExpectedBreaks | None
 
 
@@ -139,6 +140,12 @@ def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mo
         return found if found is not None and found.status is Status.OK else None
 
     return other
+
+
+@pytest.fixture
+def export(request: pytest.FixtureRequest, measured: CellResult) -> Export:
+    """What the cell is served from; ask for it beside `measured`, which says why there is nothing."""
+    return _matrix(request).exports[measured.cell]
 
 
 @pytest.fixture

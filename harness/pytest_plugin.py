@@ -21,7 +21,7 @@ from harness.plan import Plan
 from harness.pytest_fixtures import CELL_FIXTURES, NAME, cell_of
 from harness.session import Session
 from harness.summary import CellResult, by_cell
-from harness.trial import Diagnosis, ShapeSeries, Start
+from harness.trial import Diagnosis, Export, ShapeSeries, Start
 
 EXPERIMENTS = ROOT / "experiments"
 FILE_WIDTH = 128
@@ -69,6 +69,7 @@ class MatrixPlugin:
         self.results: dict[Cell, CellResult] = {}
         self.diagnoses: dict[Cell, Diagnosis] = {}
         self.series: dict[Cell, ShapeSeries] = {}
+        self.exports: dict[Cell, Export] = {}
         self.expected_breaks: ExpectedBreaks | None = None
         self._plan: Plan | None = None
         self._saved = False
@@ -188,6 +189,7 @@ class MatrixPlugin:
             self.results = by_cell(self.session.trials)
             self.diagnoses = {d.cell: d for d in self.session.diagnoses}
             self.series = {s.cell: s for s in self.session.series}
+            self.exports = {e.cell: e for e in self.session.exports}
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
@@ -208,16 +210,11 @@ class MatrixPlugin:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.session is None:
             return
-        from harness import scaling_table, shape_table
-        from harness.matrix import Matrix
+        from harness import tables
 
         terminalreporter.section("bakeoff")
-        width = _width(terminalreporter)
-        if self.session.trials:
-            terminalreporter.write(Matrix.of(self.session.trials, self.session.toolchains).terminal(width))
-            terminalreporter.write(scaling_table.terminal(self.session.trials, width))
-        if self.session.series:
-            terminalreporter.write(shape_table.terminal(self.session.series, width))
+        run = self.session
+        terminalreporter.write(tables.terminal(run.trials, run.toolchains, run.exports, run.series, _width(terminalreporter)))
         for table in self._tables:
             terminalreporter.write(table(self.results))
         own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0

@@ -24,6 +24,7 @@ def parts(session: Session) -> dict[str, Any]:
         "figures": figures.of_trials(session.trials),
         "diagnoses": session.diagnoses,
         "shape_series": session.series,
+        "exports": session.exports,
         "toolchains": session.toolchains,
     }
     return {name: archive.to_json(value) for name, value in found.items()}

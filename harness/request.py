@@ -18,6 +18,7 @@ class Job(StrEnum):
     REFERENCE = "reference"  # float64 eager outputs, or in mode training what steps leave
     BASELINE = "baseline"  # peak memory of a process that only imported the framework
     DIAGNOSE = "diagnose"  # the same program with collectors on, untimed
+    EXPORT = "export"  # the program of an eager stack, in a deployment format
     SHAPES = "shapes"  # a series of shapes through one compiled program
     TOOLCHAIN = "toolchain"  # once-per-machine cost
 
@@ -40,6 +41,11 @@ class Request:
     begins: tuple[bool, ...] = ()  # of a pair: does this child begin each round? Empty: it has no partner
     waits: bool = False  # of a pair: it is ready first
     arrays: str | None = None  # reference outputs: written by a reference job, read by a measuring one
+    served_path: str = ""  # of an export job: the deployment format's file
+    artifact: str | None = (
+        None  # harness.shipped's folder: written by an export job; served by a measuring one, with no model_path
+    )
+    extra: str = ""  # our extra that installs the framework, where it has another name
     other: str | None = None  # of a reference job in training: another framework's reference, to compare with
 
     def write(self, path: Path) -> None:

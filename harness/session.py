@@ -21,7 +21,7 @@ from harness.progress import Progress
 from harness.steady import VERIFYING_TRIALS
 from harness.store import RunFolder, Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Diagnosis, Failure, Phase, ShapeSeries, Start, Status, Toolchain, Trial
+from harness.trial import Diagnosis, Export, Failure, Phase, ShapeSeries, Start, Status, Toolchain, Trial
 
 
 class Session:
@@ -55,6 +55,11 @@ class Session:
     def toolchains(self) -> list[Toolchain]:
         """What the machine paid once."""
         return self._prepared.toolchains
+
+    @property
+    def exports(self) -> list[Export]:
+        """What deployment formats were exported to, in this session or in the one that it goes on with."""
+        return list(self._prepared.exports.values())
 
     def run(self) -> None:
         """Measure whatever is not measured yet. An interrupt leaves all finished trials in `trials` and on disk."""
@@ -119,6 +124,9 @@ class Session:
             fewer = f"--threads {cpus // stack.workers}" if cpus >= stack.workers else "that takes another machine"
             message = f"{stack.name} takes {wanted} CPUs, as many for each worker as --threads, and there are {cpus}: {fewer}"
             unavailable = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message=message)
+        artifact = None
+        if stack.exported_by is not None:
+            artifact, unavailable = self._prepared.artifact(cell, model, stack, unavailable)
         if unavailable is not None:  # no child can do better than the one that could not import the framework
             trial = Trial(
                 cell=cell,
@@ -139,11 +147,11 @@ class Session:
         seed = self._prepared.seed(stack)
         with self._launcher.private(seed) as private:
             self._progress.begin(f"{cell}", Start.COLD, index)
-            cold = self._launcher.measure(cell, model, stack, index, private, Start.COLD, reference)
+            cold = self._launcher.measure(cell, model, stack, index, private, Start.COLD, reference, artifact=artifact)
             self._keep(replace(cold, baseline_bytes=baseline))
             if self.plan.warm and stack.disk_cache and cold.measurement is not None:
                 self._progress.begin(f"{cell}", Start.WARM, index)
-                warm = self._launcher.measure(cell, model, stack, index, private, Start.WARM, reference)
+                warm = self._launcher.measure(cell, model, stack, index, private, Start.WARM, reference, artifact=artifact)
                 self._keep(replace(warm, baseline_bytes=baseline))
 
     def _shapes(self) -> None:

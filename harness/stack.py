@@ -25,6 +25,7 @@ class Setup:
     device: str = "cpu"
     precision: Precision = "float32"
     threads: int = 1
+    artifact: str | None = None  # the folder that `export` wrote, where one is served
 
 
 class Stack(ABC, Generic[Program]):
@@ -114,6 +115,23 @@ class Stack(ABC, Generic[Program]):
     def restart(self, program: Program, weights: Arrays) -> None:
         """Put the program back, in place, to `weights` in canonical layout and an optimizer that has seen no gradient."""
         raise Unsupported(f"{type(self).__name__} does not train")
+
+    # A deployment format, whose file names in EXPORTED_BY an eager stack of the exporting framework. `export` runs in a child
+    # of that framework, on that stack's program; all else in children that have nothing of the model but Setup.artifact.
+
+    def start(self) -> None:
+        """Import the runtime that serves, where the file does not at its top: the exporting child loads it, too."""
+
+    def tools(self) -> None:
+        """Import what exporting needs beside the framework, in the exporting child. Untimed."""
+
+    def shipped(self, model: Model, batch: Batch) -> tuple[Array, ...]:
+        """A batch's inputs in the layout that the exported half takes."""
+        return batch.inputs
+
+    def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
+        """Write `program` of the exporting stack, which takes `example`, to `folder`. Timed. `weights` are canonical."""
+        raise Unsupported(f"{type(self).__name__} is no deployment format")
 
     def read_threads(self) -> dict[str, int]:
         """Thread counts by the framework's own account."""

@@ -4,6 +4,7 @@
 .bakeoff/runs/<time>/trials/*.json       Ctrl-C loses one trial at most; --resume goes on from here
 .bakeoff/runs/<time>/diagnoses/*.json   of cells that are only diagnosed
 .bakeoff/runs/<time>/series/*.json      series of shapes
+.bakeoff/runs/<time>/exports/*.json     of deployment formats
 .bakeoff/runs/<time>/logs/*.log          what the children printed
 .bakeoff/runs/<time>/references/*.npz    float64 outputs, until the run is finished; scratch/ holds private caches
 .bakeoff/machine/<key>/                  once-per-machine toolchain files, and toolchain.json with what they cost
@@ -21,7 +22,7 @@ from typing import TextIO, TypeVar
 import msgspec
 
 from harness.errors import UsageError
-from harness.trial import Diagnosis, Settings, ShapeSeries, Toolchain, Trial
+from harness.trial import Diagnosis, Export, Settings, ShapeSeries, Toolchain, Trial
 
 T = TypeVar("T")
 
@@ -87,6 +88,16 @@ class RunFolder:
             with contextlib.suppress(UsageError):
                 yield read(path, ShapeSeries)
 
+    def save_export(self, export: Export) -> None:
+        """Write the file of what was exported."""
+        write(self.path / "exports" / f"{export.cell}.json", export)
+
+    def exports(self) -> Iterator[Export]:
+        """Those already made; the artifacts themselves went with the session that made them."""
+        for path in sorted((self.path / "exports").glob("*.json")):
+            with contextlib.suppress(UsageError):
+                yield read(path, Export)
+
     def finish(self) -> None:
         """Mark the run as complete: nothing is left for --resume, and the references may go."""
         shutil.rmtree(self.references, ignore_errors=True)
@@ -128,7 +139,7 @@ class Store:
         now = datetime.datetime.now(datetime.UTC)
         path = self.root / "runs" / now.strftime("%Y%m%dT%H%M%S.%f")
         try:
-            for part in ("trials", "diagnoses", "series", "logs", "references", "scratch"):
+            for part in ("trials", "diagnoses", "series", "exports", "logs", "references", "scratch"):
                 (path / part).mkdir(parents=True)
             self.machine.mkdir(exist_ok=True)
         except OSError as error:

@@ -41,6 +41,7 @@ class Phase(StrEnum):
     START = "start"
     IMPORT = "import"
     BUILD = "build"
+    EXPORT = "export"
     COMPILE = "compile"
     WARM_UP = "warm-up"
     TIMING = "timing"
@@ -151,6 +152,27 @@ class ShapeSeries:
     def wrong(self) -> list[int]:
         """Sizes whose output is not the module's own."""
         return [s.size for s in self.steps if s.error is None or (self.tolerance is not None and s.error > self.tolerance)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What a child with the model's code wrote in one deployment format, for children without it; or why there is nothing."""
+
+    cell: Cell
+    settings: Settings
+    exporter: str  # the eager stack whose program was exported
+    framework: str  # its framework
+    wall_s: float  # of the whole child
+    finished_at: str
+    export_s: float | None = None  # from the built program to files on disk
+    files: dict[str, int] = field(default_factory=dict)  # relative path → bytes: what is deployed
+    failure: Failure | None = None
+    environment: Environment | None = None
+
+    @property
+    def artifact_bytes(self) -> int:
+        """Of all files together."""
+        return sum(self.files.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ def main(path: str) -> int:
         environment = dataclasses.asdict(describe(request.settings.device, imported_versions()))
         text = _json({**answer, "environment": environment})
     except BaseException as error:
-        said = dataclasses.asdict(failure(error, reporter.phase, request.framework))
+        said = dataclasses.asdict(failure(error, reporter.phase, request.framework, request.extra))
         text = _json({"failure": said, "environment": environment or None})
     partial = Path(request.result + ".partial")
     partial.write_text(text)
@@ -67,7 +67,7 @@ def _json(answer: dict[str, Any]) -> str:
     return json.dumps(answer, default=lambda value: value.item(), allow_nan=False)
 
 
-def failure(error: BaseException, phase: Phase, framework: str) -> Failure:
+def failure(error: BaseException, phase: Phase, framework: str, extra: str = "") -> Failure:
     """An exception as a row with a reason."""
     name, message = type(error).__name__, str(error).strip()
     status = Status.ERROR
@@ -76,7 +76,7 @@ def failure(error: BaseException, phase: Phase, framework: str) -> Failure:
     elif isinstance(error, Unavailable):
         status = Status.UNAVAILABLE
     elif isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == framework.split(".")[0]:
-        status, message = Status.UNAVAILABLE, f"{framework} is not installed: pip install '.[{framework}]'"
+        status, message = Status.UNAVAILABLE, f"{framework} is not installed: pip install '.[{extra or framework}]'"
     elif any(cls.__name__ in OUT_OF_MEMORY for cls in type(error).__mro__):
         status = Status.OUT_OF_MEMORY
     return Failure(
@@ -122,6 +122,10 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
         from harness import diagnose
 
         return _plain(diagnose.diagnosis(request, private, reporter.enter))
+    if request.job is Job.EXPORT:
+        from harness import export
+
+        return export.exported(request, reporter.enter)
     if request.job is Job.SHAPES:
         from harness import shapes
 

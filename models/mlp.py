@@ -67,6 +67,19 @@ class Mlp(Model):
 
         return Net()
 
+    def keras(self, weights: Weights) -> Any:
+        import keras
+
+        names = [*(f"layers.{i}" for i in range(self.depth)), "head"]
+        layers = [
+            keras.layers.Dense(len(weights[f"{name}.bias"]), "gelu", name=name) for name in names
+        ]  # Keras's is the erf form
+        layers[-1].activation = keras.activations.linear
+        net = keras.Sequential([keras.Input((self.width,), self.batch_size), *layers])
+        for layer, name in zip(layers, names, strict=True):
+            layer.set_weights([weights[f"{name}.weight"].T, weights[f"{name}.bias"]])
+        return net
+
 
 MODEL = Sizes(
     small=Mlp(batch_size=64, width=512, depth=4),

@@ -38,6 +38,9 @@ class Side:
             if stack.toolchain and stack.toolchain not in self.prepared.seeds:
                 self.prepared.once_per_machine(stack)
             baseline, unavailable = self.prepared.baseline(stack)
+            artifact = None
+            if stack.exported_by is not None:
+                artifact, unavailable = self.prepared.artifact(cell, model, stack, unavailable)
             reference = None if unavailable else self.prepared.reference(model, cell.mode, stack.framework)
         if unavailable is not None:
             trial = Trial(
@@ -53,7 +56,7 @@ class Side:
             )
         else:
             with self.launcher.private(self.prepared.seed(stack)) as private:
-                trial = self.launcher.measure(cell, model, stack, index, private, Start.COLD, reference, partner)
+                trial = self.launcher.measure(cell, model, stack, index, private, Start.COLD, reference, partner, artifact)
         if self.launcher.cancelled.is_set():
             return  # stopped by an interrupt: it says nothing of the cell
         trial = replace(trial, baseline_bytes=baseline)

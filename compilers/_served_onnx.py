@@ -1,0 +1,43 @@
+"""ONNX files in ONNX Runtime, whoever wrote them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from compilers._served import ServedStack, need
+from harness import Setup, Unsupported
+
+FILE = "model.onnx"
+INPUT = "input_{}"  # names that exporters are told, so that inputs can be told apart whatever order a file has them in
+
+
+class OnnxServed(ServedStack):
+    """On the CPU provider, with as many threads as every cell has."""
+
+    notes = (*ServedStack.notes, "ONNX Runtime optimises the graph while loading, by its defaults")
+
+    session: Any = None
+
+    def start(self) -> None:
+        need("onnxruntime")
+
+    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+        runtime = need("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = setup.threads
+        options.inter_op_num_threads = 1
+        session = runtime.InferenceSession(folder / FILE, options, providers=["CPUExecutionProvider"])
+        self.session = session
+        # an exporter may drop an input that the program does not use
+        used = [(int(entry.name.removeprefix(INPUT.format(""))), entry.name) for entry in session.get_inputs()]
+        return lambda *arrays: session.run(None, {name: arrays[i] for i, name in used})[0]
+
+    def read_threads(self) -> dict[str, int]:
+        options = self.session.get_session_options()
+        return {"intra_op": options.intra_op_num_threads, "inter_op": options.inter_op_num_threads}
+
+
+def need_float32(setup: Setup) -> None:
+    """numpy has no bfloat16, and half of what ONNX Runtime computes on a CPU has no float16."""
+    if setup.precision != "float32":
+        raise Unsupported(f"ONNX cells are float32: --dtype {setup.precision} is for PyTorch's own formats")

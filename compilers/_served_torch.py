@@ -1,0 +1,39 @@
+"""PyTorch's own deployment formats: exported and served by PyTorch."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compilers import _torch
+from compilers._served import Served, ServedStack
+from harness import Array, Batch, Setup
+
+
+class TorchServed(ServedStack):
+    """Tensors in, tensors out."""
+
+    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+        _torch.configure(setup)
+        return self.loaded(folder, setup)
+
+    @abstractmethod
+    def loaded(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+        """The program in `folder`: threads and modes are set."""
+
+    def place(self, program: Served, batch: Batch) -> tuple[torch.Tensor, ...]:
+        return tuple(_torch.tensor(array, program.setup) for array in batch.inputs)
+
+    def synchronize(self, output: Any) -> None:
+        _torch.wait(output)
+
+    def fetch(self, output: Any) -> dict[str, Array]:
+        return _torch.fetched(output)
+
+    def read_threads(self) -> dict[str, int]:
+        return _torch.threads()
+
+    def device_peak_bytes(self) -> int | None:
+        return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None

@@ -1,0 +1,48 @@
+"""Keras 3's own format: a model's configuration and its weights, no graph, served by Keras on its TensorFlow backend.
+
+It holds Keras models alone, and of those the ones made of layers that Keras knows: a TensorFlow half that is a tf.Module cannot
+be saved in it. A model that has a Keras half of the same weights (harness.Model.keras) is exported by that one, and building it
+is part of export_s.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, final
+
+import keras
+
+from compilers import _tensorflow
+from compilers._exported_tensorflow import TensorFlowExported
+from harness import Setup, Unsupported, Weights
+
+FRAMEWORK = "keras"
+EXTRA = "deploy"
+DEFAULT = False
+EXPORTED_BY = "tf_eager"
+FILE = "model.keras"
+
+
+@final
+class ServedKeras(TensorFlowExported):
+    """model.keras, run by Model.predict_on_batch: numpy arrays in and out, a tf.function in between."""
+
+    notes = (
+        *TensorFlowExported.notes,
+        "Keras's predict_on_batch takes and returns numpy arrays; its tf.function is traced once",
+    )
+
+    def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
+        if keras.backend.backend() != "tensorflow":
+            raise Unsupported(f"Keras runs on {keras.backend.backend()} here: unset KERAS_BACKEND")
+        program.model.keras(weights).save(folder / FILE)
+
+    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+        _tensorflow.configure(setup)
+        loaded = keras.saving.load_model(folder / FILE)
+        return lambda *arrays: loaded.predict_on_batch(arrays[0] if len(arrays) == 1 else list(arrays))
+
+    def read_threads(self) -> dict[str, int]:
+        return _tensorflow.threads()
+
+
+STACK = ServedKeras()

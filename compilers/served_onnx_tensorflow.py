@@ -1,0 +1,49 @@
+"""TensorFlow to ONNX by tf2onnx, served by ONNX Runtime."""
+
+import re
+from pathlib import Path
+from typing import Any, final
+
+from compilers._exported_tensorflow import signature, traced
+from compilers._served import need
+from compilers._served_onnx import FILE, OnnxServed, need_float32
+from harness import Array, Batch, Model, Unsupported, Weights
+
+FRAMEWORK = "onnxruntime"
+EXTRA = "deploy"
+DEFAULT = False
+DEVICES = "cpu"
+EXPORTED_BY = "tf_eager"
+OPSET = 18  # the latest that tf2onnx 1.17 knows
+
+
+@final
+class ServedOnnxTensorflow(OnnxServed):
+    """model.onnx."""
+
+    def tools(self) -> None:
+        need("tf2onnx.convert")
+
+    def shipped(self, model: Model, batch: Batch) -> tuple[Array, ...]:
+        return model.tensorflow_inputs(*batch.inputs)
+
+    def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
+        need_float32(program.setup)
+        convert, onnx = need("tf2onnx.convert"), need("onnx")
+        function, _ = traced(program, example)
+        made, _ = convert.from_function(function, signature(example), opset=OPSET, output_path=str(folder / FILE))
+        try:
+            onnx.checker.check_model(str(folder / FILE))
+        except onnx.checker.ValidationError as error:  # tf2onnx only logs the operations that it does not know
+            unknown = re.findall(r"No Op registered for (\w+)", str(error))
+            said = f"it knows no {unknown[0]}" if unknown else str(error).strip().splitlines()[0]
+            raise Unsupported(f"tf2onnx writes no valid model: {said}") from error
+        ours = {spec.name for spec in signature(example)}
+        strangers = [entry.name for entry in made.graph.input if entry.name not in ours]
+        if strangers:
+            raise Unsupported(
+                f"tf2onnx writes a model that wants {', '.join(strangers)} as an input, which the program has inside"
+            )
+
+
+STACK = ServedOnnxTensorflow()

@@ -1,0 +1,39 @@
+"""PyTorch to ONNX by torch.export (torch.onnx.export with dynamo=True, its default), served by ONNX Runtime."""
+
+from pathlib import Path
+from typing import Any, final
+
+from compilers._served import need, refused
+from compilers._served_onnx import FILE, INPUT, OnnxServed, need_float32
+from harness import Weights
+
+FRAMEWORK = "onnxruntime"
+EXTRA = "deploy"
+DEFAULT = False
+DEVICES = "cpu"
+EXPORTED_BY = "torch_eager"
+
+
+@final
+class ServedOnnxTorch(OnnxServed):
+    """model.onnx, with model.onnx.data where the weights are too large for one file."""
+
+    def tools(self) -> None:
+        need("onnx")
+        need("onnxscript")
+
+    def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
+        import torch
+
+        from compilers import _torch_private as private
+
+        need_float32(program.setup)
+        names = [INPUT.format(i) for i in range(len(example))]
+        try:
+            made = torch.onnx.export(program.module, example, dynamo=True, verbose=False, input_names=names)
+        except (*private.export_errors(), torch.onnx.OnnxExporterError) as error:
+            raise refused("torch.onnx.export", error) from error
+        made.save(folder / FILE)
+
+
+STACK = ServedOnnxTorch()

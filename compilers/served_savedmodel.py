@@ -1,0 +1,52 @@
+"""A SavedModel with one signature, as TensorFlow Serving would load it; loaded and called from Python here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, final
+
+import tensorflow as tf
+
+from compilers import _tensorflow
+from compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
+from compilers._served import Served
+from harness import Array, Batch, Setup, Weights
+
+FRAMEWORK = "tensorflow"
+DEFAULT = False
+EXPORTED_BY = "tf_eager"
+
+
+@final
+class ServedSavedModel(TensorFlowExported):
+    """saved_model.pb and its variables."""
+
+    def export(
+        self, program: _tensorflow.TensorFlowProgram, example: tuple[tf.Tensor, ...], weights: Weights, folder: Path
+    ) -> None:
+        tf.saved_model.save(program.module, str(folder), signatures=traced(program, example)[1])
+
+    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+        _tensorflow.configure(setup)
+        loaded = tf.saved_model.load(str(folder))
+        signature = loaded.signatures["serving_default"]
+        (name,) = signature.structured_outputs
+
+        def run(*tensors: tf.Tensor, _owner: Any = loaded) -> tf.Tensor:  # a signature does not own its variables
+            return signature(**{INPUT.format(i): tensor for i, tensor in enumerate(tensors)})[name]
+
+        return run
+
+    def place(self, program: Served, batch: Batch) -> tuple[tf.Tensor, ...]:
+        return tuple(_tensorflow.tensor(array, program.setup) for array in batch.inputs)
+
+    def synchronize(self, output: Any) -> None:
+        _tensorflow.wait(output)
+
+    def fetch(self, output: Any) -> dict[str, Array]:
+        return {"output": output.numpy()}
+
+    def read_threads(self) -> dict[str, int]:
+        return _tensorflow.threads()
+
+
+STACK = ServedSavedModel()

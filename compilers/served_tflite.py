@@ -1,0 +1,55 @@
+"""TFLite, now LiteRT: one flatbuffer, converted by TensorFlow, served by ai-edge-litert's interpreter with XNNPACK.
+
+A step sets the inputs, invokes and gets the output: copies included, as whoever serves with it has them. Nothing is quantised.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, final
+
+from compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
+from compilers._served import need, refused
+from harness import Setup, Weights
+
+FRAMEWORK = "ai_edge_litert"
+EXTRA = "deploy"
+DEFAULT = False
+DEVICES = "cpu"
+EXPORTED_BY = "tf_eager"
+FILE = "model.tflite"
+
+
+@final
+class ServedTflite(TensorFlowExported):
+    """model.tflite."""
+
+    def start(self) -> None:
+        need("ai_edge_litert.interpreter")
+
+    def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
+        import tensorflow as tf
+
+        _, concrete = traced(program, example)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], program.module)
+        try:
+            converted = converter.convert()
+        except Exception as error:
+            if type(error).__name__ != "ConverterError":  # of a private module
+                raise
+            raise refused("TFLite's converter", error) from error
+        (folder / FILE).write_bytes(converted)
+
+    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+        interpreter = need("ai_edge_litert.interpreter").Interpreter(str(folder / FILE), num_threads=setup.threads)
+        interpreter.allocate_tensors()
+        signature = interpreter.get_signature_runner()
+        (output,) = signature.get_output_details()
+        names = [INPUT.format(i) for i in range(len(signature.get_input_details()))]
+
+        def run(*arrays: Any) -> Any:
+            return signature(**dict(zip(names, arrays, strict=True)))[output]
+
+        return run
+
+
+STACK = ServedTflite()

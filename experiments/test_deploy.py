@@ -1,0 +1,23 @@
+"""How long does each deployment format take to write, to load and to answer where the model's code is not, and is it right?
+
+A child with the model's code exports its framework's eager program. A fresh one with nothing of that code loads the files and
+is timed like any cell. Asked of one model unless --models names others, and of every stack with EXPORTED_BY that --stacks
+leaves in.
+"""
+
+import pytest
+
+from harness.deploy_table import first_answer_s, load_s
+from harness.replay import child_clock, replay
+
+
+@pytest.mark.cells(models="mlp")
+@pytest.mark.benchmark(group="served step time", timer=child_clock)
+def test_deploy(measured, export, benchmark):
+    benchmark.extra_info["cell"] = str(measured.cell)
+    benchmark.extra_info["export_s"] = export.export_s
+    benchmark.extra_info["artifact_bytes"] = export.artifact_bytes
+    benchmark.extra_info["load_s"] = load_s(measured)
+    benchmark.extra_info["first_answer_s"] = first_answer_s(measured)
+    benchmark.extra_info["parity_error"] = measured.parity_error
+    replay(benchmark, measured.steady_step_s)

@@ -1,0 +1,36 @@
+"""All tables of a run, saved or just measured: the matrix, workers, series of shapes, deployment formats. Pure."""
+
+from collections.abc import Sequence
+
+from harness import deploy_table, scaling_table, shape_table
+from harness.matrix import Matrix
+from harness.trial import Export, ShapeSeries, Toolchain, Trial
+
+
+def terminal(
+    trials: Sequence[Trial],
+    toolchains: Sequence[Toolchain],
+    exports: Sequence[Export],
+    series: Sequence[ShapeSeries],
+    width: int,
+) -> str:
+    """As text; a table of nothing is left out."""
+    rest = _apart(trials, exports)
+    parts = [Matrix.of(rest, toolchains).terminal(width), scaling_table.terminal(rest, width)] if rest else []
+    parts += [shape_table.terminal(series, width)] if series else []
+    parts += [deploy_table.terminal(trials, exports, () if rest else toolchains, width)] if exports else []
+    return "".join(parts)
+
+
+def markdown(trials: Sequence[Trial], toolchains: Sequence[Toolchain], exports: Sequence[Export]) -> str:
+    """The matrix and the deployment formats as Markdown."""
+    rest = _apart(trials, exports)
+    parts = [Matrix.of(rest, toolchains).markdown()] if rest else []
+    parts += [deploy_table.markdown(trials, exports, () if rest else toolchains)] if exports else []
+    return "\n".join(parts)
+
+
+def _apart(trials: Sequence[Trial], exports: Sequence[Export]) -> list[Trial]:
+    """The trials that are no deployment format's."""
+    served = {made.cell for made in exports}
+    return [trial for trial in trials if trial.cell not in served]
