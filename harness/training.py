@@ -155,14 +155,19 @@ def checked(
 
 
 def _by_kind(found: Mapping[str, float], own: Mapping[str, float], floor: float, batch: int, when: str) -> list[Check]:
-    """Of each kind of tensor the one that is worst for what it may be off by."""
+    """Of each kind of tensor the one that is worst for what it may be off by.
+
+    A tensor that eager itself misses by its whole size (a key's bias has no gradient but rounding) stands for its kind only
+    where it is off by more than that.
+    """
     checks = []
     for kind in KINDS:
         names = [name for name in found if name.partition(".")[0] == kind]
         typical = median([own[name] for name in names if name in own] or [0.0])
         bound = {name: max(floor, TIMES_OWN * max(own.get(name, 0.0), typical)) for name in names}
         if names:
-            worst = max(names, key=lambda name: found[name] / bound[name])
+            off = {name: found[name] / bound[name] for name in names}
+            worst = max(names, key=lambda name: (off[name] > 1, bound[name] < 1, off[name]))
             checks.append(_check(batch, when, worst, found[worst], bound[worst]))
     return checks
 
