@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from harness.cell import Cell, Mode
 from harness.errors import BakeoffError, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,6 +109,12 @@ def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[Source]:
 def stacks(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[StackSource]:
     """Every stack: root/compilers/*.py and those of `extra` folders."""
     return Room("stack", (_stack(p) for p in _files(root / "compilers", extra, "--compilers-from")))
+
+
+def every_cell() -> list[Cell]:
+    """Each model and stack of ours in each mode."""
+    room = stacks()
+    return [Cell(m.name, s.name, mode) for m in models() for s in room for mode in Mode]
 
 
 def check(source: Source, symbol: str) -> None:

@@ -58,7 +58,7 @@ class Parts:
     """
 
     def __init__(self, model: Path, size: str, half: str, halves: dict[str, str], called: Set[str] | None) -> None:
-        self.half, self.others, self.called = half, set(halves) - {half}, called
+        self.half, self.others, self.called = half, {*halves, "keras"} - {half}, called  # no recipe is written for Keras
         self.files: dict[Path, _File] = {}
         self.after: dict[Path, list[Path]] = {}
         self.imported = {"": {"sys", "numpy as np"}}  # module → names; "" → modules

@@ -48,11 +48,12 @@ class Gaps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_gaps(path: Path, cells: Sequence[Cell], questions: Iterable[str]) -> list[Gap]:
     """The rows of known_gaps.toml. UsageError for a broken file, a row that matches nothing, or an unknown `raises`."""
     gaps = read(path, Gaps).gap
-    questions = list(questions)
+    questions, names = list(questions), [str(cell) for cell in cells]
     for gap in gaps:
         if gap.raises not in RAISES:
             raise UsageError(f"{path.name}: {gap.cells} raises {gap.raises!r}; there are: {', '.join(sorted(RAISES))}")
-        if not any(gap.covers(cell, question) for cell in cells for question in questions):
+        named = any(fnmatchcase(name, gap.cells) for name in names) and any(fnmatchcase(q, gap.question) for q in questions)
+        if not named:
             raise UsageError(f"{path.name}: no cell and question match {gap.cells!r} × {gap.question!r}; remove the row")
     return gaps
 

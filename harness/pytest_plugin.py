@@ -126,7 +126,7 @@ class MatrixPlugin:
             self.expected_breaks = ExpectedBreaks(
                 EXPERIMENTS / "graph_breaks.toml",
                 self.every_cell(),
-                [Cell(m.name, s.name, mode) for m in discover.models() for s in discover.stacks() for mode in Mode],
+                discover.every_cell(),
                 accept=self.config.getoption("accept_breaks"),
             )
         except UsageError as error:

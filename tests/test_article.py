@@ -47,7 +47,7 @@ def test_questions_that_name_their_cells() -> None:
     def asked(selected: list[Mode], given: str | None = None, **marker: str) -> list[tuple[str, ...]]:
         chosen = room if given is None else models.pick(given)
         plan = Plan(settings=SETTINGS, models=chosen, stacks=stacks, modes=selected, all_models=list(models))
-        option: Callable[[str], object] = {"models": given, "models_from": []}.__getitem__
+        option: Callable[[str], object] = {"models": given, "models_from": [], "stacks": None, "compilers_from": []}.__getitem__
         return named_cells(option, plan, **marker)
 
     article_ = {"models": "resnet50_batch_32", "modes": "training", "when": "training"}

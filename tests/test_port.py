@@ -1,5 +1,6 @@
 """Are the two halves of every model the same network? Forward pass and training steps, in float64."""
 
+import os
 import subprocess
 import sys
 from functools import cache
@@ -97,10 +98,13 @@ for source in (m for m in discover.models() if m.in_gallery):
 
 
 def test_the_gallerys_halves_agree(tmp_path: Path) -> None:
+    quiet = {**os.environ, "PYTHONBREAKPOINT": "0"}  # one of them has a breakpoint
     for stack in ("torch_eager", "tf_eager"):
         (tmp_path / stack).mkdir()
         path = str(discover.stacks()[stack].path)
-        subprocess.run([sys.executable, "-c", GALLERY, path, str(tmp_path / stack)], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-c", GALLERY, path, str(tmp_path / stack)], cwd=ROOT, check=True, capture_output=True, env=quiet
+        )
     names = [m.name for m in discover.models() if m.in_gallery]
     for name in names:
         torch, tensorflow = (parity.read(tmp_path / stack / f"{name}.npz") for stack in ("torch_eager", "tf_eager"))

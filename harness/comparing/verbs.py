@@ -15,7 +15,6 @@ import msgspec
 
 from harness import archive, discover, options
 from harness.archive import Run
-from harness.cell import Cell, Mode
 from harness.comparing import comparable, pairs
 from harness.comparing.budgets import Budgets, accept, read_budgets
 from harness.comparing.changes import compare
@@ -215,8 +214,8 @@ def _history(asked: argparse.Namespace) -> int:
 def _budgets(asked: argparse.Namespace, found: Iterable[Figures] | None) -> Budgets:
     some = bool(getattr(asked, "cells", None)) or found is None
     # a run of some models is no reason to take out the rows of the others
-    every = (Cell(m.name, s.name, mode) for m in discover.models() for s in discover.stacks() for mode in Mode)
-    return read_budgets(Path(asked.budgets), None if some or found is None else chain((f.cell for f in found), every))
+    every = () if some or found is None else chain((f.cell for f in found), discover.every_cell())
+    return read_budgets(Path(asked.budgets), every or None)
 
 
 def _chosen(found: Sequence[Figures], globs: Sequence[str]) -> list[Figures]:
