@@ -24,7 +24,9 @@ def pytest_configure() -> None:
     if worker:
         cpus = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cpus[int(worker) % len(cpus)]})
-        os.environ.pop("COLUMNS", None)  # of the terminal that none of them has
+        # not for the sessions that tests start: no terminal has these columns, and pytest-benchmark would switch itself off
+        for name in [name for name in os.environ if name == "COLUMNS" or name.startswith("PYTEST_XDIST")]:
+            del os.environ[name]
 
 
 def plant(folder: Path, fault: str, extra: str = "", room: str = "faults") -> Path:
