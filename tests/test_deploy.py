@@ -135,9 +135,7 @@ def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     run_ = json.loads(path.read_text())
     assert {made["cell"]["stack"] for made in run_["exports"]} == {"served", "refuses"}
     recorded = next((b for b in run_["benchmarks"] if b["name"] == "test_deploy[toy-served-inference]"), None)
-    if recorded is None and "unsteady" in done.stdout:
-        pytest.skip("the machine is too noisy for this test")
-    assert recorded is not None, done.stdout
+    assert recorded is not None, done.stdout  # else a machine too busy for a step of a millisecond to settle
     assert set(recorded["extra_info"]) >= {"export_s", "artifact_bytes", "load_s", "first_answer_s", "parity_error"}
 
     shown = subprocess.run(
