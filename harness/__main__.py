@@ -1,4 +1,4 @@
-"""The command line: bakeoff list | measure | explain | repro | show | compare | gate | ab | history."""
+"""The command line: bakeoff list | measure | explain | repro | show | compare | gate | ab | history | report."""
 
 import argparse
 import shutil
@@ -16,6 +16,7 @@ from harness.comparing import verbs as comparing
 from harness.discover import ARTICLE, ROOT
 from harness.errors import UsageError
 from harness.model import SIZES
+from harness.reporting import verbs as reporting
 from harness.session import Session
 from harness.summary import by_cell
 from harness.trial import Status
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     showing.set_defaults(do=_show)
 
     comparing.add_verbs(verbs)
+    reporting.add_verb(verbs)
     return parser
 
 

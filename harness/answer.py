@@ -30,6 +30,8 @@ class Answer:
     files: dict[str, int] = field(default_factory=dict)
     tolerance: float | None = None
     steps: tuple[ShapeStep, ...] = ()
+    flops_per_s: float | None = None
+    bytes_per_s: float | None = None
 
 
 def read_answer(result: Path, exit: processes.Exit, log: Path, settings: Settings) -> Answer:

@@ -12,9 +12,20 @@ from harness.comparing import figures
 from harness.comparing.figures import Figures
 from harness.comparing.pairs import Ab
 from harness.errors import UsageError
-from harness.trial import Diagnosis, Export, ShapeSeries, Toolchain, Trial
+from harness.trial import Ceiling, Diagnosis, Export, ShapeSeries, Toolchain, Trial
 
 T = TypeVar("T")
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """pytest-benchmark's account of the code that was measured."""
+
+    id: str = "unversioned"
+    dirty: bool = False
+    branch: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.id[:9]}{'+' * self.dirty}"
 
 
 class SavedRun(msgspec.Struct, frozen=True):
@@ -27,20 +38,12 @@ class SavedRun(msgspec.Struct, frozen=True):
     diagnoses: list[Diagnosis] = []
     shape_series: list[ShapeSeries] = []
     exports: list[Export] = []
+    ceilings: list[Ceiling] = []
+    commit_info: Commit = Commit()
+    command: str = ""  # that made it
 
 
 PAIRS = "pairs"  # where pytest-benchmark does not look: its own compare would find no benchmark in them
-
-
-class Commit(msgspec.Struct, frozen=True):
-    """pytest-benchmark's account of the code that was measured."""
-
-    id: str = "unversioned"
-    dirty: bool = False
-    branch: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.id[:9]}{'+' * self.dirty}"
 
 
 class Run(msgspec.Struct, frozen=True):

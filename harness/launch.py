@@ -20,7 +20,7 @@ from harness.cell import Cell, Mode
 from harness.discover import ROOT, Source, StackSource
 from harness.environment import child_cpus, child_environment
 from harness.request import Job, Request
-from harness.trial import Export, Failure, Phase, Settings, ShapeSeries, Start, Toolchain, Trial
+from harness.trial import Ceiling, Export, Failure, Phase, Settings, ShapeSeries, Start, Toolchain, Trial
 from harness.turns import TURNS_FDS
 
 
@@ -150,6 +150,20 @@ class Launcher:
             failure=answer.failure,
         )
 
+    def ceiling(self) -> Ceiling:
+        """What a child with the threads of this run's can reach at most, by numpy."""
+        source = StackSource(name="numpy", path=Path("numpy"), framework="numpy")
+        with self.private() as private:
+            cell = Cell("ceiling", "numpy", Mode.INFERENCE)
+            answer, _ = self._child(Job.CEILING, cell, source, source, private, Start.COLD, "ceiling")
+        return Ceiling(
+            threads=self.settings.threads,
+            measured_at=now(),
+            flops_per_s=answer.flops_per_s,
+            bytes_per_s=answer.bytes_per_s,
+            failure=answer.failure,
+        )
+
     @contextmanager
     def private(self, seed: Path | None = None) -> Iterator[Private]:
         """A new private folder that is gone afterwards."""
@@ -237,10 +251,3 @@ class Partner:
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def memory_limit() -> int:
-    """What a child may hold: nine tenths of what is free now, so that the session outlives it."""
-    from harness.procfs import available_bytes
-
-    return available_bytes() * 9 // 10

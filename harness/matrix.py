@@ -130,7 +130,7 @@ class Matrix:
         for mode in self.modes:
             models = list(dict.fromkeys(c.model for c in self.results if c.mode == mode))
             for stack in self.stacks(mode):
-                ratios = [s for m in models if (s := self._over_eager(self.results.get(Cell(m, stack, mode)))) is not None]
+                ratios = [s for m in models if (s := self.over_eager(self.results.get(Cell(m, stack, mode)))) is not None]
                 if ratios and any(r != 1.0 for r in ratios):
                     geometric = math.exp(mean(map(math.log, ratios)))
                     lines.append(
@@ -185,24 +185,24 @@ class Matrix:
         return rows
 
     def _ratios(self, result: CellResult) -> str:
-        over_eager = self._over_eager(result)
+        over_eager = self.over_eager(result)
         row = self.row(result.cell.model, result.cell.mode).values()
         best = min(r.step_s for r in row if r.status is Status.OK)
         return f"×{'?' if over_eager is None else f'{over_eager:.2f}'} ×{best / result.step_s:.2f}"
 
     def _break_even(self, result: CellResult) -> str:
-        eager = self._eager(result)
+        eager = self.eager(result)
         if eager is None or eager is result:
             return ""
         steps = break_even_steps(result, eager)
         return ", never even" if steps is None else f", even {figure(math.ceil(steps))}"
 
-    def _over_eager(self, result: CellResult | None) -> float | None:
+    def over_eager(self, result: CellResult | None) -> float | None:
         """Eager step / this stack's step; None where either has no speed."""
-        eager = None if result is None or result.status is not Status.OK else self._eager(result)
+        eager = None if result is None or result.status is not Status.OK else self.eager(result)
         return None if result is None or eager is None else eager.step_s / result.step_s
 
-    def _eager(self, result: CellResult) -> CellResult | None:
+    def eager(self, result: CellResult) -> CellResult | None:
         """The eager stack of the same framework on the same model, if it is ok."""
         row = self.row(result.cell.model, result.cell.mode).values()
         same = (r for r in row if r.framework == result.framework and r.status is Status.OK)

@@ -4,7 +4,7 @@ import gc
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,7 @@ from harness.cell import Mode
 from harness.diagnostics import Diagnostics
 from harness.discover import load
 from harness.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Threads
-from harness.model import Arrays
+from harness.model import Arrays, Draw, Model
 from harness.request import Request
 from harness.shipped import Shipped
 from harness.stack import Stack
@@ -136,7 +136,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         items_per_step=model.items_per_step,
         item=model.item,
         flops=model.flops(),
-        moved_bytes=model.moved(ITEMSIZE[settings.dtype]),
+        moved_bytes=_moved(request, model, weights_bytes, outputs),
         compilations_before=before,
         compilations_after=after,
         compilations_unseen=after_unseen,
@@ -175,6 +175,17 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         reference_losses=reference_losses,
     )
     return measured, replace(diagnostics, recompiles=recompiles, phases=phases)
+
+
+def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[int, tuple[str, Arrays]]) -> int | None:
+    """By the model's own account, or each weight, input and output once."""
+    itemsize = ITEMSIZE[request.settings.dtype]
+    told = model.moved(itemsize)
+    if told is not None or model.flops() is None or request.cell.mode is not Mode.INFERENCE:
+        return told
+    inputs = sum(array.nbytes for array in model.batch(Draw(request.settings.seed, 1, 0), 0).inputs)
+    output = sum(array.nbytes for array in outputs[0][1].values())
+    return weights_bytes * itemsize // ITEMSIZE["float32"] + inputs + output
 
 
 def _asynchrony(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Asynchrony:

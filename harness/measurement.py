@@ -151,8 +151,8 @@ class Measurement:
     threads: Threads
     caches: Caches
     notes: tuple[str, ...] = ()
-    flops: int | None = None  # of a step, by the model's own account
-    moved_bytes: int | None = None  # that a step must read and write at least, by the same
+    flops: int | None = None  # of a forward pass, by the model's own account
+    moved_bytes: int | None = None  # that it must read and write at least
     alternated: bool = False  # did its timed steps take turns with a partner's?
     losses: tuple[float | None, ...] = ()  # in training, of the first steps; None where not finite
     reference_losses: tuple[float, ...] = ()  # of the same steps in float64

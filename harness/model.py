@@ -114,7 +114,10 @@ class Model(ABC):
         return None
 
     def moved(self, itemsize: int) -> int | None:
-        """Bytes that a step must read and write at least, with elements of `itemsize` bytes; None where nobody counted."""
+        """Bytes that an inference step must read and write at least, with elements of `itemsize` bytes.
+
+        None: every weight, input and output once, if there are flops to set them against.
+        """
         return None
 
     @abstractmethod

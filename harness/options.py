@@ -10,11 +10,11 @@ from harness.diagnosing import INDEX
 from harness.discover import ROOT
 from harness.environment import default_threads
 from harness.errors import UsageError
-from harness.launch import memory_limit
 from harness.lowered import INTERPRETER, TARGETS
 from harness.model import SIZES
 from harness.option_values import at_least, fields, interpreters, modes, shapes
 from harness.plan import Plan
+from harness.procfs import memory_limit
 from harness.store import Store
 from harness.trial import Settings
 

@@ -89,3 +89,8 @@ def available_bytes() -> int:
         return min(available, limit - used + int(stat["inactive_file"]))  # the kernel drops cached files when asked
     except (OSError, ValueError, KeyError):  # no control group, or no limit ("max")
         return available
+
+
+def memory_limit() -> int:
+    """What a child may hold: nine tenths of what is free now, so that the session outlives it."""
+    return available_bytes() * 9 // 10

@@ -3,6 +3,7 @@
 ERROR means that a cell has no measurement, FAILED that a claim about it is false.
 """
 
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -159,6 +160,7 @@ class MatrixPlugin:
         return replace(
             plan,
             cells=cells,
+            ceiling=True,
             models=[*plan.models, *(m for m in plan.all_models if m.name in models and m not in plan.models)],
             stacks=[*plan.stacks, *(s for s in plan.all_stacks if s.name in stacks and s not in plan.stacks)],
             modes=list(dict.fromkeys((*plan.modes, *(cell.mode for cell in sorted(cells))))),
@@ -194,7 +196,10 @@ class MatrixPlugin:
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
             self._saved = True
-            output_json.update(pytest_saving.parts(self.session))
+            output_json.update(pytest_saving.parts(self.session, self._command()))
+
+    def _command(self) -> str:
+        return shlex.join(["pytest", *map(str, self.config.invocation_params.args)])
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
@@ -204,7 +209,7 @@ class MatrixPlugin:
         local = "://" not in storage or storage.startswith("file://")
         if wanted and local and not self._saved and self.session is not None and self.session.trials:
             name = wanted if isinstance(wanted, str) else "nothing_ran"
-            pytest_saving.save(Path(storage.removeprefix("file://")), name, pytest_saving.parts(self.session))
+            pytest_saving.save(Path(storage.removeprefix("file://")), name, pytest_saving.parts(self.session, self._command()))
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -17,15 +17,17 @@ from harness.errors import UsageError
 from harness.session import Session
 
 
-def parts(session: Session) -> dict[str, Any]:
+def parts(session: Session, command: str) -> dict[str, Any]:
     """Our keys of a saved run."""
     found = {
+        "command": command,
         "trials": session.trials,
         "figures": figures.of_trials(session.trials),
         "diagnoses": session.diagnoses,
         "shape_series": session.series,
         "exports": session.exports,
         "toolchains": session.toolchains,
+        "ceilings": session.ceilings,
     }
     return {name: archive.to_json(value) for name, value in found.items()}
 

@@ -21,6 +21,7 @@ class Job(StrEnum):
     EXPORT = "export"  # the program of an eager stack, in a deployment format
     SHAPES = "shapes"  # a series of shapes through one compiled program
     TOOLCHAIN = "toolchain"  # once-per-machine cost
+    CEILING = "ceiling"  # what the machine reaches at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ LEGEND = (
     "data-parallel training; efficiency: items/s of n workers / (n × items/s of one), of the same whole batch; "
     "parity: what is off most from one process with the whole batch, as a share of what it may be off by"
 )
+COLUMNS = ("model", "stack", "workers", "items/s", "efficiency", "parity", "status")
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,16 @@ def terminal(trials: Sequence[Trial], width: int) -> str:
         if found:
             console.print(LEGEND, markup=False)
             table = Table(box=box.SIMPLE_HEAD)
-            for name in ("model", "stack", "workers", "items/s", "efficiency", "parity", "status"):
+            for name in COLUMNS:
                 table.add_column(name, justify="left" if name in ("model", "stack", "status") else "right")
             for row in found:
-                table.add_row(*_told(row))
+                table.add_row(*told(row))
             console.print(table)
     return capture.get()
 
 
-def _told(row: Scaled) -> tuple[str, ...]:
-    """A cell that is not ok has a status and no speed."""
+def told(row: Scaled) -> tuple[str, ...]:
+    """A row at COLUMNS. A cell that is not ok has a status and no speed."""
     result, efficiency = row.result, row.efficiency
     speed = f"{figure(result.throughput)} {result.measurements[0].item}" if result.status is Status.OK else "–"
     off = [m.parity.worst.excess(m.parity.tolerance) for m in result.measurements if m.parity is not None and m.parity.checks]

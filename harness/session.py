@@ -21,7 +21,7 @@ from harness.progress import Progress
 from harness.steady import VERIFYING_TRIALS
 from harness.store import RunFolder, Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Diagnosis, Export, Failure, Phase, ShapeSeries, Start, Status, Toolchain, Trial
+from harness.trial import Ceiling, Diagnosis, Export, Failure, Phase, ShapeSeries, Start, Status, Toolchain, Trial
 
 
 class Session:
@@ -35,6 +35,7 @@ class Session:
         self.trials: list[Trial] = list(self.folder.trials()) if resume else []
         self.diagnoses: list[Diagnosis] = list(self.folder.diagnoses()) if resume else []
         self.series: list[ShapeSeries] = list(self.folder.series()) if resume else []
+        self.ceilings: list[Ceiling] = []
         self.wall_s = 0.0
         self._progress = Progress(say)
         self._launcher = Launcher(
@@ -73,6 +74,7 @@ class Session:
             for index, cell, model, stack in todo:
                 self._cell(index, cell, model, stack)
             self._verify()
+            self._ceiling()
             self._shapes()
             self._diagnose()
             self.folder.finish()
@@ -153,6 +155,13 @@ class Session:
                 self._progress.begin(f"{cell}", Start.WARM, index)
                 warm = self._launcher.measure(cell, model, stack, index, private, Start.WARM, reference, artifact=artifact)
                 self._keep(replace(warm, baseline_bytes=baseline))
+
+    def _ceiling(self) -> None:
+        """What the machine reaches at most, where there is a count of flops to set against it."""
+        counted = any(t.measurement is not None and t.measurement.flops for t in self.trials)
+        if self.plan.ceiling and counted and self.plan.settings.device == "cpu":
+            self._progress.note("the machine's own ceiling")
+            self.ceilings.append(self._launcher.ceiling())
 
     def _shapes(self) -> None:
         """A series of shapes through one compiled program per cell."""

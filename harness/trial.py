@@ -176,6 +176,17 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """What this machine was measured to reach in a child like those of the run: best of many products, and of many copies."""
+
+    threads: int
+    measured_at: str
+    flops_per_s: float | None = None  # numpy's float32 matrix product
+    bytes_per_s: float | None = None  # read and written by copies far larger than the caches
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Toolchain:
     """A cost that is paid once per machine and belongs to no cell: its own row."""
 

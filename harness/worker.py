@@ -95,6 +95,10 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
         importlib.import_module("numpy")
         importlib.import_module(request.framework)
         return {"peak_bytes": procfs.peak_bytes()}
+    if request.job is Job.CEILING:
+        from harness import ceiling
+
+        return ceiling.reached(request.settings.threads)
     if request.job is Job.TOOLCHAIN:
         from harness.discover import load
 

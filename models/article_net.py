@@ -14,6 +14,9 @@ class ArticleNet(Model):
 
     batch_size: int = 32
 
+    def flops(self) -> int:
+        return 2 * self.batch_size * (32 * 64 + 64 * 10)
+
     def weights(self, draw: Draw) -> Arrays:
         return {
             "hidden.weight": draw.normal(64, 32, scale=32**-0.5),

@@ -35,6 +35,11 @@ class BertEncoder(Model):
     def items_per_step(self) -> int:
         return self.batch_size * self.tokens
 
+    def flops(self) -> int:
+        """Attention as if no position were masked."""
+        block = 12 * self.width * self.width + 2 * self.tokens * self.width
+        return 2 * self.items_per_step * (self.layers * block + self.width * LABELS)
+
     def weights(self, draw: Draw) -> Arrays:
         arrays: Arrays = {}
         width = self.width

@@ -77,5 +77,8 @@ class Branchy(Model):
 
         return Net()
 
+    def flops(self) -> int:
+        return 2 * self.batch_size * self.width * (self.width + 10)
+
 
 MODEL = Sizes(small=Branchy(batch_size=64, width=256), full=Branchy(batch_size=256, width=2048))

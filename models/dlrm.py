@@ -45,6 +45,18 @@ class Dlrm(Model):
         """Layer widths by name of network, each with its input's first."""
         return {"bottom": self.bottom, "top": (self.width + len(self.pairs), *self.top)}
 
+    def flops(self) -> int:
+        dense = sum(into * out for widths in self.networks.values() for into, out in pairwise(widths))
+        vectors = 1 + self.tables  # all pairs of which are multiplied, though half of the products are used
+        summed = self.tables * self.lookups * self.width
+        return self.batch_size * (2 * (dense + vectors * vectors * self.width) + summed)
+
+    def moved(self, itemsize: int) -> int:
+        """Of the tables only the rows that are looked up."""
+        dense = sum((into + 1) * out for widths in self.networks.values() for into, out in pairwise(widths))
+        ids = self.batch_size * self.tables * self.lookups
+        return itemsize * (dense + ids * self.width + self.batch_size * (self.bottom[0] + 1)) + 8 * ids
+
     def weights(self, draw: Draw) -> Arrays:
         arrays: Arrays = {}
         for table in range(self.tables):

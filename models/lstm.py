@@ -107,6 +107,9 @@ class Lstm(Model):
 
         return Net()
 
+    def flops(self) -> int:
+        return 2 * self.items_per_step * self.width * (self.layers * 8 * self.width + self.vocabulary)
+
 
 MODEL = Sizes(
     small=Lstm(batch_size=16, tokens=20, layers=2, width=128, vocabulary=1000),

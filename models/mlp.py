@@ -16,6 +16,9 @@ class Mlp(Model):
     width: int
     depth: int
 
+    def flops(self) -> int:
+        return 2 * self.batch_size * self.width * (self.depth * self.width + 10)
+
     def weights(self, draw: Draw) -> Arrays:
         arrays = {}
         for i in range(self.depth):

@@ -34,6 +34,23 @@ class ResNet50(Model):
     pixels: int
     item = "images"
 
+    def flops(self) -> int:
+        """Of the convolutions and the last layer."""
+
+        def half(pixels: int) -> int:
+            return (pixels + 1) // 2
+
+        at = half(self.pixels)
+        products = at * at * 64 * 3 * 49
+        at = half(at)
+        for _, channels, width, stride in blocks():
+            products += at * at * channels * width
+            at = half(at) if stride == 2 else at
+            products += at * at * (9 * width * width + width * width * EXPANSION)
+            if stride != 1 or channels != width * EXPANSION:
+                products += at * at * channels * width * EXPANSION
+        return 2 * self.batch_size * (products + 512 * EXPANSION * 1000)
+
     def weights(self, draw: Draw) -> Arrays:
         arrays: Arrays = {}
 

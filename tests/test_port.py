@@ -1,5 +1,6 @@
 """Are the two halves of every model the same network? Forward pass and training steps, in float64."""
 
+import json
 import os
 import subprocess
 import sys
@@ -111,3 +112,38 @@ def test_the_gallerys_halves_agree(tmp_path: Path) -> None:
         for ours, theirs in zip(torch, tensorflow, strict=True):
             assert parity.error(theirs["output"], ours["output"]) <= TOLERANCE, name
         assert all(parity.error(torch[0]["output"], other["output"]) > 1e-3 for other in torch[1:]), name
+
+
+COUNT = """
+import json, sys
+from pathlib import Path
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from harness import discover
+from harness.model import Draw
+
+found = {}
+for name in sys.argv[1:]:
+    model = discover.load(discover.models()[name].path, "MODEL").at("small")
+    inputs = [torch.from_numpy(array) for array in model.batch(Draw(0, 1, 0), 0).inputs]
+    net = model.torch()
+    torch.backends.mkldnn.set_flags(False)  # its LSTM is one operation, which nobody counts
+    # as products: the CPU's fused attention is not counted, either
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        net(*inputs)
+    found[name] = (model.flops(), counter.get_total_flops())
+print(json.dumps(found))
+"""
+
+
+def test_flops_are_those_that_pytorch_counts() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", COUNT, *MODELS], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert set(found) == set(MODELS)
+    for name, (ours, counted) in found.items():
+        # PyTorch counts products and convolutions; an embedding bag's sums are ours alone
+        extra = 512 * 8 * 40 * 32 if name == "dlrm" else 0
+        assert ours - extra == pytest.approx(counted, rel=0.001), name

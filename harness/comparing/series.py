@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import median
@@ -22,23 +22,27 @@ from harness.progress import seconds
 from harness.trial import Status
 
 
-def trends(glob: str, metric: str, storage: Path, say: list[str]) -> Iterator[Trend]:
-    """A trend per cell that the glob covers. Files that cannot be read are named in `say`. UsageError for no cell."""
+def read(storage: Path, glob: str, say: list[str]) -> list[Run]:
+    """All saved runs, with the cells that the glob covers; what cannot be read is named in `say`. UsageError for no cell."""
     runs: list[Run] = []
     for path in archive.runs(storage):
         try:
             runs.append(archive.read_figures(path, lambda cell: fnmatchcase(str(cell), glob)))
         except UsageError as error:
             say.append(str(error))
-    runs.sort(key=lambda run: run.when)
+    if not any(run.figures for run in runs):
+        known = sorted({str(f.cell) for path in archive.runs(storage)[-1:] for f in archive.read_figures(path).figures})
+        raise UsageError(f"no saved run in {storage} has a cell {glob}; there are: {', '.join(known[:8]) or 'no runs at all'}")
+    return runs
+
+
+def trends(runs: Iterable[Run], glob: str, metric: str) -> Iterator[Trend]:
+    """A trend per cell that the glob covers, oldest run first."""
     series: dict[Cell, list[tuple[Run, Figures]]] = {}
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.when):
         for found in run.figures:
             if fnmatchcase(str(found.cell), glob):
                 series.setdefault(found.cell, []).append((run, found))
-    if not series:
-        known = sorted({str(f.cell) for path in archive.runs(storage)[-1:] for f in archive.read_figures(path).figures})
-        raise UsageError(f"no saved run in {storage} has a cell {glob}; there are: {', '.join(known[:8]) or 'no runs at all'}")
     for cell, rows in series.items():
         latest = rows[-1][1]
         kept = [(run, found) for run, found in rows if comparable.alike([latest], [found])]
@@ -61,7 +65,7 @@ def _point(run: Run, found: Figures, metric: str) -> Point:
 def show(glob: str, metric: str, storage: Path, *, as_json: bool) -> None:
     """Print it."""
     said: list[str] = []
-    found = list(trends(glob, metric, storage, said))
+    found = list(trends(read(storage, glob, said), glob, metric))
     if as_json:
         body = [{**msgspec.to_builtins(t), "cell": str(t.cell)} for t in found]
         print(msgspec.json.format(msgspec.json.encode(body), indent=1).decode())

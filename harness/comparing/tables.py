@@ -63,7 +63,7 @@ class Report:
         for name in COLUMNS:
             table.add_column(name, justify="right" if name in ("baseline", "candidate", "ratio") else "left", overflow="fold")
         for change in changes:
-            *cells, verdict = _row(change)
+            *cells, verdict = row(change)
             table.add_row(*(Text(cell) for cell in cells), Text(verdict, style=STYLE.get(change.verdict, "")))
         with console.capture() as capture:
             console.print(Text(clean(f"{self.baseline} → {self.candidate}")))
@@ -84,7 +84,7 @@ class Report:
         out += [f"{_markdown(line)}  " for line in self.verdict()] + [""]
         if told:
             out += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-            out += ["| " + " | ".join(map(_markdown, _row(c))) + " |" for c in told] + [""]
+            out += ["| " + " | ".join(map(_markdown, row(c))) + " |" for c in told] + [""]
         steps = [c for c in self.comparison.changes if c.metric == "step" and c.ratio is not None]
         out.append(f"{same} comparisons are the same; {len(steps)} cells have a speed in both runs.")
         return "\n".join([*out, "", *(f"- {_markdown(note)}" for note in self.notes)]) + "\n"
@@ -132,7 +132,7 @@ class Report:
 
 def told(change: Change, exit: Exit) -> str:
     """One change in a line."""
-    cell, metric, before, after, ratio, _, interval, verdict = _row(change)
+    cell, metric, before, after, ratio, _, interval, verdict = row(change)
     if change.metric == CELL:
         return f"{SIGN[exit]}{cell}: {verdict}"
     budget = f", budget {change.budget:.1%}" if change.budget is not None and change.low is not None else ""
@@ -145,7 +145,8 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _row(change: Change) -> tuple[str, ...]:
+def row(change: Change) -> tuple[str, ...]:
+    """A change as text, at COLUMNS."""
     title = change.metric if change.metric == CELL else METRICS[change.metric].title
     note = f" ({clean(change.note)[:200]})" if change.note else ""
     more = f", {change.more} of each would tell" if change.more is not None else ""

@@ -1,0 +1,350 @@
+"use strict";
+// The reader's choices: a metric, a model, a number of steps, a cell. All figures come from the run; nothing here measures.
+const data = JSON.parse(document.getElementById("data").textContent);
+const columns = Object.keys(data.cells[0] || {});  // of the CSV file
+const cells = new Map(data.cells.map((cell) => [cell.cell, cell]));
+const find = (selector) => document.querySelector(selector);
+const all = (selector) => [...document.querySelectorAll(selector)];
+const make = (tag, text, attributes = {}) => {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;  // never as HTML: names come from files
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+};
+
+const digits = (value, count = 3) => Number(value.toPrecision(count)).toLocaleString("en", { maximumSignificantDigits: count });
+function seconds(value) {
+  if (value >= 7200) return `${digits(value / 3600)} h`;
+  if (value >= 120) return `${digits(value / 60)} min`;
+  for (const [unit, factor] of [["s", 1], ["ms", 1e3]]) if (value * factor >= 0.9995) return `${digits(value * factor)} ${unit}`;
+  return `${digits(value * 1e6)} µs`;
+}
+const mib = (bytes) => `${digits(bytes / 2 ** 20)} MiB`;
+const speed = (cell) => `${cell.items_per_second >= 1e6 ? `${digits(cell.items_per_second / 1e6)}M` : digits(cell.items_per_second, 4)} ${cell.item}/s`;
+
+// ---- charts, drawn once they come into view -----------------------------------------------------------------------
+const waiting = new Map();  // element → [specification, data sets, description]
+const drawn = new WeakMap();
+const seen = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => paint(e.target)), { rootMargin: "200px" });
+
+function draw(name, sets, description, rows) {
+  const node = find(`[data-chart="${name}"]`);
+  if (!node) return;
+  waiting.set(node, [data.charts[name], sets, description, rows]);
+  seen.unobserve(node);
+  seen.observe(node);
+}
+async function paint(node) {
+  const task = waiting.get(node);
+  if (!task) return;
+  waiting.delete(node);
+  const [specification, sets, description, rows] = task;
+  const spec = { ...specification, description, datasets: sets };
+  if (spec.layer) spec.layer = spec.layer.filter((layer) => !layer.data || sets[layer.data.name].length);  // of nothing there is no scale
+  if (rows) spec.height = rows * specification.height.step;
+  const old = drawn.get(node);
+  const made = await vegaEmbed(node, spec, { actions: false, renderer: "svg" });
+  if (old) old.finalize();
+  drawn.set(node, made);
+}
+const tell = (name, text) => { const node = find(`[data-told="${name}"]`); if (node) node.textContent = text; };
+
+// ---- which one, for so many steps? --------------------------------------------------------------------------------
+const chosen = { model: data.cells[0] && data.cells[0].model, mode: data.cells[0] && data.cells[0].mode, steps: 1000 };
+const total = (cell, steps) => cell.compile_s + steps * cell.step_s;
+const row = () => data.cells.filter((c) => c.model === chosen.model && c.mode === chosen.mode);
+
+function choose() {
+  const every = row(), fast = every.filter((c) => c.step_s);
+  const ranked = [...fast].sort((a, b) => total(a, chosen.steps) - total(b, chosen.steps));
+  const answer = find("#answer");
+  if (!answer) return;
+  const many = chosen.steps.toLocaleString("en");
+  if (!ranked.length) answer.textContent = `No stack has a speed for ${chosen.model} (${chosen.mode}).`;
+  else {
+    const [best, second] = ranked;
+    let text = `${best.stack} for ${many} steps of ${chosen.model}: ${seconds(total(best, chosen.steps))}`;
+    text += `, of which ${seconds(best.compile_s)} compile.`;
+    if (second) {
+      const ratio = total(second, chosen.steps) / total(best, chosen.steps);
+      text += ` Next is ${second.stack}, ${seconds(total(second, chosen.steps))} (×${ratio.toFixed(2)}).`;
+      const noise = Math.max(best.noise || 0, second.noise || 0) / 2;
+      if (ratio - 1 < noise) text += ` That difference lies within the noise of this run (±${Math.round(noise * 100)} %).`;
+    }
+    answer.textContent = text;
+  }
+  drawCost(fast);
+  drawTotal(fast);
+  const body = find("#ranking tbody");
+  body.replaceChildren(...ranked.map((c) => {
+    const even = c.even_after_steps != null ? `${c.even_after_steps.toLocaleString("en")} steps` : c.eager ? "–" : "never";
+    const told = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)}`, even];
+    const line = make("tr");
+    line.append(...told.map((text) => make("td", text)));
+    return line;
+  }), ...every.filter((c) => !c.step_s).map((c) => {
+    const line = make("tr");
+    line.append(make("td", c.stack), make("td", `${c.status}: ${c.reason}`, { colspan: 6 }));
+    return line;
+  }));
+}
+
+function drawCost(fast) {
+  const shown = fast.map((c) => ({ ...c, compile_s: Math.max(c.compile_s, 1e-3), told: `${seconds(c.compile_s)} compile, ${speed(c)}` }));
+  const low = Math.min(...shown.map((c) => c.compile_s)) / 2, high = Math.max(...shown.map((c) => c.compile_s)) * 2;
+  const top = Math.max(...shown.map((c) => c.items_per_second)) * 1.3, bottom = Math.min(...shown.map((c) => c.items_per_second)) / 1.3;
+  const even = [];
+  for (const eager of shown.filter((c) => c.eager)) {
+    const items = eager.items_per_second * eager.step_s;
+    for (let i = 0; i <= 60; i++) {  // a stack of this compile time has to be so fast
+      const compile_s = Math.max(low, eager.compile_s) * (high / Math.max(low, eager.compile_s)) ** (i / 60);
+      const step_s = eager.step_s - (compile_s - eager.compile_s) / chosen.steps;
+      const items_per_second = items / step_s;
+      if (step_s > 0 && items_per_second < top && items_per_second > bottom) even.push({ compile_s, items_per_second, eager: eager.stack });
+    }
+  }
+  const paid = fast.filter((c) => !c.eager && c.even_after_steps != null && c.even_after_steps <= chosen.steps).map((c) => c.stack);
+  const never = fast.filter((c) => !c.eager && c.even_after_steps == null).map((c) => c.stack);
+  const text = `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} no faster than eager.` : ""}`;
+  draw("cost", { cells: shown, even }, `Compile time against throughput of ${chosen.model}. ${text}`);
+  tell("cost", text);
+}
+
+function drawTotal(fast) {
+  const totals = [], marks = [];
+  for (const c of fast) {
+    for (let i = 0; i <= 70; i++) {
+      const steps = 10 ** (i / 10);
+      totals.push({ stack: c.stack, steps, seconds: total(c, steps) });
+    }
+    marks.push({ stack: c.stack, steps: chosen.steps, seconds: total(c, chosen.steps) });
+  }
+  const winners = [];
+  for (let i = 0; i <= 700; i++) {
+    const steps = Math.round(10 ** (i / 100));
+    const best = fast.reduce((a, b) => (total(b, steps) < total(a, steps) ? b : a), fast[0]);
+    if (best && (!winners.length || winners.at(-1)[0] !== best.stack)) winners.push([best.stack, steps]);
+  }
+  const text = winners.map(([stack, from], i) => (i ? `from ${digits(from, 2)} steps on ${stack}` : `${stack} from the first step`)).join(", ");
+  draw("total", { totals, marks, chosen: [{ steps: chosen.steps }] }, `Total time against steps. Least time: ${text}.`);
+  tell("total", text ? `Least time: ${text}.` : "");
+}
+
+function setSteps(value) {
+  chosen.steps = Math.min(1e7, Math.max(1, Math.round(value) || 1));
+  find("#steps").value = Math.log10(chosen.steps);
+  find("#steps").setAttribute("aria-valuetext", `${chosen.steps.toLocaleString("en")} steps`);
+  if (document.activeElement !== find("#steps-number")) find("#steps-number").value = chosen.steps;
+  choose();
+}
+
+// ---- the matrix ---------------------------------------------------------------------------------------------------
+const METRICS = {  // [number or null, text, better when larger: 1, smaller: -1]
+  over_eager: (c) => [c.over_eager, c.over_eager == null ? speed(c) : `×${c.over_eager.toFixed(2)}`, 1],
+  over_best: (c) => [c.over_best, `×${c.over_best.toFixed(2)}`, 1],
+  items_per_second: (c) => [c.over_best, speed(c), 1],
+  compile_s: (c) => [c.compile_s, seconds(c.compile_s) + (c.warm_compile_s == null ? "" : ` (${seconds(c.warm_compile_s)} warm)`), -1],
+  steady_peak_bytes: (c) => [c.steady_peak_bytes, c.steady_peak_bytes == null ? "?" : mib(c.steady_peak_bytes), -1],
+  breaks: (c) => [c.breaks, c.breaks == null ? "–" : String(c.breaks), -1],
+  parity_error: (c) => [c.parity_error, c.parity_error == null ? "–" : c.parity_error.toExponential(0), -1],
+  share_of_ceiling: (c) => [c.share_of_ceiling, c.share_of_ceiling == null ? "–" : `${Math.round(100 * c.share_of_ceiling)} %`, 1],
+};
+
+function colour() {
+  const metric = find("#metric").value, told = METRICS[metric];
+  const best = new Map();
+  for (const c of cells.values()) if (c.items_per_second) best.set(`${c.model} ${c.mode}`, Math.max(c.items_per_second, best.get(`${c.model} ${c.mode}`) || 0));
+  const rows = new Map();  // compile time and memory are compared within a model
+  for (const c of cells.values()) {
+    c.over_best = c.items_per_second ? c.items_per_second / best.get(`${c.model} ${c.mode}`) : null;
+    const key = `${c.model} ${c.mode}`;
+    if (c.status === "ok") (rows.get(key) || rows.set(key, []).get(key)).push(told(c)[0]);
+  }
+  for (const button of all("button.cell")) {
+    const cell = cells.get(button.dataset.cell), value = button.querySelector(".value");
+    button.classList.remove("good", "bad");
+    const counted = metric === "breaks" && cell.breaks != null;
+    if (cell.status !== "ok" && !counted) { value.textContent = cell.status; continue; }
+    const [number, text, better] = told(cell);
+    value.textContent = cell.status === "ok" ? text : `${cell.status}, ${text}`;
+    if (number == null || cell.status !== "ok") continue;
+    const others = rows.get(`${cell.model} ${cell.mode}`).filter((x) => x != null);
+    let strength;  // −1 … 1
+    if (metric === "over_eager") strength = Math.log2(number) / 2;
+    else if (metric === "breaks") strength = number ? -Math.min(1, number / 4) : 0.3;
+    else if (metric === "share_of_ceiling") strength = number;
+    else if (metric === "parity_error") strength = 0;
+    else {
+      const low = Math.log(Math.max(1e-12, Math.min(...others))), high = Math.log(Math.max(1e-12, Math.max(...others)));
+      strength = high > low ? better * (2 * (Math.log(Math.max(1e-12, number)) - low) / (high - low) - 1) : 0;
+    }
+    button.classList.add(strength >= 0 ? "good" : "bad");
+    button.style.setProperty("--p", `${Math.round(50 * Math.min(1, Math.abs(strength)))}%`);
+  }
+}
+
+// ---- one cell -----------------------------------------------------------------------------------------------------
+function open(name, focus) {
+  const cell = cells.get(name), detail = data.details[name];
+  if (!cell) return;
+  all("button.cell").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.cell === name)));
+  find("#cell-title").textContent = name;
+  find("#cell-status").textContent = cell.reason ? `${cell.status}: ${cell.reason}` : cell.status;
+  find("#cell-body").hidden = false;
+  const facts = [["status", cell.status], ["trials", String(cell.trials)]];
+  if (cell.step_s) {
+    facts.push(["step", `${seconds(cell.step_s)}${cell.noise ? `, ± ${Math.round(50 * cell.noise)} %: the machine was noisy` : ""}`], ["throughput", speed(cell)]);
+    if (cell.over_eager != null) facts.push([`× ${cell.framework}'s eager`, `×${cell.over_eager.toFixed(2)}`]);
+    facts.push(["compile, cold", seconds(cell.compile_s)]);
+    if (cell.warm_compile_s != null) facts.push(["compile, warm from disk", seconds(cell.warm_compile_s)]);
+    if (!cell.eager) facts.push(["paid for itself", cell.even_after_steps == null ? "never" : `after ${cell.even_after_steps.toLocaleString("en")} steps`]);
+    if (cell.steady_peak_bytes != null) facts.push(["memory above the import", `${mib(cell.compile_peak_bytes)} while compiling, ${mib(cell.steady_peak_bytes)} afterwards`]);
+    facts.push(["parity error", cell.parity_error.toExponential(1)]);
+    if (cell.share_of_ceiling != null) facts.push(["share of the machine's roof", `${digits(100 * cell.share_of_ceiling, 2)} %`]);
+  }
+  if (cell.breaks != null) facts.push(["graph breaks", String(cell.breaks)]);
+  find("#cell-facts").replaceChildren(...facts.flatMap(([k, v]) => [make("dt", k), make("dd", v)]));
+  find("#cell-command").textContent = cell.command;
+  const has = { curves: detail.curves.length && cell.step_s, spread: detail.spread.length && cell.step_s, losses: detail.losses.length };
+  for (const [what, there] of Object.entries(has)) find(`[data-needs="${what}"]`).hidden = !there;
+  if (has.curves) drawWarmup(cell, detail);
+  if (has.spread) drawSpread(detail);
+  if (has.losses) drawLosses(detail);
+  findings(detail);
+  compiled(detail);
+  drawPhases(cell);
+  if (focus) find("#cell-title").focus();
+}
+
+function drawWarmup(cell, detail) {
+  const curves = detail.curves.flatMap((curve, trial) => curve.y.map((us, i) => ({ trial: String(trial + 1), step: curve.x ? curve.x[i] : i, us })));
+  const last = Math.max(...curves.map((p) => p.step)), from = detail.steady_from;
+  const told = from <= last ? `steady from step ${from}` : "";
+  const text = from <= last ? `Steady from step ${from} on.` : `The steady part begins at step ${from}, beyond what is drawn.`;
+  draw("warmup", { curves, steady: told ? [{ step: from, told }] : [] }, `Microseconds of the first steps. ${text}`);
+  tell("warmup", `${text} ${cell.verified ? "Verified over trials." : "Not verified: that takes three trials."}`);
+}
+function drawSpread(detail) {
+  const spread = detail.spread.map((s, i) => ({ trial: String(i + 1), p5: s[0], p25: s[1], p50: s[2], p75: s[3], p95: s[4] }));
+  const text = spread.map((s) => `trial ${s.trial}: ${digits(s.p50)} µs (${digits(s.p5)} to ${digits(s.p95)})`).join("; ");
+  draw("spread", { spread }, `Steady step times by trial. ${text}`, spread.length);
+  tell("spread", `Median (5th to 95th percentile) of ${text}.`);
+}
+function drawLosses(detail) {
+  const losses = detail.losses.map((loss, step) => ({ step, loss, of: "this cell" })).concat(detail.reference_losses.map((loss, step) => ({ step, loss, of: "float64" })));
+  draw("losses", { losses }, "Losses of the first training steps, beside those of the same steps in float64.");
+  tell("losses", `First ${digits(detail.losses[0] ?? NaN, 5)}, last ${digits(detail.losses.at(-1) ?? NaN, 5)}.`);
+}
+function findings(detail) {
+  const box = find("#cell-findings");
+  box.replaceChildren();
+  if (!detail.findings.length) return;
+  box.append(make("h3", "Where it breaks"));
+  for (const found of detail.findings) {
+    box.append(make("p", `${found.kind}${found.count > 1 ? ` (${found.count} times)` : ""} at ${found.where}: ${found.reason}`));
+    if (found.source.length) {
+      const pre = make("pre", undefined, { tabindex: 0, "aria-label": `source at ${found.where}` });
+      for (const [number, line] of found.source) {
+        const here = found.where.endsWith(`:${number}`);
+        pre.append(make("span", `${here ? ">" : " "} ${String(number).padStart(4)}  ${line}\n`, here ? { class: "here" } : {}));
+      }
+      box.append(pre);
+    }
+    if (found.hint) box.append(make("p", `What to do: ${found.hint}`));
+  }
+  if (detail.more_findings) box.append(make("p", `and ${detail.more_findings} more: bakeoff explain shows them`));
+}
+function compiled(detail) {
+  const box = find("#cell-compiled");
+  box.replaceChildren();
+  if (detail.compiled) box.append(make("h3", "Compiled to"), make("p", detail.compiled));
+  if (detail.kernels.length) {
+    const table = make("table"), head = make("tr");
+    head.append(...["kernel", "registers", "bytes spilt", "shared bytes"].map((t) => make("th", t)));
+    table.append(head);
+    for (const kernel of detail.kernels) {
+      const line = make("tr");
+      line.append(...kernel.map((value) => make("td", String(value))));
+      table.append(line);
+    }
+    const scroll = make("div", undefined, { class: "scroll", tabindex: 0, role: "region", "aria-label": "kernels" });
+    scroll.append(table);
+    box.append(scroll);
+  }
+  if (detail.notes.length) {
+    const list = make("ul");
+    list.append(...detail.notes.map((note) => make("li", note)));
+    box.append(make("h3", "Notes"), list);
+  }
+}
+function drawPhases(cell) {
+  const beside = data.cells.filter((c) => c.model === cell.model && c.mode === cell.mode && data.details[c.cell].phases.length);
+  find("#phases").hidden = !beside.length;
+  if (!beside.length) return;
+  find("#phases-of").textContent = `${cell.model} (${cell.mode})`;
+  const phases = beside.flatMap((c) => data.details[c.cell].phases.map(([phase, s], order) => ({ stack: c.stack, phase, seconds: Math.max(0, s), order })));
+  draw("phases", { phases }, `Phases of the first call of ${cell.model}, by stack.`, beside.length);
+  const list = make("ul");
+  list.append(...beside.map((c) => make("li", `${c.stack}: ${data.details[c.cell].phases.map(([phase, s]) => `${phase} ${seconds(s)}`).join(", ")}`)));
+  find('[data-told="phases"]').replaceChildren(list);
+}
+
+// ---- the whole run ------------------------------------------------------------------------------------------------
+function drawRoofline() {
+  const shown = data.cells.filter((c) => c.flops_per_byte != null);
+  if (!shown.length) return;
+  const points = shown.map((c) => ({ ...c, told: `${digits(c.flops_per_s / 1e9)} Gflop/s${c.share_of_ceiling == null ? "" : `, ${digits(100 * c.share_of_ceiling, 2)} % of the roof`}` }));
+  const at = shown.map((c) => c.flops_per_byte), low = Math.min(...at) / 2, high = Math.max(...at) * 2, roof = [];
+  if (data.ceiling) {
+    const ridge = data.ceiling.flops_per_s / data.ceiling.bytes_per_s;
+    for (const x of [low, Math.min(Math.max(ridge, low), high), high]) roof.push({ flops_per_byte: x, flops_per_s: Math.min(data.ceiling.flops_per_s, x * data.ceiling.bytes_per_s) });
+  }
+  const models = [...new Map(shown.map((c) => [c.model, c])).keys()].map((model) => {
+    const top = shown.filter((c) => c.model === model).reduce((a, b) => (b.flops_per_s > a.flops_per_s ? b : a));
+    return { model, flops_per_byte: top.flops_per_byte, flops_per_s: top.flops_per_s };
+  });
+  draw("roofline", { cells: points, roof, models }, "Flops per second against flops per byte of each cell, with the machine's roof; the table below has the figures.");
+}
+function drawTrend() {
+  const select = find("#trend-cell");
+  if (!select) return;
+  const series = data.trends.series[Number(select.value)];
+  const points = series.index.map((run, i) => ({ index: run + 1, value: series.values[i], ...data.trends.runs[run], told: series.values[i] == null ? "" : seconds(series.values[i]) })).filter((p) => p.value != null);
+  const steps = series.steps.map(([run, ratio]) => ({ index: run + 1, told: `×${ratio.toFixed(2)}` }));
+  const text = series.steps.length ? series.steps.map(([run, ratio]) => `×${ratio.toFixed(3)} from run ${data.trends.runs[run].run} (${data.trends.runs[run].commit}) on`).join(", ") : "no step found";
+  draw("trend", { points, steps }, `${series.cell} over runs: ${text}.`);
+  tell("trend", `${points.length} runs with a speed: ${text}.`);
+}
+function download(id, type, text) {
+  find(id).addEventListener("click", (event) => { event.currentTarget.href = URL.createObjectURL(new Blob([text()], { type })); });
+}
+
+colour();
+find("#metric").addEventListener("change", colour);
+find("main").addEventListener("click", (event) => {
+  const button = event.target.closest("button.cell");
+  if (!button) return;
+  const cell = cells.get(button.dataset.cell);
+  open(cell.cell, true);
+});
+if (find("#choose")) {
+  find("#model").addEventListener("change", (event) => { chosen.model = event.target.value; choose(); });
+  if (find("#mode")) find("#mode").addEventListener("change", (event) => { chosen.mode = event.target.value; choose(); });
+  find("#steps").addEventListener("input", (event) => setSteps(10 ** event.target.value));
+  find("#steps-number").addEventListener("input", (event) => setSteps(Number(event.target.value)));
+  setSteps(1000);
+}
+drawRoofline();
+if (data.changes && data.changes.length) draw("changes", { changes: data.changes, one: [{ ratio: 1 }] }, "Ratios of candidate to baseline with their intervals; the table below has the figures.", data.changes.length);
+if (data.trends) { drawTrend(); find("#trend-cell").addEventListener("change", drawTrend); }
+const first = data.cells.find((c) => data.details[c.cell].phases.length && c.step_s) || data.cells[0];
+if (first) open(first.cell, false);
+const field = (value) => {
+  let text = value == null ? "" : String(value);
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;  // no spreadsheet's formula
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+download("#csv", "text/csv", () => [columns, ...data.cells.map((cell) => columns.map((name) => field(cell[name])))].map((line) => line.join(",")).join("\r\n") + "\r\n");
+download("#json", "application/json", () => JSON.stringify({ run: data.run, ceiling: data.ceiling, cells: data.cells, details: data.details }, null, 1));
+addEventListener("beforeprint", () => { for (const node of [...waiting.keys()]) paint(node); });
+document.documentElement.dataset.ready = "true";

@@ -1,0 +1,103 @@
+"""bakeoff report: the command line of this room."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import archive
+from harness.archive import Run
+from harness.comparing import series
+from harness.comparing.budgets import read_budgets
+from harness.comparing.verbs import BUDGETS, STORAGE, of_pairs, of_runs
+from harness.discover import ROOT
+from harness.errors import UsageError
+
+EXAMPLE = """examples:
+  bakeoff report                      the latest run, to report.html
+  bakeoff report 0007 -o seven.html   run 0007
+  bakeoff report 0006 0007            0007, with what changed since 0006
+  bakeoff report --all                the latest, with what changed since the run before it, and trends over all
+"""
+
+
+def add_verb(verbs: Any) -> None:
+    """The subcommand."""
+    telling = verbs.add_parser(
+        "report",
+        help="one self-contained HTML file of a saved run: matrix, cost against benefit, cells, changes, trends",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    telling.add_argument("runs", metavar="RUN", nargs="*", help="numbers, names or paths, oldest first (default: the latest)")
+    telling.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: %(default)s")
+    telling.add_argument("--all", action="store_true", help="every saved run, the latest in full")
+    telling.add_argument("--cells", metavar="GLOB", default="*", help="of trends: only these cells")
+    telling.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
+    telling.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
+    telling.add_argument(
+        "--bakeoff-storage", default=".bakeoff", metavar="DIR", help="where the drawing library's text is kept"
+    )
+    telling.set_defaults(do=_report)
+
+
+def _report(asked: argparse.Namespace) -> int:
+    try:
+        from harness.reporting import changed, page
+    except ModuleNotFoundError as error:
+        raise UsageError(f"bakeoff report needs {error.name}, which is not installed: pip install '.[report]'") from None
+    storage = Path(asked.storage)
+    if asked.all and asked.runs:
+        raise UsageError("--all takes every saved run; leave the names out, or leave --all out")
+    paths = archive.runs(storage) if asked.all else [archive.find(name, storage) for name in asked.runs]
+    paths = list(dict.fromkeys(paths or [archive.find(None, storage)]))
+    left_out: list[str] = []
+    run = archive.read(paths[-1])
+    read = _read(paths, left_out) if len(paths) > 1 else [archive.read_figures(paths[-1])]
+    if read[-1].path != paths[-1]:
+        raise UsageError(left_out[-1])
+    changes = trends = None
+    if len(read) > 1:
+        changes = _changes(asked, read[-2], read[-1])
+    elif read[0].ab is not None:
+        budgets = read_budgets(Path(asked.budgets), None)
+        changes = changed.told(of_pairs(read[0], budgets, gate=False))
+    if len(read) > 2:
+        trends = changed.over_runs(read, series.trends(read, asked.cells, "step"), left_out)
+    text = page.html(
+        page.Page(run=run, label=read[-1].label, stem=paths[-1].stem[:4], changes=changes, trends=trends),
+        (ROOT / asked.bakeoff_storage).resolve() / "machine",
+    )
+    try:
+        Path(asked.output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"-o {asked.output}: {error.strerror}") from None
+    print(
+        f"{asked.output}: {len(text.encode()) / 1e6:.1f} MB; it needs no network, and opens in a browser from disk",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _read(paths: Sequence[Path], left_out: list[str]) -> list[Run]:
+    """Those that can be read, as comparisons read them."""
+    found = []
+    for path in paths:
+        try:
+            found.append(archive.read_figures(path))
+        except UsageError as error:
+            left_out.append(str(error))
+    if not found:
+        raise UsageError(left_out[0])
+    return found
+
+
+def _changes(asked: argparse.Namespace, baseline: Run, candidate: Run) -> dict[str, Any]:
+    from harness.reporting import changed
+
+    budgets = read_budgets(Path(asked.budgets), None)
+    try:
+        return changed.told(of_runs(baseline, candidate, baseline.figures, candidate.figures, budgets, gate=False))
+    except UsageError as error:
+        return changed.refused(baseline.label, candidate.label, str(error))

@@ -1,0 +1,263 @@
+"""Is the report one file that opens from disk, says what the run says, and cannot be made to say or do anything else?"""
+
+import json
+import random
+import re
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from harness.__main__ import main
+from harness.cell import Cell, Mode
+from harness.comparing import figures
+from harness.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
+from harness.matrix import Matrix
+from harness.measurement import Measurement
+from harness.reporting import facts
+from harness.trial import Ceiling, Failure, Phase, Status, Trial
+from tests.builders import SETTINGS, measurement, trial
+from tests.test_changes import ENVIRONMENT
+
+pytest.importorskip("altair", reason="needs the extra `report`: pip install '.[report]'")
+pytest.importorskip("vl_convert", reason="needs the extra `report`: pip install '.[report]'")
+
+STACKS = {"tf_eager": 1.0, "tf_function": 0.5, "torch_eager": 0.6, "torch_inductor": 0.3, "torch_script": 0.55}
+CEILING = Ceiling(threads=1, measured_at="2026-01-01T00:00:00+00:00", flops_per_s=50e9, bytes_per_s=10e9)
+
+
+def steps(level: float, seed: int, count: int = 300) -> list[float]:
+    rng = random.Random(seed)
+    return [level * rng.uniform(0.99, 1.01) for _ in range(count)]
+
+
+def cell(model: str, stack: str, level: float, seed: int = 0, **changes: Any) -> Trial:
+    """A cell whose first call takes 50 steps in eager, and 5,000 where something compiles."""
+    eager = stack.endswith("_eager")
+    samples = steps(level, seed)
+    made: Measurement = measurement(
+        samples,
+        warmup_s=tuple(steps(level * 2, seed + 1, 20)),
+        first_call_s=level * (50 if eager else 5000),
+        flops=2_000_000,
+        moved_bytes=1_000_000,
+        unseen_step_s=(level, level),
+    )
+    phases = (
+        ()
+        if eager
+        else (CompilePhase(name="tracing", seconds=level * 1000), CompilePhase(name="the rest", seconds=level * 4000))
+    )
+    found = Diagnostics(graphs=None if eager else 1, recompiles=None if eager else 0, phases=phases)
+    told = {"framework": stack.partition("_")[0], "eager": eager, "diagnostics": found, "environment": ENVIRONMENT}
+    return trial(made, model, stack, **(told | {"baseline_bytes": 0} | changes))
+
+
+def broken(model: str, stack: str, reason: str) -> Trial:
+    failure = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=reason)
+    seen = GraphBreak(kind=Kind.TRACE_ERROR, reason=reason, where="models/branchy.py:75", hint="leave the graph alone")
+    diagnostics = Diagnostics(graphs=0, breaks=(seen,), phases=())
+    return trial(
+        None, model, stack, failure=failure, diagnostics=diagnostics, framework=stack.partition("_")[0], environment=ENVIRONMENT
+    )
+
+
+def matrix(models: int = 2, factor: float = 1.0, reason: str = "tracing stops at models/branchy.py:75") -> list[Trial]:
+    found = [
+        cell(f"m{i}", stack, factor * share * 1e-3, seed=i * 10 + j)
+        for i, (j, (stack, share)) in product(range(models), enumerate(STACKS.items()))
+    ]
+    return [*found, cell("branchy", "tf_eager", 1e-3), broken("branchy", "tf_function", reason)]
+
+
+def save(folder: Path, number: int, trials: list[Trial], **changes: Any) -> Path:
+    """As the plugin writes it."""
+    home = folder / "saved" / "Linux-CPython-3.11-64bit"
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{number:04}_run.json"
+    document = {
+        "benchmarks": [],
+        "datetime": f"2026-01-01T{number // 60:02}:{number % 60:02}:00+00:00",
+        "commit_info": {"id": f"{number:040x}", "dirty": False, "branch": "main"},
+        "command": "pytest experiments --benchmark-autosave",
+        "trials": trials,
+        "figures": figures.of_trials(trials),
+        "ceilings": [CEILING],
+    }
+    path.write_bytes(msgspec.json.encode({**document, **changes}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the drawing library's text stays from report to report."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def report(tmp_path: Path, kept: Path):
+    def make(*arguments: str) -> str:
+        out = tmp_path / "report.html"
+        code = main(
+            ["report", *arguments, "-o", str(out), "--storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)]
+        )
+        assert code == 0
+        return out.read_text()
+
+    return make
+
+
+def embedded(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert found is not None
+    data: dict[str, Any] = json.loads(found.group(1))
+    return data
+
+
+def test_the_page_says_what_the_run_says(report, tmp_path: Path) -> None:
+    trials = matrix()
+    save(tmp_path, 1, trials)
+    page = report()
+    data = embedded(page)
+    results = Matrix.of(trials).results
+    assert [c["cell"] for c in data["cells"]] == [str(c) for c in results]
+    for told, result in zip(data["cells"], results.values(), strict=True):
+        assert told["status"] == result.status
+        if result.status is Status.OK:
+            assert told["step_s"] == pytest.approx(result.step_s, rel=1e-4)
+            assert told["items_per_second"] == pytest.approx(result.throughput, rel=1e-4)
+            assert told["compile_s"] == pytest.approx(result.compile_s, rel=1e-4)
+    assert "×2.00" in page  # tf_function over tf_eager, where no script runs
+    assert "unsupported: tracing stops at models/branchy.py:75" in page
+    assert "pytest experiments --benchmark-autosave" in page
+    assert "http://" not in re.sub(r"http://www\.w3\.org\S*", "", page.split("<script", maxsplit=1)[0])
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?:https?:)?//""", page.split("<script>")[0])
+
+
+def test_source_lines_stand_beside_a_break(report, tmp_path: Path) -> None:
+    save(tmp_path, 1, matrix())
+    detail = embedded(report())["details"]["branchy-tf_function-inference"]
+    lines = Path("models/branchy.py").read_text().splitlines()
+    assert detail["findings"][0]["source"] == [[n, lines[n - 1]] for n in range(73, 78)]
+
+
+def test_figures_of_a_cell() -> None:
+    trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
+    told = {f.stack: f for f, _ in facts.of(Matrix.of(trials), CEILING)}
+    fast = told["torch_inductor"]
+    assert fast.over_eager == pytest.approx(2, rel=0.01)
+    assert fast.even_after_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
+    # 2 Mflop in 0.5 ms, two flops a byte: below the roof of 20 Gflop/s at that intensity
+    assert fast.flops_per_s == pytest.approx(4e9, rel=0.01)
+    assert fast.flops_per_byte == 2
+    assert fast.share_of_ceiling == pytest.approx(0.2, rel=0.01)
+    assert told["torch_eager"].even_after_steps is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dtype": "bfloat16"}, {"threads": 2}, {"device": "cuda"}], ids=["bfloat16", "threads", "device"]
+)
+def test_no_share_of_a_roof_that_is_not_the_cells_own(changes: dict[str, Any]) -> None:
+    found = cell("m", "torch_eager", 1e-3)
+    found = replace(found, settings=replace(SETTINGS, **changes))
+    (told, _), *_ = facts.of(Matrix.of([found]), CEILING)
+    assert told.share_of_ceiling is None
+
+
+def test_a_sample_of_several_steps_stands_in_their_middle() -> None:
+    made = measurement([1e-4] * 100, steps_per_sample=10, warmup_s=(1e-4,) * 20)
+    (_, detail), *_ = facts.of(Matrix.of([trial(made)]), None)
+    assert detail.curves[0]["x"] == [*range(20), *range(25, 200, 10)]
+    assert len(detail.curves[0]["y"]) == len(detail.curves[0]["x"])
+
+
+def test_two_runs_tell_what_changed(report, tmp_path: Path) -> None:
+    def trials(factor: float) -> list[Trial]:
+        return [replace(cell("m0", "torch_script", factor * 1e-3, seed=i), index=i) for i in range(12)]
+
+    save(tmp_path, 1, trials(1.0))
+    save(tmp_path, 2, trials(1.5))
+    page = report("1", "2")
+    (change,) = [c for c in embedded(page)["changes"] if c["what"] == "m0-torch_script-inference"]
+    assert change["verdict"] == "worse"
+    assert change["low"] <= 1.5 <= change["high"]
+    assert "1.50" in page
+
+
+def test_runs_that_are_not_comparable_have_no_ratio(report, tmp_path: Path) -> None:
+    save(tmp_path, 1, matrix())
+    other = [replace(t, settings=replace(t.settings, size="full")) for t in matrix(factor=2.0)]
+    save(tmp_path, 2, other)
+    page = report("1", "2")
+    assert "not comparable" in page
+    assert embedded(page)["changes"] == []
+
+
+def test_many_runs_have_trends_with_their_steps(report, tmp_path: Path) -> None:
+    for number in range(1, 13):
+        save(tmp_path, number, [cell("m0", "torch_script", 1e-3 if number < 8 else 1.3e-3, seed=number)])
+    (tmp_path / "saved" / "Linux-CPython-3.11-64bit" / "0013_cut.json").write_text('{"trials": [')
+    save(tmp_path, 14, [cell("m0", "torch_script", 1.3e-3, seed=14)])
+    page = report("--all")
+    (series,) = embedded(page)["trends"]["series"]
+    assert len(series["values"]) == 13
+    ((at, ratio),) = series["steps"]
+    assert embedded(page)["trends"]["runs"][at]["run"] == "0008"
+    assert ratio == pytest.approx(1.3, rel=0.02)
+    assert "0013_cut.json is not a whole saved run" in page
+
+
+HOSTILE = [
+    "</script><script>window.hacked = 1</script>",
+    "<img src=x onerror='window.hacked=1'>",
+    "\u202eevil",
+    "{{ 7*7 }}",
+    '"><b>',
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_from_a_file_is_only_text(report, tmp_path: Path, text: str) -> None:
+    save(tmp_path, 1, [*matrix(1, reason=text), cell("m9", "torch_script", 1e-3, environment=replace(ENVIRONMENT, cpu=text))])
+    page = report()
+    before, _, after = page.partition('id="data">')
+    for part in (before, after.partition("</script>")[0]):
+        assert "<script>window" not in part
+        assert "<img" not in part
+        assert "\u202e" not in part
+        assert '"><b>' not in part
+    assert "49" not in "".join(re.findall(r"unsupported: (\S+)", page))
+    told = [c for c in embedded(page)["cells"] if c["status"] == "unsupported"]
+    assert told[0]["reason"] == text.replace("\u202e", " ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["99"], "there is no saved run 99"),
+        (["--all", "1"], "leave the names out"),
+        (["1", "-o", "/nowhere/at/all.html"], "-o /nowhere/at/all.html"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path: Path, kept: Path, capsys, arguments: list[str], said: str) -> None:
+    save(tmp_path, 1, matrix(1))
+    code = main(["report", *arguments, "--storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)])
+    err = capsys.readouterr().err
+    assert code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_training_run_and_one_without_any_speed(report, tmp_path: Path) -> None:
+    train = cell("m0", "torch_script", 1e-3)
+    assert train.measurement is not None
+    lesson = replace(train.measurement, losses=(2.0, None, 1.0), reference_losses=(2.0, 1.5, 1.0))
+    save(tmp_path, 1, [replace(train, cell=Cell("m0", "torch_script", Mode.TRAINING), measurement=lesson)])
+    data = embedded(report())
+    assert data["details"]["m0-torch_script-training"]["losses"] == [2, None, 1]
+    assert data["cells"][0]["flops_per_s"] == pytest.approx(6e9, rel=0.01)  # forward, and backward twice
+    save(tmp_path, 2, [broken("m0", "tf_function", "no")])
+    assert "Which one, for so many steps?" not in report("2")
