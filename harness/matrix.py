@@ -12,7 +12,7 @@ from rich.table import Table
 from harness.cell import Cell, Mode
 from harness.explain import command
 from harness.lowered import Lowering
-from harness.summary import LEAST_CPU_SHARE, CellResult, break_even_steps, by_cell
+from harness.summary import LEAST_CPU_SHARE, CellResult, Judged, break_even_steps, by_cell
 from harness.trial import Status, Toolchain, Trial
 
 LEGEND = (
@@ -34,8 +34,10 @@ class Matrix:
     toolchains: Sequence[Toolchain] = ()
 
     @classmethod
-    def of(cls, trials: Sequence[Trial], toolchains: Sequence[Toolchain] = ()) -> "Matrix":
-        return cls(by_cell(trials), tuple(toolchains))
+    def of(
+        cls, trials: Sequence[Trial], toolchains: Sequence[Toolchain] = (), judged: Mapping[Cell, Judged] | None = None
+    ) -> "Matrix":
+        return cls(by_cell(trials, judged), tuple(toolchains))
 
     @property
     def modes(self) -> list[Mode]:

@@ -1,9 +1,9 @@
 """The trials of one cell → what the matrix says of it. Pure: nothing here measures, and every table reads it from here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import mean, median, quantiles
+from statistics import fmean, median, quantiles
 
 from harness.cell import Cell
 from harness.diagnostics import Diagnostics
@@ -17,6 +17,15 @@ LEAST_CPU_SHARE = 0.9  # below it something else ran
 FLOOR_S = 10e-6  # differences below it are the clock's and the processor caches'
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a saved run holds of a cell beside its trials: these formulas' own findings, from when it was saved."""
+
+    status: Status
+    reason: str
+    steadiness: Steadiness
+
+
 @dataclass(frozen=True)
 class CellResult:
     """All trials of one cell. Figures are over trials; with one trial they are that trial's."""
@@ -24,6 +33,7 @@ class CellResult:
     cell: Cell
     trials: tuple[Trial, ...]  # cold, in order
     warm: tuple[Trial, ...] = ()
+    judged: Judged | None = None  # else now, which takes ten milliseconds a cell
 
     @cached_property
     def measurements(self) -> list[Measurement]:
@@ -37,11 +47,13 @@ class CellResult:
 
     @cached_property
     def steadiness(self) -> Steadiness:
-        return judge(self.measurements)
+        return self.judged.steadiness if self.judged is not None else judge(self.measurements)
 
     @cached_property
     def verdict(self) -> tuple[Status, str]:
         """The cell's one status, and why: the first trial that is not ok decides, then all trials together."""
+        if self.judged is not None:
+            return self.judged.status, self.judged.reason
         for trial in (*self.trials, *self.warm):
             status, reason = _of_trial(trial)
             if status is not Status.OK:
@@ -144,14 +156,24 @@ class CellResult:
         return None if found is None or found.graphs is None else found.break_count
 
 
-def by_cell(trials: Iterable[Trial]) -> dict[Cell, CellResult]:
+def by_cell(trials: Iterable[Trial], judged: Mapping[Cell, Judged] | None = None) -> dict[Cell, CellResult]:
     """Trials of any order → one result per cell, in the order in which the cells first appear."""
+    known = judged or {}
     cold: dict[Cell, list[Trial]] = {}
     warm: dict[Cell, list[Trial]] = {}
     for trial in trials:
         cold.setdefault(trial.cell, [])
         (cold if trial.start is Start.COLD else warm).setdefault(trial.cell, []).append(trial)
-    return {cell: CellResult(cell, tuple(found), tuple(warm.get(cell, ()))) for cell, found in cold.items()}
+    return {
+        cell: CellResult(cell, tuple(found), tuple(warm.get(cell, ())), _fitting(known.get(cell), found))
+        for cell, found in cold.items()
+    }
+
+
+def _fitting(judged: Judged | None, trials: Sequence[Trial]) -> Judged | None:
+    """Not where it cannot be of these trials: somebody may have written the file."""
+    has = any(t.measurement is not None or t.lowering is not None for t in trials)
+    return judged if judged is not None and (has or judged.status not in (Status.OK, Status.COMPILED)) else None
 
 
 def break_even_steps(result: CellResult, eager: CellResult) -> float | None:
@@ -228,7 +250,7 @@ def _threads(measurement: Measurement) -> tuple[Status, str]:
 def _stalls(measurement: Measurement, steadiness: Steadiness) -> str:
     """Steps so long now and then that the median hides what they cost, by the program's own CPU time; empty if not."""
     samples, spent = steadiness.samples(measurement), measurement.contention
-    ratio = mean(samples) / median(samples)
+    ratio = fmean(samples) / median(samples)
     if ratio > MOST_MEAN_OVER_MEDIAN and spent.cpu_s > 0.9 * spent.wall_s:
         return f"some steps stall, by the program's own doing: the mean step is {ratio:.1f} times the median"
     return ""

@@ -9,7 +9,6 @@ step in the run's dtype is off: batch statistics of a small batch, say, magnify 
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from harness.trial import Phase
 
 KINDS = ("loss", "gradient", "parameter", "buffer")
 TIMES_OWN = 8.0  # the distance of eager's own step; docs/decisions/0008
+TYPICAL = 0.75  # quantile of the distances of a kind: rounding that batch statistics magnify is not small in one tensor alone
 CURVE = 10  # losses that are kept, from the first step on
 CURVE_WITHIN = 1e-4  # of float64's losses, where a curve means something: where eager's own keeps well within it
 PORT = 1e-7  # between the frameworks in float64
@@ -163,7 +163,7 @@ def _by_kind(found: Mapping[str, float], own: Mapping[str, float], floor: float,
     checks = []
     for kind in KINDS:
         names = [name for name in found if name.partition(".")[0] == kind]
-        typical = median([own[name] for name in names if name in own] or [0.0])
+        typical = float(np.quantile([own[name] for name in names if name in own] or [0.0], TYPICAL))
         bound = {name: max(floor, TIMES_OWN * max(own.get(name, 0.0), typical)) for name in names}
         if names:
             off = {name: found[name] / bound[name] for name in names}

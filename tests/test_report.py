@@ -17,7 +17,7 @@ from harness.comparing import figures
 from harness.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
 from harness.matrix import Matrix
 from harness.measurement import Measurement
-from harness.reporting import facts
+from harness.reporting import charts, facts
 from harness.trial import Ceiling, Failure, Phase, Status, Trial
 from tests.builders import SETTINGS, measurement, trial
 from tests.test_changes import ENVIRONMENT
@@ -172,6 +172,23 @@ def test_a_sample_of_several_steps_stands_in_their_middle() -> None:
     (_, detail), *_ = facts.of(Matrix.of([trial(made)]), None)
     assert detail.curves[0]["x"] == [*range(20), *range(25, 200, 10)]
     assert len(detail.curves[0]["y"]) == len(detail.curves[0]["x"])
+
+
+def test_what_a_run_was_judged_when_it_was_saved_is_what_it_is_judged_now() -> None:
+    trials = [replace(cell("m0", "torch_script", 1e-3, seed=i), index=i) for i in range(3)] + matrix()
+    saved = figures.judged(figures.of_trials(trials))
+    for name, now in Matrix.of(trials).results.items():
+        then = Matrix.of(trials, (), saved).results[name]
+        assert then.judged is not None
+        assert (then.status, then.reason) == (now.status, now.reason)
+        if now.status is Status.OK:
+            assert then.steadiness == now.steadiness
+    lie = {name: replace(judged, status=Status.OK) for name, judged in saved.items()}
+    assert Matrix.of(trials, (), lie).results[Cell("branchy", "tf_function", Mode.INFERENCE)].status is Status.UNSUPPORTED
+
+
+def test_the_charts_are_what_vega_lite_allows() -> None:
+    assert set(charts.specifications(["a", "b"], validate=True)) == set(charts.specifications(["a"]))
 
 
 def test_two_runs_tell_what_changed(report, tmp_path: Path) -> None:

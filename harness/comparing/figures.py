@@ -11,7 +11,8 @@ from statistics import median
 from harness.cell import Cell
 from harness.diagnostics import Diagnostics
 from harness.measurement import Measurement
-from harness.summary import CellResult, by_cell, tenth_percentile
+from harness.steady import Steadiness
+from harness.summary import CellResult, Judged, by_cell, tenth_percentile
 from harness.trial import Environment, Settings, Status, Trial
 
 TYPICAL = "step_typical"  # the medians beside the metric `step`: where the two disagree, the verdict is undecided
@@ -37,6 +38,8 @@ class Figures:
     parity: float | None = None
     block: int = 1  # successive steps that a sample of step time is the mean of
     cpu_share: float = 1.0  # of the timed wall time: less where something else ran beside it
+    steady_from: int | None = None  # step after the first call; None in runs saved before this was
+    verified: bool = False  # over enough trials
     noise: float = 0.0  # how far steps wander within a process, where that is the machine's doing
 
     def problem(self) -> str:
@@ -53,6 +56,15 @@ class Figures:
         if self.environment is not None and not 0 <= self.environment.memory_bytes < 2**60:
             return f"the machine of {self.cell} has a memory beyond all bounds"
         return ""
+
+
+def judged(found: Iterable[Figures]) -> dict[Cell, Judged]:
+    """What a saved run's figures spare whoever reads its trials."""
+    return {
+        f.cell: Judged(f.status, f.reason, Steadiness(f.status is not Status.UNSTEADY, f.steady_from, f.verified, "", f.noise))
+        for f in found
+        if f.steady_from is not None
+    }
 
 
 def of_trials(trials: Iterable[Trial]) -> list[Figures]:
@@ -75,6 +87,8 @@ def of_result(result: CellResult) -> Figures:
         values=_values(result) if ok else {},
         counts=_counts(result.diagnostics) | _resources(result),
         parity=_parity(result) if ok or result.status is Status.COMPILED else None,
+        steady_from=result.steadiness.start if result.measurements else 0,
+        verified=result.steadiness.verified if result.measurements else False,
         noise=result.steadiness.noise if ok else 0.0,
         cpu_share=result.cpu_share,
         block=max((m.steps_per_sample for m in result.measurements), default=1),

@@ -54,8 +54,8 @@ CONFIG: Mapping[str, Any] = {
 }
 
 
-def specifications(stacks: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Name of a chart → its specification. Every chart gives a stack the same colour and shape."""
+def specifications(stacks: Sequence[str], *, validate: bool = False) -> dict[str, dict[str, Any]]:
+    """Name of a chart → its specification. Every chart gives a stack the same colour and shape.."""
     colour = alt.Color("stack:N").scale(domain=list(stacks), range=_cycled(COLOURS, len(stacks)))
     shape = alt.Shape("stack:N").scale(domain=list(stacks), range=_cycled(SHAPES, len(stacks)))
     charts = {
@@ -69,17 +69,17 @@ def specifications(stacks: Sequence[str]) -> dict[str, dict[str, Any]]:
         "changes": _changes(),
         "trend": _trend(),
     }
-    return {name: _told(chart) for name, chart in charts.items()}
+    return {name: _told(chart, validate) for name, chart in charts.items()}
 
 
 def _cycled(values: Sequence[str], count: int) -> list[str]:
     return [values[i % len(values)] for i in range(count)]
 
 
-def _told(chart: Any) -> dict[str, Any]:
+def _told(chart: Any, validate: bool) -> dict[str, Any]:
     spec: dict[str, Any] = chart.properties(
         width="container", autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
-    ).to_dict()
+    ).to_dict(validate=validate)
     return spec | {"config": dict(CONFIG)}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.archive import SavedRun
+from harness.comparing.figures import judged
 from harness.comparing.tables import clean
 from harness.matrix import Matrix
 from harness.progress import seconds
@@ -18,6 +19,7 @@ from harness.reporting import charts, facts, tables
 from harness.reporting.facts import CellFacts
 from harness.trial import Ceiling, Status
 
+SCRIPTS = ("draw.js", "cell.js", "page.js")
 METRICS = {
     "over_eager": "speed-up over its framework's eager",
     "over_best": "share of the fastest stack's throughput",
@@ -58,7 +60,9 @@ def html(page: Page, kept: Path) -> str:
         finalize=lambda value: clean(value) if type(value) is str else value,  # ours are Markup
     )
     fetching.join()
-    return environment.get_template("page.html").render(**values, vega=library[0], css=_file("page.css"), js=_file("page.js"))
+    return environment.get_template("page.html").render(
+        **values, vega=library[0], css=_file("page.css"), js="\n".join(map(_file, SCRIPTS))
+    )
 
 
 def _file(name: str) -> str:
@@ -88,7 +92,7 @@ def _vega(kept: Path) -> str:
 def _values(page: Page) -> dict[str, Any]:
     run = page.run
     served = {made.cell for made in run.exports}
-    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.toolchains)
+    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.toolchains, judged(run.figures))
     ceiling = next((c for c in run.ceilings if c.failure is None), None)
     cells = facts.of(matrix, ceiling)
     told = [f for f, _ in cells]
