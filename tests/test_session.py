@@ -13,6 +13,7 @@ import pytest
 
 from harness.caches import Private
 from harness.cell import Cell, Mode
+from harness.discover import Source
 from harness.launch import Launcher
 from harness.plan import Plan
 from harness.session import Session
@@ -176,3 +177,42 @@ def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path
     assert [t.start for t in again.trials] == [Start.COLD]
     again.run()
     assert [t.start for t in again.trials] == [Start.COLD, Start.WARM]
+
+
+COUNTED = """
+from dataclasses import dataclass
+from harness import Sizes
+from tests.fakes.toy import Toy
+
+@dataclass(frozen=True)
+class Counted(Toy):
+    def flops(self): return 2 * self.batch_size * 8 * 3
+
+MODEL = Sizes(small=Counted(), full=Counted())
+"""
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_the_machines_ceiling_is_measured_where_there_are_flops_to_set_against_it(tmp_path: Path, counted: bool) -> None:
+    (tmp_path / "counted.py").write_text(COUNTED)
+    model = Source("counted", tmp_path / "counted.py") if counted else TOY
+    stacks = planted(tmp_path / "s", "Eager")
+    plan = Plan(settings=settings(timed_s=0.05), models=[model], stacks=stacks, modes=[Mode.INFERENCE], ceiling=True)
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    measured = session.trials[0].measurement
+    assert measured is not None
+    if not counted:
+        assert session.ceilings == []
+        assert measured.flops is measured.moved_bytes is None
+        return
+    assert measured.flops == 2 * 4 * 8 * 3
+    assert measured.moved_bytes == 4 * (8 * 3 + 4 * 8 + 4 * 3)  # weights, inputs, outputs, once each
+    (ceiling,) = session.ceilings
+    assert ceiling.failure is None
+    assert ceiling.threads == 1
+    assert ceiling.flops_per_s is not None
+    assert ceiling.bytes_per_s is not None
+    # within what any machine of these years does with one thread
+    assert 1e8 < ceiling.bytes_per_s < 1e12
+    assert 1e9 < ceiling.flops_per_s < 1e12
