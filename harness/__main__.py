@@ -1,4 +1,4 @@
-"""The command line: bakeoff list | measure | explain | repro | show | compare | gate | ab | history."""
+"""The command line: bakeoff list | measure | explain | repro | show | compare | gate | ab | history | export."""
 
 import argparse
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness import archive, discover, explain, options, repro, tables
+from harness import archive, discover, explain, exporting, options, repro, tables
 from harness.cell import Mode
 from harness.comparing import verbs as comparing
 from harness.discover import ARTICLE, ROOT
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     showing.set_defaults(do=_show)
 
     comparing.add_verbs(verbs)
+    exporting.add_verb(verbs)
     return parser
 
 
