@@ -7,13 +7,14 @@ load them, and each has its own.
 import importlib
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import Array, Batch, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights, raised_at
+from harness import Array, Batch, Mark, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights, raised_at
 
 
 @dataclass(slots=True)
@@ -44,6 +45,9 @@ class ServedStack(Stack[Served]):
     def compile(self, program: Served) -> Step:
         run = program.run
         return lambda batch: run(*batch)
+
+    def profile(self, folder: Path) -> AbstractContextManager[Mark]:
+        raise Unsupported("what is served from files has no framework's profiler: profile the stack that it was exported from")
 
     def synchronize(self, output: Any) -> None:
         """Nothing: numpy arrays are there."""

@@ -2,14 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from compilers._tf_training import STEPS, LossStep
-from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
 
 
 @dataclass(slots=True)
@@ -101,6 +102,12 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
     def restart(self, program: TensorFlowProgram, weights: Arrays) -> None:
         assert program.training is not None
         program.training.restart(program.weights, weights)
+
+    @contextmanager
+    def profile(self, folder: Path) -> Iterator[Mark]:
+        """An XSpace (xplane.pb), which TensorBoard's profile plugin reads; `_r` makes a trace event a step to it."""
+        with tf.profiler.experimental.Profile(str(folder)):
+            yield lambda number: tf.profiler.experimental.Trace("step", step_num=number, _r=1)
 
     def read_threads(self) -> dict[str, int]:
         return threads()

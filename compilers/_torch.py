@@ -1,8 +1,11 @@
 """What every PyTorch stack shares. A leaf fills one hole, `transform`: what it makes of an nn.Module."""
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import torch
 
 from compilers import _target
 from compilers import _torch_training as training
-from harness import Array, Arrays, Batch, Mode, Model, Setup, Stack, Step, Unavailable, Weights
+from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Weights
 
 
 @dataclass(slots=True)
@@ -94,6 +97,14 @@ class TorchStack(Stack[TorchProgram]):
 
     def restart(self, program: TorchProgram, weights: Arrays) -> None:
         training.restart(program.module, program.optimizer, weights)
+
+    @contextmanager
+    def profile(self, folder: Path) -> Iterator[Mark]:
+        """A Chrome trace, compressed: for Perfetto, or TensorBoard's PyTorch plugin, which knows steps by that name."""
+        session = folder / "plugins" / "profile" / time.strftime("%Y_%m_%d_%H_%M_%S")  # as TensorFlow names its own
+        write = torch.profiler.tensorboard_trace_handler(str(session), use_gzip=True)
+        with torch.profiler.profile(on_trace_ready=write, record_shapes=True):
+            yield lambda number: torch.profiler.record_function(f"ProfilerStep#{number}")
 
     def read_threads(self) -> dict[str, int]:
         return threads()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +22,7 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from compilers._torch import TorchProgram, TorchStack
-from harness import Array, Arrays, Batch, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
 
 PATIENCE_S = 5.0  # for the last words of a worker, once the group has broken
 NOTES = (
@@ -142,6 +142,11 @@ class TorchDdp(TorchStack):
             self.team.tell("restart", weights)
             super().restart(program, weights)
             distributed.barrier()
+
+    def profile(self, folder: Path) -> AbstractContextManager[Mark]:
+        if self.workers > 1:
+            raise Unsupported("a profiler sees one process, and the other workers have their own: profile it with one worker")
+        return super().profile(folder)
 
     def serve(self, task: Task, first: Connection) -> None:
         """In every worker but the first: do what it says."""

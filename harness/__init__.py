@@ -6,7 +6,7 @@ from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak,
 from harness.discover import is_users, raised_at, where
 from harness.errors import Unavailable, Unsupported
 from harness.model import Array, Arrays, Batch, Draw, Model, Sizes, Weights
-from harness.stack import Setup, Stack, Step
+from harness.stack import Mark, Setup, Stack, Step
 
 __all__ = [
     "Array",
@@ -20,6 +20,7 @@ __all__ = [
     "GraphBreak",
     "Kind",
     "Laps",
+    "Mark",
     "Mode",
     "Model",
     "Recompile",

@@ -1,4 +1,4 @@
-"""The command line: bakeoff list | measure | explain | repro | show | compare | gate | ab | history | report."""
+"""The command line: bakeoff list | measure | explain | repro | show | compare | gate | ab | history | report | export."""
 
 import argparse
 import shutil
@@ -16,6 +16,7 @@ from harness.comparing import verbs as comparing
 from harness.discover import ARTICLE, ROOT
 from harness.errors import UsageError
 from harness.model import SIZES
+from harness.reporting import exporting
 from harness.reporting import verbs as reporting
 from harness.session import Session
 from harness.summary import by_cell
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
     comparing.add_verbs(verbs)
     reporting.add_verb(verbs)
+    exporting.add_verb(verbs)
     return parser
 
 

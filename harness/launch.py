@@ -76,6 +76,10 @@ class Launcher:
         """(what the diagnosing child found, wall seconds). Untimed, so that several may run beside each other."""
         return self._child(Job.DIAGNOSE, cell, model, stack, private, Start.COLD, f"{cell}-diagnosis")
 
+    def profile(self, cell: Cell, model: Source, stack: StackSource, private: Private) -> tuple[Answer, float]:
+        """(which files the framework's profiler left in `private.artifacts`, wall seconds)."""
+        return self._child(Job.PROFILE, cell, model, stack, private, Start.COLD, f"{cell}-profile")
+
     def shapes(
         self, cell: Cell, model: Source, stack: StackSource, private: Private, axis: str, sizes: tuple[int, ...]
     ) -> ShapeSeries:

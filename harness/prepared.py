@@ -20,7 +20,7 @@ from harness.discover import ROOT, Source, StackSource, shown
 from harness.environment import cpu_model
 from harness.errors import UsageError
 from harness.launch import Launcher, now
-from harness.lowered import family
+from harness.lowered import TARGETS, family
 from harness.plan import Plan
 from harness.store import RunFolder
 from harness.trial import Export, Failure, Phase, Status, Toolchain
@@ -52,6 +52,29 @@ class Prepared:
             gone = answer.failure if answer.failure and answer.failure.status is Status.UNAVAILABLE else None
             self._baselines[stack.framework] = answer.peak_bytes, gone
         return self._baselines[stack.framework]
+
+    def refused(self, stack: StackSource) -> tuple[int | None, Failure | None]:
+        """(as `baseline`, why no child of this stack need be started: framework, target, device or CPUs)."""
+        peak_bytes, unavailable = self.baseline(stack)
+        settings, cpus = self.plan.settings, len(os.sched_getaffinity(0))
+        wanted = settings.threads * (stack.workers or 1)
+        if unavailable is not None:
+            return peak_bytes, unavailable
+        if settings.target and family(settings.target) not in stack.targets:
+            there = "names none in its file" if not stack.targets else f"compiles for {' and '.join(stack.targets)}"
+            message = f"{stack.name} does not compile for {settings.target} on a machine without it ({there})"
+            return peak_bytes, _failure(Status.UNSUPPORTED, "Unsupported", message)
+        if not settings.target and stack.devices and settings.device not in stack.devices:
+            told = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
+            message = (
+                f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {settings.device} (--device){told}"
+            )
+            return peak_bytes, _failure(Status.UNAVAILABLE, "Unavailable", message)
+        if stack.workers and wanted > cpus:
+            fewer = f"--threads {cpus // stack.workers}" if cpus >= stack.workers else "that takes another machine"
+            message = f"{stack.name} takes {wanted} CPUs, as many for each worker as --threads, and there are {cpus}: {fewer}"
+            return peak_bytes, _failure(Status.UNAVAILABLE, "Unavailable", message)
+        return peak_bytes, None
 
     def reference(self, model: Source, mode: Mode, framework: str) -> Path | None:
         """What is computed in float64 by the first eager stack that can: those selected first, then any.
@@ -170,3 +193,8 @@ class Prepared:
             except (OSError, subprocess.TimeoutExpired):
                 parts.append("none")
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _failure(status: Status, error: str, message: str) -> Failure:
+    """Of a child that is not started."""
+    return Failure(status=status, phase=Phase.START, error=error, message=message)

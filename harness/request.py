@@ -10,6 +10,8 @@ from typing import Any
 from harness.cell import Cell, Mode
 from harness.trial import Settings, Start
 
+PROFILED_STEPS = 6  # three turns of the rotating batches: enough to see what repeats
+
 
 class Job(StrEnum):
     """The kinds of children."""
@@ -19,6 +21,7 @@ class Job(StrEnum):
     BASELINE = "baseline"  # peak memory of a process that only imported the framework
     DIAGNOSE = "diagnose"  # the same program with collectors on, untimed
     EXPORT = "export"  # the program of an eager stack, in a deployment format
+    PROFILE = "profile"  # a few steps under the framework's own profiler, untimed
     SHAPES = "shapes"  # a series of shapes through one compiled program
     TOOLCHAIN = "toolchain"  # once-per-machine cost
     CEILING = "ceiling"  # what the machine reaches at most

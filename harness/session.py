@@ -3,7 +3,6 @@
 Order: what a machine pays once → per framework a child that only imports it → per model a float64 reference → trials.
 """
 
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -14,14 +13,14 @@ from harness.diagnosing import Diagnosing, write_index
 from harness.diagnostics import joined
 from harness.discover import Source, StackSource
 from harness.launch import Launcher
-from harness.lowered import TARGETS, family
+from harness.lowered import family
 from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.progress import Progress
 from harness.steady import VERIFYING_TRIALS
 from harness.store import RunFolder, Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Ceiling, Diagnosis, Export, Failure, Phase, ShapeSeries, Start, Status, Toolchain, Trial
+from harness.trial import Ceiling, Diagnosis, Export, ShapeSeries, Start, Status, Toolchain, Trial
 
 
 class Session:
@@ -110,22 +109,7 @@ class Session:
             self._cell(index, cell, model, stack)
 
     def _cell(self, index: int, cell: Cell, model: Source, stack: StackSource) -> None:
-        baseline, unavailable = self._prepared.baseline(stack)
-        target = self.plan.settings.target
-        if unavailable is None and target and family(target) not in stack.targets:
-            there = "names none in its file" if not stack.targets else f"compiles for {' and '.join(stack.targets)}"
-            message = f"{stack.name} does not compile for {target} on a machine without it ({there})"
-            unavailable = Failure(status=Status.UNSUPPORTED, phase=Phase.START, error="Unsupported", message=message)
-        device = self.plan.settings.device
-        if unavailable is None and not target and stack.devices and device not in stack.devices:
-            told = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
-            message = f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {device} (--device){told}"
-            unavailable = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message=message)
-        cpus, wanted = len(os.sched_getaffinity(0)), self.plan.settings.threads * (stack.workers or 1)
-        if unavailable is None and stack.workers and wanted > cpus:
-            fewer = f"--threads {cpus // stack.workers}" if cpus >= stack.workers else "that takes another machine"
-            message = f"{stack.name} takes {wanted} CPUs, as many for each worker as --threads, and there are {cpus}: {fewer}"
-            unavailable = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message=message)
+        baseline, unavailable = self._prepared.refused(stack)
         artifact = None
         if stack.exported_by is not None:
             artifact, unavailable = self._prepared.artifact(cell, model, stack, unavailable)
@@ -144,8 +128,8 @@ class Session:
             )
             self._keep(trial)
             return
-        # what a compile-only step computes is nothing
-        reference = None if family(target) == "cuda" else self._prepared.reference(model, cell.mode, stack.framework)
+        nothing = family(self.plan.settings.target) == "cuda"  # is what a compile-only step computes
+        reference = None if nothing else self._prepared.reference(model, cell.mode, stack.framework)
         seed = self._prepared.seed(stack)
         with self._launcher.private(seed) as private:
             self._progress.begin(f"{cell}", Start.COLD, index)

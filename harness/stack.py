@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -15,6 +16,7 @@ from harness.model import Array, Arrays, Batch, Model, Weights
 Program = TypeVar("Program")
 Precision = Literal["float32", "float64", "float16", "bfloat16"]
 Step = Callable[[Any], Any]  # a placed batch → outputs; may return before the work is done
+Mark = Callable[[int], AbstractContextManager[Any]]  # what a profiled step of that number runs in
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,13 @@ class Stack(ABC, Generic[Program]):
     def refused(self, program: Program, error: Exception) -> tuple[GraphBreak, ...]:
         """Where and why, for an exception of `compile` or of a step that `refusal` calls Unsupported."""
         return ()
+
+    # A child that takes a few warm steps under the framework's own profiler: for people to look at, and nothing in it is timed.
+
+    def profile(self, folder: Path) -> AbstractContextManager[Mark]:
+        """While it lasts, the profiler is on; afterwards its trace lies in `folder`/plugins/profile/<time>, where TensorBoard
+        looks. Asked before anything is built, so that a stack without one says so at once."""
+        raise Unsupported(f"{type(self).__name__} has no profiler: nothing fills the hole `profile` of its stack")
 
     # A child that compiles for a target, for stacks whose file names its family in TARGETS; harness.environment.TARGET has it.
 

@@ -47,6 +47,7 @@ class Phase(StrEnum):
     TIMING = "timing"
     PARITY = "parity"
     DIAGNOSE = "diagnose"
+    PROFILE = "profile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,10 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
         from harness import export
 
         return export.exported(request, reporter.enter)
+    if request.job is Job.PROFILE:
+        from harness import profile
+
+        return profile.profiled(request, private, reporter.enter)
     if request.job is Job.SHAPES:
         from harness import shapes
 

@@ -59,6 +59,8 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     assert "outside children" in first.stdout
     run = json.loads(saved(stacks)[0].read_text())
     assert [t["cell"]["stack"] for t in run["trials"]] == ["eager", "compiler", "cachesondisk", "cachesondisk"]
+    assert run["command"].startswith("pytest ")
+    assert run["ceilings"] == []  # nobody counted these models' flops
 
     # what pytest-benchmark recorded is what the child measured, to the last bit
     by_name = {b["name"]: b for b in run["benchmarks"]}

@@ -80,14 +80,14 @@ class Report:
         """As a Markdown table of what is not the same, and how many rows are; for a job summary."""
         told = [c for c in self.comparison.changes if c.verdict is not Verdict.SAME]
         same = len(self.comparison.changes) - len(told)
-        out = [f"**{_markdown(self.baseline)} → {_markdown(self.candidate)}**", ""]
-        out += [f"{_markdown(line)}  " for line in self.verdict()] + [""]
+        out = [f"**{escaped(self.baseline)} → {escaped(self.candidate)}**", ""]
+        out += [f"{escaped(line)}  " for line in self.verdict()] + [""]
         if told:
             out += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-            out += ["| " + " | ".join(map(_markdown, row(c))) + " |" for c in told] + [""]
+            out += ["| " + " | ".join(map(escaped, row(c))) + " |" for c in told] + [""]
         steps = [c for c in self.comparison.changes if c.metric == "step" and c.ratio is not None]
         out.append(f"{same} comparisons are the same; {len(steps)} cells have a speed in both runs.")
-        return "\n".join([*out, "", *(f"- {_markdown(note)}" for note in self.notes)]) + "\n"
+        return "\n".join([*out, "", *(f"- {escaped(note)}" for note in self.notes)]) + "\n"
 
     def csv(self) -> str:
         """Every comparison, raw numbers."""
@@ -183,7 +183,7 @@ def _dull(change: Change) -> bool:
     return change.verdict is Verdict.SAME and change.metric not in ("step", "compile_cold")
 
 
-def _markdown(text: str) -> str:
+def escaped(text: str) -> str:
     """Text in a Markdown table: no markup, no links, no HTML."""
     return re.sub(r"([\\`*_{}\[\]()#|!~@])", r"\\\1", html.escape(clean(text), quote=False))
 
