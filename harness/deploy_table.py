@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from harness.cell import Cell
 from harness.matrix import Matrix
 from harness.progress import seconds
 from harness.summary import CellResult, by_cell
+from harness.terminal import plain
 from harness.trial import Export, Status, Toolchain, Trial
 
 LEGEND = (
@@ -68,7 +68,7 @@ def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[
 
 def terminal(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain], width: int) -> str:
     """As text, with the reasons below."""
-    console = Console(width=max(width, 100), highlight=False)
+    console = plain(max(width, 100))
     with console.capture() as capture:
         console.print(LEGEND, markup=False)
         table = Table(box=box.SIMPLE_HEAD)

@@ -40,6 +40,11 @@ def child_environment(
 
     `root` holds the rooms that it imports from.
     """
+    return {**os.environ, **enforced(private, settings, mark, diagnosing=diagnosing, root=root)}
+
+
+def enforced(private: Private, settings: Settings, mark: str, *, diagnosing: bool = False, root: Path = ROOT) -> dict[str, str]:
+    """Our part of it, whatever the user has set."""
     n = str(settings.threads)
     ours = {
         MARK: mark,
@@ -74,7 +79,7 @@ def child_environment(
         ours["TRITON_INTERPRET"] = "1"
     if settings.device == "cpu":
         ours["CUDA_VISIBLE_DEVICES"] = ""
-    return {**os.environ, **ours}
+    return ours
 
 
 def describe(device: str, versions: Mapping[str, str]) -> Environment:

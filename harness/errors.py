@@ -74,3 +74,8 @@ BY_STATUS: dict[Status, type[CellFailed]] = {
     Status.CRASH: Crash,
     Status.ERROR: Error,
 }
+
+
+def install(framework: str, extra: str = "") -> str:
+    """What is missing, and the command that installs it, from a checkout; `extra` where ours has another name."""
+    return f"{framework} is not installed: pip install '.[{extra or framework}]'"

@@ -21,7 +21,7 @@ from harness.discover import ROOT, Source, StackSource
 from harness.environment import child_cpus, child_environment
 from harness.request import Job, Request
 from harness.trial import Ceiling, Export, Failure, Phase, Settings, ShapeSeries, Start, Toolchain, Trial
-from harness.turns import TURNS_FDS
+from harness.turns import TURNS_FDS, Partner
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Launcher:
         private: Private,
         start: Start,
         reference: Path | None,
-        partner: "Partner | None" = None,
+        partner: Partner | None = None,
         artifact: Path | None = None,
     ) -> Trial:
         """Measure a cell once, in `private`, which is empty but for the toolchain (cold) or as a cold trial left it (warm)."""
@@ -191,7 +191,7 @@ class Launcher:
         arrays: Path | None = None,
         axis: str = "batch_size",
         sizes: tuple[int, ...] = (),
-        partner: "Partner | None" = None,
+        partner: Partner | None = None,
         other: Path | None = None,
         served: StackSource | None = None,
         artifact: Path | None = None,
@@ -240,16 +240,6 @@ class Launcher:
         if not untimed:  # those run beside each other
             self.children_s += exit.wall_s
         return read_answer(result, exit, log, self.settings), exit.wall_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partner:
-    """What a child of a pair needs of the other one (harness/turns.py)."""
-
-    fds: tuple[int, int]  # its ends of the pipes: to read, to write
-    begins: tuple[bool, ...]
-    waits: bool
-    on_phase: Callable[[Phase], None]
 
 
 def now() -> str:

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
+from harness import wording
 from harness.cell import Cell, Mode
+from harness.columns import Column, drawn, packed, wrapped
 from harness.explain import command
 from harness.lowered import Lowering
 from harness.summary import LEAST_CPU_SHARE, CellResult, Judged, break_even_steps, by_cell
@@ -23,7 +21,8 @@ LEGEND = (
     "MiB above the import: compile peak, steady",
     "status, steps until compiling has paid for itself against eager",
 )
-LABEL_WIDTH, COLUMN_WIDTH = 16, 17
+ROOM = 12  # of a column, unless its stack's name is longer: so six main stacks stand side by side in 100 columns
+AGAIN = "  again: "
 
 
 @dataclass(frozen=True)
@@ -47,34 +46,32 @@ class Matrix:
         """Stack → result."""
         return {c.stack: r for c, r in self.results.items() if c.model == model and c.mode == mode}
 
-    def lines(self, result: CellResult) -> list[str]:
-        """One cell of the table. A cell that is not ok has a status and no speed."""
+    def lines(self, result: CellResult, room: int | None = None) -> list[str]:
+        """One cell of the table, if `room` says so as narrow as can be. A cell that is not ok has a status and no speed."""
         if result.lowering is not None and result.status is Status.COMPILED:
-            return self._compiled(result.lowering, result)
+            return self._compiled(result.lowering, result, room)
         if result.status is not Status.OK:
-            return [str(result.status)]
-        compile_s = f"{result.compile_s:.2f} s"
-        if result.warm_compile_s is not None:
-            compile_s += f" ({result.warm_compile_s:.2f})"
+            return [str(result.status)] if room is None else wrapped(str(result.status), room)
         breaks = "–" if result.break_count is None else str(result.break_count)
-        peaks = "? MiB" if result.peak_bytes is None else "{}, {} MiB".format(*(peak >> 20 for peak in result.peak_bytes))
+        noise = result.steadiness.noise
         return [
-            compile_s,
-            f"{figure(result.throughput)}/s{_noise(result)}",
-            self._ratios(result),
+            wording.compiling(result.compile_s, result.warm_compile_s, room),
+            wording.speed(result.throughput, f" ±{noise / 2:.0%}" if noise else "", room),
+            self._ratios(result, room),
             f"{breaks} · {result.parity_error:.0e}",
-            peaks,
-            f"{result.status}{self._break_even(result)}",
+            wording.peaks(result.peak_bytes, room),
+            self._even(result, room),
         ]
 
-    def _compiled(self, made: Lowering, result: CellResult) -> list[str]:
+    def _compiled(self, made: Lowering, result: CellResult, room: int | None) -> list[str]:
         """A cell that was compiled for a target."""
         what = result.diagnostics.compiled if result.diagnostics else None
         count = len(made.kernels) or (what.kernels if what else None)
         kernels = "? kernels" if count is None else f"{count} kernel{'s' * (count != 1)}"
         resources = f"{made.registers} reg, {made.spill_bytes} B spilt" if made.kernels else ""
         parity = f" · {made.parity.error:.0e}" if made.parity else ""
-        return [f"{made.first_call_s:.2f} s", kernels, resources, f"{result.break_count or 0}{parity}", str(result.status)]
+        told = [f"{made.first_call_s:.2f} s", kernels, resources, f"{result.break_count or 0}{parity}", str(result.status)]
+        return told if room is None else [line for text in told for line in wrapped(text, room)]
 
     def notes(self) -> list[str]:
         """Below the table: why cells are not ok, what the machine paid once, and what was not equalised."""
@@ -123,7 +120,7 @@ class Matrix:
         for why, found in reasons.items():
             lines.append(f"{found[0].cell}{f' and {len(found) - 1} more' * (len(found) > 1)}: {why}")
             if found[0].status is not Status.UNAVAILABLE:
-                lines += [f"  again: {command(r.cell, r.trials[0].settings)}" for r in found]
+                lines += [f"{AGAIN}{command(r.cell, r.trials[0].settings)}" for r in found]
         return lines
 
     def means(self) -> list[str]:
@@ -142,24 +139,23 @@ class Matrix:
 
     def terminal(self, width: int) -> str:
         """As text for a terminal; stacks that do not fit beside each other go below each other."""
-        # a label, and as many stacks as there is room for
-        console = Console(width=max(width, LABEL_WIDTH + COLUMN_WIDTH), highlight=False)
-        room = (console.width - LABEL_WIDTH) // COLUMN_WIDTH
-        with console.capture() as capture:
-            for mode in self.modes:
-                console.print(f"{mode}, line by line: " + "; ".join(LEGEND), markup=False)
-                stacks = self.stacks(mode)
-                for first in range(0, len(stacks), room):
-                    shown = stacks[first : first + room]
-                    table = Table(box=box.SIMPLE_HEAD, show_lines=True)
-                    for name in ("", *shown):
-                        table.add_column(name, no_wrap=True)
-                    for label, cells in self._rows(mode, shown):
-                        table.add_row("\n".join(label), *("\n".join(lines) for lines in cells))
-                    console.print(table)
-            for note in self.notes():
-                console.print(note, markup=False)
-        return capture.get()
+        out = []
+        for mode in self.modes:
+            out += wrapped(f"{mode}, line by line: " + "; ".join(LEGEND), width)
+            blocks = packed(self._columns(mode, short=False), width)
+            if len(blocks) > 1:
+                blocks = packed(self._columns(mode, short=True), width)
+            out += [line for columns in blocks for line in ("", *drawn(columns))]
+        for note in self.notes():  # a command stays a line: it is there to be copied
+            out += [note] if note.startswith(AGAIN) else wrapped(note, width, "  ")
+        return "".join(f"{line}\n" for line in out)
+
+    def _columns(self, mode: Mode, *, short: bool) -> list[Column]:
+        """The labels, and a column per stack."""
+        stacks = self.stacks(mode)
+        rows = self._rows(mode, stacks, short=short)
+        columns = [Column("", [label for label, _ in rows])]
+        return columns + [Column(name, [cells[i] for _, cells in rows]) for i, name in enumerate(stacks)]
 
     def markdown(self) -> str:
         """As Markdown tables."""
@@ -177,27 +173,28 @@ class Matrix:
         """In the order of the run."""
         return list(dict.fromkeys(c.stack for c in self.results if c.mode == mode))
 
-    def _rows(self, mode: Mode, stacks: Sequence[str]) -> list[tuple[list[str], list[list[str]]]]:
+    def _rows(self, mode: Mode, stacks: Sequence[str], *, short: bool = False) -> list[tuple[list[str], list[list[str]]]]:
         """(label, cells) of each model, each a list of lines."""
         rows = []
         for model in dict.fromkeys(c.model for c in self.results if c.mode == mode):
             row = self.row(model, mode)
             item = next((m.item for r in row.values() for m in r.measurements), "")
-            rows.append(([model, item], [self.lines(row[s]) if s in row else [] for s in stacks]))
+            rooms = {s: max(ROOM, len(s)) if short else None for s in stacks}
+            rows.append(([model, item], [self.lines(row[s], rooms[s]) if s in row else [] for s in stacks]))
         return rows
 
-    def _ratios(self, result: CellResult) -> str:
-        over_eager = self.over_eager(result)
+    def _ratios(self, result: CellResult, room: int | None) -> str:
         row = self.row(result.cell.model, result.cell.mode).values()
         best = min(r.step_s for r in row if r.status is Status.OK)
-        return f"×{'?' if over_eager is None else f'{over_eager:.2f}'} ×{best / result.step_s:.2f}"
+        return wording.ratios(self.over_eager(result), best / result.step_s, room)
 
-    def _break_even(self, result: CellResult) -> str:
+    def _even(self, result: CellResult, room: int | None) -> str:
+        """Its status, and when compiling has paid for itself."""
         eager = self.eager(result)
         if eager is None or eager is result:
-            return ""
+            return str(result.status)
         steps = break_even_steps(result, eager)
-        return ", never even" if steps is None else f", even {figure(math.ceil(steps))}"
+        return wording.even(str(result.status), None if steps is None else math.ceil(steps), room)
 
     def over_eager(self, result: CellResult | None) -> float | None:
         """Eager step / this stack's step; None where either has no speed."""
@@ -209,16 +206,6 @@ class Matrix:
         row = self.row(result.cell.model, result.cell.mode).values()
         same = (r for r in row if r.framework == result.framework and r.status is Status.OK)
         return next((r for r in same if r.eager), None)
-
-
-def _noise(result: CellResult) -> str:
-    noise = result.steadiness.noise
-    return f" ±{noise / 2:.0%}" if noise else ""
-
-
-def figure(value: float) -> str:
-    """A number with three digits, thousands separated."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _first_line(text: str) -> str:

@@ -166,8 +166,8 @@ class Prepared:
         """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""
         if stack.toolchain is None or stack.toolchain in self.seeds or self.baseline(stack)[1] is not None:
             return
-        target = family(self.plan.settings.target)  # another one needs other files
-        home = self._machine / f"{stack.toolchain}{target and f'-{target}'}-{self._machine_key(stack)}"
+        interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
+        home = toolchain_home(self._machine, stack, interpreter, family(self.plan.settings.target))
         record = store.toolchain(home)
         if record is None:
             self._note(f"{stack.toolchain}: once-per-machine cost")
@@ -182,17 +182,22 @@ class Prepared:
         if record.failure is None:
             self.seeds[stack.toolchain] = home
 
-    def _machine_key(self, stack: StackSource) -> str:
-        """Whatever would make a precompiled header stale: interpreter, framework, C++ compiler, processor."""
-        interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
-        ask = f"import importlib.metadata as m; print(m.version({stack.framework!r}))"
-        parts = [interpreter, platform.machine(), cpu_model()]
-        for command in ([interpreter, "-c", ask], [os.environ.get("CXX", "g++"), "--version"]):
-            try:
-                parts.append(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout)
-            except (OSError, subprocess.TimeoutExpired):
-                parts.append("none")
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+def machine_key(interpreter: str, framework: str) -> str:
+    """Whatever would make a precompiled header stale: interpreter, framework, C++ compiler, processor."""
+    ask = f"import importlib.metadata as m; print(m.version({framework!r}))"
+    parts = [interpreter, platform.machine(), cpu_model()]
+    for command in ([interpreter, "-c", ask], [os.environ.get("CXX", "g++"), "--version"]):
+        try:
+            parts.append(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout)
+        except (OSError, subprocess.TimeoutExpired):
+            parts.append("none")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def toolchain_home(machine: Path, stack: StackSource, interpreter: str, target: str = "") -> Path:
+    """Where the files lie that a stack's once-per-machine cost buys; another target needs others."""
+    return machine / f"{stack.toolchain}{target and f'-{target}'}-{machine_key(interpreter, stack.framework)}"
 
 
 def _failure(status: Status, error: str, message: str) -> Failure:

@@ -25,7 +25,6 @@ from harness.summary import CellResult, by_cell
 from harness.trial import Diagnosis, Export, ShapeSeries, Start
 
 EXPERIMENTS = ROOT / "experiments"
-FILE_WIDTH = 128
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -231,6 +230,8 @@ class MatrixPlugin:
 
 def _width(reporter: Any) -> int:
     """Of the terminal; a file is as wide as the table of the six main stacks."""
+    from harness.terminal import FILE_WIDTH
+
     return shutil.get_terminal_size().columns if reporter.isatty else FILE_WIDTH
 
 

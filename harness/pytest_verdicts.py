@@ -184,7 +184,7 @@ class VerdictPlugin:
                 file.write(text + "\n")
 
     def _gate(self) -> Report:
-        from harness.comparing.verbs import of_runs
+        from harness.comparing.reports import of_runs
 
         assert self.baseline is not None
         session = self._matrix.session
@@ -199,7 +199,7 @@ class VerdictPlugin:
     def _ab(self) -> Report:
         from harness.comparing import session
         from harness.comparing.duel import Duel
-        from harness.comparing.verbs import of_pairs
+        from harness.comparing.reports import of_pairs
 
         matrix = self._matrix
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")

@@ -14,6 +14,7 @@ from textwrap import indent
 
 from harness import discover, options
 from harness.cell import Mode
+from harness.cli import verb
 from harness.discover import ROOT, Room, Source, StackSource, shown
 from harness.errors import UsageError
 from harness.excerpt import Parts
@@ -74,12 +75,18 @@ if __name__ == "__main__":
 
 def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Give the command line `bakeoff repro`."""
-    verb = verbs.add_parser("repro", help="write a script that shows a cell in the bare framework, for a report upstream")
-    verb.add_argument("cell", metavar="CELL", help="such as branchy-torch_inductor-inference, or MODEL STACK")
-    verb.add_argument("stack", metavar="STACK", nargs="?", help=argparse.SUPPRESS)
-    verb.add_argument("-o", "--output", metavar="FILE", help="write there (default: to standard output)")
-    options.add(verb, {f: options.RUN[f] for f in ("--size", "--batch-size", "--models-from", "--compilers-from")})
-    verb.set_defaults(do=_repro)
+    writing = verb.add(
+        verbs,
+        "repro",
+        "write a script that shows a cell in the bare framework, for a report upstream",
+        "bakeoff repro branchy torch_inductor -o repro.py",
+        "bakeoff repro mlp-tf_xla-inference --size full",
+    )
+    writing.add_argument("cell", metavar="CELL", help="such as branchy-torch_inductor-inference, or MODEL STACK")
+    writing.add_argument("stack", metavar="STACK", nargs="?", help=argparse.SUPPRESS)
+    writing.add_argument("-o", "--output", metavar="FILE", help="write there (default: to standard output)")
+    options.add(writing, {f: options.RUN[f] for f in ("--size", "--batch-size", "--models-from", "--compilers-from")})
+    writing.set_defaults(do=_repro)
 
 
 def script(

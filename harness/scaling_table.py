@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from harness.cell import Mode
-from harness.matrix import figure
 from harness.summary import CellResult, by_cell
+from harness.terminal import plain
 from harness.trial import Status, Trial
+from harness.wording import figure
 
 LEGEND = (
     "data-parallel training; efficiency: items/s of n workers / (n × items/s of one), of the same whole batch; "
@@ -57,7 +57,7 @@ def rows(trials: Iterable[Trial]) -> list[Scaled]:
 def terminal(trials: Sequence[Trial], width: int) -> str:
     """As text; empty where no cell is data-parallel."""
     found = rows(trials)
-    console = Console(width=max(width, 60), highlight=False)
+    console = plain(max(width, 60))
     with console.capture() as capture:
         if found:
             console.print(LEGEND, markup=False)

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from statistics import median
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from harness.progress import seconds
+from harness.terminal import plain
 from harness.trial import ShapeSeries
 
 
 def terminal(series: Sequence[ShapeSeries], width: int) -> str:
     """As text, one table per axis and sizes."""
-    console = Console(width=max(width, 60), highlight=False)
+    console = plain(max(width, 60))
     with console.capture() as capture:
         for axis, sizes in dict.fromkeys((s.axis, tuple(step.size for step in s.steps)) for s in series if s.steps):
             legend = "one compiled program, size by size: what compiling for it took (– if nothing was), and the step time then"

@@ -3,18 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, median, quantiles
+from statistics import median, quantiles
 
 from harness.cell import Cell
 from harness.diagnostics import Diagnostics
-from harness.lowered import INTERPRETER, Lowering
-from harness.measurement import Measurement, Parity
+from harness.lowered import Lowering
+from harness.measurement import Measurement
 from harness.steady import Steadiness, judge
 from harness.trial import Start, Status, Trial
+from harness.validity import of_trial, stalls, too_good
 
-MOST_MEAN_OVER_MEDIAN = 1.5
 LEAST_CPU_SHARE = 0.9  # below it something else ran
-FLOOR_S = 10e-6  # differences below it are the clock's and the processor caches'
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class CellResult:
         if self.judged is not None:
             return self.judged.status, self.judged.reason
         for trial in (*self.trials, *self.warm):
-            status, reason = _of_trial(trial)
+            status, reason = of_trial(trial)
             if status is not Status.OK:
                 return status, f"warm start: {reason}" if trial.start is Start.WARM else reason
         if not self.trials:
@@ -66,12 +65,12 @@ class CellResult:
         if not self.steadiness.steady:
             return Status.UNSTEADY, self.steadiness.reason
         for measurement in self.measurements:
-            problem = _too_good(measurement, self.steadiness)
+            problem = too_good(measurement, self.steadiness)
             if problem:
                 return Status.ERROR, problem
-            stalls = _stalls(measurement, self.steadiness)
-            if stalls:
-                return Status.UNSTEADY, stalls
+            stalled = stalls(measurement, self.steadiness)
+            if stalled:
+                return Status.UNSTEADY, stalled
         return Status.OK, "" if self.steadiness.verified else "steady state not verified (fewer than 3 trials)"
 
     @property
@@ -185,85 +184,3 @@ def break_even_steps(result: CellResult, eager: CellResult) -> float | None:
 def tenth_percentile(samples: Sequence[float]) -> float:
     """Of at least one sample."""
     return quantiles(samples, n=10, method="inclusive")[0] if len(samples) > 1 else samples[0]
-
-
-def _of_trial(trial: Trial) -> tuple[Status, str]:
-    """What one trial alone says."""
-    if trial.failure is not None:
-        return trial.failure.status, trial.failure.message
-    if trial.lowering is not None:
-        return _wrong(trial.lowering.parity) if trial.lowering.target == INTERPRETER else (Status.OK, "")
-    measurement = trial.measurement
-    if measurement is None:
-        return Status.ERROR, "the child's result holds neither a measurement nor a failure"
-    status, reason = _wrong(measurement.parity)
-    if status is not Status.OK:
-        return status, reason
-    diagnostics = trial.diagnostics or Diagnostics()
-    hits = diagnostics.cache_hits
-    if hits and trial.start is Start.COLD:
-        return Status.ERROR, f"a cold trial took {hits} compilations from a cache"
-    if hits == 0 and trial.start is Start.WARM:
-        return Status.ERROR, "it took nothing from the caches that the cold trial left"
-    moved = measurement.recompiled_while_timed
-    if moved:
-        return Status.RECOMPILED, f"compiled {moved} more time{'s' * (moved > 1)} while it was timed"
-    moved = measurement.compiled_for_unseen
-    if moved:
-        return (
-            Status.RECOMPILED,
-            f"compiled {moved} more time{'s' * (moved > 1)} for batches of the same shape with other values",
-        )
-    if diagnostics.graphs is not None and not measurement.compilations_after:
-        return Status.ERROR, "the stack captured graphs, but its compile counter says that nothing was ever compiled"
-    return _threads(measurement)
-
-
-def _wrong(parity: Parity | None) -> tuple[Status, str]:
-    """What the outputs say."""
-    if parity is None or not parity.checks:
-        return Status.ERROR, "there is no float64 reference to check the outputs against"
-    if parity.holds:
-        return Status.OK, ""
-    worst = parity.worst
-    output = f"{worst.output} of {worst.when} batch {worst.batch}"
-    if worst.error is None:
-        return Status.WRONG, f"{output} is missing, has another shape, or is not finite where the reference is"
-    if worst.tolerance is not None:
-        return Status.WRONG, f"{output} is off by {worst.error:.2g} of the reference's norm; tolerance {worst.tolerance:.2g}"
-    return Status.WRONG, f"{output} is off by {worst.error:.2g} of the largest reference value; tolerance {parity.tolerance:g}"
-
-
-def _threads(measurement: Measurement) -> tuple[Status, str]:
-    """Did the child keep to the threads that every cell of the run gets?"""
-    threads, spent = measurement.threads, measurement.contention
-    if threads.affinity != threads.requested:
-        return Status.ERROR, f"the child may use {threads.affinity} CPUs instead of {threads.requested}"
-    reported = {name: count for name, count in threads.reported.items() if count > threads.requested}
-    if reported:
-        return Status.ERROR, f"the framework reports {reported} threads where {threads.requested} were asked for"
-    if spent.cpu_s > 1.15 * threads.requested * spent.wall_s:
-        return Status.ERROR, f"used {spent.cpu_s / spent.wall_s:.1f} CPUs while timed where {threads.requested} were asked for"
-    return Status.OK, ""
-
-
-def _stalls(measurement: Measurement, steadiness: Steadiness) -> str:
-    """Steps so long now and then that the median hides what they cost, by the program's own CPU time; empty if not."""
-    samples, spent = steadiness.samples(measurement), measurement.contention
-    ratio = fmean(samples) / median(samples)
-    if ratio > MOST_MEAN_OVER_MEDIAN and spent.cpu_s > 0.9 * spent.wall_s:
-        return f"some steps stall, by the program's own doing: the mean step is {ratio:.1f} times the median"
-    return ""
-
-
-def _too_good(measurement: Measurement, steadiness: Steadiness) -> str:
-    """Why a step time cannot be what it claims to be; empty if it can."""
-    step_s = median(steadiness.samples(measurement))
-    late = measurement.asynchrony
-    if late.fetch_s > 0.5 * step_s and late.fetch_s > 10 * late.copy_s + FLOOR_S:
-        took = f"fetching its output took {late.fetch_s * 1e3:.2f} ms, copying it {late.copy_s * 1e3:.2f} ms"
-        return f"the step returned before its work was done: {took}"
-    unseen = min(measurement.unseen_step_s)
-    if unseen > 3 * step_s + FLOOR_S:
-        return f"results are cached between calls: a batch never seen took {unseen / step_s:.0f} times as long"
-    return ""

@@ -6,11 +6,23 @@ each round, at random, and takes no part. A child whose partner has died, or nev
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from harness.trial import Phase
 
 ROUNDS = 20
 TURNS_FDS = "BAKEOFF_TURNS_FDS"  # "read,write": a child's ends of the pipes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partner:
+    """In the parent: what a child of a pair needs of the other one."""
+
+    fds: tuple[int, int]  # its ends of the pipes: to read, to write
+    begins: tuple[bool, ...]
+    waits: bool
+    on_phase: Callable[[Phase], None]
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from typing import Any
 from harness import procfs
 from harness.caches import CacheNotEmpty, Private
 from harness.environment import PHASES_FD, describe, imported_versions
-from harness.errors import Unavailable, Unsupported
+from harness.errors import Unavailable, Unsupported, install
 from harness.request import Job, Request, read
 from harness.trial import Failure, Phase, Start, Status
 
@@ -76,7 +76,7 @@ def failure(error: BaseException, phase: Phase, framework: str, extra: str = "")
     elif isinstance(error, Unavailable):
         status = Status.UNAVAILABLE
     elif isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == framework.split(".")[0]:
-        status, message = Status.UNAVAILABLE, f"{framework} is not installed: pip install '.[{extra or framework}]'"
+        status, message = Status.UNAVAILABLE, install(framework, extra)
     elif any(cls.__name__ in OUT_OF_MEMORY for cls in type(error).__mro__):
         status = Status.OUT_OF_MEMORY
     return Failure(

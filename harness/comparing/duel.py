@@ -24,13 +24,13 @@ from harness.comparing.pairs import LOOKS, Ab
 from harness.comparing.side import Side
 from harness.comparing.verdicts import Verdict
 from harness.errors import UsageError
-from harness.launch import Launcher, Partner
+from harness.launch import Launcher
 from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.progress import told
 from harness.store import Store
 from harness.trial import Phase
-from harness.turns import ROUNDS
+from harness.turns import ROUNDS, Partner
 
 SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
 

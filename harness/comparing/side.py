@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from harness import discover
 from harness.cell import Cell
 from harness.discover import Source, StackSource
-from harness.launch import Launcher, Partner
+from harness.launch import Launcher
 from harness.prepared import Prepared
 from harness.store import RunFolder
 from harness.trial import Start, Trial
+from harness.turns import Partner
 
 
 @dataclass(slots=True)

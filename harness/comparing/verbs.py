@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,16 +12,15 @@ from typing import Any
 
 import msgspec
 
-from harness import archive, discover, options
+from harness import archive, discover, options, terminal
 from harness.archive import Run
-from harness.comparing import comparable, pairs
+from harness.cli import verb
+from harness.comparing import reports
 from harness.comparing.budgets import Budgets, accept, read_budgets
-from harness.comparing.changes import compare
 from harness.comparing.figures import Figures
-from harness.comparing.gate import Exit, decide
+from harness.comparing.gate import Exit
 from harness.comparing.metrics import METRICS, Judged
-from harness.comparing.tables import Report, clean
-from harness.comparing.verdicts import Rules
+from harness.comparing.tables import Report
 from harness.discover import ROOT
 from harness.errors import UsageError
 
@@ -33,19 +31,35 @@ WIDTH = 150
 
 def add_verbs(verbs: Any) -> None:
     """The subcommands."""
-    comparing = verbs.add_parser("compare", help="what changed between two saved runs, with intervals and verdicts")
+    comparing = verb.add(
+        verbs,
+        "compare",
+        "what changed between two saved runs, with intervals and verdicts",
+        "bakeoff compare                          # the last two",
+        "bakeoff compare 0006 0007 --cells 'mlp-*' --markdown",
+    )
     comparing.add_argument("baseline", metavar="A", nargs="?", help="number, name or path (default: the last but one)")
     comparing.add_argument("candidate", metavar="B", nargs="?", help="number, name or path (default: the last)")
     comparing.set_defaults(do=_compare)
 
-    gating = verbs.add_parser("gate", help="pass (0), regression (1), not comparable (2) or undecided (3)")
+    gating = verb.add(
+        verbs,
+        "gate",
+        "pass (0), regression (1), not comparable (2) or undecided (3)",
+        "bakeoff gate 0006 0007",
+        "bakeoff gate 0006 0007 --accept 'the new layer is worth it'",
+    )
     gating.add_argument("baseline", metavar="BASELINE", help="number, name or path of a saved run")
     gating.add_argument("candidate", metavar="CANDIDATE", nargs="?", help="the same; left out for a run of `bakeoff ab`")
     gating.add_argument("--accept", metavar="REASON", help="let what fails now pass from now on: rows in the file of budgets")
     gating.set_defaults(do=_gate)
 
-    pairing = verbs.add_parser(
-        "ab", help="two arms in one session, in pairs that take turns: the comparison for a noisy machine"
+    pairing = verb.add(
+        verbs,
+        "ab",
+        "two arms in one session, in pairs that take turns: the comparison for a noisy machine",
+        "bakeoff ab main --models mlp             # this checkout against a revision",
+        "bakeoff ab TORCHINDUCTOR_FREEZING=0 TORCHINDUCTOR_FREEZING=1 --stacks torch_inductor",
     )
     arms = "NAME=VALUE, a virtual environment, a checkout, or a git revision"
     pairing.add_argument("baseline", metavar="BASELINE", help=arms)
@@ -60,7 +74,13 @@ def add_verbs(verbs: Any) -> None:
     options.add(pairing, options.MATRIX, {k: v for k, v in options.RUN.items() if k not in _NOT_AB})
     pairing.set_defaults(do=_ab)
 
-    past = verbs.add_parser("history", help="one cell over all saved runs, with the commits at which its level changed")
+    past = verb.add(
+        verbs,
+        "history",
+        "one cell over all saved runs, with the commits at which its level changed",
+        "bakeoff history 'mlp-*'",
+        "bakeoff history mlp-torch_inductor-inference --metric compile_cold --json",
+    )
     past.add_argument("cell", metavar="CELL", help="model-stack-mode, or a glob such as mlp-*")
     past.add_argument("--metric", default="step", choices=[m.name for m in METRICS.values() if m.judged is Judged.INTERVAL])
     past.add_argument("--json", action="store_true", help="every point and step")
@@ -120,84 +140,19 @@ def _report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, 
             if not baseline.figures and not told.figures:
                 raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of the pairs")
         every = (*baseline.figures, *(baseline.ab.figures if baseline.ab else ()))
-        return of_pairs(baseline, _budgets(asked, every), gate=gate, accept=_accept(asked), part=bool(asked.cells))
+        return reports.of_pairs(baseline, _budgets(asked, every), gate=gate, accept=_accept(asked), part=bool(asked.cells))
     before, after = (_chosen(run.figures, asked.cells) for run in (baseline, candidate))
     if asked.cells and not before and not after:
         raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of either run")
     budgets = _budgets(asked, (*before, *after))
-    return of_runs(baseline, candidate, before, after, budgets, gate=gate, force=asked.force, accept=_accept(asked))
-
-
-def of_runs(
-    baseline: Run,
-    candidate: Run,
-    before: Sequence[Figures],
-    after: Sequence[Figures],
-    budgets: Budgets,
-    *,
-    gate: bool,
-    force: bool = False,
-    accept: str = "",
-) -> Report:
-    """One saved run against another. UsageError where they are not comparable, unless forced."""
-    unlike = comparable.differences(before, after)
-    forbidden = [d for d in unlike if d.forbids]
-    if forbidden and not force:
-        told = "; ".join(clean(str(d)) for d in forbidden)
-        raise UsageError(
-            f"{baseline.label} and {candidate.label} are not comparable: {told}; --force compares them all the same"
-        )
-    warnings = [str(d) for d in unlike]
-    if baseline.path == candidate.path:
-        warnings.append("both are the same run")
-    table = budgets.of(pairs=False)
-    # each session's own deviation: the two add up
-    rules = Rules(budget=table, alarm=budgets.alarm, session_sd={n: getattr(budgets.sessions, n) for n in _timed()})
-    comparison = compare(before, after, rules)
-    return Report(
-        baseline=baseline.label,
-        candidate=candidate.label,
-        comparison=comparison,
-        warnings=warnings,
-        decision=decide(comparison, table, budgets.row) if gate else None,
-        accept=accept,
-    )
-
-
-def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: bool = False) -> Report:
-    """The two arms of one session, or only `part` of its cells."""
-    assert run.ab is not None
-    comparison, table = pairs.compared(run.ab, run.figures, budgets), budgets.of(pairs=True)
-    noisy = pairs.too_noisy(run.ab, budgets)
-    quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
-    notes = [f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}" for c in quiet]
-    if quiet and not noisy and quiet[0].verdict != "same":
-        notes[0] += "; too few pairs to tell how noisy this session is"
-    if run.ab.alternated < len(run.ab.trials):
-        notes.append(
-            f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
-        )
-    judged = len({f.cell for f in run.ab.figures} | {f.cell for f in run.figures})
-    unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
-    if judged < run.ab.planned and not part:
-        unfinished = f"the session was to have {run.ab.planned} cells, and has {judged}"
-    if unfinished:
-        notes.append(unfinished)
-    return Report(
-        baseline=run.ab.baseline.label,
-        candidate=run.ab.candidate.label,
-        comparison=comparison,
-        warnings=notes,
-        decision=decide(comparison, table, budgets.row, too_noisy=noisy, unfinished=unfinished) if gate else None,
-        accept=accept,
-    )
+    return reports.of_runs(baseline, candidate, before, after, budgets, gate=gate, force=asked.force, accept=_accept(asked))
 
 
 def _ab(asked: argparse.Namespace) -> int:
     from harness.comparing.session import run_ab
 
     path, budgets = run_ab(asked), _budgets(asked, None)
-    report = of_pairs(archive.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
+    report = reports.of_pairs(archive.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
     assert report.decision is not None
     _print(asked, report)
     print(f"saved: {path}", file=sys.stderr)
@@ -230,10 +185,6 @@ def _accept(asked: argparse.Namespace) -> str:
     return f'{shlex.join(words)} --accept "WHY"'
 
 
-def _timed() -> list[str]:
-    return [m.name for m in METRICS.values() if m.judged is Judged.INTERVAL]
-
-
 def _print(asked: argparse.Namespace, report: Report) -> None:
     if asked.report:
         try:
@@ -243,6 +194,6 @@ def _print(asked: argparse.Namespace, report: Report) -> None:
     if asked.json or asked.csv or asked.markdown:
         text = report.json() if asked.json else report.csv() if asked.csv else report.markdown()
     else:
-        tty = sys.stdout.isatty()
-        text = report.terminal(shutil.get_terminal_size((WIDTH, 0)).columns, everything=asked.all, color=tty)
+        width = terminal.columns(sys.stdout) if sys.stdout.isatty() else WIDTH
+        text = report.terminal(width, everything=asked.all, color=terminal.colours(sys.stdout))
     print(text, end="")

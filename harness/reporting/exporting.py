@@ -20,6 +20,7 @@ from typing import Any
 
 from harness import archive, discover, options, profiling
 from harness.cell import Cell
+from harness.cli import verb
 from harness.comparing import figures
 from harness.comparing.tables import clean
 from harness.discover import ROOT
@@ -38,9 +39,6 @@ OPTIONS = (
 )
 MOST_STEPS = 10**8  # of a trial, timed: more than ten seconds can hold
 UNTIMED = "times under a profiler are not measurements"
-EXAMPLE = """example:
-  bakeoff export --tensorboard board 0006 0007 --profile mlp-torch_eager-inference --profile mlp-tf_xla-inference
-  tensorboard --logdir board"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,12 @@ class Saved:
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    exporting = verbs.add_parser(
+    exporting = verb.add(
+        verbs,
         "export",
-        help="saved runs, and profiler traces of chosen cells, for TensorBoard",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "saved runs, and profiler traces of chosen cells, for TensorBoard",
+        "bakeoff export --tensorboard board 0006 0007 --profile mlp-torch_eager-inference --profile mlp-tf_xla-inference",
+        "bakeoff export --tensorboard board  # then: tensorboard --logdir board",
     )
     runs = "number, name or path of a saved run (default: the latest); of several, every figure over the runs, too"
     exporting.add_argument("runs", metavar="RUN", nargs="*", help=runs)

@@ -8,27 +8,24 @@ from typing import Any
 
 from harness import archive
 from harness.archive import Run
+from harness.cli import verb
 from harness.comparing import series
 from harness.comparing.budgets import read_budgets
-from harness.comparing.verbs import BUDGETS, STORAGE, of_pairs, of_runs
+from harness.comparing.reports import of_pairs, of_runs
+from harness.comparing.verbs import BUDGETS, STORAGE
 from harness.discover import ROOT
 from harness.errors import UsageError
-
-EXAMPLE = """examples:
-  bakeoff report                      the latest run, to report.html
-  bakeoff report 0007 -o seven.html   run 0007
-  bakeoff report 0006 0007            0007, with what changed since 0006
-  bakeoff report --all                the latest, with what changed since the run before it, and trends over all
-"""
 
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    telling = verbs.add_parser(
+    telling = verb.add(
+        verbs,
         "report",
-        help="one self-contained HTML file of a saved run: matrix, cost against benefit, cells, changes, trends",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "one self-contained HTML file of a saved run: matrix, cost against benefit, cells, changes, trends",
+        "bakeoff report 0007 -o seven.html",
+        "bakeoff report 0006 0007  # 0007, with what changed since 0006",
+        "bakeoff report --all  # the latest run, what changed since the one before it, and trends over all",
     )
     telling.add_argument("runs", metavar="RUN", nargs="*", help="numbers, names or paths, oldest first (default: the latest)")
     telling.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: %(default)s")

@@ -1,0 +1,29 @@
+"""bakeoff show: the tables of a saved run."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness import archive, tables, terminal
+from harness.cli import verb
+from harness.discover import ROOT
+
+
+def add_verb(verbs: Any) -> None:
+    """The subcommand."""
+    showing = verb.add(verbs, "show", "print the matrix of a saved run", "bakeoff show", "bakeoff show 0007 --markdown")
+    showing.add_argument("run", metavar="RUN", nargs="?", help="path, or number such as 0007 (default: the latest)")
+    showing.add_argument("--markdown", action="store_true", help="as Markdown")
+    showing.add_argument("--storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="pytest-benchmark's folder")
+    showing.set_defaults(do=_show)
+
+
+def _show(asked: argparse.Namespace) -> int:
+    run = archive.read(archive.find(asked.run, Path(asked.storage)))
+    if asked.markdown:
+        print(tables.markdown(run.trials, run.toolchains, run.exports), end="")
+    else:
+        width = terminal.columns(sys.stdout)
+        print(tables.terminal(run.trials, run.toolchains, run.exports, (), width), end="")
+    return 0
