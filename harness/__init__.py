@@ -4,7 +4,7 @@ from harness.cell import Cell, Mode
 from harness.clock import Laps
 from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Recompile, merged
 from harness.discover import is_users, raised_at, where
-from harness.errors import Unavailable, Unsupported
+from harness.errors import MissingHalf, Unavailable, Unsupported
 from harness.model import Array, Arrays, Batch, Draw, Model, Sizes, Weights
 from harness.stack import Setup, Stack, Step
 
@@ -20,6 +20,7 @@ __all__ = [
     "GraphBreak",
     "Kind",
     "Laps",
+    "MissingHalf",
     "Mode",
     "Model",
     "Recompile",
