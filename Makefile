@@ -1,6 +1,6 @@
 # `make experiments` and `make test` do everything on a fresh machine; the rest is for those who work on Bakeoff.
 PYTHON ?= python3
-EXTRAS ?= torch,tensorflow,deploy,report,tensorboard,dev
+EXTRAS ?= torch,tensorflow,deploy,report,tensorboard,tutorial,dev
 BIN := .venv/bin
 READY := .venv/.ready
 TESTERS ?= $(shell nproc)

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from compilers._keras import KerasHalf
 from compilers._tf_training import STEPS, LossStep
 from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
 
@@ -46,12 +47,14 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
 
     def build(self, model: Model, weights: Weights, setup: Setup) -> TensorFlowProgram:
         configure(setup, self.workers or 1)
-        cast = Weights({name: _cast(array, setup.precision) for name, array in weights.items()})
+        cast = Weights(lambda: {name: _cast(array, setup.precision) for name, array in weights.items()})
         with self.scope(setup):
             module = model.tensorflow(cast)
+            if not isinstance(module, tf.Module):
+                module = KerasHalf(module, setup.precision)
         cast.finish()
         cast.release()
-        for part in module.submodules:  # as Module.train() does in PyTorch
+        for part in (module, *module.submodules):  # as Module.train() does in PyTorch
             if hasattr(part, "training"):
                 part.training = setup.mode is not Mode.INFERENCE
         training = None if setup.mode is Mode.INFERENCE else self.training_step(model, module, setup)

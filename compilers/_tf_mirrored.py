@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from compilers._keras import KerasHalf
 from compilers._tensorflow import TensorFlowProgram
 from compilers._tf_captured import CapturedStack
 from compilers._tf_training import TrainingStep
@@ -83,6 +84,8 @@ class TfMirrored(CapturedStack):
         return self.strategy.scope()
 
     def training_step(self, model: Model, module: tf.Module, setup: Setup) -> Any:
+        if isinstance(module, KerasHalf):
+            raise Unsupported("a Keras model's copies have no names to compare them by: write a tf.Module half")
         return MirroredStep(model, module, self.strategy, self.devices)
 
     def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:

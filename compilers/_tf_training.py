@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from compilers._keras import KerasHalf
 from harness import Array, Arrays, Mode, Model, Weights
 
 # as in _torch_training.py, which cannot be imported beside TensorFlow; tests/test_port.py compares what they do
@@ -89,14 +90,20 @@ class LossStep(tf.Module):
     def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
         """Gradients and parameters, as far as a step has to do with them, and buffers such as batch norm's statistics."""
         for variable in self.module.non_trainable_variables:
-            name = name_of(variable)
+            name = self.name_of(variable)
             yield f"buffer.{name}", weights.canonical(name, variable.numpy())
 
     def restart(self, weights: Weights, arrays: Arrays) -> None:
         """Variables as given in canonical layout; an optimizer has then seen nothing."""
         for variable in self.module.variables:
-            name = name_of(variable)
+            name = self.name_of(variable)
             variable.assign(weights.laid_out(name, arrays[name]).astype(variable.dtype.as_numpy_dtype))
+
+    def name_of(self, variable: tf.Variable) -> str:
+        """Its canonical name; that of a worker's own copy is the original's."""
+        if isinstance(self.module, KerasHalf):
+            return self.module.paths[id(variable)]
+        return str(variable.name.removesuffix(":0").partition("/replica_")[0])
 
 
 class GradientStep(LossStep):
@@ -109,7 +116,7 @@ class GradientStep(LossStep):
 
     def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
         for variable, gradient in zip(self.parameters, output[1:], strict=True):
-            name = name_of(variable)
+            name = self.name_of(variable)
             yield f"gradient.{name}", weights.canonical(name, gradient.numpy())
         yield from super().state(weights, output)
 
@@ -134,7 +141,7 @@ class TrainingStep(GradientStep):
         """The gradients by what the optimizer's first moment says of the first step's."""
         share = 1.0 if self.optimizer.kind == "sgd" else 1 - BETAS[0]
         for variable, moment in zip(self.parameters, self.optimizer.first, strict=True):
-            name = name_of(variable)
+            name = self.name_of(variable)
             yield f"gradient.{name}", weights.canonical(name, moment.numpy() / share)
             yield f"parameter.{name}", weights.canonical(name, variable.numpy())
         yield from LossStep.state(self, weights, output)
@@ -145,8 +152,3 @@ class TrainingStep(GradientStep):
 
 
 STEPS: dict[Mode, type[LossStep]] = {Mode.LOSS: LossStep, Mode.GRADIENT: GradientStep, Mode.TRAINING: TrainingStep}
-
-
-def name_of(variable: tf.Variable) -> str:
-    """Its canonical name; that of a worker's own copy is the original's."""
-    return str(variable.name.removesuffix(":0").partition("/replica_")[0])

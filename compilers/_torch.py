@@ -42,11 +42,7 @@ class TorchStack(Stack[TorchProgram]):
         in_training = setup.mode is not Mode.INFERENCE
         dtype = getattr(torch, setup.precision)
         module = model.torch()
-        tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
-        absent, unknown = module.load_state_dict(tensors, strict=False)
-        absent = [name for name in absent if not name.endswith("num_batches_tracked")]  # a counter, not a weight
-        if absent or unknown:
-            raise ValueError(f"the PyTorch half and its weights disagree: without {absent}, beyond it {unknown}")
+        load(module, weights)
         module = module.to(device=setup.device, dtype=dtype).train(in_training)
         if _target.GPULESS:
             from compilers import _gpuless
@@ -116,6 +112,23 @@ class TorchStack(Stack[TorchProgram]):
         if _target.GPULESS:
             return _fake(array, program.setup.precision)
         return tensor(array, program.setup)
+
+
+def load(module: torch.nn.Module, weights: Weights) -> None:
+    """Give the module its weights. ValueError where they are not just those of its state_dict.
+
+    Tied weights are one tensor of several names, and drawn under one of them. Integers are counters and positions, not weights.
+    """
+    absent, unknown = module.load_state_dict({name: torch.from_numpy(a) for name, a in weights.items()}, strict=False)
+    places = module.state_dict(keep_vars=True)
+    given: dict[int, str] = {}
+    for name in weights:
+        first = given.setdefault(id(places.get(name, name)), name)
+        if first != name:
+            raise ValueError(f"{first} and {name} are one tensor of the PyTorch half (tied): draw one of them")
+    absent = [name for name in absent if places[name].is_floating_point() and id(places[name]) not in given]
+    if absent or unknown:
+        raise ValueError(f"the PyTorch half and its weights disagree: without {absent}, beyond it {unknown}")
 
 
 def configure(setup: Setup) -> None:

@@ -13,7 +13,7 @@ RECIPE = """
 import tensorflow as tf
 
 module = model.tensorflow(Weights(weights))
-for part in module.submodules:
+for part in (module, *getattr(module, "submodules", ())):
     if hasattr(part, "training"):
         part.training = False
 inputs = [tuple(map(tf.constant, model.tensorflow_inputs(*batch))) for batch in batches]

@@ -4,7 +4,7 @@ from harness.cell import Cell, Mode
 from harness.clock import Laps
 from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Recompile, merged
 from harness.discover import is_users, raised_at, where
-from harness.errors import Unavailable, Unsupported
+from harness.errors import MissingHalf, Unavailable, Unsupported
 from harness.model import Array, Arrays, Batch, Draw, Model, Sizes, Weights
 from harness.stack import Mark, Setup, Stack, Step
 
@@ -21,6 +21,7 @@ __all__ = [
     "Kind",
     "Laps",
     "Mark",
+    "MissingHalf",
     "Mode",
     "Model",
     "Recompile",

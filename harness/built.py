@@ -1,5 +1,6 @@
 """In the child: a cell's model, weights and batches on the device, as every job builds them."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,7 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     settings = request.settings
     model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
     assert model is not None
-    weights = Weights(drawn(request, model))
+    weights = Weights(partial(drawn, request, model))
     served = isinstance(model, Shipped)
     setup = Setup(
         mode=request.cell.mode,
@@ -33,8 +34,8 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
         threads=settings.threads,
         artifact=str(Path(request.artifact, PROGRAM)) if served and request.artifact else None,
     )
-    weights_bytes = model.weights_bytes if isinstance(model, Shipped) else sum(array.nbytes for array in weights.values())
     program = stack.build(model, weights, setup)
+    weights_bytes = model.weights_bytes if isinstance(model, Shipped) else sum(array.nbytes for array in weights.values())
     weights.release()
     procfs.trim()
     batches = [stack.place(program, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + UNSEEN)]

@@ -1,13 +1,14 @@
 """A Model: one network with a PyTorch half and a TensorFlow half that share weights drawn from a seed."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from harness.errors import Unsupported, UsageError
+from harness.errors import MissingHalf, Unsupported, UsageError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Arrays: TypeAlias = dict[str, Array]
@@ -51,11 +52,18 @@ class Weights(Mapping[str, Array]):
 
     `take` hands out one array in the layout asked for and remembers the permutation, so that `canonical` can bring a
     gradient back. Whoever builds a half from it calls `finish`, which refuses forgotten weights.
+
+    They may be drawn at the first look: whoever finds that a half is missing has needed none, nor the framework that the
+    names come from.
     """
 
-    def __init__(self, arrays: Arrays) -> None:
-        self._arrays = arrays
+    def __init__(self, arrays: Arrays | Callable[[], Arrays]) -> None:
+        self._given = arrays
         self._axes: dict[str, tuple[int, ...]] = {}
+
+    @cached_property
+    def _arrays(self) -> Arrays:
+        return self._given() if callable(self._given) else self._given
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
@@ -65,6 +73,11 @@ class Weights(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+    @property
+    def dtype(self) -> str:
+        """Of those that are no integers: float32, or float64 where a reference is built."""
+        return next(str(array.dtype) for array in self._arrays.values() if array.dtype.kind == "f")
 
     def take(self, name: str, axes: tuple[int, ...] | None = None) -> Array:
         """The array `name` with its axes permuted as `numpy.transpose(array, axes)`; KeyError if there is none."""
@@ -94,7 +107,7 @@ class Weights(Mapping[str, Array]):
 class Model(ABC):
     """One network at one size: a frozen dataclass whose fields are its shapes.
 
-    A half that is missing raises Unsupported with the reason; a framework is imported inside the method alone.
+    A half that is missing raises MissingHalf with the reason; a framework is imported inside the method alone.
     """
 
     batch_size: int
@@ -122,7 +135,8 @@ class Model(ABC):
 
     @abstractmethod
     def weights(self, draw: Draw) -> Arrays:
-        """Canonical weights, float32: the state_dict of the PyTorch half."""
+        """Canonical weights, float32: the state_dict of the PyTorch half, tied ones under one of their names, without
+        integers. With no such half, whatever names the TensorFlow half takes them by."""
 
     @abstractmethod
     def batch(self, draw: Draw, index: int) -> Batch:
@@ -138,15 +152,16 @@ class Model(ABC):
 
     def torch(self) -> Any:
         """The PyTorch half: a torch.nn.Module whose state_dict has the names and shapes of `weights`."""
-        raise Unsupported(f"{type(self).__name__} has no PyTorch half")
+        raise MissingHalf(f"{type(self).__name__} has no PyTorch half")
 
     def tensorflow(self, weights: Weights) -> Any:
-        """The TensorFlow half: a tf.Module whose variables are named as the canonical weights."""
-        raise Unsupported(f"{type(self).__name__} has no TensorFlow half")
+        """The TensorFlow half, which takes each of `weights`: a tf.Module whose variables have the names of the canonical
+        weights, or a keras.Model, whose variables have paths; its dtype policy is `weights.dtype`."""
+        raise MissingHalf(f"{type(self).__name__} has no TensorFlow half")
 
     def keras(self, weights: Weights) -> Any:
         """A keras.Model of Keras's own layers, which takes the TensorFlow half's inputs: what Keras's own format can hold."""
-        raise Unsupported(f"{type(self).__name__} has no Keras half, and Keras's own format holds Keras models alone")
+        raise MissingHalf(f"{type(self).__name__} has no Keras half, and Keras's own format holds Keras models alone")
 
     def tensorflow_inputs(self, *inputs: Array) -> tuple[Array, ...]:
         """Canonical inputs in the layout of the TensorFlow half (NHWC images, say)."""

@@ -167,7 +167,9 @@ class Session:
         todo = []
         for cell, model, stack in self.plan.to_diagnose():
             trial = first.get(cell)
-            told = trial is not None and (trial.measurement or (trial.failure and trial.failure.status is Status.UNSUPPORTED))
+            refused = trial.failure if trial is not None else None
+            told = refused is not None and refused.status is Status.UNSUPPORTED and not refused.half_missing
+            told = told or (trial is not None and trial.measurement is not None)
             if told or (cell in self.plan.only_diagnosed and cell not in done and self._prepared.baseline(stack)[1] is None):
                 todo.append((cell, model, stack))
         self._progress.expect_diagnoses(len(todo))

@@ -122,12 +122,17 @@ def _taught(request: Request, stack: Stack[Any], precision: str, enter: Callable
 
 
 def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: Mapping[str, Array]) -> dict[str, float]:
-    """Name → ‖x − reference‖ / ‖reference‖; of parameters, the distances that they moved. Infinite for what is missing."""
+    """Name → ‖x − reference‖ / ‖reference‖; of parameters, the distances that they moved. Infinite for what is missing.
+
+    A parameter that only rounding moves (the next batch norm takes it away again) may rest in float64: it moved by its spacing.
+    """
     told = {name: float("inf") for name in set(found) ^ set(expected)}
     for name in set(found) & set(expected):
         origin = start[f"start.{name.removeprefix('parameter.')}"] if name.startswith("parameter.") else 0.0
         reference, off = expected[name] - origin, float(np.linalg.norm(found[name] - expected[name]))
         size = float(np.linalg.norm(reference))
+        if name.startswith("parameter."):
+            size = max(size, float(np.finfo(np.float64).eps * np.linalg.norm(expected[name])))
         told[name] = off / size if size else 0.0 if off == 0.0 else float("inf")
     return told
 

@@ -60,6 +60,11 @@ class Failure:
     message: str
     traceback: str = ""
 
+    @property
+    def half_missing(self) -> bool:
+        """The model has nothing for this framework, and says so: errors.MissingHalf."""
+        return self.error == "MissingHalf"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:

@@ -2,7 +2,8 @@
 
 To add one, write `models/NAME.py` with `MODEL = Sizes(small=..., full=...)`: a frozen dataclass that draws its weights
 under the names of its PyTorch half's state_dict, and has a PyTorch half and a TensorFlow half, each what a user who cares
-for speed would write in that framework. tests/test_port.py then checks that the halves agree.
+for speed would write in that framework. tests/test_port.py then checks that the halves agree. A half that there is not says
+why by MissingHalf; the TensorFlow half may be a keras.Model. docs/add-a-model.md takes both from other people's libraries.
 
 A trap: AutoGraph evaluates the annotations of what it converts, and knows only the names that the body uses. Where a
 `__call__` annotates with `tf.Tensor` and its body says `tf` nowhere, it runs unconverted, unless the file begins with

@@ -184,6 +184,20 @@ def test_weights_go_there_and_back() -> None:
         weights.finish()
 
 
+def test_weights_are_drawn_at_the_first_look_and_once() -> None:
+    drawn: list[int] = []
+
+    def draw() -> dict[str, np.ndarray]:
+        drawn.append(1)
+        return {"ids": np.arange(3), "bias": np.zeros(3, np.float32)}
+
+    weights = Weights(draw)
+    assert not drawn
+    assert weights.dtype == "float32"
+    assert len(weights) == 2
+    assert drawn == [1]
+
+
 finite = st.floats(-1e6, 1e6, width=32)
 
 

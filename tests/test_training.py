@@ -88,6 +88,8 @@ def test_distances() -> None:
     assert moved["parameter.w"] == pytest.approx(1.0)  # twice as far
     unmoved = distances({**left, "parameter.w": np.array([1.0, 1.0])}, left, start)
     assert unmoved["parameter.w"] == pytest.approx(1.0)
+    resting = distances(left, {**left, "parameter.w": np.array([1.0, 1.0])}, start)
+    assert 1e13 < resting["parameter.w"] < float("inf")  # in float64 it did not move
     assert distances({**left, "gradient.w": np.array([1e-9, 0])}, left, start)["gradient.w"] == float("inf")
     assert distances({"loss": left["loss"]}, left, start)["parameter.w"] == float("inf")
 

@@ -1,0 +1,145 @@
+"""Does a new user get what the tutorial and the README promise? Files and commands are those that they print."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from harness import archive
+from harness.discover import ROOT
+from harness.summary import CellResult, by_cell
+from harness.trial import Status
+
+TUTORIAL, README = ROOT / "docs" / "add-a-model.md", ROOT / "README.md"
+FILE = re.compile(r"^```python\n(# (my_(?:models|stacks)/\w+\.py)\n.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^    \.venv/bin/((?:pytest|bakeoff) .*\.\./my_.*)$", re.MULTILINE)
+PROGRAMS = {"pytest": "pytest", "bakeoff": "harness"}
+LONGEST = 15  # lines of an example in the README
+
+pytestmark = [pytest.mark.torch, pytest.mark.tensorflow]
+PACKAGES = ("torch", "tensorflow", "transformers", "keras")
+ABSENT = [name for name in PACKAGES if not find_spec(name)]
+needs_both = pytest.mark.skipif(bool(ABSENT), reason=f"needs {', '.join(ABSENT)}: pip install '.[torch,tensorflow,tutorial]'")
+needs_torch = pytest.mark.skipif("torch" in ABSENT, reason="needs torch: pip install '.[torch]'")
+
+
+def files(page: Path) -> dict[str, str]:
+    """Path → text of each file that a page prints."""
+    return {path: text for text, path in FILE.findall(page.read_text())}
+
+
+def commands(page: Path, verb: str) -> list[str]:
+    """What a page says to type, of one verb, where it is about the user's own folders."""
+    said = [command.partition("  #")[0].rstrip() for command in COMMAND.findall(page.read_text())]
+    return [command for command in said if command.startswith(f"{verb} ")]
+
+
+def table(page: Path) -> dict[str, dict[str, str]]:
+    """Model → stack → status and reason, in the page's last table."""
+    lines = [line for line in page.read_text().splitlines() if line.startswith("|")]
+    rows = [[word.strip() for word in line.strip("|").split(" | ")] for line in lines]
+    head = max(number for number, row in enumerate(rows) if row[0] == "stack")
+    return {model: {row[0]: row[column] for row in rows[head + 2 :]} for column, model in enumerate(rows[head]) if column}
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all files that both pages print."""
+    folder = tmp_path_factory.mktemp("user")
+    for path, text in {**files(TUTORIAL), **files(README)}.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def run(command: str, user: Path) -> str:
+    """Do what is printed, with this interpreter; only where the folders are, and where runs are kept, is ours to say."""
+    program, *arguments = shlex.split(command.replace("../my_", f"{user}/my_"))
+    ours = [f"--bakeoff-storage={user / 'runs'}"]
+    if program == "pytest":
+        ours += [f"--benchmark-storage=file://{user / 'saved'}", "--allow-unsteady"]  # a shared machine's noise
+    done = subprocess.run(
+        [sys.executable, "-m", PROGRAMS[program], *arguments, *ours],
+        cwd=ROOT,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def measured(command: str, user: Path) -> list[CellResult]:
+    """The results that a command saves."""
+    before = set(user.glob("saved/**/*.json"))
+    run(command, user)
+    (saved,) = set(user.glob("saved/**/*.json")) - before
+    return list(by_cell(archive.read(saved).trials).values())
+
+
+def holds(result: CellResult, said: str) -> None:
+    """Is a cell what the page says: `ok`, and then with a speed and right, or a status with its reason?"""
+    if said == "ok":
+        assert result.status in (Status.OK, Status.UNSTEADY), f"{result.cell}: {result.reason}"
+        assert result.throughput > 0
+        assert result.parity_error is not None
+    else:
+        assert f"{result.status}: {result.reason}" == said
+
+
+@needs_both
+@pytest.mark.slow
+@pytest.mark.parametrize("command", commands(TUTORIAL, "pytest"))
+def test_the_tutorials_models_do_what_it_says(user: Path, command: str) -> None:
+    said = table(TUTORIAL)
+    results = measured(command, user)
+    assert {r.cell.stack for r in results} == set(re.findall(r"--stacks (\S+)", command)[0].split(","))
+    for result in results:
+        holds(result, said[result.cell.model][result.cell.stack])
+
+
+@needs_both
+@pytest.mark.slow
+@pytest.mark.parametrize("command", commands(TUTORIAL, "bakeoff"))
+def test_the_tutorial_explains_what_it_shows(user: Path, command: str) -> None:
+    shown = [line.strip() for line in run(command, user).splitlines()]
+    (excerpt,) = re.findall(rf"^    \.venv/bin/{re.escape(command)}\n\n```text\n(.*?)^```", TUTORIAL.read_text(), re.M | re.S)
+    for line in excerpt.splitlines():
+        words = re.split(r"\s{2,}", line.strip())[0]  # figures are another machine's
+        assert any(said.startswith(words) for said in shown), (line, shown)
+
+
+def test_the_tutorial_prints_what_is_tested() -> None:
+    assert set(files(TUTORIAL)) == {"my_models/tiny_bert.py", "my_models/mobilenet.py"}
+    asked = " ".join(commands(TUTORIAL, "pytest"))
+    assert {"tiny_bert", "mobilenet", "training"} <= set(re.findall(r"\w+", asked))
+    stacks = {stack for names in re.findall(r"--stacks (\S+)", asked) for stack in names.split(",")}
+    assert stacks == set(table(TUTORIAL)["tiny_bert"])  # of every row of the table some command measures a cell
+
+
+IN_README = pytest.mark.skipif(not files(README), reason="the README prints no file of a user's own")
+
+
+@IN_README
+@pytest.mark.parametrize("path", files(README))
+def test_an_example_in_the_readme_is_short(path: str) -> None:
+    lines = [line for line in files(README)[path].splitlines()[1:] if line.strip()]
+    assert len(lines) <= LONGEST
+
+
+@IN_README
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.parametrize("command", commands(README, "pytest"))
+def test_the_readmes_examples_are_measured(user: Path, command: str) -> None:
+    results = measured(command, user)
+    assert {(r.cell.model, r.cell.stack) for r in results} >= {("two_layers", "torch_inductor_unfused")}
+    for result in results:
+        holds(result, "ok")
