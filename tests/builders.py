@@ -1,16 +1,23 @@
 """Records as a child would have written them, with whatever a test wants otherwise."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from harness.cell import Cell, Mode
-from harness.diagnostics import Diagnostics
+from harness.comparing import figures
+from harness.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
 from harness.lowered import Kernel, Lowering
 from harness.measurement import Asynchrony, Caches, Check, Contention, Measurement, Memory, Parity, Threads
 from harness.summary import CellResult, by_cell
-from harness.trial import Settings, Start, Trial
+from harness.trial import Ceiling, Environment, Failure, Phase, Settings, Start, Status, Trial
 
+ENVIRONMENT = Environment(python="3.11", platform="Linux", cpu="a processor", cores=2, memory_bytes=2**34, device="cpu")
 SETTINGS = Settings(size="small", batch_size=None, device="cpu", threads=1, timeout_s=300.0)
 
 
@@ -74,3 +81,70 @@ def lowered(kernels: tuple[Kernel, ...] = (), parity: Parity | None = None, targ
 def kernel(**changes: object) -> Kernel:
     base = Kernel(name="k", configurations=2, warps=4, registers=32, spill_bytes=0, shared_bytes=0, code_bytes=1000)
     return replace(base, **changes)  # type: ignore[arg-type]
+
+
+# a saved run for reports: models × stacks with speeds, phases and one refusal
+STACKS = {"tf_eager": 1.0, "tf_function": 0.5, "torch_eager": 0.6, "torch_inductor": 0.3, "torch_script": 0.55}
+CEILING = Ceiling(threads=1, measured_at="2026-01-01T00:00:00+00:00", flops_per_s=50e9, bytes_per_s=10e9)
+
+
+def steps(level: float, seed: int, count: int = 300) -> list[float]:
+    rng = random.Random(seed)
+    return [level * rng.uniform(0.99, 1.01) for _ in range(count)]
+
+
+def cell(model: str, stack: str, level: float, seed: int = 0, **changes: Any) -> Trial:
+    """A cell whose first call takes 50 steps in eager, and 5,000 where something compiles."""
+    eager = stack.endswith("_eager")
+    samples = steps(level, seed)
+    made: Measurement = measurement(
+        samples,
+        warmup_s=tuple(steps(level * 2, seed + 1, 20)),
+        first_call_s=level * (50 if eager else 5000),
+        flops=2_000_000,
+        moved_bytes=1_000_000,
+        unseen_step_s=(level, level),
+    )
+    phases = (
+        ()
+        if eager
+        else (CompilePhase(name="tracing", seconds=level * 1000), CompilePhase(name="the rest", seconds=level * 4000))
+    )
+    found = Diagnostics(graphs=None if eager else 1, recompiles=None if eager else 0, phases=phases)
+    told = {"framework": stack.partition("_")[0], "eager": eager, "diagnostics": found, "environment": ENVIRONMENT}
+    return trial(made, model, stack, **(told | {"baseline_bytes": 0} | changes))
+
+
+def broken(model: str, stack: str, reason: str) -> Trial:
+    failure = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=reason)
+    seen = GraphBreak(kind=Kind.TRACE_ERROR, reason=reason, where="models/branchy.py:75", hint="leave the graph alone")
+    diagnostics = Diagnostics(graphs=0, breaks=(seen,), phases=())
+    return trial(
+        None, model, stack, failure=failure, diagnostics=diagnostics, framework=stack.partition("_")[0], environment=ENVIRONMENT
+    )
+
+
+def matrix(models: int = 2, factor: float = 1.0, reason: str = "tracing stops at models/branchy.py:75") -> list[Trial]:
+    found = [
+        cell(f"m{i}", stack, factor * share * 1e-3, seed=i * 10 + j)
+        for i, (j, (stack, share)) in product(range(models), enumerate(STACKS.items()))
+    ]
+    return [*found, cell("branchy", "tf_eager", 1e-3), broken("branchy", "tf_function", reason)]
+
+
+def save(folder: Path, number: int, trials: list[Trial], **changes: Any) -> Path:
+    """As the plugin writes it."""
+    home = folder / "saved" / "Linux-CPython-3.11-64bit"
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{number:04}_run.json"
+    document = {
+        "benchmarks": [],
+        "datetime": f"2026-01-01T{number // 60:02}:{number % 60:02}:00+00:00",
+        "commit_info": {"id": f"{number:040x}", "dirty": False, "branch": "main"},
+        "command": "pytest experiments --benchmark-autosave",
+        "trials": trials,
+        "figures": figures.of_trials(trials),
+        "ceilings": [CEILING],
+    }
+    path.write_bytes(msgspec.json.encode({**document, **changes}))
+    return path

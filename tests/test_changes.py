@@ -13,10 +13,8 @@ from harness.comparing.figures import TYPICAL, Figures
 from harness.comparing.metrics import Metric
 from harness.comparing.verdicts import Change, Comparison, Rules, Verdict
 from harness.diagnostics import Compiled, Diagnostics
-from harness.trial import Environment, Start, Status
-from tests.builders import SETTINGS, measurement, trial
-
-ENVIRONMENT = Environment(python="3.11", platform="Linux", cpu="a processor", cores=2, memory_bytes=2**34, device="cpu")
+from harness.trial import Start, Status
+from tests.builders import ENVIRONMENT, SETTINGS, measurement, trial
 
 
 def found(model: str = "toy", step: list[float] | None = None, **changes: object) -> Figures:

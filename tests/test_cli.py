@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -238,3 +239,12 @@ def test_completing_imports_no_framework(tmp_path: Path) -> None:
 def test_a_stack_source_needs_no_file_to_stand_alone(tmp_path: Path) -> None:
     gone = StackSource(name="gone", path=tmp_path / "gone.py", framework="numpy")
     assert available.stands([gone], machine({"numpy": "2"}))[0].available
+
+
+PRINTED = re.compile(r"^    \.venv/bin/bakeoff (.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+def test_every_command_in_the_docs_parses(page: str) -> None:
+    for line in PRINTED.findall((ROOT / page).read_text()):
+        _parser().parse_args(shlex.split(line, comments=True))  # argparse exits where it does not

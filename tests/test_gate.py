@@ -14,8 +14,8 @@ from harness.comparing.budgets import read_budgets
 from harness.comparing.figures import Figures
 from harness.errors import UsageError
 from harness.trial import Status
-from tests.builders import SETTINGS
-from tests.test_changes import ENVIRONMENT, found, noise
+from tests.builders import ENVIRONMENT, SETTINGS
+from tests.test_changes import found, noise
 
 BUDGETS = "alarm = 0.005\n[saved]\nstep = 0.05\n[ab]\nstep = 0.015\n"
 

@@ -10,7 +10,8 @@ import pytest
 
 from harness.__main__ import main
 from harness.trial import Status
-from tests.test_report import HOSTILE, STACKS, broken, cell, kept, matrix, save
+from tests.builders import STACKS, broken, cell, matrix, save
+from tests.test_report import HOSTILE, kept
 
 __all__ = ["kept"]  # a fixture
 
