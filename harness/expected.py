@@ -1,12 +1,14 @@
 """Expected graph breaks: data in git. More or fewer fail alike, and the failure ends with the command that accepts them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 import msgspec
 
-from harness.cell import Cell
+from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics, GraphBreak
+from harness.discover import ROOT, Source, StackSource, shown
 from harness.errors import UsageError
 from harness.gaps import read
 
@@ -41,9 +43,9 @@ class Rows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"bre
 class ExpectedBreaks:
     """What graph_breaks.toml says, and, with --accept-breaks, what it is made to say."""
 
-    def __init__(self, path: Path, cells: Sequence[Cell], own: Sequence[Cell] | None = None, *, accept: bool = False) -> None:
-        """Rows are accepted of `own` cells only (all by default). UsageError for a broken file or a row of no cell."""
-        self._path, self._accept, self._own = path, accept, frozenset(cells if own is None else own)
+    def __init__(self, path: Path, cells: Sequence[Cell], *, accept: bool = False) -> None:
+        """UsageError for a broken file or a row of no cell; a file that is not there has no rows."""
+        self._path, self._accept = path, accept
         self._rows = sorted(read(path, Rows).breaks)
         known = {str(cell) for cell in cells}
         for row in self._rows:
@@ -64,7 +66,7 @@ class ExpectedBreaks:
         if found.remarks:  # before anything is accepted: a record with a hole is no finding
             raise AssertionError(f"{cell}: {'; '.join(found.remarks)}")
         if rows != self.of(cell):
-            if not self._accept or cell not in self._own:
+            if not self._accept:
                 raise AssertionError(self._told(cell, rows, found))
             self._write(cell, rows)
 
@@ -73,13 +75,9 @@ class ExpectedBreaks:
         expected = "\n".join(f"  {row.where}: {row.kind} ×{row.count} {row.code}".rstrip() for row in self.of(cell))
         return (
             f"{cell} was found to break as\n{reasons or '  (nowhere)'}\n"
-            f"where {self._path.name} has\n{expected or '  (nothing)'}\n"
-            + (
-                "to accept what was found: "
-                f"pytest experiments -k 'breaks or breakage' --models {cell.model} --stacks {cell.stack} --accept-breaks"
-                if cell in self._own
-                else "the file is the project's own: keep a file of your own models' breaks with them"
-            )
+            f"where {shown(self._path)} has\n{expected or '  (nothing)'}\n"
+            "to accept what was found: "
+            f"pytest experiments -k 'breaks or breakage' --models {cell.model} --stacks {cell.stack} --accept-breaks"
         )
 
     def _write(self, cell: Cell, rows: list[ExpectedBreak]) -> None:
@@ -87,3 +85,35 @@ class ExpectedBreaks:
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         head = [line for line in lines if line.startswith("#")]
         self._path.write_text("\n".join([*head, "", *(row.toml for row in self._rows)]))
+
+
+class ExpectedEverywhere:
+    """Each cell's expected breaks, from the file beside its model, or its stack, where those are the user's own; else ours."""
+
+    def __init__(
+        self,
+        ours: Path,
+        models: Iterable[Source],
+        stacks: Iterable[StackSource],
+        modes: Iterable[Mode],
+        *,
+        accept: bool = False,
+    ) -> None:
+        """UsageError as of ExpectedBreaks."""
+        cells: dict[Path, list[Cell]] = {ours: []}
+        self._home: dict[Cell, Path] = {}
+        for model, stack, mode in product(models, stacks, modes):
+            folder = _outside(model.path, "models") or _outside(stack.path, "compilers") or ours.parent
+            cell, home = Cell(model.name, stack.name, mode), folder / ours.name
+            self._home[cell] = home
+            cells.setdefault(home, []).append(cell)
+        self._files = {path: ExpectedBreaks(path, found, accept=accept) for path, found in cells.items()}
+
+    def check(self, cell: Cell, found: Diagnostics) -> None:
+        """As ExpectedBreaks.check."""
+        self._files[self._home[cell]].check(cell, found)
+
+
+def _outside(path: Path, room: str) -> Path | None:
+    """Its folder, where that is not a room of ours."""
+    return None if path.is_relative_to(ROOT / room) else path.parent

@@ -109,7 +109,7 @@ RUN: dict[str, dict[str, Any]] = {
 }
 
 
-def add(parser: argparse.ArgumentParser, *groups: Mapping[str, Mapping[str, Any]]) -> None:
+def add(parser: argparse._ActionsContainer, *groups: Mapping[str, Mapping[str, Any]]) -> None:
     """Give a parser of the command line these options."""
     for group in groups:
         for flag, keywords in group.items():

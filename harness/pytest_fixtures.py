@@ -17,7 +17,7 @@ from harness import scaling_table
 from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics
 from harness.errors import BY_STATUS
-from harness.expected import ExpectedBreaks
+from harness.expected import ExpectedEverywhere
 from harness.expected_code import ExpectedCode
 from harness.explain import command
 from harness.summary import CellResult
@@ -42,7 +42,7 @@ class Matrix(Protocol):
     diagnoses: dict[Cell, Diagnosis]
     series: dict[Cell, ShapeSeries]
     exports: dict[Cell, Export]
-    expected_breaks: ExpectedBreaks | None
+    expected_breaks: ExpectedEverywhere | None
 
 
 def _matrix(request: pytest.FixtureRequest) -> Matrix:
@@ -216,7 +216,7 @@ def expected_code(request: pytest.FixtureRequest) -> ExpectedCode:
 
 
 @pytest.fixture(scope="session")
-def expected_breaks(request: pytest.FixtureRequest) -> ExpectedBreaks:
+def expected_breaks(request: pytest.FixtureRequest) -> ExpectedEverywhere:
     """graph_breaks.toml."""
     found = _matrix(request).expected_breaks
     assert found is not None  # read when the experiments were collected

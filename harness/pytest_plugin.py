@@ -16,7 +16,7 @@ from harness import discover, options, pytest_cells, pytest_saving
 from harness.cell import Cell, Mode
 from harness.discover import ROOT
 from harness.errors import UsageError
-from harness.expected import ExpectedBreaks
+from harness.expected import ExpectedEverywhere
 from harness.gaps import Gap, read_gaps
 from harness.plan import Plan
 from harness.pytest_fixtures import CELL_FIXTURES, NAME, cell_of
@@ -70,7 +70,7 @@ class MatrixPlugin:
         self.diagnoses: dict[Cell, Diagnosis] = {}
         self.series: dict[Cell, ShapeSeries] = {}
         self.exports: dict[Cell, Export] = {}
-        self.expected_breaks: ExpectedBreaks | None = None
+        self.expected_breaks: ExpectedEverywhere | None = None
         self._plan: Plan | None = None
         self._saved = False
         self._gaps: list[Gap] | None = None
@@ -123,12 +123,8 @@ class MatrixPlugin:
         questions = {item.originalname for item, _ in asked if isinstance(item, pytest.Function)}
         try:
             self._gaps = read_gaps(EXPERIMENTS / "known_gaps.toml", self.every_cell(), _questions() | questions)
-            self.expected_breaks = ExpectedBreaks(
-                EXPERIMENTS / "graph_breaks.toml",
-                self.every_cell(),
-                discover.every_cell(),
-                accept=self.config.getoption("accept_breaks"),
-            )
+            ours, accept = EXPERIMENTS / "graph_breaks.toml", self.config.getoption("accept_breaks")
+            self.expected_breaks = ExpectedEverywhere(ours, self.plan.all_models, self.plan.all_stacks, Mode, accept=accept)
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         for item, cell in asked:

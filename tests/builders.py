@@ -93,10 +93,10 @@ def steps(level: float, seed: int, count: int = 300) -> list[float]:
     return [level * rng.uniform(0.99, 1.01) for _ in range(count)]
 
 
-def cell(model: str, stack: str, level: float, seed: int = 0, **changes: Any) -> Trial:
+def cell(model: str, stack: str, level: float, seed: int = 0, count: int = 300, **changes: Any) -> Trial:
     """A cell whose first call takes 50 steps in eager, and 5,000 where something compiles."""
     eager = stack.endswith("_eager")
-    samples = steps(level, seed)
+    samples = steps(level, seed, count)
     made: Measurement = measurement(
         samples,
         warmup_s=tuple(steps(level * 2, seed + 1, 20)),

@@ -8,9 +8,9 @@ import pytest
 from harness import discover
 from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics
-from harness.discover import GALLERY, ROOT
+from harness.discover import GALLERY, ROOT, Source, StackSource
 from harness.errors import UsageError
-from harness.expected import ExpectedBreaks
+from harness.expected import ExpectedBreaks, ExpectedEverywhere
 from tests.test_diagnostics import BREAK, CELL
 
 
@@ -30,11 +30,38 @@ def test_expected_breaks_fail_both_ways_and_are_accepted_by_command(tmp_path: Pa
     before = path.read_text()
     with pytest.raises(AssertionError, match="do not agree"):  # a record with a hole is not accepted
         ExpectedBreaks(path, [CELL], accept=True).check(CELL, Diagnostics(graphs=1, remarks=("they do not agree",)))
-    with pytest.raises(AssertionError, match="the project's own"):  # nor is one of somebody else's model
-        ExpectedBreaks(path, [CELL], [], accept=True).check(CELL, Diagnostics(graphs=1))
     assert path.read_text() == before
     with pytest.raises(UsageError, match="there is no cell"):
         ExpectedBreaks(path, [])
+
+
+def test_a_users_own_breaks_are_expected_beside_their_files(tmp_path: Path) -> None:
+    def source(kind: type[Source], name: str, folder: str) -> Source:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        more = {"framework": "numpy"} if kind is StackSource else {}
+        return kind(name=name, path=tmp_path / folder / f"{name}.py", **more)
+
+    ours = tmp_path / "ours" / "graph_breaks.toml"
+    ours.parent.mkdir()
+    models = [source(Source, "mine", "my_models"), discover.models()["mlp"]]
+    stacks = [source(StackSource, "my_stack", "my_stacks"), discover.stacks()["tf_xla"]]
+    found = Diagnostics(graphs=2, breaks=(BREAK,))
+
+    def everywhere(accept: bool = False) -> ExpectedEverywhere:
+        return ExpectedEverywhere(ours, models, stacks, [Mode.INFERENCE], accept=accept)
+
+    places = {("mine", "tf_xla"): "my_models", ("mine", "my_stack"): "my_models", ("mlp", "my_stack"): "my_stacks"}
+    for (model, stack), folder in {**places, ("mlp", "tf_xla"): "ours"}.items():
+        cell = Cell(model, stack, Mode.INFERENCE)
+        with pytest.raises(AssertionError, match=f"{folder}/graph_breaks.toml has"):
+            everywhere().check(cell, found)
+        everywhere(accept=True).check(cell, found)
+        assert f'cell = "{cell}"' in (tmp_path / folder / "graph_breaks.toml").read_text()
+        everywhere().check(cell, found)
+    stranger = ours.read_text().replace("mlp-tf_xla", "mine-tf_xla")
+    ours.write_text(stranger)
+    with pytest.raises(UsageError, match="there is no cell 'mine-tf_xla-inference'"):
+        everywhere()
 
 
 FILES = sorted(path for path in GALLERY.glob("breaks_*.py"))

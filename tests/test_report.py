@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from harness.__main__ import main
 from harness.cell import Cell, Mode
@@ -207,3 +209,32 @@ def test_a_training_run_and_one_without_any_speed(report, tmp_path: Path) -> Non
     assert data["cells"][0]["flops_per_s"] == pytest.approx(6e9, rel=0.01)  # forward, and backward twice
     save(tmp_path, 2, [broken("m0", "tf_function", "no")])
     assert "Which one, for so many steps?" not in report("2")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_file_makes_a_traceback(kept: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """One value of another kind somewhere in a run: a line, or a page that holds only numbers that are some."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    path = save(folder, 1, [cell("m0", "torch_script", 1e-3, count=30), broken("m0", "tf_function", "no")])
+    body = json.loads(path.read_bytes())
+    node: Any = body[data.draw(st.sampled_from(["trials", "figures", "ceilings"]))]
+    parent: Any = body
+    key: Any = None
+    for _ in range(data.draw(st.integers(1, 7))):
+        keys = list(node) if isinstance(node, dict) else list(range(len(node))) if isinstance(node, list) else []
+        if not keys:
+            break
+        parent, key = node, data.draw(st.sampled_from(keys))
+        node = node[key]
+    if key is None:
+        return
+    parent[key] = data.draw(
+        st.sampled_from([None, -1, 0, 1e308, 1e-308, 10**15, "x", [], {}, True, [[]], {"a": 1}, "\x00", "../x"])
+    )
+    path.write_text(json.dumps(body))
+    out = folder / "report.html"
+    code = main(["report", "-o", str(out), "--storage", str(folder / "saved"), "--bakeoff-storage", str(kept)])
+    assert code in (0, 2)
+    if code == 0:
+        embedded(out.read_text())
