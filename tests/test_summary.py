@@ -98,3 +98,13 @@ def test_a_warm_start_that_found_nothing_is_an_error() -> None:
         Status.ERROR,
         "warm start: it took nothing from the caches that the cold trial left",
     )
+
+
+@pytest.mark.parametrize(
+    ("unseen_s", "losses", "status"), [(4e-3, (), "error"), (4e-3, (1.0,), "ok"), (12e-3, (1.0,), "error")]
+)
+def test_a_batch_never_seen_takes_as_long_as_the_others(unseen_s: float, losses: tuple[float, ...], status: str) -> None:
+    """In training its parameters were written anew just before: that takes longer, but not ten times as long."""
+    made = measurement((1e-3,) * 100, unseen_step_s=(unseen_s, unseen_s), losses=losses)
+    (result,) = by_cell([trial(made)]).values()
+    assert result.status == status
