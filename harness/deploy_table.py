@@ -4,21 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from rich import box
-from rich.table import Table
-
 from harness.cell import Cell
+from harness.columns import drawn, of_rows, wrapped
 from harness.matrix import Matrix
 from harness.progress import seconds
 from harness.summary import CellResult, by_cell
-from harness.terminal import plain
 from harness.trial import Export, Status, Toolchain, Trial
 
 LEGEND = (
-    "exported where the model is, loaded and run in a process without its code: first answer is the first step after loading, "
+    "exported where the model is, loaded and run in a process without its code: answer is the first step after loading, "
     "× eager is against the eager stack that was exported"
 )
-COLUMNS = ("model", "format", "export", "MiB", "load", "first answer", "step", "× eager", "parity error", "status")
+COLUMNS = ("model", "format", "export", "MiB", "load", "answer", "step", "× eager", "parity", "status")
 
 
 @dataclass(frozen=True)
@@ -68,18 +65,12 @@ def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[
 
 def terminal(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain], width: int) -> str:
     """As text, with the reasons below."""
-    console = plain(max(width, 100))
-    with console.capture() as capture:
-        console.print(LEGEND, markup=False)
-        table = Table(box=box.SIMPLE_HEAD)
-        for name in COLUMNS:
-            table.add_column(name, no_wrap=True)
-        for row in rows(by_cell(trials), exports):
-            table.add_row(*row.cells)
-        console.print(table)
-        for note in _notes(trials, exports, toolchains):
-            console.print(note, markup=False)
-    return capture.get()
+    lines = [*wrapped(LEGEND, width), ""]
+    lines += drawn(of_rows(COLUMNS, [row.cells for row in rows(by_cell(trials), exports)]), apart=False)
+    lines.append("")
+    for note in _notes(trials, exports, toolchains):
+        lines += wrapped(note, width, "  ")
+    return "\n".join(lines) + "\n"
 
 
 def markdown(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain]) -> str:
