@@ -29,13 +29,13 @@ function choose() {
   const body = find("#ranking tbody");
   body.replaceChildren(...ranked.map((c) => {
     const even = c.even_after_steps != null ? `${c.even_after_steps.toLocaleString("en")} steps` : c.eager ? "–" : "never";
-    const told = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)}`, even];
+    const told = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)}`, even, data.details[c.cell].notes.join("; ")];
     const line = make("tr");
     line.append(...told.map((text) => make("td", text)));
     return line;
   }), ...every.filter((c) => !c.step_s).map((c) => {
     const line = make("tr");
-    line.append(make("td", c.stack), make("td", `${c.status}: ${c.reason}`, { colspan: 6 }));
+    line.append(make("td", c.stack), make("td", `${c.status}: ${c.reason}`, { colspan: 7 }));
     return line;
   }));
 }

@@ -16,7 +16,7 @@ from harness.comparing.tables import clean
 from harness.matrix import Matrix
 from harness.progress import seconds
 from harness.reporting import charts, facts, tables
-from harness.reporting.facts import CellFacts
+from harness.reporting.facts import CellFacts, Detail
 from harness.trial import Ceiling, Status
 
 SCRIPTS = ("draw.js", "cell.js", "page.js")
@@ -132,7 +132,7 @@ def _values(page: Page) -> dict[str, Any]:
         "models": list(dict.fromkeys(f.model for f in told)),
         "modes": list(dict.fromkeys(f.mode for f in told)),
         "metrics": list(metrics.items()),
-        "matrices": [_heat(told, mode) for mode in dict.fromkeys(f.mode for f in told)],
+        "matrices": [_heat(cells, mode) for mode in dict.fromkeys(f.mode for f in told)],
         "failures": _failures(told),
         "notes": [note for note in matrix.notes() if not _of_a_failure(note, told)],
         "curve_steps": facts.CURVE_STEPS,
@@ -171,27 +171,26 @@ def _summary(told: Sequence[CellFacts], run: SavedRun) -> str:
     return f"{said}{f', on {machine.cpu}' if machine is not None else ''}."
 
 
-def _heat(told: Sequence[CellFacts], mode: str) -> tuple[str, list[str], list[tuple[str, list[tuple[str, Any]]]]]:
+def _heat(
+    cells: Sequence[tuple[CellFacts, Detail]], mode: str
+) -> tuple[str, list[str], list[tuple[str, list[tuple[str, Any]]]]]:
     """(mode, stacks, rows), as the page shows it where no script runs: speed-up over eager."""
-    here = {(f.model, f.stack): f for f in told if f.mode == mode}
+    here = {(f.model, f.stack): (f, d) for f, d in cells if f.mode == mode}
     stacks = list(dict.fromkeys(stack for _, stack in here))
     rows = []
     for model in dict.fromkeys(model for model, _ in here):
         row = [(stack, here.get((model, stack))) for stack in stacks]
-        rows.append((model, [(stack, _button(f) if f is not None else None) for stack, f in row]))
+        rows.append((model, [(stack, None if found is None else _button(found[0], found[1].notes)) for stack, found in row]))
     return mode, stacks, rows
 
 
-def _button(found: CellFacts) -> dict[str, Any]:
+def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
+    """A cell of the matrix: its speed-up, and on hover its status, the reason, and what was not made equal."""
     failed = found.status not in (Status.OK, Status.COMPILED)
-    value = (
-        found.status
-        if found.step_s is None
-        else f"×{found.over_eager:.2f}"
-        if found.over_eager is not None
-        else seconds(found.step_s)
-    )
-    title = f"{found.cell}: {found.status}" + (f": {found.reason}" if found.reason else "")
+    value = found.status
+    if found.step_s is not None:
+        value = seconds(found.step_s) if found.over_eager is None else f"×{found.over_eager:.2f}"
+    title = "; ".join([f"{found.cell}: {found.status}" + (f": {found.reason}" if found.reason else ""), *notes])
     return {"id": found.cell, "failed": failed, "value": value, "title": title}
 
 
