@@ -14,6 +14,7 @@ from harness.__main__ import main
 from harness.cell import Cell, Mode
 from harness.comparing import figures
 from harness.matrix import Matrix
+from harness.pick import totals
 from harness.reporting import charts, facts
 from harness.trial import Status, Trial
 from tests.builders import CEILING, ENVIRONMENT, SETTINGS, broken, cell, matrix, measurement, save, trial
@@ -77,6 +78,7 @@ def test_source_lines_stand_beside_a_break(report, tmp_path: Path) -> None:
 
 def test_figures_of_a_cell() -> None:
     trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
+    results = Matrix.of(trials).results
     told = {f.stack: f for f, _ in facts.of(Matrix.of(trials), CEILING)}
     fast = told["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
@@ -86,6 +88,11 @@ def test_figures_of_a_cell() -> None:
     assert fast.flops_per_byte == 2
     assert fast.share_of_ceiling == pytest.approx(0.2, rel=0.01)
     assert told["torch_eager"].even_after_steps is None
+    for stack, each in told.items():  # the page and `bakeoff pick` know the same of noise
+        (total,) = [t for t in totals(results.values(), 1000) if t.result.cell.stack == stack]
+        assert each.step_low_s is not None
+        assert each.compile_low_s is not None
+        assert each.compile_low_s + 1000 * each.step_low_s == pytest.approx(total.span.low, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from harness.discover import ROOT
 from harness.explain import FIGURES, command
 from harness.matrix import Matrix
 from harness.measurement import Measurement
+from harness.pick import compiling, stepping
 from harness.summary import CellResult, break_even_steps
 from harness.trial import Ceiling, Status
 
@@ -43,9 +44,13 @@ class CellFacts:
     item: str = "items"
     items_per_second: float | None = None
     step_s: float | None = None
+    step_low_s: float | None = None  # between what it may lie: harness.pick
+    step_high_s: float | None = None
     noise: float | None = None  # slowest window of a process over its fastest, less one, where that is the machine's doing
     verified: bool | None = None
     compile_s: float | None = None
+    compile_low_s: float | None = None
+    compile_high_s: float | None = None
     warm_compile_s: float | None = None
     over_eager: float | None = None  # throughput over the framework's eager stack
     even_after_steps: float | None = None  # compiling has paid for itself; None: never, or there is nothing to set it against
@@ -88,13 +93,18 @@ def _facts(matrix: Matrix, result: CellResult, ceiling: Ceiling | None) -> CellF
         eager = matrix.eager(result)
         even = None if eager is None or eager is result else break_even_steps(result, eager)
         peaks = result.peak_bytes or (None, None)
+        step, compiled = stepping(result), compiling(result)
         told = {
             "item": result.measurements[0].item,
             "items_per_second": result.throughput,
             "step_s": result.step_s,
+            "step_low_s": step.low,
+            "step_high_s": step.high,
             "noise": result.steadiness.noise or None,
             "verified": result.steadiness.verified,
             "compile_s": result.compile_s,
+            "compile_low_s": compiled.low,
+            "compile_high_s": compiled.high,
             "warm_compile_s": result.warm_compile_s,
             "over_eager": matrix.over_eager(result),
             "even_after_steps": None if even is None else math.ceil(even),

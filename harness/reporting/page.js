@@ -3,6 +3,8 @@
 // ---- which one, for so many steps? --------------------------------------------------------------------------------
 const chosen = { model: data.cells[0] && data.cells[0].model, mode: data.cells[0] && data.cells[0].mode, steps: 1000 };
 const total = (cell, steps) => cell.compile_s + steps * cell.step_s;
+const lowest = (cell) => cell.compile_low_s + chosen.steps * cell.step_low_s;
+const highest = (cell) => cell.compile_high_s + chosen.steps * cell.step_high_s;
 const row = () => data.cells.filter((c) => c.model === chosen.model && c.mode === chosen.mode);
 
 function choose() {
@@ -19,8 +21,8 @@ function choose() {
     if (second) {
       const ratio = total(second, chosen.steps) / total(best, chosen.steps);
       text += ` Next is ${second.stack}, ${seconds(total(second, chosen.steps))} (×${ratio.toFixed(2)}).`;
-      const noise = Math.max(best.noise || 0, second.noise || 0) / 2;
-      if (ratio - 1 < noise) text += ` That difference lies within the noise of this run (±${Math.round(noise * 100)} %).`;
+      const alike = ranked.slice(1).filter((c) => lowest(c) <= highest(best)).map((c) => c.stack);
+      if (alike.length) text += ` This run's noise does not tell it apart from ${alike.join(", ")}: --trials 5 would say more.`;
     }
     answer.textContent = text;
   }
