@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from harness import available, discover
+from harness import discover
 from harness.__main__ import _parser, main
-from harness.available import Machine
+from harness.advising import available
+from harness.advising.available import Machine
 from harness.discover import ROOT, StackSource
 from tests.conftest import plant
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness import facts
 from harness.__main__ import main
+from harness.advising import host
+from harness.advising.doctor import Finding, Mark, examine
+from harness.advising.host import Busy, Facts, Folder
 from harness.discover import ROOT
-from harness.doctor import Finding, Mark, examine
-from harness.facts import Busy, Facts, Folder
 
 GIB = 2**30
 QUIET = Facts(
@@ -119,7 +119,7 @@ def test_a_busy_process_is_seen() -> None:
     """A process that does nothing but count, for as long as we look."""
     spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        busiest, busy, _ = facts._sampled()
+        busiest, busy, _ = host._sampled()
     finally:
         spinning.kill()
         spinning.wait()

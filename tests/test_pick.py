@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import evidence, pick
 from harness.__main__ import main
+from harness.advising import evidence, pick
 from harness.cell import Mode
 from harness.discover import ROOT
 from harness.environment import cpu_model, default_threads

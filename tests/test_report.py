@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.__main__ import main
+from harness.advising.pick import totals
 from harness.cell import Cell, Mode
 from harness.comparing import figures
 from harness.matrix import Matrix
-from harness.pick import totals
 from harness.reporting import charts, facts
 from harness.trial import Status, Trial
 from tests.builders import CEILING, ENVIRONMENT, SETTINGS, broken, cell, matrix, measurement, save, trial

@@ -7,11 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness import available, discover, doctor, facts, options, store
+from harness import discover, options, store
+from harness.advising import available, doctor, host
+from harness.advising.doctor import Finding, Mark
 from harness.caches import Private
 from harness.cli import verb
 from harness.discover import ROOT
-from harness.doctor import Finding, Mark
 from harness.environment import default_threads, enforced
 from harness.errors import UsageError
 from harness.option_values import interpreters
@@ -47,7 +48,7 @@ def _doctor(asked: argparse.Namespace) -> int:
     return 1 if any(finding.mark is Mark.BAD for finding in found) else 0
 
 
-def _facts(asked: argparse.Namespace) -> facts.Facts:
+def _facts(asked: argparse.Namespace) -> host.Facts:
     stacks = [stack for stack in discover.stacks() if stack.default]
     others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
     machine = available.here(stacks, others)
@@ -62,7 +63,7 @@ def _facts(asked: argparse.Namespace) -> facts.Facts:
         home = toolchain_home(keeps.machine, pays, others.get(pays.framework, sys.executable))
         paid = store.toolchain(home) is not None
     settings = Settings(size="small", batch_size=None, device="cpu", threads=threads, timeout_s=300.0)
-    return facts.read(
+    return host.read(
         threads,
         versions=versions,
         compiler=machine.compiler,

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import available, columns, discover, options, terminal
-from harness.available import Stand
+from harness import columns, discover, options, terminal
+from harness.advising import available
+from harness.advising.available import Stand
 from harness.cell import Mode
 from harness.cli import verb
 from harness.discover import ARTICLE

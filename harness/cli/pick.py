@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import archive, columns, evidence, options, pick, terminal
+from harness import archive, columns, options, terminal
+from harness.advising import evidence, pick
+from harness.advising.evidence import Evidence
+from harness.advising.pick import Total
 from harness.cell import Mode
 from harness.cli import cells, verb
 from harness.discover import ROOT
 from harness.errors import UsageError
-from harness.evidence import Evidence
 from harness.option_values import at_least
-from harness.pick import Total
 from harness.plan import Plan
 from harness.progress import seconds
 from harness.summary import CellResult

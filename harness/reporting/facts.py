@@ -8,13 +8,13 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from harness.advising.pick import compiling, stepping
 from harness.cell import Mode
 from harness.diagnostics import GraphBreak
 from harness.discover import ROOT
 from harness.explain import FIGURES, command
 from harness.matrix import Matrix
 from harness.measurement import Measurement
-from harness.pick import compiling, stepping
 from harness.summary import CellResult, break_even_steps
 from harness.trial import Ceiling, Status
 
@@ -44,7 +44,7 @@ class CellFacts:
     item: str = "items"
     items_per_second: float | None = None
     step_s: float | None = None
-    step_low_s: float | None = None  # between what it may lie: harness.pick
+    step_low_s: float | None = None  # between what it may lie: harness.advising.pick
     step_high_s: float | None = None
     noise: float | None = None  # slowest window of a process over its fastest, less one, where that is the machine's doing
     verified: bool | None = None

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import installed as asking
+from harness.advising import installed as asking
 from harness.discover import ROOT, StackSource
 from harness.errors import UsageError, install
 

@@ -1,4 +1,4 @@
-"""What this machine says of itself that could matter to a measurement: read here, judged in harness/doctor.py.
+"""What this machine says of itself that could matter to a measurement: read here, judged in doctor.py.
 
 Standard library and psutil. Whatever the kernel does not tell, as in a container or a virtual machine, is None or empty.
 """

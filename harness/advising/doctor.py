@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.advising.host import Facts, Folder
 from harness.environment import RECORDED
-from harness.facts import Facts, Folder
 
 GIB = 2**30
 OLDEST, NEWEST = (3, 11), (3, 13)
