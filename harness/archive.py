@@ -32,7 +32,7 @@ class SavedRun(msgspec.Struct, frozen=True):
     """What we read of a saved run; pytest-benchmark's own keys are left to pytest-benchmark."""
 
     trials: list[Trial]
-    figures: list[Figures] = []
+    figures: list[Figures] | None = None  # None: saved before figures were
     datetime: str = ""
     version: str = ""
     toolchains: list[Toolchain] = []

@@ -92,7 +92,7 @@ def _vega(kept: Path) -> str:
 def _values(page: Page) -> dict[str, Any]:
     run = page.run
     served = {made.cell for made in run.exports}
-    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.toolchains, judged(run.figures))
+    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.toolchains, judged(run.figures or ()))
     ceiling = next((c for c in run.ceilings if c.failure is None), None)
     cells = facts.of(matrix, ceiling)
     told = [f for f, _ in cells]
