@@ -51,7 +51,7 @@ def need() -> None:
     """Raises UsageError where tensorboardX is not installed."""
     with _hidden():
         try:
-            import tensorboardX  # noqa: F401
+            import tensorboardX  # noqa: F401  # to find out whether it is there
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in ("tensorboardX", "google"):  # google.protobuf comes with it
                 raise
@@ -108,7 +108,7 @@ def _failed(end: Any) -> Any:
 def _hidden() -> Iterator[None]:
     """None in sys.modules is how Python spells `not installed`: the parent imports no framework, nor does a library for it."""
     names = [name for name in UNWANTED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # None is what blocks an import
     try:
         yield
     finally:
