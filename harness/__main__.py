@@ -2,6 +2,7 @@
 """The command line: bakeoff VERB; the verbs are in harness/cli, comparing, reporting and repro."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,13 +33,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     completion.complete(parser)
     asked = parser.parse_args(arguments)
     try:
-        return int(asked.do(asked))
+        code = int(asked.do(asked))
+        sys.stdout.flush()
     except UsageError as error:
         print(f"bakeoff: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("bakeoff: interrupted; finished trials are kept", file=sys.stderr)
         return 130
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -95,7 +95,7 @@ class CellResult:
         """Steady samples of all trials, in their order."""
         return [s for m in self.measurements for s in self.steadiness.samples(m)]
 
-    @property
+    @cached_property
     def step_s(self) -> float:
         """Median over trials of each trial's median steady step."""
         return median(median(self.steadiness.samples(m)) for m in self.measurements)
@@ -110,7 +110,7 @@ class CellResult:
         """Items per second."""
         return self.measurements[0].items_per_step / self.step_s
 
-    @property
+    @cached_property
     def compile_s(self) -> float:
         """Cold: from private empty caches."""
         return median(m.compile_s for m in self.measurements)

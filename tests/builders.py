@@ -102,7 +102,7 @@ def cell(model: str, stack: str, level: float, seed: int = 0, count: int = 300, 
         warmup_s=tuple(steps(level * 2, seed + 1, 20)),
         first_call_s=level * (50 if eager else 5000),
         flops=2_000_000,
-        moved_bytes=1_000_000,
+        moved_bytes=100_000,
         unseen_step_s=(level, level),
     )
     phases = (

@@ -242,6 +242,13 @@ def test_a_stack_source_needs_no_file_to_stand_alone(tmp_path: Path) -> None:
     assert available.stands([gone], machine({"numpy": "2"}))[0].available
 
 
+def test_a_closed_pipe_is_no_traceback() -> None:
+    line = f"{shlex.quote(sys.executable)} -m harness list | head -1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert done.stdout.startswith("models")
+    assert done.stderr == ""
+
+
 PRINTED = re.compile(r"^    \.venv/bin/bakeoff (.*)$", re.MULTILINE)
 
 

@@ -208,6 +208,9 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
         (["--steps", "5", "--run", "1", "--mode", "training"], "the run 1 has no cell of mlp training"),
         (["--steps", "5", "--run", "4"], "is not a whole saved run"),
         (["--steps", "5", "--stacks", "tf_xlaa"], "there is no stack tf_xlaa"),
+        (["--steps", "9" * 20], "at most 1,000,000,000,000"),
+        (["--steps", "5", "--target", "cuda:sm_90"], "only compiles, and pick chooses by speed"),
+        (["--steps", "5", "--stacks", "torch_inductor_frozen"], "--stacks torch_inductor_frozen; or measure now"),
     ],
 )
 def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
@@ -219,7 +222,7 @@ def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str]
 
 def test_no_run_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"make one: pytest experiments/.* --models mlp --modes training --size full"):
-        evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"))
+        evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"), ["tf_xla"])
 
 
 def test_measure_measures_now(tmp_path: Path) -> None:

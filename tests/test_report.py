@@ -83,10 +83,10 @@ def test_figures_of_a_cell() -> None:
     fast = told["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
     assert fast.even_after_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
-    # 2 Mflop in 0.5 ms, two flops a byte: below the roof of 20 Gflop/s at that intensity
+    # 2 Mflop in 0.5 ms, twenty flops a byte: below the roof of 50 Gflop/s at that intensity
     assert fast.flops_per_s == pytest.approx(4e9, rel=0.01)
-    assert fast.flops_per_byte == 2
-    assert fast.share_of_ceiling == pytest.approx(0.2, rel=0.01)
+    assert fast.flops_per_byte == 20
+    assert fast.share_of_ceiling == pytest.approx(0.08, rel=0.01)
     assert told["torch_eager"].even_after_steps is None
     for stack, each in told.items():  # the page and `bakeoff pick` know the same of noise
         (total,) = [t for t in totals(results.values(), 1000) if t.result.cell.stack == stack]
@@ -103,6 +103,36 @@ def test_no_share_of_a_roof_that_is_not_the_cells_own(changes: dict[str, Any]) -
     found = replace(found, settings=replace(SETTINGS, **changes))
     (told, _), *_ = facts.of(Matrix.of([found]), CEILING)
     assert told.share_of_ceiling is None
+
+
+@pytest.mark.parametrize(("moved", "share"), [(1e6, None), (1e8, 1.0)], ids=["in a cache", "through memory"])
+def test_memory_is_a_roof_only_of_what_no_cache_holds(moved: float, share: float | None) -> None:
+    """A tenth of a flop per byte: 10 GB/s allow 1 Gflop/s."""
+    found = cell("m", "torch_eager", moved / 1e10)
+    assert found.measurement is not None
+    found = replace(found, measurement=replace(found.measurement, flops=int(moved / 10), moved_bytes=int(moved)))
+    (told, _), *_ = facts.of(Matrix.of([found]), CEILING)
+    assert told.flops_per_s == pytest.approx(1e9, rel=0.02)
+    assert told.share_of_ceiling == (None if share is None else pytest.approx(share, rel=0.02))
+
+
+def test_workers_are_not_ranked_and_nothing_is_said_to_never_pay_without_an_eager_stack(report, tmp_path: Path) -> None:
+    save(tmp_path, 1, [cell("m0", "torch_ddp_2", 1e-3, workers=2), cell("m0", "torch_script", 2e-3, seed=9)])
+    page = report()
+    data = embedded(page)
+    assert [c["workers"] for c in data["cells"]] == [2, None]
+    assert [g["stack"] for g in data["reigns"]["m0 inference"]] == ["torch_script"]
+    assert [c["over_eager"] for c in data["cells"]] == [None, None]
+
+
+def test_trends_of_nothing_are_no_section(report, tmp_path: Path, kept: Path, capsys) -> None:
+    for number in (1, 2, 3):
+        save(tmp_path, number, [broken("m0", "tf_function", "no")])
+    assert 'id="trends"' not in report("--all")
+    where = ["--storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)]
+    for arguments, said in ((["--all", "--cells", "x*"], "matches no cell"), (["3", "--cells", "m*"], "three runs")):
+        assert main(["report", *arguments, "-o", str(tmp_path / "out.html"), *where]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_sample_of_several_steps_stands_in_their_middle() -> None:

@@ -122,13 +122,13 @@ def test_the_slider_says_who_wins(chromium: Any, small: Path) -> None:
         first = {stack: 50 if stack.endswith("eager") else 5000 for stack in STACKS}
         total = {stack: (first[stack] - 1 + steps) * share for stack, share in STACKS.items()}
         winner = min(total, key=total.__getitem__)
-        assert opened.text("#answer").startswith(f"{winner} for {steps:,} steps of m0")
+        assert opened.text("#answer").startswith(f"{winner} for {steps:,} step{'s' * (steps > 1)} of m0")
     opened.page.fill("#steps-number", "4500")  # there torch_eager and torch_inductor cost the same
     assert "does not tell it apart from" in opened.text("#answer")
     opened.page.locator("#steps").focus()
     opened.page.keyboard.press("Home")
     assert opened.page.input_value("#steps-number") == "1"
-    assert opened.text("#answer").startswith("torch_eager for 1 steps")
+    assert opened.text("#answer").startswith("torch_eager for 1 step of m0")
     opened.page.keyboard.press("End")
     assert opened.text("#answer").startswith("torch_inductor for 10,000,000 steps")
     assert opened.page.locator("#ranking tbody tr").first.text_content().startswith("torch_inductor")

@@ -52,18 +52,21 @@ def of(
     return Evidence([r for r in found if r.cell.stack in stacks], source, settings, remarks)
 
 
-def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None) -> Evidence:
+def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings) -> Evidence:
     """Of one saved run, whatever its settings and wherever it was taken: that is told."""
     path = archive.find(name, storage)
     found = _figures(path, model, mode)
     if not found.figures:
         raise UsageError(f"the run {name} has no cell of {model} {mode}; `bakeoff show {name}` prints those that it has")
-    elsewhere = [f"that run had another {text}" for text in _machine(found.figures)]
+    unlike = _settings(found.figures, settings) + _machine(found.figures)
+    elsewhere = [f"that run had another {text}" for text in unlike]
     return _read(found, model, mode, stacks, *elsewhere)
 
 
-def latest(storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings) -> Evidence:
-    """Of the latest saved run of the model on this machine with these settings.
+def latest(
+    storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings, rankable: Collection[str]
+) -> Evidence:
+    """Of the latest saved run on this machine with these settings that has the model on any of the `rankable` stacks.
 
     UsageError with the command that makes one, if there is none.
     """
@@ -71,7 +74,7 @@ def latest(storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, 
     for path in reversed(archive.runs(storage)):
         with contextlib.suppress(UsageError):  # an old file that is cut does not stand in the way of the others
             found = _figures(path, model, mode)
-            if not found.figures:
+            if not any(f.cell.stack in rankable for f in found.figures):
                 continue
             unlike = _settings(found.figures, settings) + _machine(found.figures)
             if not unlike:
@@ -80,14 +83,14 @@ def latest(storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, 
                 differs = f"{found.label} has it with another {', '.join(unlike)}"
     raise UsageError(
         f"no saved run in {storage} has {model} {mode} with these settings on this machine ({differs}); "
-        f"make one: {command(model, mode, settings)}; or measure now: --measure"
+        f"make one: {command(model, mode, settings, stacks)}; or measure now: --measure"
     )
 
 
-def command(model: str, mode: Mode, settings: Settings) -> str:
+def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | None = None) -> str:
     """What makes a saved run of a model."""
     words = ["pytest", "experiments/test_step_time.py", "experiments/test_compile_time.py", "--benchmark-autosave"]
-    words += ["--models", model, "--modes", str(mode)]
+    words += ["--models", model, "--modes", str(mode), *(["--stacks", ",".join(stacks)] if stacks else [])]
     usual = {"size": "small", "batch_size": None, "device": "cpu", "threads": default_threads(), "dtype": "float32"}
     for name, default in usual.items():
         if (value := getattr(settings, name)) != default:

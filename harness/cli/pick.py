@@ -22,6 +22,7 @@ from harness.summary import CellResult
 from harness.trial import Status
 
 STORAGE = ROOT / ".benchmarks"
+MOST_STEPS = 10**12
 
 
 def add_verb(verbs: Any) -> None:
@@ -48,6 +49,10 @@ def add_verb(verbs: Any) -> None:
 
 def _pick(asked: argparse.Namespace) -> int:
     at_least(1, asked.steps, "--steps")
+    if asked.steps > MOST_STEPS:
+        raise UsageError(f"--steps {asked.steps}: no run here is as long as that; at most {MOST_STEPS:,}")
+    if asked.target:
+        raise UsageError(f"--target {asked.target} only compiles, and pick chooses by speed: leave it out")
     if asked.measure and asked.run is not None:
         raise UsageError("--measure measures now, and --run names what was measured before: leave one of them out")
     names = {"models": asked.model, "modes": asked.mode}
@@ -71,8 +76,9 @@ def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
         return evidence.of(session.trials, session.exports, stacks, "measured now", plan.settings)
     model, mode, storage = plan.models[0].name, plan.modes[0], Path(asked.storage)
     if asked.run is not None:
-        return evidence.named(asked.run, storage, model, mode, stacks)
-    return evidence.latest(storage, model, mode, stacks, plan.settings)
+        return evidence.named(asked.run, storage, model, mode, stacks, plan.settings)
+    alone = [stack.name for stack in plan.all_stacks if stack.workers is None and stack.exported_by is None]
+    return evidence.latest(storage, model, mode, stacks, plan.settings, stacks or alone)
 
 
 def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> dict[str, object]:

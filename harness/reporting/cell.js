@@ -13,7 +13,7 @@ function open(name, focus) {
     if (cell.over_eager != null) facts.push([`× ${cell.framework}'s eager`, `×${cell.over_eager.toFixed(2)}`]);
     facts.push(["compile, cold", seconds(cell.compile_s)]);
     if (cell.warm_compile_s != null) facts.push(["compile, warm from disk", seconds(cell.warm_compile_s)]);
-    if (!cell.eager) facts.push(["paid for itself", cell.even_after_steps == null ? "never" : `after ${cell.even_after_steps.toLocaleString("en")} steps`]);
+    if (!cell.eager) facts.push(["paid for itself", cell.even_after_steps == null ? (cell.over_eager == null ? "nothing to set it against" : "never") : `after ${cell.even_after_steps.toLocaleString("en")} steps`]);
     if (cell.steady_peak_bytes != null) facts.push(["memory above the import", `${mib(cell.compile_peak_bytes)} while compiling, ${mib(cell.steady_peak_bytes)} afterwards`]);
     facts.push(["parity error", cell.parity_error.toExponential(1)]);
     if (cell.share_of_ceiling != null) facts.push(["share of the machine's roof", `${digits(100 * cell.share_of_ceiling, 2)} %`]);

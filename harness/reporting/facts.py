@@ -24,6 +24,7 @@ FEW_CELLS = 150  # and one alone in a report of more cells than these
 AROUND = 2  # source lines on each side of a break
 MOST_BREAKS = 12  # of a cell, with their lines
 SPREAD = (5, 25, 50, 75, 95)  # percentiles of a trial's steady steps
+CACHED_BYTES = 64 * 2**20  # what moves less may well stay in a cache, and has another roof than memory's
 FORWARD, BACKWARD = 1, 2  # passes' worth of flops, by convention (Kaplan et al. 2020, arXiv:2001.08361)
 
 
@@ -37,6 +38,7 @@ class CellFacts:
     mode: str
     framework: str
     eager: bool
+    workers: int | None  # that share each batch, of a data-parallel stack
     status: str
     reason: str
     trials: int
@@ -113,6 +115,8 @@ def _facts(matrix: Matrix, result: CellResult, ceiling: Ceiling | None) -> CellF
             "steady_peak_bytes": peaks[1],
             **_reached(result, ceiling),
         }
+    elif result.status is Status.COMPILED and result.lowering is not None:
+        told = {"compile_s": result.lowering.first_call_s}
     return CellFacts(
         cell=str(cell),
         model=cell.model,
@@ -120,6 +124,7 @@ def _facts(matrix: Matrix, result: CellResult, ceiling: Ceiling | None) -> CellF
         mode=cell.mode,
         framework=result.framework,
         eager=result.eager,
+        workers=trial.workers,
         status=str(result.status),
         reason=result.reason,
         trials=len(result.trials),
@@ -142,7 +147,9 @@ def _reached(result: CellResult, ceiling: Ceiling | None) -> dict[str, float]:
     reached["flops_per_byte"] = intensity
     if ceiling is None or not ceiling.flops_per_s or not ceiling.bytes_per_s:
         return reached
-    if settings.device == "cpu" and settings.dtype == "float32" and settings.threads == ceiling.threads:
+    own = settings.device == "cpu" and settings.dtype == "float32" and settings.threads == ceiling.threads
+    by_memory = intensity * ceiling.bytes_per_s < ceiling.flops_per_s
+    if own and not (by_memory and measured.moved_bytes < CACHED_BYTES):
         reached["share_of_ceiling"] = reached["flops_per_s"] / min(ceiling.flops_per_s, intensity * ceiling.bytes_per_s)
     return reached
 
@@ -151,6 +158,8 @@ def _detail(result: CellResult, curves: int) -> Detail:
     found = result.diagnostics
     compiled = found.compiled if found is not None else None
     made: dict[str, float | None] = {}
+    lowered = result.lowering.kernels if result.lowering is not None else ()
+    counted = f"{len(lowered)} kernels assembled; " if lowered else ""
     if compiled is not None:
         made = {label: getattr(compiled, name) for name, label in FIGURES.items()}
         made |= {name.replace("_", " "): value for name, value in compiled.figures.items()}
@@ -165,7 +174,7 @@ def _detail(result: CellResult, curves: int) -> Detail:
         findings=[_finding(b) for b in breaks[:MOST_BREAKS]],
         more_findings=max(0, len(breaks) - MOST_BREAKS),
         kernels=[(k.name, k.registers, k.spill_bytes, k.shared_bytes) for k in kernels],
-        compiled=", ".join(f"{value:,.0f} {label}" for label, value in made.items() if value is not None),
+        compiled=counted + ", ".join(f"{value:,.0f} {label}" for label, value in made.items() if value is not None),
         notes=list(dict.fromkeys((*(n for m in measured for n in m.notes), *(found.remarks if found is not None else ())))),
         losses=[None if x is None else _digits(x) for x in measured[0].losses] if measured else [],
         reference_losses=[_digits(x) for x in measured[0].reference_losses] if measured else [],

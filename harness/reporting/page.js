@@ -1,11 +1,13 @@
 "use strict";
 // The reader's choices: a metric, a model, a number of steps, a cell. All figures come from the run; nothing here measures.
 // ---- which one, for so many steps? --------------------------------------------------------------------------------
-const chosen = { model: data.cells[0] && data.cells[0].model, mode: data.cells[0] && data.cells[0].mode, steps: 1000 };
+const alone = data.cells.filter((cell) => cell.workers == null);  // whoever shares a batch does not run the model alone
+const opening = alone.find((cell) => cell.step_s) || data.cells[0] || {};
+const chosen = { model: opening.model, mode: opening.mode, steps: 1000 };
 const total = (cell, steps) => cell.compile_s + steps * cell.step_s;
 const lowest = (cell) => cell.compile_low_s + chosen.steps * cell.step_low_s;
 const highest = (cell) => cell.compile_high_s + chosen.steps * cell.step_high_s;
-const row = () => data.cells.filter((c) => c.model === chosen.model && c.mode === chosen.mode);
+const row = () => alone.filter((c) => c.model === chosen.model && c.mode === chosen.mode);
 
 function choose() {
   const every = row(), fast = every.filter((c) => c.step_s);
@@ -16,7 +18,7 @@ function choose() {
   if (!ranked.length) answer.textContent = `No stack has a speed for ${chosen.model} (${chosen.mode}).`;
   else {
     const [best, second] = ranked;
-    let text = `${best.stack} for ${many} steps of ${chosen.model}: ${seconds(total(best, chosen.steps))}`;
+    let text = `${best.stack} for ${many} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}: ${seconds(total(best, chosen.steps))}`;
     text += `, of which ${seconds(best.compile_s)} compile.`;
     if (second) {
       const ratio = total(second, chosen.steps) / total(best, chosen.steps);
@@ -30,7 +32,7 @@ function choose() {
   drawTotal(fast);
   const body = find("#ranking tbody");
   body.replaceChildren(...ranked.map((c) => {
-    const even = c.even_after_steps != null ? `${c.even_after_steps.toLocaleString("en")} steps` : c.eager ? "–" : "never";
+    const even = c.even_after_steps != null ? `${c.even_after_steps.toLocaleString("en")} steps` : c.eager || c.over_eager == null ? "–" : "never";
     const told = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)}`, even, data.details[c.cell].notes.join("; ")];
     const line = make("tr");
     line.append(...told.map((text) => make("td", text)));
@@ -57,8 +59,8 @@ function drawCost(fast) {
     }
   }
   const paid = fast.filter((c) => !c.eager && c.even_after_steps != null && c.even_after_steps <= chosen.steps).map((c) => c.stack);
-  const never = fast.filter((c) => !c.eager && c.even_after_steps == null).map((c) => c.stack);
-  const text = `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} no faster than eager.` : ""}`;
+  const never = fast.filter((c) => !c.eager && c.over_eager != null && c.even_after_steps == null).map((c) => c.stack);
+  const text = !fast.length ? "" : `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} no faster than eager.` : ""}`;
   draw("cost", { cells: shown, even }, `Compile time against throughput of ${chosen.model}. ${text}`);
   tell("cost", text);
 }
@@ -72,13 +74,9 @@ function drawTotal(fast) {
     }
     marks.push({ stack: c.stack, steps: chosen.steps, seconds: total(c, chosen.steps) });
   }
-  const winners = [];
-  for (let i = 0; i <= 700; i++) {
-    const steps = Math.round(10 ** (i / 100));
-    const best = fast.reduce((a, b) => (total(b, steps) < total(a, steps) ? b : a), fast[0]);
-    if (best && (!winners.length || winners.at(-1)[0] !== best.stack)) winners.push([best.stack, steps]);
-  }
-  const text = winners.map(([stack, from], i) => (i ? `from ${digits(from, 2)} steps on ${stack}` : `${stack} from the first step`)).join(", ");
+  const reigns = fast.length ? data.reigns[`${chosen.model} ${chosen.mode}`] || [] : [];
+  const between = (g) => ` (between ${g.low.toLocaleString("en")} and ${g.high == null ? "never" : g.high.toLocaleString("en")}, by their noise)`;
+  const text = reigns.map((g, i) => (i ? `from ${g.from.toLocaleString("en")} steps on ${g.stack}${between(g)}` : `${g.stack} from the first step`)).join(", ");
   draw("total", { totals, marks, chosen: [{ steps: chosen.steps }] }, `Total time against steps. Least time: ${text}.`);
   tell("total", text ? `Least time: ${text}.` : "");
 }
@@ -117,7 +115,8 @@ function colour() {
     const cell = cells.get(button.dataset.cell), value = button.querySelector(".value");
     button.classList.remove("good", "bad");
     const counted = metric === "breaks" && cell.breaks != null;
-    if (cell.status !== "ok" && !counted) { value.textContent = cell.status; continue; }
+    const only = metric === "compile_s" && cell.compile_s != null;  // compiled, and not run
+    if (cell.status !== "ok" && !counted && !only) { value.textContent = cell.status; continue; }
     const [number, text, better] = told(cell);
     value.textContent = cell.status === "ok" ? text : `${cell.status}, ${text}`;
     if (number == null || cell.status !== "ok") continue;
@@ -142,7 +141,7 @@ function drawRoofline() {
   if (!shown.length) return;
   const points = shown.map((c) => ({ ...c, told: `${digits(c.flops_per_s / 1e9)} Gflop/s${c.share_of_ceiling == null ? "" : `, ${digits(100 * c.share_of_ceiling, 2)} % of the roof`}` }));
   const at = shown.map((c) => c.flops_per_byte), low = Math.min(...at) / 2, high = Math.max(...at) * 2, roof = [];
-  if (data.ceiling) {
+  if (data.ceiling && shown.some((c) => c.share_of_ceiling != null)) {  // of no other cells is it the roof
     const ridge = data.ceiling.flops_per_s / data.ceiling.bytes_per_s;
     for (const x of [low, Math.min(Math.max(ridge, low), high), high]) roof.push({ flops_per_byte: x, flops_per_s: Math.min(data.ceiling.flops_per_s, x * data.ceiling.bytes_per_s) });
   }
@@ -156,6 +155,7 @@ function drawTrend() {
   const select = find("#trend-cell");
   if (!select) return;
   const series = data.trends.series[Number(select.value)];
+  if (!series) return;
   const points = series.index.map((run, i) => ({ index: run + 1, value: series.values[i], ...data.trends.runs[run], told: series.values[i] == null ? "" : seconds(series.values[i]) })).filter((p) => p.value != null);
   const steps = series.steps.map(([run, ratio]) => ({ index: run + 1, told: `×${ratio.toFixed(2)}` }));
   const text = series.steps.length ? series.steps.map(([run, ratio]) => `×${ratio.toFixed(3)} from run ${data.trends.runs[run].run} (${data.trends.runs[run].commit}) on`).join(", ") : "no step found";
@@ -166,8 +166,10 @@ function download(id, type, text) {
   find(id).addEventListener("click", (event) => { event.currentTarget.href = URL.createObjectURL(new Blob([text()], { type })); });
 }
 
-colour();
-find("#metric").addEventListener("change", colour);
+if (find("#metric")) {
+  colour();
+  find("#metric").addEventListener("change", colour);
+}
 find("main").addEventListener("click", (event) => {
   const button = event.target.closest("button.cell");
   if (!button) return;
@@ -178,13 +180,16 @@ if (find("#choose")) {
   find("#model").addEventListener("change", (event) => { chosen.model = event.target.value; choose(); });
   if (find("#mode")) find("#mode").addEventListener("change", (event) => { chosen.mode = event.target.value; choose(); });
   find("#steps").addEventListener("input", (event) => setSteps(10 ** event.target.value));
-  find("#steps-number").addEventListener("input", (event) => setSteps(Number(event.target.value)));
+  find("#steps-number").addEventListener("input", (event) => { if (event.target.value) setSteps(Number(event.target.value)); });
+  find("#steps-number").addEventListener("change", (event) => { event.target.value = chosen.steps; });
+  find("#model").value = chosen.model;
+  if (find("#mode")) find("#mode").value = chosen.mode;
   setSteps(1000);
 }
 drawRoofline();
 if (data.changes && data.changes.length) draw("changes", { changes: data.changes, one: [{ ratio: 1 }] }, "Ratios of candidate to baseline with their intervals; the table below has the figures.", data.changes.length);
 if (data.trends) { drawTrend(); find("#trend-cell").addEventListener("change", drawTrend); }
-const first = data.cells.find((c) => data.details[c.cell].phases.length && c.step_s) || data.cells[0];
+const first = find("#cell") && data.cells.find((c) => data.details[c.cell].phases.length && c.step_s) || find("#cell") && data.cells[0];
 if (first) open(first.cell, false);
 const field = (value) => {
   let text = value == null ? "" : String(value);

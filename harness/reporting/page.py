@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from harness.advising.pick import crossings
 from harness.archive import SavedRun
 from harness.comparing.figures import judged
 from harness.comparing.tables import clean
@@ -17,6 +18,7 @@ from harness.matrix import Matrix
 from harness.progress import seconds
 from harness.reporting import charts, facts, tables
 from harness.reporting.facts import CellFacts, Detail
+from harness.summary import CellResult, by_cell
 from harness.trial import Ceiling, Status
 
 SCRIPTS = ("draw.js", "cell.js", "page.js")
@@ -97,7 +99,7 @@ def _values(page: Page) -> dict[str, Any]:
     cells = facts.of(matrix, ceiling)
     told = [f for f, _ in cells]
     stacks = list(dict.fromkeys(f.stack for f in told))
-    choosable = [f for f in told if f.step_s is not None]
+    choosable = [f for f in told if f.step_s is not None and f.workers is None]
     changes, trends = page.changes, page.trends
     shares = [f for f in told if f.flops_per_byte is not None]
     metrics = {
@@ -106,8 +108,8 @@ def _values(page: Page) -> dict[str, Any]:
     apart = tables.of(run)
     sections = {
         "choose": "Which one?" if choosable else "",
-        "matrix": "Matrix",
-        "cell": "One cell",
+        "matrix": "Matrix" if told else "",
+        "cell": "One cell" if told else "",
         "roofline": "Roofline" if shares else "",
         "changes": "What changed" if changes else "",
         "trends": "Trends" if trends else "",
@@ -122,6 +124,7 @@ def _values(page: Page) -> dict[str, Any]:
         "details": {f.cell: d for f, d in cells},
         "charts": charts.specifications(stacks),
         "ceiling": ceiling,
+        "reigns": _reigns(matrix),
         "changes": None if changes is None else changes.get("drawn"),
         "trends": None if trends is None else trends["data"],
     }
@@ -136,13 +139,27 @@ def _values(page: Page) -> dict[str, Any]:
         "failures": _failures(told),
         "notes": [note for note in matrix.notes() if not _of_a_failure(note, told)],
         "curve_steps": facts.CURVE_STEPS,
-        "roofline": _roofline(ceiling) if shares else "",
+        "roofline": _roofline(ceiling if any(f.share_of_ceiling for f in told) else None) if shares else "",
         "shares": [_share(f) for f in sorted(shares, key=lambda f: -(f.share_of_ceiling or 0.0))],
         "changes": changes,
         "trends": trends,
         "tables": apart,
         "environment": environment,
         "data": _json(data),
+    }
+
+
+def _reigns(matrix: Matrix) -> dict[str, list[dict[str, Any]]]:
+    """Model and mode → who is the fastest from how many steps on, and between which numbers that begins: as `pick` says it."""
+    alone = [r for r in matrix.results.values() if r.trials[0].workers is None]
+    rows: dict[str, list[CellResult]] = {}
+    for r in alone:
+        rows.setdefault(f"{r.cell.model} {r.cell.mode}", []).append(r)
+    return {
+        row: [
+            {"stack": g.result.cell.stack, "from": g.from_steps, "low": g.earliest, "high": g.latest} for g in crossings(found)
+        ]
+        for row, found in rows.items()
     }
 
 
@@ -165,8 +182,12 @@ def _summary(told: Sequence[CellFacts], run: SavedRun) -> str:
     fine = sum(f.status == Status.OK for f in told)
     trial = run.trials[0]
     of = trial.settings
+    sizes = ", ".join(dict.fromkeys(t.settings.size for t in run.trials))
     threads = f"{of.threads} thread{'s' * (of.threads > 1)} per cell"
-    said = f"{fine} of {len(told)} cells have a speed; size {of.size}, {of.dtype}, {threads}"
+    said = f"{fine} of {len(told)} cells have a speed; size {sizes}, {of.dtype}, {threads}"
+    if run.exports:
+        served = by_cell([t for t in run.trials if t.cell in {made.cell for made in run.exports}]).values()
+        said = f"{sum(r.status is Status.OK for r in served)} of {len(served)} deployment formats have a speed; {said}"
     machine = next((t.environment for t in run.trials if t.environment is not None), None)
     return f"{said}{f', on {machine.cpu}' if machine is not None else ''}."
 
@@ -213,13 +234,14 @@ def _roofline(ceiling: Ceiling | None) -> str:
         "Flops and bytes are counted once per model: its matrix products and convolutions; each weight, input and output once."
     )
     if ceiling is None or not ceiling.flops_per_s or not ceiling.bytes_per_s:
-        return f"{how} This run has no measured ceiling."
+        return f"{how} No ceiling was measured that is these cells' own."
     product = f"{ceiling.flops_per_s / 1e9:.3g} Gflop/s (numpy's float32 matrix product)"
     reached = f"{product} and {ceiling.bytes_per_s / 1e9:.3g} GB/s (copies)"
     threads = f"{ceiling.threads} thread{'s' * (ceiling.threads > 1)}"
-    return f"{how} With {threads} this machine was measured to reach {reached}, in the same run."
+    cached = "Cells that memory would bind, and that move so little that it may stay in a cache, have no share."
+    return f"{how} With {threads} this machine was measured to reach {reached}, in the same run. {cached}"
 
 
 def _share(f: CellFacts) -> tuple[str, ...]:
-    share = "–" if f.share_of_ceiling is None else f"{f.share_of_ceiling:.0%}"
+    share = "–" if f.share_of_ceiling is None else f"{100 * f.share_of_ceiling:.0f} %"
     return f.cell, f"{(f.flops_per_s or 0) / 1e9:.3g}", f"{f.flops_per_byte:.3g}", share

@@ -62,6 +62,11 @@ def _report(asked: argparse.Namespace) -> int:
         changes = changed.told(of_pairs(read[0], budgets, gate=False))
     if len(read) > 2:
         trends = changed.over_runs(read, series.trends(read, asked.cells, "step"), left_out)
+        if not trends["cells"] and asked.cells != "*":
+            raise UsageError(f"--cells {asked.cells} matches no cell that has a speed in those runs")
+        trends = trends if trends["cells"] else None
+    elif asked.cells != "*":
+        raise UsageError("--cells chooses what trends are drawn of, and they take three runs: name them, or --all")
     text = page.html(
         page.Page(run=run, label=read[-1].label, stem=paths[-1].stem[:4], changes=changes, trends=trends),
         (ROOT / asked.bakeoff_storage).resolve() / "machine",
