@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -247,12 +246,3 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.stdout.startswith("models")
     assert done.stderr == ""
-
-
-PRINTED = re.compile(r"^    \.venv/bin/bakeoff (.*)$", re.MULTILINE)
-
-
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
-def test_every_command_in_the_docs_parses(page: str) -> None:
-    for line in PRINTED.findall((ROOT / page).read_text()):
-        _parser().parse_args(shlex.split(line, comments=True))  # argparse exits where it does not

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import archive
+from harness.__main__ import _parser
 from harness.discover import ROOT
 from harness.summary import CellResult, by_cell
 from harness.trial import Status
@@ -143,3 +144,12 @@ def test_the_readmes_examples_are_measured(user: Path, command: str) -> None:
     assert {(r.cell.model, r.cell.stack) for r in results} >= {("two_layers", "torch_inductor_unfused")}
     for result in results:
         holds(result, "ok")
+
+
+PRINTED = re.compile(r"^    \.venv/bin/bakeoff (.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
+def test_every_command_in_the_docs_parses(page: str) -> None:
+    for line in PRINTED.findall((ROOT / page).read_text()):
+        _parser().parse_args(shlex.split(line, comments=True))  # argparse exits where it does not
