@@ -3,14 +3,18 @@
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from harness import Unavailable
 from harness.lowered import Kernel
 
 USAGE = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
 SPILLS = re.compile(r"(\d+) bytes spill stores")
+WORD = 4  # bytes: Triton's driver counts spills in them
 WARP, ALLOCATION, LEAST_SHARED, MOST_BLOCKS = 32, 256, 1024, 32  # CUDA C programming guide, compute capabilities 8.0 to 10.0
 
 
@@ -30,6 +34,38 @@ def kernel(autotuner: Any, gpu: dict[str, Any]) -> Kernel:
         code_bytes=len(compiled.asm["cubin"]),
         occupancy=occupancy(registers, shared, warps, gpu),
     )
+
+
+def loaded(autotuners: Sequence[Any], gpu: dict[str, Any]) -> dict[str, float]:
+    """Figures of kernels that a device has loaded, by its driver's account of the configuration that runs; {} where none is.
+
+    registers (most), spill_bytes (local memory of all), shared_bytes (most), occupancy (least), and `registers_<kernel>`.
+    """
+    running = [(str(a.fn.__name__), a.launchers[0]) for a in autotuners if len(a.launchers) == 1]
+    known = [(name, found) for name, found in running if getattr(found, "n_regs", None) is not None]
+    if not known:
+        return {}
+    shared = [int(found.shared or 0) for _, found in known]
+    fits = [
+        occupancy(int(found.n_regs), bytes_, int(found.config.num_warps), gpu)
+        for (_, found), bytes_ in zip(known, shared, strict=True)
+    ]
+    each = {f"registers_{name}": float(found.n_regs) for name, found in known}
+    local = sum(WORD * int(found.n_spills or 0) for _, found in known)
+    most = max(each.values())
+    return {"registers": most, "spill_bytes": float(local), "shared_bytes": float(max(shared)), "occupancy": min(fits), **each}
+
+
+def here() -> dict[str, Any]:
+    """What `occupancy` needs to know of this process's GPU."""
+    found = torch.cuda.get_device_properties(torch.cuda.current_device())
+    names = (
+        "regs_per_multiprocessor",
+        "max_threads_per_multi_processor",
+        "shared_memory_per_multiprocessor",
+        "shared_memory_per_block_optin",
+    )
+    return {name: getattr(found, name) for name in names}
 
 
 def occupancy(registers: int, shared: int, warps: int, gpu: dict[str, Any]) -> float:

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from harness import GraphBreak, Kind, Recompile, is_users, merged, where
@@ -20,6 +21,12 @@ SKIPPED = ("falling back to eager", "will skip tracing the frame")
 TRIGGER = re.compile(r"^(?:\d+/\d+: )?(?P<guard>[^\n#]*)")
 OPTIMIZER = "/torch/optim/"  # its step breaks the graph on purpose (PyTorch issue 104053): no break of the user's
 GENERIC = "Please report an issue to PyTorch"  # a hint that helps nobody who reads it here
+
+ARTIFACTS = {
+    "dynamo_output_graph": ("graph.py", "FX graph as Dynamo captured it"),
+    "aot_inference_graph": ("aten.py", "ATen graph after AOTAutograd"),
+    "inductor_output_code": ("code.py", "generated kernels, and the wrapper that calls them and the library"),
+}
 
 
 class Trace(logging.Handler):
@@ -53,6 +60,20 @@ class Trace(logging.Handler):
             place = users_place(str(reasons[0])) if FRAME.search(str(reasons[0])) else ""
             found[guard["guard"].strip() if guard else str(reasons[0]).splitlines()[0], place] += 1
         return tuple(Recompile(trigger=trigger, where=place, count=n) for (trigger, place), n in found.items())
+
+    def keep(self, folder: Path) -> None:
+        """Write graphs and generated sources of each compilation, and what each file is."""
+        contents = {}
+        for kind, (suffix, what) in ARTIFACTS.items():
+            for number, (compilation, text) in enumerate(self.payloads(kind)):
+                name = f"{number:02}-compilation-{compilation}.{suffix}"
+                (folder / name).write_text(text)
+                contents[name] = what
+        breaks = "\n\n".join(text for _, text in self.payloads("dynamo_graph_break_reason"))
+        if breaks:
+            (folder / "graph_breaks.txt").write_text(breaks)
+            contents["graph_breaks.txt"] = "what Dynamo says of each break"
+        (folder / "contents.json").write_text(json.dumps(contents))
 
 
 def graph_break(text: str) -> GraphBreak:

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
+from compilers._read_values import ValuesMode
 from compilers._torch_private import KNOWN
 from harness import Unavailable
 
@@ -50,6 +50,7 @@ GAPS = (
     "nn.LSTM and its like are taken apart, where by default Dynamo leaves them to cuDNN",
     "no padding of matrix products, no folding of constants on the device, no TMA",
 )
+READ = "values that the program reads are those of an eager step on the CPU, with the weights as drawn"
 CONFIG = {
     "torch._inductor.config.compile_threads": 1,  # workers of the pool would not be told
     "torch._inductor.config.shape_padding": False,  # measures on the device
@@ -171,9 +172,12 @@ def properties(target: str) -> dict[str, Any]:
     return COMMON | GPUS[target.partition(":")[2]]
 
 
-def moved(module: torch.nn.Module) -> torch.nn.Module:
-    """The module with fake parameters and buffers on the GPU; from here on all tensors of this process are fake."""
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
+def moved(module: torch.nn.Module) -> ValuesMode:
+    """Gives the module fake parameters and buffers on the GPU; from here on all tensors of this process are fake.
+
+    What a program reads of them is answered by the mode that is returned, if it is told which step runs.
+    """
+    mode = ValuesMode()
     mode.__enter__()  # for good: the child does nothing else
     made: dict[int, Any] = {}
 
@@ -189,7 +193,7 @@ def moved(module: torch.nn.Module) -> torch.nn.Module:
     for part in module.modules():  # not Module.to, which would copy data
         for held in (part._parameters, part._buffers):
             held.update({name: fake(tensor) for name, tensor in held.items()})  # type: ignore[arg-type]
-    return module
+    return mode
 
 
 def on_device(shape: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:

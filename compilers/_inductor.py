@@ -4,8 +4,8 @@ Dynamo and Inductor are imported here, at the top: importing is import time, as 
 its compilers along.
 """
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,6 @@ NESTED = (
     ("Inductor code generation", "inductor_code_gen_cumulative_compile_time_us"),
     (COMPILER, "triton_compile_time_us"),  # Inductor's name for waiting for its pool of compile workers, whatever they compile
 )
-ARTIFACTS = {
-    "dynamo_output_graph": ("graph.py", "FX graph as Dynamo captured it"),
-    "aot_inference_graph": ("aten.py", "ATen graph after AOTAutograd"),
-    "inductor_output_code": ("code.py", "generated kernels, and the wrapper that calls them and the library"),
-}
 
 
 class InductorStack(TorchStack):
@@ -122,6 +117,7 @@ class InductorStack(TorchStack):
             raise Unsupported(f"Dynamo captured no graph and ran eager: {why}")
         return Diagnostics(
             graphs=graphs,
+            compiled=self._compiled() if program.setup.device == "cuda" else None,  # after the clock has stopped
             # the counters do not tell the two apart
             counted={f"{Kind.GRAPH_BREAK}+{Kind.SKIPPED_FRAME}": sum(told.values()) - own},
             cache_hits=int(counters["inductor"]["fxgraph_cache_hit"] + counters["aot_autograd"]["autograd_cache_hit"]),
@@ -164,27 +160,39 @@ class InductorStack(TorchStack):
         if not _target.GPULESS:
             return (), found, ()
         gpu = _gpuless.properties(target)
-        return tuple(_cubin.kernel(k, gpu) for k in self.kernels), found, _gpuless.GAPS
+        gaps = (*_gpuless.GAPS, *((_gpuless.READ,) if program.values.answered else ()))
+        return tuple(_cubin.kernel(k, gpu) for k in self.kernels), found, gaps
+
+    def _compiled(self) -> Compiled:
+        """What Inductor's own counters tell without a collector, and on a GPU the driver of the kernels that it has loaded."""
+        on_gpu = not _target.TARGET and torch.cuda.is_initialized()
+        return Compiled(
+            operations_captured=private.operations_before_fusion(),
+            kernels=private.generated_kernels(),
+            library_calls=int(private.counters()["inductor"]["extern_calls"]),
+            figures=_cubin.loaded(private.tuned_kernels(), _cubin.here()) if on_gpu else {},
+        )
 
     def _found(self, captured_share: float | None) -> Diagnostics:
         """The trace, the counters and what was generated."""
         assert self.trace is not None
         counters = private.counters()
-        self._keep_code()
+        assert self.folder is not None
+        self.trace.keep(self.folder)
         sources = [text for _, text in self.trace.payloads("inductor_output_code")]
+        made = self._compiled()
         binaries = [p.stat().st_size for p in set(Path(private.cache_folder()).rglob("*.so")) - self.toolchain]
         return Diagnostics(
             graphs=int(counters["stats"]["unique_graphs"]),
             captured_share=captured_share,
             breaks=merged((*self.trace.breaks(), *self._gave_up())),
             recompile_triggers=self.trace.recompiles(),
-            compiled=Compiled(
-                operations_captured=private.operations_before_fusion(),
+            compiled=replace(
+                made,
                 operations_fused=self.fused,
-                kernels=private.generated_kernels(),
-                library_calls=int(counters["inductor"]["extern_calls"]),
                 code_bytes=sum(map(len, sources)),
-                figures={
+                figures=made.figures
+                | {
                     "fx_calls_captured": int(counters["stats"]["calls_captured"]),
                     "guards": sum(private.field(row, "guard_count") or 0 for row in private.compilation_metrics()),
                     "binary_bytes": sum(binaries),
@@ -218,22 +226,6 @@ class InductorStack(TorchStack):
         alone, _ = dispatched(lambda: self.bare(program)(batch))
         left, _ = dispatched(lambda: step(batch))
         return 1 - min(left, alone) / alone if alone else 1.0
-
-    def _keep_code(self) -> None:
-        """Graphs and generated sources of each compilation, and what each file is."""
-        assert self.trace is not None
-        assert self.folder is not None
-        contents = {}
-        for kind, (suffix, what) in ARTIFACTS.items():
-            for number, (compilation, text) in enumerate(self.trace.payloads(kind)):
-                name = f"{number:02}-compilation-{compilation}.{suffix}"
-                (self.folder / name).write_text(text)
-                contents[name] = what
-        breaks = "\n\n".join(text for _, text in self.trace.payloads("dynamo_graph_break_reason"))
-        if breaks:
-            (self.folder / "graph_breaks.txt").write_text(breaks)
-            contents["graph_breaks.txt"] = "what Dynamo says of each break"
-        (self.folder / "contents.json").write_text(json.dumps(contents))
 
 
 def _first_line(error: Exception) -> str:

@@ -2,9 +2,9 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ class TorchProgram:
     setup: Setup
     example: tuple[torch.Tensor, ...] = ()
     optimizer: torch.optim.Optimizer | None = None
+    values: Any = None  # where tensors are fake: who answers what the program reads of them,
+    with_data: Callable[[], torch.nn.Module] | None = None  # by the module as it was built,
+    arrays: dict[int, tuple[Array, ...]] = field(default_factory=dict)  # and each placed batch's arrays
 
 
 class TorchStack(Stack[TorchProgram]):
@@ -41,14 +44,19 @@ class TorchStack(Stack[TorchProgram]):
         configure(setup)
         in_training = setup.mode is not Mode.INFERENCE
         dtype = getattr(torch, setup.precision)
-        module = model.torch()
-        load(module, weights)
-        module = module.to(device=setup.device, dtype=dtype).train(in_training)
+        drawn = dict(weights.items()) if _target.GPULESS else weights  # wanted again, where values are read
+
+        def made() -> torch.nn.Module:
+            module = model.torch()
+            load(module, drawn)
+            return module.to(device=setup.device, dtype=dtype).train(in_training)
+
+        program = TorchProgram(model, made(), setup)
+        module = program.module
         if _target.GPULESS:
             from compilers import _gpuless
 
-            module = _gpuless.moved(module)
-        program = TorchProgram(model, module, setup)
+            program.values, program.with_data = _gpuless.moved(module), made
         if setup.mode is Mode.TRAINING:
             program.optimizer = training.optimizer(model, module, fused=self.fused_optimizer and not _target.TARGET)
             if not _target.GPULESS:
@@ -59,6 +67,8 @@ class TorchStack(Stack[TorchProgram]):
         arrays = batch.inputs if program.setup.mode is Mode.INFERENCE else (*batch.inputs, batch.target)
         placed = tuple(self._tensor(program, array) for array in arrays)
         program.example = program.example or placed
+        if _target.GPULESS:
+            program.arrays[id(placed)] = arrays
         return placed
 
     def compile(self, program: TorchProgram) -> Step:
@@ -72,15 +82,31 @@ class TorchStack(Stack[TorchProgram]):
     def bare(self, program: TorchProgram) -> Step:
         return self._step(program, self._whole(program), program.optimizer and program.optimizer.step)
 
-    def _whole(self, program: TorchProgram) -> torch.nn.Module:
+    def _whole(self, program: TorchProgram, module: torch.nn.Module | None = None) -> torch.nn.Module:
         """What is compiled: the module, or in training with its loss."""
-        inference = program.setup.mode is Mode.INFERENCE
-        return program.module if inference else training.Objective(program.module, program.model.loss)
+        module = module or program.module
+        return module if program.setup.mode is Mode.INFERENCE else training.Objective(module, program.model.loss)
 
     def _step(self, program: TorchProgram, compiled: Step, update: Callable[[], Any] | None) -> Step:
         if program.setup.mode.differentiates:
-            return training.differentiated(compiled, list(program.module.parameters()), update)
-        return lambda batch: compiled(*batch)
+            step = training.differentiated(compiled, list(program.module.parameters()), update)
+        else:
+            step = _unpacked(compiled)
+        return self._announced(program, step) if program.values is not None else step
+
+    def _announced(self, program: TorchProgram, step: Step) -> Step:
+        """The step, which first tells whoever answers for fake tensors what it is with data."""
+
+        def eagerly(batch: Any) -> object:
+            assert program.with_data is not None
+            inputs = [tensor(array, program.setup) for array in program.arrays[id(batch)]]
+            return self._whole(program, program.with_data())(*inputs)
+
+        def told(batch: Any) -> Any:
+            program.values.begin(lambda: eagerly(batch))
+            return step(batch)
+
+        return told
 
     def synchronize(self, output: Any) -> None:
         wait(output)
@@ -114,7 +140,11 @@ class TorchStack(Stack[TorchProgram]):
         return tensor(array, program.setup)
 
 
-def load(module: torch.nn.Module, weights: Weights) -> None:
+def _unpacked(compiled: Step) -> Step:
+    return lambda batch: compiled(*batch)
+
+
+def load(module: torch.nn.Module, weights: Mapping[str, Array]) -> None:
     """Give the module its weights. ValueError where they are not just those of its state_dict.
 
     Tied weights are one tensor of several names, and drawn under one of them. Integers are counters and positions, not weights.

@@ -76,6 +76,11 @@ def tuned_kernels() -> list[Any]:
     return [found for found in gc.get_objects() if issubclass(type(found), kind)]  # not isinstance: it asks weak proxies
 
 
+def tracing() -> bool:
+    """Is Dynamo or AOTAutograd at work on a graph just now?"""
+    return reach("torch._guards", "TracingContext").try_get() is not None
+
+
 def mark_dynamic(tensor: torch.Tensor, dimension: int) -> None:
     """Let Dynamo make a symbol of this size."""
     reach("torch._dynamo", "mark_dynamic")(tensor, dimension)

@@ -51,7 +51,7 @@ class TorchTriton(InductorStack):
     def account(self, program: TorchProgram) -> Diagnostics:
         if not self.placed:
             raise Unsupported("no operation of this model is one that a kernel of ours replaces: it is torch_inductor's cell")
-        return super().account(program)
+        return self._with_kernels(super().account(program))
 
     def _backend(self, graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
         from compilers.kernels.rewrite import rewrite  # not before Triton has been told whether to interpret
