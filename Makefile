@@ -50,12 +50,9 @@ targets: $(READY)  ## compile all models for GPUs that are not here, and compare
 	$(BIN)/pytest experiments/test_compiled.py --target cuda:sm_80 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
 	$(BIN)/pytest experiments/test_compiled.py --target cuda:sm_90 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
 
-# On a GPU machine PyTorch, Triton and pytest-benchmark are the machine's own; without a network the rest comes along in a folder
-GPU := PYTHONPATH=.gpu-libraries $(PYTHON) -m pytest --device cuda --size full --no-diagnosis --benchmark-autosave
-gpu:  ## on a machine with a GPU: kernels, and the torch side of the matrix in bfloat16 and float32 (cut off after 8 minutes; PYTHON=python3)
-	-timeout --signal INT 150 $(GPU) experiments/test_kernels.py --dtype bfloat16 $(ARGS)
-	-timeout --signal INT 150 $(GPU) experiments/test_step_time.py --dtype bfloat16 --stacks torch_eager,torch_inductor,torch_triton $(ARGS)
-	timeout --signal INT 150 $(GPU) experiments/test_step_time.py --dtype float32 --stacks torch_eager,torch_inductor,torch_triton $(ARGS)
+# on a GPU machine PyTorch, Triton and pytest-benchmark are the machine's own; without a network the rest comes along in a folder
+gpu:  ## on a machine with a GPU: kernels, PyTorch's side of the matrix in bfloat16 and float32, targets against it; 8 minutes (PYTHON=python3)
+	PYTHONPATH=.gpu-libraries $(PYTHON) -m benchmarks.gpu $(ARGS)
 
 gpu-libraries:  ## what `make gpu` needs beside PyTorch, Triton, numpy and pytest-benchmark, as a folder to take along
 	$(PYTHON) -m pip install --quiet --upgrade --no-deps --target .gpu-libraries msgspec psutil rich pygments markdown-it-py mdurl ruptures scipy

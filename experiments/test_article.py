@@ -1,8 +1,9 @@
 """The article's claims that can be measured, again and here: `pytest experiments/test_article.py --modes training,loss`.
 
 It gives images per second of ResNet-50 training on a V100 at batch 32 and 64, at 224 × 224 pixels: that is `--size full`; the
-default is 64 × 64. What it says in words: what automatic differentiation costs (each model's loss, with its gradients, with the
-optimizer), how much memory training takes (peak against batch size). Debugging is test_gallery's breaks_breakpoint; eager
+default is 64 × 64. It takes as long as the whole matrix of training steps, and so is asked where this file or its models are
+named: `make article`. What it says in words: what automatic differentiation costs (each model's loss, with its gradients, with
+the optimizer), how much memory training takes (peak against batch size). Debugging is test_gallery's breaks_breakpoint; eager
 against graph mode is every table's second ratio.
 """
 
@@ -19,7 +20,7 @@ LIMITS_MIB = (512, 1024, 2048, 4096)  # of memory above the framework's import
 BATCHES = re.compile(r"resnet50_batch_\d+")
 
 
-@pytest.mark.cells(models="resnet50_batch_32,resnet50_batch_64", modes="training", when="training")
+@pytest.mark.cells(models="resnet50_batch_32,resnet50_batch_64", modes="training", when="training", apart=True)
 @pytest.mark.benchmark(group="the article's table", timer=child_clock)
 def test_resnet50_training(measured, benchmark):
     benchmark.extra_info["cell"] = str(measured.cell)
@@ -41,7 +42,10 @@ def test_differentiation(measured, beside, benchmark):
 
 
 @pytest.mark.cells(
-    models="resnet50_batch_8,resnet50_batch_16,resnet50_batch_32,resnet50_batch_64", modes="training", when="training"
+    models="resnet50_batch_8,resnet50_batch_16,resnet50_batch_32,resnet50_batch_64",
+    modes="training",
+    when="training",
+    apart=True,
 )
 def test_memory_by_batch_size(ran, record_property):
     weights = ran.measurements[0].memory.weights_bytes

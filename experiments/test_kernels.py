@@ -2,7 +2,8 @@
 
 Times are the matrix's: one cell per operation and stack. A share is of what the device was measured to reach in the same run:
 a copy's bytes per second (kernel_copy), or the library's flops per second (kernel_matmul), both by eager PyTorch. Without a GPU
-the kernels are checked by Triton's interpreter; their registers and spills: `--target cuda:sm_90 --models kernel_softmax,...`.
+the kernels are checked by Triton's interpreter, a cell's time is `unavailable`, and registers, spills, shared memory and
+occupancy are what `--target cuda:sm_90` compiles.
 """
 
 import pytest
@@ -22,3 +23,10 @@ def test_kernel(measured, shares, benchmark):
     benchmark.extra_info["cell"] = str(measured.cell)
     benchmark.extra_info.update(shares)
     replay(benchmark, measured.steady_step_s)
+
+
+@pytest.mark.kernels(stacks="torch_inductor,torch_triton")
+def test_kernel_compiles(lowered, expected_code):
+    nothing = expected_code.check(lowered)
+    if nothing:
+        pytest.skip(f"compiled, but {nothing}")

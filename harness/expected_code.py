@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from harness.cell import Cell
 from harness.explain import command
 from harness.gaps import read
 from harness.summary import CellResult
+from harness.trial import Settings
 
 COMPILERS = ("torch", "triton")
 
@@ -67,6 +69,10 @@ class ExpectedCode:
         self._path, self._accept = path, accept
         found = read(path, Rows)
         self._versions, self._rows = found.versions, {_key(row): row for row in found.code}
+
+    def knows(self, cell: Cell, settings: Settings) -> bool:
+        """Has it a row of the cell, compiled with these settings?"""
+        return (str(cell), settings.target, settings.dtype) in self._rows
 
     def check(self, result: CellResult) -> str:
         """Why nothing can be said, or "" where the code is as expected. Raises AssertionError where it is not."""

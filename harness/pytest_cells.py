@@ -33,7 +33,9 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
         assert marker is not None, "an experiment that asks for export says of which models"
         rows += served_cells(option, plan, **marker.kwargs)
     elif named := metafunc.definition.get_closest_marker("cells"):
-        rows += named_cells(option, plan, **named.kwargs)
+        inside = {key: value for key, value in named.kwargs.items() if key != "apart"}
+        if not named.kwargs.get("apart") or option("models") is not None or _its_file_is_named(metafunc):
+            rows += named_cells(option, plan, **inside)
     elif single := metafunc.definition.get_closest_marker("kernels"):
         rows += kernel_cells(option, plan, **single.kwargs)
     elif "diagnosis" in fixtures:
@@ -45,6 +47,12 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
     else:
         rows += [(model, stack.name, mode) for model, stack, mode in every]
     return CELL_FIXTURES, rows
+
+
+def _its_file_is_named(metafunc: pytest.Metafunc) -> bool:
+    """On the command line, by itself and not only by its folder?"""
+    named = (str(argument).partition("::")[0] for argument in metafunc.config.args)
+    return any(Path(name).resolve() == metafunc.definition.path for name in named)
 
 
 PROBES = ("copy",)  # measured beside the kernels, and none of ours
@@ -119,7 +127,8 @@ def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[
     """Single operations × `stacks`, as far as --models and --stacks leave them in; inference only."""
     room = discover.stacks(map(Path, option("compilers_from")))
     wanted = {s.name for s in room.pick(option("stacks") or stacks)}
-    everything = plan.all_models if plan.settings.device != "cpu" else ()  # on a CPU only where named: ours do not run there
+    # on a CPU only where named: ours do not run there
+    everything = plan.all_models if plan.settings.device != "cpu" or plan.settings.target else ()
     models = [m for m in (everything if option("models") is None else plan.models) if m.is_kernel]
     rows = [(m.name, s.name, str(Mode.INFERENCE)) for m in models for s in room.pick(stacks) if s.name in wanted]
     return rows if Mode.INFERENCE in plan.modes else []

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import pytest
 
-from harness import scaling_table
+from harness import kernel_table, scaling_table
 from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics
 from harness.errors import BY_STATUS
@@ -67,12 +67,13 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
 
 
 @pytest.fixture
-def lowered(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> CellResult:
+def lowered(request: pytest.FixtureRequest, model: str, stack: str, mode: str, expected_code: ExpectedCode) -> CellResult:
     """The cell's result, if it was compiled for the target asked for (and interpreted right, where that is the target)."""
     result = _matrix(request).results[Cell(model, stack, Mode(mode))]
     if result.status is Status.UNAVAILABLE:
         _unavailable(request, result.cell, result.reason)
-    if result.status is Status.UNSUPPORTED:
+    known = expected_code.knows(result.cell, result.trials[0].settings)  # it used to be compiled
+    if result.status is Status.UNSUPPORTED and not known:
         pytest.skip(f"unsupported: {result.reason}")
     if result.status is not Status.COMPILED:
         raise BY_STATUS[result.status](_account(result))
@@ -154,25 +155,7 @@ def export(request: pytest.FixtureRequest, measured: CellResult) -> Export:
 @pytest.fixture
 def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
     """What a single operation reached, and its share of what eager PyTorch did in the run: a copy, and a product."""
-    results = _matrix(request).results
-
-    def reached(result: CellResult | None, what: str) -> float | None:
-        if result is None or result.status not in (Status.OK, Status.UNSTEADY):
-            return None
-        count = getattr(result.measurements[0], what)
-        return count / result.step_s if count else None
-
-    found = {}
-    for what, name, probe in (
-        ("moved_bytes", "bytes_per_second", "kernel_copy"),
-        ("flops", "flops_per_second", "kernel_matmul"),
-    ):
-        mine, best = reached(measured, what), reached(results.get(Cell(probe, "torch_eager", measured.cell.mode)), what)
-        if mine is not None:
-            found[name] = mine
-            if best is not None:
-                found[f"{name}_of_{probe}"] = mine / best
-    return found
+    return kernel_table.shares(measured, _matrix(request).results)
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""All tables of a run, saved or just measured: the matrix, workers, series of shapes, deployment formats. Pure."""
+"""All tables of a run, saved or just measured: matrix, single operations, workers, series of shapes, formats. Pure."""
 
 from collections.abc import Sequence
 
-from harness import deploy_table, scaling_table, shape_table
+from harness import deploy_table, kernel_table, scaling_table, shape_table
 from harness.matrix import Matrix
+from harness.summary import by_cell
 from harness.trial import Export, ShapeSeries, Toolchain, Trial
 
 
@@ -16,16 +17,17 @@ def terminal(
 ) -> str:
     """As text; a table of nothing is left out."""
     rest = _apart(trials, exports)
-    parts = [Matrix.of(rest, toolchains).terminal(width), scaling_table.terminal(rest, width)] if rest else []
+    parts = [Matrix.of(rest, toolchains).terminal(width), kernel_table.terminal(by_cell(rest), width)] if rest else []
+    parts += [scaling_table.terminal(rest, width)] if rest else []
     parts += [shape_table.terminal(series, width)] if series else []
     parts += [deploy_table.terminal(trials, exports, () if rest else toolchains, width)] if exports else []
     return "".join(parts)
 
 
 def markdown(trials: Sequence[Trial], toolchains: Sequence[Toolchain], exports: Sequence[Export]) -> str:
-    """The matrix and the deployment formats as Markdown."""
+    """The matrix, single operations and the deployment formats as Markdown."""
     rest = _apart(trials, exports)
-    parts = [Matrix.of(rest, toolchains).markdown()] if rest else []
+    parts = [Matrix.of(rest, toolchains).markdown(), kernel_table.markdown(by_cell(rest))] if rest else []
     parts += [deploy_table.markdown(trials, exports, () if rest else toolchains)] if exports else []
     return "\n".join(parts)
 

@@ -11,7 +11,7 @@ from shutil import which
 import pytest
 
 from harness import discover, options
-from harness.cell import Mode
+from harness.cell import Cell, Mode
 from harness.comparing.figures import of_result
 from harness.discover import ROOT
 from harness.errors import UsageError
@@ -144,6 +144,29 @@ def test_compiles(compiled: Callable[..., CellResult], target: str) -> None:
         second = compiled("mlp", "torch_inductor", target)
         assert second.lowering is not None
         assert first.lowering.kernels == second.lowering.kernels
+
+
+@pytest.mark.parametrize("model", [pytest.param("branchy", marks=needs_triton)])
+def test_values_that_a_program_reads_come_from_a_step_with_data(compiled: Callable[..., CellResult], model: str) -> None:
+    """Python between two graphs goes on as it would with a device: breaks and graphs are those of the timed CPU program."""
+    result, timed = compiled(model, "torch_inductor", "cuda:sm_90"), compiled(model, "torch_inductor", "")
+    assert result.status is Status.COMPILED, result.reason
+    assert result.lowering is not None
+    assert any("values that the program reads" in gap for gap in result.lowering.gaps)
+    assert result.lowering.kernels
+    assert result.break_count == timed.break_count
+    assert (result.break_count or 0) > 0
+
+
+def test_what_used_to_be_compiled_may_not_become_a_skip(tmp_path: Path) -> None:
+    from harness.expected_code import ExpectedCode
+
+    cell, path = Cell("mlp", "torch_inductor", Mode.INFERENCE), tmp_path / "compiled.toml"
+    path.write_text((ROOT / "experiments" / "compiled.toml").read_text())
+    there = replace(settings(), target="cuda:sm_90")
+    assert ExpectedCode(path).knows(cell, there)
+    assert not ExpectedCode(path).knows(replace(cell, stack="torch_eager"), there)
+    assert not ExpectedCode(path).knows(cell, replace(there, target="interpreter"))
 
 
 @pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("float16", "bfloat16")])

@@ -1,0 +1,101 @@
+"""The table of test_kernels: what a single operation reached, and what its kernels take of the device. Pure.
+
+Speeds are of cells that ran on a device; registers and the like are the assembler's where it was compiled for a target, and the
+driver's where a kernel was loaded. One formula of a share, for the table and for the saved file.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from harness.cell import Cell
+from harness.columns import Column, drawn, of_rows, wrapped
+from harness.progress import seconds
+from harness.summary import CellResult
+from harness.trial import Status
+
+PREFIX = "kernel_"  # of the models in models/kernels/
+PROBES = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
+COLUMNS = ("operation", "stack", "step", "GB/s", "TFLOP/s", "kernels", "reg", "spilt B", "shared B", "occupancy", "status")
+LEGEND = (
+    "single operations; in brackets the share of what eager PyTorch reached here by copying and by multiplying matrices; "
+    "most registers of a thread, bytes spilt by all kernels (loaded ones: local memory), most shared memory of a block, "
+    "least occupancy"
+)
+
+
+def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
+    """Bytes and flops per second of an operation, and its shares of what eager PyTorch did in the run: a copy, a product."""
+    found = {}
+    for what, name, probe in PROBES:
+        mine, best = _reached(result, what), _reached(results.get(Cell(probe, "torch_eager", result.cell.mode)), what)
+        if mine is not None:
+            found[name] = mine
+            if best is not None:
+                found[f"{name}_of_{probe}"] = mine / best
+    return found
+
+
+def _reached(result: CellResult | None, what: str) -> float | None:
+    if result is None or result.status not in (Status.OK, Status.UNSTEADY):
+        return None
+    count = getattr(result.measurements[0], what)
+    return count / result.step_s if count else None
+
+
+def resources(result: CellResult) -> dict[str, float]:
+    """kernels, registers, spill_bytes, shared_bytes, occupancy: as far as the compiler or the driver told."""
+    made, found = result.lowering, result.diagnostics.compiled if result.diagnostics else None
+    if made is not None and made.kernels:
+        told = {"kernels": len(made.kernels), "registers": made.registers, "spill_bytes": made.spill_bytes}
+        return {
+            **told,
+            "shared_bytes": made.shared_bytes,
+            "occupancy": min(k.occupancy for k in made.kernels if k.occupancy is not None),
+        }
+    if found is None:
+        return {}
+    counted = {} if found.kernels is None else {"kernels": found.kernels}
+    names = ("registers", "spill_bytes", "shared_bytes", "occupancy")
+    return counted | {name: found.figures[name] for name in names if name in found.figures}
+
+
+def terminal(results: Mapping[Cell, CellResult], width: int = 150) -> str:
+    """As text; empty where no single operation was asked about."""
+    columns = _columns(results)
+    return "\n".join(["", *wrapped(LEGEND, width), "", *drawn(columns, apart=False), "", ""]) if columns else ""
+
+
+def markdown(results: Mapping[Cell, CellResult]) -> str:
+    """The same as Markdown."""
+    columns = _columns(results)
+    if not columns:
+        return ""
+    lines = [f"{LEGEND}.", "", "| " + " | ".join(c.name for c in columns) + " |", "|---" * len(columns) + "|"]
+    for row in zip(*(c.cells for c in columns), strict=True):
+        lines.append("| " + " | ".join(" ".join(cell) for cell in row) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
+    """Those that some row has something in."""
+    rows = [_row(r, results) for cell, r in results.items() if cell.model.startswith(PREFIX)]
+    columns = of_rows(COLUMNS, rows) if rows else []
+    return [c for c in columns if c.name in COLUMNS[:2] or any(lines != ["–"] for lines in c.cells)]
+
+
+def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
+    ok = result.status is Status.OK
+    reached, taken = shares(result, results) if ok else {}, resources(result)
+    speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PROBES, (1e9, 1e12), strict=True)]
+    counts = [f"{taken[n]:,.0f}" if n in taken else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
+    occupancy = f"{taken['occupancy']:.0%}" if "occupancy" in taken else "–"
+    settings = result.trials[0].settings
+    no_gpu = result.status is Status.UNAVAILABLE and settings.device == "cpu" and not settings.target
+    step = seconds(result.step_s) if ok else "unavailable (no GPU)" if no_gpu else "–"
+    return [result.cell.model.removeprefix(PREFIX), result.cell.stack, step, *speeds, *counts, occupancy, str(result.status)]
+
+
+def _speed(reached: Mapping[str, float], name: str, probe: str, unit: float) -> str:
+    if name not in reached:
+        return "–"
+    share = reached.get(f"{name}_of_{probe}")
+    return f"{reached[name] / unit:.3g}" + ("" if share is None else f" ({share:.0%})")

@@ -1,0 +1,93 @@
+"""What the table of single operations says, and what a device's driver says of loaded kernels, without either."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness import kernel_table
+from harness.diagnostics import Compiled, Diagnostics
+from harness.summary import CellResult, by_cell
+from harness.trial import Failure, Phase, Status, Trial
+from tests.builders import kernel, lowered, measurement, trial
+
+GPU = {
+    "regs_per_multiprocessor": 65536,
+    "max_threads_per_multi_processor": 2048,
+    "shared_memory_per_multiprocessor": 233472,
+    "shared_memory_per_block_optin": 232448,
+}
+
+
+def ran(model: str, stack: str, step_s: float, **counts: int) -> Trial:
+    figures = {"registers": 32.0, "spill_bytes": 8.0, "shared_bytes": 1024.0, "occupancy": 0.5}
+    found = Diagnostics(graphs=1, recompiles=0, compiled=Compiled(kernels=2, figures=figures))
+    made = measurement([step_s] * 100, unseen_step_s=(step_s, step_s), **counts)
+    return trial(made, model, stack, diagnostics=found)
+
+
+def test_shares_are_of_what_eager_reached_in_the_run() -> None:
+    copied = ran("kernel_copy", "torch_eager", 0.001, moved_bytes=2_000_000_000)
+    mine = ran("kernel_softmax", "torch_triton", 0.001, moved_bytes=1_800_000_000, flops=500)
+    results = by_cell([copied, mine])
+    found = kernel_table.shares(results[mine.cell], results)
+    assert found["bytes_per_second"] == pytest.approx(1.8e12)
+    assert found["bytes_per_second_of_kernel_copy"] == pytest.approx(0.9)
+    assert "flops_per_second_of_kernel_matmul" not in found  # no product was measured
+    (row,) = [line for line in kernel_table.terminal(results).splitlines() if line.startswith("softmax")]
+    assert row.split() == [
+        "softmax",
+        "torch_triton",
+        "1",
+        "ms",
+        "1.8e+03",
+        "(90%)",
+        "5e-07",
+        "2",
+        "32",
+        "8",
+        "1,024",
+        "50%",
+        "ok",
+    ]
+    assert "| softmax | torch_triton | 1 ms | 1.8e+03 (90%) |" in kernel_table.markdown(results)
+
+
+def test_compiled_operations_have_resources_and_no_speed() -> None:
+    made = lowered((kernel(registers=40, occupancy=0.25), kernel(registers=64, spill_bytes=4, occupancy=0.75)))
+    cell = replace(made.cell, model="kernel_rotary")
+    results = {cell: CellResult(cell, made.trials)}
+    assert kernel_table.resources(made) == {
+        "kernels": 2, "registers": 64, "spill_bytes": 4, "shared_bytes": 0, "occupancy": 0.25,
+    }  # fmt: skip
+    text = kernel_table.terminal(results)
+    assert "GB/s" not in text
+    assert "compiled (not run)" in text
+
+
+def test_without_a_gpu_a_time_is_unavailable() -> None:
+    failure = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message="runs on cuda")
+    results = by_cell([trial(None, "kernel_softmax", "torch_triton", failure=failure, diagnostics=None)])
+    assert "unavailable (no GPU)" in kernel_table.terminal(results)
+    assert kernel_table.terminal(by_cell([trial(measurement())])) == ""
+    assert kernel_table.markdown(by_cell([trial(measurement())])) == ""
+
+
+@pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
+def test_what_a_driver_says_of_loaded_kernels() -> None:
+    """Words become bytes, the tightest kernel decides, and one that is still being tuned is left out."""
+    from compilers._cubin import loaded
+
+    def tuner(name: str, registers: int | None, spilt: int = 0, launchers: int = 1) -> Any:
+        one = SimpleNamespace(n_regs=registers, n_spills=spilt, shared=2048, config=SimpleNamespace(num_warps=4))
+        return SimpleNamespace(fn=SimpleNamespace(__name__=name), launchers=[one] * launchers)
+
+    found = loaded([tuner("a", 32), tuner("b", 128, 3), tuner("c", 255, launchers=2), tuner("d", None)], GPU)
+    assert found["registers"] == 128
+    assert found["spill_bytes"] == 12
+    assert (found["registers_a"], found["registers_b"]) == (32, 128)
+    assert "registers_c" not in found
+    assert found["occupancy"] == pytest.approx(16 / 64)  # 65,536 registers hold 16 warps of 128
+    assert loaded([tuner("d", None)], GPU) == {}
