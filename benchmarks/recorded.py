@@ -38,7 +38,7 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
     wanted = [tuple(cell.split(":")) for cell in cells.split()]
     given = {k[2:].replace("-", "_"): v.get("default", []) for k, v in (options.MATRIX | options.RUN).items()}
     given |= {"models": ",".join(dict.fromkeys(m for m, _ in wanted)), "stacks": ",".join(dict.fromkeys(s for _, s in wanted))}
-    given |= {"batch_size": batch, "threads": None, **DEFAULTS}
+    given |= {"batch_size": batch, "threads": None, "no_diagnosis": True, **DEFAULTS}
     plan = options.plan(lambda name: given[name])
     plan = replace(plan, cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model, stack in wanted))
     store = Store(folder / "bakeoff")

@@ -5,14 +5,15 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.caches import Private
 from harness.cell import Cell
+from harness.diagnostics import joined
 from harness.discover import Source, StackSource
 from harness.launch import Launcher, now
-from harness.trial import Diagnosis
+from harness.trial import Diagnosis, Status, Trial
 
 INDEX = "index.md"
 CONTENTS = "contents.json"  # file → what it is, by the stack that wrote it
@@ -54,6 +55,22 @@ class Diagnosing:
             failure=answer.failure,
             environment=answer.environment,
         )
+
+
+def wanted(trial: Trial | None) -> bool:
+    """Is there anything to find? A cell that was measured, or whose model the stack refused."""
+    refused = trial.failure if trial is not None else None
+    told = refused is not None and refused.status is Status.UNSUPPORTED and not refused.half_missing
+    return told or (trial is not None and trial.measurement is not None)
+
+
+def with_findings(trial: Trial, diagnosis: Diagnosis) -> Trial:
+    """The trial with what its diagnosis found. A child that died says so in a remark; the measurement stands."""
+    failure = diagnosis.failure
+    why_not = f"the diagnosing child failed: {failure.message}" if failure and diagnosis.diagnostics is None else ""
+    if trial.measurement is not None and failure and diagnosis.diagnostics:
+        why_not = f"the diagnosing child was refused what the timed one was not: {failure.message}"
+    return replace(trial, diagnostics=joined(trial.diagnostics, diagnosis.diagnostics, why_not), diagnosed=True)
 
 
 def keep(private: Private, folder: Path) -> None:

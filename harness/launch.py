@@ -212,6 +212,7 @@ class Launcher:
             sizes=sizes,
             begins=partner.begins if partner else (),
             waits=partner is not None and partner.waits,
+            at_once=partner is not None and partner.at_once,
             arrays=None if arrays is None else str(arrays),
             other=None if other is None else str(other),
             served_path="" if served is None else str(served.path),

@@ -50,6 +50,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     rotating, unseen = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
+    turns = Turns.inherited(request.begins, request.waits) if request.begins else None
 
     enter(Phase.COMPILE)
     procfs.reset_peak()
@@ -68,9 +69,13 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     del output
 
     enter(Phase.WARM_UP)
+    if turns is not None:
+        turns.meet()
     follow = lesson.follow if lesson is not None else lambda output: None
     warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now, follow)
 
+    if turns is not None:
+        turns.warm()
     enter(Phase.TIMING)
     gc.disable()  # a collection is not the stack's; off for all stacks alike
     before = stack.compilations(program)
@@ -78,7 +83,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     procfs.reset_peak()
     wall, cpu = time.perf_counter(), time.process_time()
     budget_ns = int(settings.timed_s * 1e9)
-    turns = Turns.inherited(request.begins, request.waits) if request.begins else None
+    waited_s = turns.waited_s if turns else 0.0  # for the other one to compile and to warm up
     timed = clock.timed_steps(
         step,
         rotating,
@@ -90,7 +95,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         clock=now,
         turns=turns,
     )
-    wall, cpu = time.perf_counter() - wall - (turns.waited_s if turns else 0.0), time.process_time() - cpu
+    wall, cpu = time.perf_counter() - wall - (turns.waited_s - waited_s if turns else 0.0), time.process_time() - cpu
     pressure_after = procfs.pressure_s()
     switches = procfs.involuntary_switches() - switches
     busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
@@ -171,6 +176,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         ),
         notes=stack.notes,
         alternated=alternated,
+        compiled_at_once=request.at_once and alternated,
         losses=tuple(loss if math.isfinite(loss) else None for loss in lesson.losses) if lesson is not None else (),
         reference_losses=reference_losses,
     )

@@ -154,6 +154,9 @@ class Measurement:
     flops: int | None = None  # of a forward pass, by the model's own account
     moved_bytes: int | None = None  # that it must read and write at least
     alternated: bool = False  # did its timed steps take turns with a partner's?
+    compiled_at_once: bool = (
+        False  # with that partner, on the same CPUs: seconds of CPU are comparable, those of the clock are not
+    )
     losses: tuple[float | None, ...] = ()  # in training, of the first steps; None where not finite
     reference_losses: tuple[float, ...] = ()  # of the same steps in float64
 

@@ -43,7 +43,8 @@ class Request:
     axis: str = "batch_size"  # of a series of shapes: the model's field that varies
     sizes: tuple[int, ...] = ()
     begins: tuple[bool, ...] = ()  # of a pair: does this child begin each round? Empty: it has no partner
-    waits: bool = False  # of a pair: it is ready first
+    waits: bool = False  # of a pair: it warms up first
+    at_once: bool = False  # of a pair: both compile at the same time
     arrays: str | None = None  # reference outputs: written by a reference job, read by a measuring one
     served_path: str = ""  # of an export job: the deployment format's file
     artifact: str | None = (

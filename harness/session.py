@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from harness.cell import Cell
-from harness.diagnosing import Diagnosing, write_index
-from harness.diagnostics import joined
+from harness.diagnosing import Diagnosing, wanted, with_findings, write_index
 from harness.discover import Source, StackSource
 from harness.launch import Launcher
 from harness.lowered import family
@@ -166,11 +165,9 @@ class Session:
         done = {d.cell for d in self.diagnoses}
         todo = []
         for cell, model, stack in self.plan.to_diagnose():
-            trial = first.get(cell)
-            refused = trial.failure if trial is not None else None
-            told = refused is not None and refused.status is Status.UNSUPPORTED and not refused.half_missing
-            told = told or (trial is not None and trial.measurement is not None)
-            if told or (cell in self.plan.only_diagnosed and cell not in done and self._prepared.baseline(stack)[1] is None):
+            if wanted(first.get(cell)) or (
+                cell in self.plan.only_diagnosed and cell not in done and self._prepared.baseline(stack)[1] is None
+            ):
                 todo.append((cell, model, stack))
         self._progress.expect_diagnoses(len(todo))
         started = time.monotonic()
@@ -186,13 +183,7 @@ class Session:
             self._progress.say(f"generated code: {write_index(self.plan.artifacts)}")
 
     def _replace(self, trial: Trial, diagnosis: Diagnosis) -> None:
-        """The trial with what its diagnosis found. A child that died says so in a remark; the measurement stands."""
-        failure = diagnosis.failure
-        why_not = f"the diagnosing child failed: {failure.message}" if failure and diagnosis.diagnostics is None else ""
-        if trial.measurement is not None and failure and diagnosis.diagnostics:
-            why_not = f"the diagnosing child was refused what the timed one was not: {failure.message}"
-        record = joined(trial.diagnostics, diagnosis.diagnostics, why_not)
-        after = replace(trial, diagnostics=record, diagnosed=True)
+        after = with_findings(trial, diagnosis)
         self.trials[self.trials.index(trial)] = after
         self.folder.save(after)
 

@@ -1,9 +1,11 @@
-"""In the child: two children of a pair take turns over their timed steps, so that a slow moment falls on both.
+"""In the child: two children of a pair meet when both have compiled, and take turns over their timed steps.
 
-Each holds one end of two pipes; the byte that goes through them is the right to run. The parent says beforehand who begins
-each round, at random, and takes no part. A child whose partner has died, or never came, goes on alone. Standard library only.
+They compile at once, on the same CPUs, so that a slow moment falls on both; each warms up while the other waits. Each holds
+one end of two pipes; the byte that goes through them is the right to run. The parent says beforehand who begins each round, at
+random, and takes no part. A child whose partner has died, or never came, goes on alone. Standard library only.
 """
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,12 +24,29 @@ class Partner:
     fds: tuple[int, int]  # its ends of the pipes: to read, to write
     begins: tuple[bool, ...]
     waits: bool
+    at_once: bool  # does it compile while the other one does?
     on_phase: Callable[[Phase], None]
+
+
+class Ends:
+    """In the parent: one child's ends of the pipes, held until the child has its own."""
+
+    def __init__(self, read: int, write: int) -> None:
+        self.fds = read, write
+        self._open = True
+
+    def close(self) -> None:
+        """Once."""
+        if self._open:
+            self._open = False
+            for end in self.fds:
+                with contextlib.suppress(OSError):
+                    os.close(end)
 
 
 @dataclass(slots=True)
 class Turns:
-    """`begins[i]`: does this child begin round i? `waits`: it is there first, so that the other one's arrival starts them."""
+    """`begins[i]`: does this child begin round i? `waits`: it warms up first, so that the other one's arrival starts them."""
 
     read: int
     write: int
@@ -43,6 +62,18 @@ class Turns:
         for end in (read, write):
             os.set_inheritable(end, False)
         return cls(read, write, begins, waits)
+
+    def meet(self) -> None:
+        """Wait until both have compiled; and, where the other one warms up first, until it is warm."""
+        self._hand_over()
+        self._wait()
+        if not self.waits:
+            self._wait()
+
+    def warm(self) -> None:
+        """This child is warm: the other one's turn to warm up, if it has not yet."""
+        if self.waits:
+            self._hand_over()
 
     def rounds(self) -> Iterator[tuple[int, int]]:
         """Yields (round, of how many) when this child may run, and hands over when asked for the next."""

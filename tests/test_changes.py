@@ -152,6 +152,9 @@ def test_counts_are_exact_and_errors_have_room() -> None:
     assert told["toy", "kernels"] is Verdict.BETTER
     assert told["toy", "graphs"] is Verdict.SAME
     assert told["toy", "parity"] is Verdict.SAME
+    exact = replace(before, parity=0.0)  # less than a rounding cannot be told from none
+    assert verdicts(compare([exact], [after], rules(budget=0.5)))["toy", "parity"] is Verdict.SAME
+    assert verdicts(compare([exact], [replace(after, parity=1e-6)], rules(budget=0.5)))["toy", "parity"] is Verdict.WORSE
     after = replace(after, parity=1e-5)
     assert verdicts(compare([before], [after], rules(budget=0.5)))["toy", "parity"] is Verdict.WORSE
 

@@ -74,6 +74,28 @@ def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
     assert "(canary)" in done.stderr
 
 
+def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
+    """Exactly, and by one untimed child of each arm once nothing is timed any more."""
+    plant(folder / "stacks", "CountsKernels", "DIAGNOSES = True")
+    arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--looks", "3", "--no-canary", "--metrics", "step")
+    done = ab(folder, *arms, stacks="countskernels")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "✗ toy-countskernels-inference kernels: worse" in done.stdout
+    told = done.stderr.splitlines()
+    diagnosed = [line for line in told if line.startswith("diagnosed toy-countskernels-inference of KNOB_KERNELS=")]
+    assert len(diagnosed) == 2
+    assert max(n for n, line in enumerate(told) if line.startswith("pair ")) < told.index(diagnosed[0])
+    run = run_of(folder)
+    assert run.ab is not None
+    assert [f.counts["kernels"] for f in (*run.ab.figures, *run.figures)] == [3, 4]
+    (path,) = (folder / "saved" / archive.PAIRS).glob("*.json")
+    path.unlink()
+    done = ab(folder, *arms, "--no-diagnosis", stacks="countskernels")
+    assert "diagnosed" not in done.stderr
+    assert "inference kernels: " not in done.stdout
+    assert not any("kernels" in f.counts for f in run_of(folder).figures)
+
+
 def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "4", "--no-canary")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -118,6 +140,38 @@ def test_an_arm_is_a_copy_of_what_it_names(tmp_path: Path) -> None:
     assert made.arm.variables == {"A": "1", "B": "x y"}
     with pytest.raises(UsageError):
         checkout("--upload-pack=x", tmp_path / "arm4", set())
+
+
+def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -> None:
+    for name, step in (("old", 1), ("new", 2)):
+        python = folder / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nKNOB_STEP={step} exec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+    arms = (str(folder / "old"), str(folder / "new"), "--looks", "3", "--no-canary", "--metrics", "step", "--json")
+    done = ab(folder, *arms)
+    (change,) = [c for c in json.loads(done.stdout)["changes"] if c["metric"] == "step"]
+    assert change["ratio"] == pytest.approx(2, rel=0.2), done.stdout + done.stderr
+    run = run_of(folder)
+    assert run.ab is not None
+    assert run.ab.alternated == 3
+    assert [arm.interpreters["numpy"] for arm in (run.ab.baseline, run.ab.candidate)] == [
+        str(folder / name / "bin" / "python") for name in ("old", "new")
+    ]
+
+
+def test_without_memory_for_two_one_runs_after_the_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.__main__ import main
+    from harness.comparing import duel
+
+    monkeypatch.setattr(duel, "SPARE", float("inf"))  # what is free never covers a second child
+    where = [f"--{flag}={folder / name}" for flag, name in (("models-from", "models"), ("compilers-from", "stacks"))]
+    where += [f"--budgets={folder / 'budgets.toml'}", f"--bakeoff-storage={folder / 'runs'}", f"--storage={folder / 'saved'}"]
+    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-canary", "--metrics=step"]
+    assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where]) == 1
+    assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
 
 def test_verdicts_are_items_of_pytest(folder: Path) -> None:

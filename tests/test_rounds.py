@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -59,3 +60,22 @@ def test_a_side_that_lacks_a_trial_is_left_as_it_is() -> None:
     base, other = pair([0.001] * 40, [0.003] * 40)
     (before,), (after,) = of_pairs([*base, trial(None, index=1)], other)
     assert "step" not in before.values or after.values["step"] == [0.003]
+
+
+def test_compile_times_are_of_the_pairs_that_compiled_at_once() -> None:
+    """The first pair of a cell compiles one after the other, to see what memory two take: another moment, no comparison."""
+
+    def side(seconds: list[float]) -> list[Trial]:
+        made = [
+            measurement([0.001] * 40, alternated=True, first_call_cpu_s=s, compiled_at_once=n > 0)
+            for n, s in enumerate(seconds)
+        ]
+        return [trial(m, index=n) for n, m in enumerate(made)]
+
+    (before,), (after,) = of_pairs(side([5.0, 2.0, 3.0]), side([1.0, 2.2, 3.3]))
+    assert before.values["compile_cold"] == [2.0, 3.0]
+    assert after.values["compile_cold"] == [2.2, 3.3]
+    assert len(after.values["step"]) == 3
+    alone = [trial(replace(t.measurement, compiled_at_once=False), index=t.index) for t in side([5.0, 2.0]) if t.measurement]
+    (before,), _ = of_pairs(alone, alone)
+    assert before.values["compile_cold"] == [5.0, 2.0]

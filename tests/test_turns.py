@@ -42,12 +42,46 @@ def test_rounds_alternate_in_the_order_that_was_drawn(begins: tuple[bool, ...]) 
     assert ran == [name for b in begins for name in (("first", "second") if b else ("second", "first"))]
 
 
+def test_both_compile_before_either_warms_up_and_one_warms_up_at_a_time() -> None:
+    said: list[str] = []
+    compiled = {"first": threading.Event(), "second": threading.Event()}
+
+    def child(name: str, turns: Turns) -> None:
+        compiled[name].wait(5)
+        said.append(f"{name} has compiled")
+        turns.meet()
+        said.append(f"{name} warms up")
+        time.sleep(0.05)
+        said.append(f"{name} is warm")
+        turns.warm()
+        for _ in turns.rounds():
+            said.append(f"{name} is timed")
+
+    sides = pair((True, False))
+    threads = [threading.Thread(target=child, args=a) for a in zip(("first", "second"), sides, strict=True)]
+    for thread in threads:
+        thread.start()
+    for name in ("second", "first"):  # whoever is quicker waits
+        compiled[name].set()
+        time.sleep(0.05)
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
+    assert said == [
+        "second has compiled", "first has compiled",
+        "first warms up", "first is warm", "second warms up", "second is warm",
+        "first is timed", "second is timed", "second is timed", "first is timed",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_child_whose_partner_is_gone_goes_on_alone(waits: bool) -> None:
     first, second = pair((True, False) * 4)
     mine, other = (first, second) if waits else (second, first)
     for end in (other.read, other.write):
         os.close(end)
+    mine.meet()
+    mine.warm()
     assert [n for n, _ in mine.rounds()] == list(range(8))
     mine.finish()
     assert mine.alone

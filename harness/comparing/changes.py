@@ -19,6 +19,7 @@ from harness.trial import Status
 
 GOOD = (Status.OK, Status.COMPILED)
 MOVED_TOGETHER = 0.8  # of the cells in one direction
+ROUNDING = 2.0**-23  # of float32, relative: what is less cannot be told from no error at all
 
 
 def compare(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> Comparison:
@@ -192,9 +193,9 @@ def _exact(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Cha
 
 
 def _level(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Change:
-    """An error far below its tolerance may move by a factor without meaning anything."""
+    """An error far below its tolerance may move by a factor without meaning anything, and so may one below a rounding."""
     x, y, budget = before.parity or 0.0, after.parity or 0.0, rules.budget(after.cell, metric)
-    ratio = y / x if x else math.inf if y else 1.0
+    ratio = max(y, ROUNDING) / max(x, ROUNDING)
     verdict = Verdict.WORSE if ratio > 1 + budget else Verdict.BETTER if ratio < 1 / (1 + budget) else Verdict.SAME
     return Change(cell=after.cell, metric=metric.name, verdict=verdict, baseline=x, candidate=y, ratio=ratio, budget=budget)
 

@@ -1,10 +1,9 @@
-"""Two arms in one session: pairs of children that start in random order, compile alone, and take turns over their steps.
+"""Two arms in one session: pairs of children that compile at once, warm up alone, and take turns over their steps.
 
 After 7, 12 and 20 pairs the verdicts are read; a cell that has all of them is done. The baseline against itself, the canary,
-says how far this session can be trusted.
+says how far this session can be trusted. docs/decisions/0010-compiled-at-once.md says why not one after the other.
 """
 
-import contextlib
 import os
 import random
 import shutil
@@ -23,6 +22,7 @@ from harness.comparing.figures import Figures
 from harness.comparing.pairs import LOOKS, Ab
 from harness.comparing.side import Side
 from harness.comparing.verdicts import Verdict
+from harness.diagnosing import Diagnosing, wanted, with_findings
 from harness.errors import UsageError
 from harness.launch import Launcher
 from harness.plan import Plan
@@ -30,7 +30,7 @@ from harness.prepared import Prepared
 from harness.progress import told
 from harness.store import Store
 from harness.trial import Phase
-from harness.turns import ROUNDS, Partner
+from harness.turns import ROUNDS, Ends, Partner
 
 SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
 
@@ -67,20 +67,23 @@ class Duel:
     def run(self) -> None:
         """Pair after pair, cell after cell, until every verdict is there or the last look is over."""
         open_cells = self._both()
+        probe = int("compile_cold" in self._metrics)  # the first pair of a cell tells how much memory two of them take
         tame = next((c for c in open_cells if self.candidate.stacks[c.stack].eager), open_cells[0]) if open_cells else None
         done = 0
         try:
             for look in self._looks:
-                for index in range(done, look):
-                    if self.canary is not None and tame is not None and done == 0:
-                        self._pair(tame, index, self.canary, look, "canary")
+                for index in range(done, look + probe):
+                    if self.canary is not None and tame is not None and done == 0 and not self._failed(tame, *self.canary):
+                        self._pair(tame, index, self.canary, look + probe, "canary")
                     for cell in self._random.sample(open_cells, len(open_cells)):
                         if not self._failed(cell):
-                            self._pair(cell, index, (self.baseline, self.candidate), look, "")
-                done = look
+                            self._pair(cell, index, (self.baseline, self.candidate), look + probe, "")
+                done = look + probe
                 open_cells = [cell for cell in self._undecided() if not self._failed(cell)]
                 if not open_cells:
                     break
+            if self._plan.diagnose:
+                self._diagnose()
             self.finished = True
         finally:
             for side in (self.baseline, self.candidate, *(self.canary or ())):
@@ -157,27 +160,49 @@ class Duel:
         comparison = pairs.compared(self.record, self._figures[1], self._budgets)
         return list(dict.fromkeys(c.cell for c in comparison.changes if c.verdict is Verdict.UNDECIDED))
 
-    def _failed(self, cell: Cell) -> bool:
-        """Has it no measurement in either arm? More pairs would not bring one."""
-        return any(t.cell == cell and t.failure is not None for side in (self.baseline, self.candidate) for t in side.trials)
+    def _failed(self, cell: Cell, *sides: Side) -> bool:
+        """Has it no measurement in one of `sides`, of both arms if none are named? More pairs would not bring one."""
+        both = sides or (self.baseline, self.candidate)
+        return any(t.cell == cell and t.failure is not None for side in both for t in side.trials)
+
+    def _diagnose(self) -> None:
+        """Both arms' first trials once more with collectors on, so that kernels and places of breaks are compared, too.
+
+        Last of all: nothing is timed any more, and children run side by side.
+        """
+        for side in (self.baseline, self.candidate):
+            first = {t.cell: t for t in reversed(side.trials)}
+            other = {t.cell for t in (self.candidate if side is self.baseline else self.baseline).trials}
+            rows = []
+            for cell, trial in first.items():
+                model, stack = side.sources(cell) or (None, None)
+                if model and stack and stack.diagnoses and cell in other and wanted(trial):
+                    rows.append((cell, model, stack))
+            for diagnosis in Diagnosing(side.launcher, side.prepared.seeds).of(rows):
+                trial = first[diagnosis.cell]
+                after = side.trials[side.trials.index(trial)] = with_findings(trial, diagnosis)
+                side.folder.save(after)
+                arm = self._arms[side is self.candidate].arm.label
+                self._say(f"diagnosed {diagnosis.cell} of {arm} in {diagnosis.wall_s:.1f} s")
 
     def _pair(self, cell: Cell, index: int, sides: tuple[Side, Side], look: int, kind: str) -> None:
-        """Both children, in random order, the second beside the first where memory allows."""
+        """Both children, in random order. Where memory allows they compile at once, or at least the second joins the first."""
         first, second = self._random.sample(sides, 2)
         begins = tuple(self._random.random() < 0.5 for _ in range(ROUNDS))
-        free = procfs.available_bytes()
+        free, at_once = procfs.available_bytes(), self._room_for_two(cell)
         ready, ended = threading.Event(), threading.Event()
         to_second, to_first = os.pipe(), os.pipe()
-        ends = [_Ends(to_first[0], to_second[1]), _Ends(to_second[0], to_first[1])]
+        ends = [Ends(to_first[0], to_second[1]), Ends(to_second[0], to_first[1])]
 
         def on_first(phase: Phase) -> None:
             ends[0].close()
-            if phase is Phase.TIMING:
+            if phase is Phase.WARM_UP:  # it has compiled
                 ready.set()
 
         def run_first() -> None:
+            mine = Partner(fds=ends[0].fds, begins=begins, waits=True, at_once=at_once, on_phase=on_first)
             try:
-                first.trial(cell, index, Partner(fds=ends[0].fds, begins=begins, waits=True, on_phase=on_first), self._lock)
+                first.trial(cell, index, mine, self._lock)
             finally:
                 ends[0].close()
                 ended.set()
@@ -187,11 +212,14 @@ class Duel:
         thread.start()
         partner = None
         try:
-            ready.wait()
-            held = free - procfs.available_bytes()
-            if not ended.is_set() and procfs.available_bytes() > SPARE * held:
+            if not at_once:
+                ready.wait()
+            held = max(0, free - procfs.available_bytes())
+            if at_once or (not ended.is_set() and procfs.available_bytes() > SPARE * held):
                 others = tuple(not begin for begin in begins)
-                partner = Partner(fds=ends[1].fds, begins=others, waits=False, on_phase=lambda phase: ends[1].close())
+                partner = Partner(
+                    fds=ends[1].fds, begins=others, waits=False, at_once=at_once, on_phase=lambda phase: ends[1].close()
+                )
                 second.trial(cell, index, partner, self._lock)
         except BaseException:
             first.launcher.cancelled.set()
@@ -205,18 +233,9 @@ class Duel:
         self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
         self._say(f"pair {index + 1}/{look} {cell}{f' ({kind})' * bool(kind)}: {told(last[0])} · {told(last[1])}")
 
-
-class _Ends:
-    """One child's ends of the pipes, as the parent holds them until the child has its own."""
-
-    def __init__(self, read: int, write: int) -> None:
-        self.fds = read, write
-        self._open = True
-
-    def close(self) -> None:
-        """Once."""
-        if self._open:
-            self._open = False
-            for end in self.fds:
-                with contextlib.suppress(OSError):
-                    os.close(end)
+    def _room_for_two(self, cell: Cell) -> bool:
+        """Does what the cell's children held at most, so far, fit twice? Nobody knows before the first pair."""
+        sides = (self.baseline, self.candidate, *(self.canary or ()))
+        made = [t.measurement.memory for s in sides for t in s.trials if t.cell == cell and t.measurement is not None]
+        most = max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in made), default=None)
+        return most is not None and procfs.available_bytes() > 2 * SPARE * most

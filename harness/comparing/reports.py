@@ -63,6 +63,11 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
         notes.append(
             f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
         )
+    took_turns = [t.measurement for t in run.ab.trials if t.measurement is not None and t.measurement.alternated]
+    if "compile_cold" in run.ab.metrics and took_turns and not any(m.compiled_at_once for m in took_turns):
+        notes.append(
+            "no pair compiled at once (too little memory, or an older Bakeoff): the machine may have changed meanwhile"
+        )
     judged = len({f.cell for f in run.ab.figures} | {f.cell for f in run.figures})
     unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
     if judged < run.ab.planned and not part:

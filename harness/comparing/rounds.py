@@ -23,13 +23,34 @@ STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"step": tenth_perce
 def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[Figures], list[Figures]]:
     """Both arms' figures. Where children alternated, the candidate's step times are the baseline's times the pairs' ratios."""
     before, after = figures.of_trials(baseline), figures.of_trials(candidate)
-    return before, [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]
+    after = [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]
+    kept = {f.cell: _at_once(_pairs_of(f, baseline, candidate)) for f in after}
+    return tuple([_only(f, kept.get(f.cell, [])) for f in side] for side in (before, after))  # type: ignore[return-value]
+
+
+Pairs = list[tuple[Measurement, Measurement]]
+
+
+def _pairs_of(made: Figures, baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Pairs:
+    """The cell's measurements of equal position; none where the sides do not have equally many."""
+    sides = [[t.measurement for t in trials if t.cell == made.cell and t.measurement] for trials in (baseline, candidate)]
+    return list(zip(*sides, strict=True)) if len(sides[0]) == len(sides[1]) else []
+
+
+def _at_once(pairs: Pairs) -> list[int]:
+    """Those that compiled at once; [] if none did."""
+    return [n for n, pair in enumerate(pairs) if all(m.compiled_at_once for m in pair)]
+
+
+def _only(found: Figures, kept: Sequence[int]) -> Figures:
+    """Compile times of the pairs that are `kept`, if any: those of other moments are no comparison beside them."""
+    values = found.values.get("compile_cold", [])
+    return replace(found, values=found.values | {"compile_cold": [values[n] for n in kept]}) if kept and values else found
 
 
 def _paired(made: Figures, other: list[Figures], baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Figures:
-    sides = [[t.measurement for t in trials if t.cell == made.cell and t.measurement] for trials in (baseline, candidate)]
-    pairs = list(zip(sides[0], sides[1], strict=False))
-    if not other or "step" not in made.values or "step" not in other[0].values or len(sides[0]) != len(sides[1]):
+    pairs = _pairs_of(made, baseline, candidate)
+    if not pairs or not other or "step" not in made.values or "step" not in other[0].values:
         return made
     if not all(m.alternated and m.step_s and min(m.step_s) > 0 for pair in pairs for m in pair):
         return made

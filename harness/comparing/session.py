@@ -114,7 +114,6 @@ DEFAULTS: dict[str, Any] = {
     "trials": 1,
     "resume": False,
     "keep_artifacts": None,
-    "no_diagnosis": True,
     "shape_models": None,
     "shapes": options.RUN["--shapes"]["default"],
     "shape_axis": options.RUN["--shape-axis"]["default"],

@@ -99,7 +99,7 @@ def add_verbs(verbs: Any) -> None:
         parser.add_argument("--cells", metavar="GLOB", action="append", default=[], help="only these cells; may be repeated")
 
 
-_NOT_AB = ("--trials", "--resume", "--keep-artifacts", "--no-diagnosis", "--shape-models", "--shapes", "--shape-axis")
+_NOT_AB = ("--trials", "--resume", "--keep-artifacts", "--shape-models", "--shapes", "--shape-axis")
 
 
 def _compare(asked: argparse.Namespace) -> int:

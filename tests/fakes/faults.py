@@ -11,13 +11,26 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import Batch, CompilePhase, Diagnostics, GraphBreak, Kind, Model, Setup, Stack, Step, Unsupported, Weights
+from harness import (
+    Batch,
+    Compiled,
+    CompilePhase,
+    Diagnostics,
+    GraphBreak,
+    Kind,
+    Model,
+    Setup,
+    Stack,
+    Step,
+    Unsupported,
+    Weights,
+)
 
 STEP_S = 0.001
 
@@ -483,6 +496,14 @@ class CountsAnotherBreak(Diagnosed):
     """Finds two breaks with collectors on, where the timed child counted one."""
 
     breaks = 2
+
+
+class CountsKernels(Diagnosed):
+    """Compiles to as many kernels as a variable says: an arm of an A/B comparison."""
+
+    def diagnose(self, program: Program, step: Step, batch: Any) -> Diagnostics:
+        found = super().diagnose(program, step, batch)
+        return replace(found, compiled=Compiled(kernels=int(os.environ.get("KNOB_KERNELS", "3"))))
 
 
 class DiesInDiagnosis(Diagnosed):
