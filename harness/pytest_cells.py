@@ -91,10 +91,11 @@ def _inference(plan: Plan) -> list[Mode]:
 
 
 def kernels(plan: Plan, option: Callable[[str], Any]) -> list[str]:
-    """Names of the kernels whose operations --models leaves in."""
+    """Names of the kernels whose operations --models leaves in, in a run of inference: a training run is about other things."""
     chosen = plan.all_models if option("models") is None else plan.models
     names = [m.name.removeprefix("kernel_") for m in chosen if m.is_kernel]
-    return [name for name in names if name not in PROBES and not plan.settings.target]
+    asked = Mode.INFERENCE in plan.modes and not plan.settings.target
+    return [name for name in names if name not in PROBES] if asked else []
 
 
 def shape_models(option: Callable[[str], Any], plan: Plan, models: str) -> list[Source]:
