@@ -42,7 +42,7 @@ gate: $(READY)  ## compare two saved runs, with an exit code (ARGS="BASELINE CAN
 ab: $(READY)  ## measure this checkout against another in pairs, with an exit code (ARGS="main --models mlp")
 	$(BIN)/bakeoff ab $(ARGS)
 
-gate-power: $(READY)  ## how often gate and ab err, beside --benchmark-compare-fail: records for half an hour, then resamples
+gate-power: $(READY)  ## how often gate and ab err, beside --benchmark-compare-fail: records for three quarters of an hour, then resamples
 	$(BIN)/python -m benchmarks.gate_power record .bakeoff/power
 	$(BIN)/python -m benchmarks.gate_power table .bakeoff/power/pairs/*.json
 

@@ -51,6 +51,8 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
     turns = Turns.inherited(request.begins, request.waits) if request.begins else None
+    if turns is not None and request.at_once:
+        turns.meet()  # both are built
 
     enter(Phase.COMPILE)
     procfs.reset_peak()
@@ -70,7 +72,8 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
 
     enter(Phase.WARM_UP)
     if turns is not None:
-        turns.meet()
+        turns.meet()  # both have compiled
+        turns.cold()
     follow = lesson.follow if lesson is not None else lambda output: None
     warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now, follow)
 

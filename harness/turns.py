@@ -64,9 +64,12 @@ class Turns:
         return cls(read, write, begins, waits)
 
     def meet(self) -> None:
-        """Wait until both have compiled; and, where the other one warms up first, until it is warm."""
+        """Wait until both have come here."""
         self._hand_over()
         self._wait()
+
+    def cold(self) -> None:
+        """Wait, where the other one warms up first, until it is warm."""
         if not self.waits:
             self._wait()
 

@@ -50,6 +50,7 @@ def test_both_compile_before_either_warms_up_and_one_warms_up_at_a_time() -> Non
         compiled[name].wait(5)
         said.append(f"{name} has compiled")
         turns.meet()
+        turns.cold()
         said.append(f"{name} warms up")
         time.sleep(0.05)
         said.append(f"{name} is warm")
@@ -81,6 +82,7 @@ def test_a_child_whose_partner_is_gone_goes_on_alone(waits: bool) -> None:
     for end in (other.read, other.write):
         os.close(end)
     mine.meet()
+    mine.cold()
     mine.warm()
     assert [n for n, _ in mine.rounds()] == list(range(8))
     mine.finish()
