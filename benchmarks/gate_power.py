@@ -29,7 +29,7 @@ from harness.comparing.verbs import BUDGETS
 from harness.comparing.verdicts import Comparison, Rules, Verdict
 
 MATRIX = 42
-MATRICES = 400
+MATRICES = 1000
 THRESHOLD = 1.05  # of --benchmark-compare-fail
 Rng = np.random.Generator
 
