@@ -5,6 +5,8 @@ under the names of its PyTorch half's state_dict, and has a PyTorch half and a T
 for speed would write in that framework. tests/test_port.py then checks that the halves agree. A half that there is not says
 why by MissingHalf; the TensorFlow half may be a keras.Model. docs/add-a-model.md takes both from other people's libraries.
 
+`keras` is a third half, of Keras's own layers: what Keras's own format can hold, for `served_keras` alone.
+
 A trap: AutoGraph evaluates the annotations of what it converts, and knows only the names that the body uses. Where a
 `__call__` annotates with `tf.Tensor` and its body says `tf` nowhere, it runs unconverted, unless the file begins with
 `from __future__ import annotations`, as all of these do.

@@ -59,5 +59,13 @@ class ArticleNet(Model):
 
         return Net()
 
+    def keras(self, weights: Weights) -> Any:
+        import keras
+
+        from models._keras import dense
+
+        x = keras.Input((32,), self.batch_size)
+        return keras.Model(x, dense(weights, "out", dense(weights, "hidden", x, "relu")))
+
 
 MODEL = Sizes(small=ArticleNet(), full=ArticleNet())

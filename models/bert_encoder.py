@@ -152,6 +152,24 @@ class BertEncoder(Model):
 
         return Net()
 
+    def keras(self, weights: Weights) -> Any:
+        import keras
+
+        from models._keras import attention, dense, embedding, layer_norm, positions
+
+        ids = keras.Input((self.tokens,), self.batch_size, dtype="int64")
+        mask = keras.Input((self.tokens,), self.batch_size, dtype="bool")
+        seen = keras.ops.expand_dims(mask, 1)  # by every query
+        x = layer_norm(weights, "norm", embedding(weights, "word", ids) + positions(weights, "position", ids), EPSILON)
+        for name in (f"blocks.{i}" for i in range(self.layers)):
+            names = [f"{name}.{part}" for part in ("query", "key", "value", "attended")]
+            parts = [(weights[f"{part}.weight"], weights[f"{part}.bias"]) for part in names]
+            mixed = attention(f"{name}.attention", x, self.heads, parts, attention_mask=seen)
+            x = layer_norm(weights, f"{name}.norm1", x + mixed, EPSILON)
+            up = dense(weights, f"{name}.up", x, "gelu")  # Keras's is the erf form
+            x = layer_norm(weights, f"{name}.norm2", x + dense(weights, f"{name}.down", up), EPSILON)
+        return keras.Model([ids, mask], dense(weights, "head", x))
+
 
 MODEL = Sizes(
     small=BertEncoder(batch_size=4, tokens=64, layers=2, width=256, heads=4, vocabulary=2000, positions=128),

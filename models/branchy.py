@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from harness import Arrays, Batch, Draw, MissingHalf, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ class Branchy(Model):
 
     def flops(self) -> int:
         return 2 * self.batch_size * self.width * (self.width + 10)
+
+    def keras(self, weights: Weights) -> Any:
+        raise MissingHalf("Keras's own format holds a graph of layers: no Python between them, and no value read back into it")
 
 
 MODEL = Sizes(small=Branchy(batch_size=64, width=256), full=Branchy(batch_size=256, width=2048))

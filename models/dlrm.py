@@ -133,6 +133,25 @@ class Dlrm(Model):
 
         return Net()
 
+    def keras(self, weights: Weights) -> Any:
+        import keras
+
+        from models._keras import dense, embedding
+
+        numbers = keras.Input((self.bottom[0],), self.batch_size)
+        ids = keras.Input(batch_shape=(self.tables, self.batch_size, self.lookups), dtype="int64")
+        x = numbers
+        for i in range(len(self.networks["bottom"]) - 1):
+            x = dense(weights, f"bottom.{i}", x, "relu")
+        bags = [keras.ops.sum(embedding(weights, f"tables.{i}", ids[i]), axis=1) for i in range(self.tables)]
+        vectors = keras.ops.stack([x, *bags], axis=1)
+        products = keras.ops.matmul(vectors, keras.ops.transpose(vectors, (0, 2, 1)))
+        products = keras.ops.reshape(products, (self.batch_size, -1))
+        x = keras.ops.concatenate([x, keras.ops.take(products, self.pairs, axis=1)], axis=1)
+        for i in range(len(self.top)):
+            x = dense(weights, f"top.{i}", x, "relu" if i < len(self.top) - 1 else None)
+        return keras.Model([numbers, ids], x)
+
 
 MODEL = Sizes(
     small=Dlrm(batch_size=512, tables=8, rows=100_000, lookups=40, bottom=(64, 64, 32), top=(128, 64, 1)),

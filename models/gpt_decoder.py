@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from harness import Arrays, Batch, Draw, Model, Sizes, Weights
 
 
@@ -138,6 +140,25 @@ class GptDecoder(Model):
                 return tf.reshape(logits, (batch, tokens, shape.vocabulary))
 
         return Net()
+
+    def keras(self, weights: Weights) -> Any:
+        """Query, key and value are three products, as Keras's attention has them."""
+        import keras
+
+        from models._keras import attention, dense, filled, layer_norm, positions
+
+        ids = keras.Input((self.tokens,), self.batch_size, dtype="int64")
+        table = weights["token.weight"]
+        token = keras.layers.ReversibleEmbedding(*table.shape, name="token")
+        x = filled(token, ids, table) + positions(weights, "position", ids)
+        for name in (f"blocks.{i}" for i in range(self.layers)):
+            thirds = (np.split(weights[f"{name}.qkv.{part}"], 3) for part in ("weight", "bias"))
+            parts = [*zip(*thirds, strict=True), (weights[f"{name}.attended.weight"], weights[f"{name}.attended.bias"])]
+            normed = layer_norm(weights, f"{name}.norm1", x)
+            x = x + attention(f"{name}.attention", normed, self.heads, parts, use_causal_mask=True)
+            up = dense(weights, f"{name}.up", layer_norm(weights, f"{name}.norm2", x))
+            x = x + dense(weights, f"{name}.down", keras.ops.gelu(up, approximate=True))
+        return keras.Model(ids, token(layer_norm(weights, "norm", x), reverse=True))
 
 
 MODEL = Sizes(

@@ -110,6 +110,20 @@ class Lstm(Model):
     def flops(self) -> int:
         return 2 * self.items_per_step * self.width * (self.layers * 8 * self.width + self.vocabulary)
 
+    def keras(self, weights: Weights) -> Any:
+        """Its LSTM has one bias, the sum of PyTorch's two."""
+        import keras
+
+        from models._keras import dense, embedding, filled
+
+        ids = keras.Input((self.tokens,), self.batch_size, dtype="int64")
+        x = embedding(weights, "embedding", ids)
+        for i in range(self.layers):
+            kernels = [weights[f"lstm.weight_{name}_l{i}"].T for name in ("ih", "hh")]
+            bias = weights[f"lstm.bias_ih_l{i}"] + weights[f"lstm.bias_hh_l{i}"]
+            x = filled(keras.layers.LSTM(self.width, return_sequences=True, name=f"lstm.{i}"), x, *kernels, bias)
+        return keras.Model(ids, dense(weights, "head", x))
+
 
 MODEL = Sizes(
     small=Lstm(batch_size=16, tokens=20, layers=2, width=128, vocabulary=1000),

@@ -73,15 +73,12 @@ class Mlp(Model):
     def keras(self, weights: Weights) -> Any:
         import keras
 
-        names = [*(f"layers.{i}" for i in range(self.depth)), "head"]
-        layers = [
-            keras.layers.Dense(len(weights[f"{name}.bias"]), "gelu", name=name) for name in names
-        ]  # Keras's is the erf form
-        layers[-1].activation = keras.activations.linear
-        net = keras.Sequential([keras.Input((self.width,), self.batch_size), *layers])
-        for layer, name in zip(layers, names, strict=True):
-            layer.set_weights([weights[f"{name}.weight"].T, weights[f"{name}.bias"]])
-        return net
+        from models._keras import dense
+
+        x = inputs = keras.Input((self.width,), self.batch_size)
+        for i in range(self.depth):
+            x = dense(weights, f"layers.{i}", x, "gelu")  # Keras's is the erf form
+        return keras.Model(inputs, dense(weights, "head", x))
 
 
 MODEL = Sizes(

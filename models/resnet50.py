@@ -174,6 +174,26 @@ class ResNet50(Model):
 
         return Net()
 
+    def keras(self, weights: Weights) -> Any:
+        import keras
+
+        from models._keras import batch_norm, convolution, dense
+
+        def normed(x: Any, into: str, norm: str, stride: int = 1) -> Any:
+            return batch_norm(weights, norm, convolution(weights, into, x, stride), EPSILON)
+
+        images = keras.Input((self.pixels, self.pixels, 3), self.batch_size)
+        x = keras.ops.relu(normed(images, "conv1", "bn1", 2))
+        x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(x))  # zeros pad as −∞ would, after a ReLU
+        for name, channels, width, stride in blocks():
+            identity = x
+            if stride != 1 or channels != width * EXPANSION:
+                identity = normed(x, f"{name}.downsample.0", f"{name}.downsample.1", stride)
+            x = keras.ops.relu(normed(x, f"{name}.conv1", f"{name}.bn1"))
+            x = keras.ops.relu(normed(x, f"{name}.conv2", f"{name}.bn2", stride))
+            x = keras.ops.relu(normed(x, f"{name}.conv3", f"{name}.bn3") + identity)
+        return keras.Model(images, dense(weights, "fc", keras.layers.GlobalAveragePooling2D()(x)))
+
 
 MODEL = Sizes(
     small=ResNet50(batch_size=4, pixels=64),
