@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,7 @@ from harness.comparing.verdicts import Change, Comparison, Verdict
 from harness.progress import seconds
 
 COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "A/A", "interval", "verdict")
+RIGHT = ("baseline", "candidate", "ratio")
 STYLE = {
     Verdict.WORSE: "red",
     Verdict.BROKEN: "red",
@@ -59,15 +61,9 @@ class Report:
         """As text. Without `everything`, counts and memory that are the same have no row, only a line that says how many."""
         changes = [c for c in self.comparison.changes if everything or not _dull(c)]
         console = Console(width=max(width, 80), highlight=False, force_terminal=color, no_color=not color)
-        table = Table(box=box.SIMPLE_HEAD)
-        for name in COLUMNS:
-            table.add_column(name, justify="right" if name in ("baseline", "candidate", "ratio") else "left", overflow="fold")
-        for change in changes:
-            *cells, verdict = row(change)
-            table.add_row(*(Text(cell) for cell in cells), Text(verdict, style=STYLE.get(change.verdict, "")))
         with console.capture() as capture:
             console.print(Text(clean(f"{self.baseline} → {self.candidate}")))
-            console.print(table if changes else Text("nothing to show"))
+            console.print(_table(changes, console.width) if changes else Text("nothing to show"))
             if len(changes) < len(self.comparison.changes):
                 console.print(f"{len(self.comparison.changes) - len(changes)} more rows are the same; --all shows them")
             for note in self.notes:
@@ -181,6 +177,34 @@ def _value(metric: str, value: float | None) -> str:
 
 def _dull(change: Change) -> bool:
     return change.verdict is Verdict.SAME and change.metric not in ("step", "compile_cold")
+
+
+def _table(changes: Sequence[Change], width: int) -> Table | Text:
+    """The rows; one text where they fit, as a table that folds cells takes a millisecond a row."""
+    rows = [row(change) for change in changes]
+    widths = [max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    if sum(widths) + 3 * len(widths) > width:
+        return _folded(changes, rows)
+    text = Text(no_wrap=True)
+    for change, cells in zip((None, *changes), (COLUMNS, *rows), strict=True):
+        *told, verdict = (
+            cell.rjust(room) if name in RIGHT else cell + " " * (room - cell_len(cell))
+            for name, cell, room in zip(COLUMNS, cells, widths, strict=True)
+        )
+        text.append("  " + "   ".join(told) + "   ")
+        text.append(verdict.rstrip() + "\n", STYLE.get(change.verdict, "") if change else "bold")
+        if change is None:
+            text.append(" " + "─" * (sum(widths) + 3 * len(widths) - 1) + "\n")
+    return text
+
+
+def _folded(changes: Sequence[Change], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
+    for change, (*cells, verdict) in zip(changes, rows, strict=True):
+        table.add_row(*(Text(cell) for cell in cells), Text(verdict, style=STYLE.get(change.verdict, "")))
+    return table
 
 
 def escaped(text: str) -> str:
