@@ -3,7 +3,8 @@
 Compared are the loss, the gradients as the optimizer was given them, how far it moved the parameters, and batch norm's
 statistics: after the first call, and after the clock has stopped once more from the start, on batches never seen. Each tensor
 by ‖x − reference‖ / ‖reference‖ in the Euclidean norm. What it may be off by follows from how far the framework's own eager
-step in the run's dtype is off: batch statistics of a small batch, say, magnify rounding a million times.
+step in the run's dtype is off, from these weights and from others a rounding away: batch statistics of a small batch, say,
+magnify rounding a million times.
 """
 
 import json
@@ -27,6 +28,8 @@ TIMES_OWN = 8.0  # the distance of eager's own step; docs/decisions/0008
 TYPICAL = 0.75  # quantile of the distances of a kind: rounding that batch statistics magnify is not small in one tensor alone
 CURVE = 10  # losses that are kept, from the first step on
 CURVE_WITHIN = 1e-4  # of float64's losses, where a curve means something: where eager's own keeps well within it
+NEARBY = 2  # starts a rounding away from the weights, from which eager's distance is taken as well
+EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 PORT = 1e-7  # between the frameworks in float64
 BUCKETS = 4096
 CHUNK = 1 << 20
@@ -71,9 +74,10 @@ class Lesson:
         if len(self.losses) < CURVE:
             self.losses.append(float(self._loss(output)))
 
-    def restart(self) -> None:
-        """Back to the start."""
-        self._stack.restart(self._program, drawn(self._request, self._model))
+    def restart(self, nearby: int = 0) -> None:
+        """Back to the start, or to weights that are each a rounding of it: another one for each number `nearby`."""
+        weights = drawn(self._request, self._model)
+        self._stack.restart(self._program, rounded(weights, self._request.settings.dtype, nearby) if nearby else weights)
 
     def _loss(self, output: Any) -> Array:
         (loss,) = self._stack.fetch(output).values()
@@ -85,13 +89,17 @@ def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None
     assert request.arrays is not None
     path = Path(request.arrays)
     exact, weights = _taught(request, stack, "float64", enter)
-    start = {f"start.{name}": sketch(array) for name, array in weights.items()}
+    start = _sketched(weights)
     for step in exact.left:
         for name, array in step.items():
             if not array.size or not np.isfinite(array).all():
                 raise BakeoffError(f"the reference's {name} is empty, or not finite: nothing to compare with")
-    own, _ = _taught(request, stack, request.settings.dtype, enter)
-    steps = [distances(a, b, start) for a, b in zip(own.left, exact.left, strict=True)]
+    own, _ = _taught(request, stack, request.settings.dtype, enter, nearby=NEARBY)
+    steps = []
+    for nearby in range(NEARBY + 1):
+        other = start if not nearby else _sketched(rounded(weights, request.settings.dtype, nearby))
+        left, own.left = own.left[: len(exact.left)], own.left[len(exact.left) :]
+        steps += [distances(_moved(a, other, start), b, start) for a, b in zip(left, exact.left, strict=True)]
     if not all(np.isfinite(list(step.values())).all() for step in steps):
         raise BakeoffError(f"eager in {request.settings.dtype} is not finite where float64 is: nothing to hold a compiler to")
     told: dict[str, Any] = {"own": {name: max(step[name] for step in steps) for name in steps[0]}}
@@ -106,8 +114,40 @@ def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None
     parity.save(path, [*exact.left, {"losses": np.array(exact.losses), **start}])
 
 
-def _taught(request: Request, stack: Stack[Any], precision: str, enter: Callable[[Phase], None]) -> tuple[Lesson, Arrays]:
-    """The same steps as a measuring child takes: its first, those of its curve, and from the start on the unseen batches."""
+def _sketched(weights: Arrays) -> Arrays:
+    return {f"start.{name}": sketch(array) for name, array in weights.items()}
+
+
+def _moved(left: Arrays, origin: Arrays, start: Arrays) -> Arrays:
+    """What steps from `origin` left, with parameters as if they had moved as far from `start`: sketches add up."""
+    by = {name: start[f"start.{name}"] - origin[f"start.{name}"] for name in (key.removeprefix("start.") for key in start)}
+    return {
+        name: a + by.get(name.removeprefix("parameter."), 0.0) if name.startswith("parameter.") else a
+        for name, a in left.items()
+    }
+
+
+def rounded(weights: Arrays, dtype: str, seed: int) -> Arrays:
+    """Each weight a spacing of `dtype` larger or smaller, at random.
+
+    A step that rounds as it should computes the exact step of data a few roundings away (backward stability: Higham 2002,
+    1.5). So what these starts lead to is what rounding alone may do, however it fell for the one program that was looked at:
+    a ReLU whose input is zero but for rounding is on in one and off in another.
+    """
+    rng = np.random.default_rng(seed)
+    return {
+        name: (a * (1 + EPSILON[dtype] * (2 * rng.integers(0, 2, a.shape) - 1))).astype(a.dtype) if a.dtype.kind == "f" else a
+        for name, a in weights.items()
+    }
+
+
+def _taught(
+    request: Request, stack: Stack[Any], precision: str, enter: Callable[[Phase], None], nearby: int = 0
+) -> tuple[Lesson, Arrays]:
+    """The same steps as a measuring child takes: its first, those of its curve, and from the start on the unseen batches.
+
+    Then each batch again, from each of `nearby` other starts.
+    """
     enter(Phase.BUILD)
     model, _, program, batches = build(request, stack, precision)
     enter(Phase.PARITY)
@@ -115,9 +155,10 @@ def _taught(request: Request, stack: Stack[Any], precision: str, enter: Callable
     lesson.first(step(batches[0]))
     for number in range(CURVE - 1):
         lesson.follow(step(batches[number % ROTATING]))
-    for batch in batches[ROTATING:]:
-        lesson.restart()
-        lesson.first(step(batch))
+    for start in range(nearby + 1):
+        for batch in (batches[0], *batches[ROTATING:]) if start else batches[ROTATING:]:
+            lesson.restart(start)
+            lesson.first(step(batch))
     return lesson, drawn(request, model)
 
 
