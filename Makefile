@@ -47,8 +47,8 @@ gate-power: $(READY)  ## how often gate and ab err, beside --benchmark-compare-f
 	$(BIN)/python -m benchmarks.gate_power table .bakeoff/power/pairs/*.json
 
 targets: $(READY)  ## compile all models for GPUs that are not here, and compare with experiments/compiled.toml (ARGS="--models mlp")
-	$(BIN)/pytest experiments/test_compiled.py --target cuda:sm_80 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
-	$(BIN)/pytest experiments/test_compiled.py --target cuda:sm_90 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
+	$(BIN)/pytest experiments/test_compiled.py experiments/test_kernels.py --target cuda:sm_80 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
+	$(BIN)/pytest experiments/test_compiled.py experiments/test_kernels.py --target cuda:sm_90 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)
 
 # on a GPU machine PyTorch, Triton and pytest-benchmark are the machine's own; without a network the rest comes along in a folder
 gpu:  ## on a machine with a GPU: kernels, PyTorch's side of the matrix in bfloat16 and float32, targets against it; 8 minutes (PYTHON=python3)

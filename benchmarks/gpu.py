@@ -24,7 +24,7 @@ from harness.discover import ROOT
 from harness.errors import UsageError
 
 GRACE_S = 20.0  # for an interrupted session to end its child, print its tables and save its run
-RUN = ("--device", "cuda", "--size", "full", "--no-diagnosis", "--benchmark-autosave")
+RUN = ("--device", "cuda", "--size", "full", "--no-diagnosis", "--benchmark-autosave", "--require-all")
 STACKS = ("--stacks", "torch_eager,torch_inductor,torch_triton")
 
 
@@ -79,9 +79,11 @@ def run(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        except BaseException:
+        except KeyboardInterrupt:  # the parts that have ended keep their page
             process.send_signal(signal.SIGINT)
-            raise
+            process.wait()
+            outcomes.append(Outcome(part, process.returncode, now() - started, True))
+            break
         outcomes.append(Outcome(part, process.returncode, now() - started, cut))
         print(outcomes[-1], flush=True)
     return outcomes
@@ -109,10 +111,10 @@ def page(device: str, outcomes: Sequence[Outcome], saved: Sequence[Path]) -> str
 
 def gpu() -> str:
     """The device's name. UsageError, saying what is missing, where there is none."""
-    ask = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
+    ask = "import torch, triton; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
     said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
     if said.returncode:
-        raise UsageError(f"{sys.executable} has no PyTorch: run `make gpu PYTHON=...` with one that has")
+        raise UsageError(f"{sys.executable} has no PyTorch or no Triton: run `make gpu PYTHON=...` with one that has")
     if not said.stdout.strip():
         raise UsageError("PyTorch sees no GPU here: nothing was measured; `make targets` compiles for one that is not here")
     return said.stdout.strip()
@@ -124,13 +126,14 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--write", type=Path, default=ROOT / ".bakeoff" / "gpu.md", help="default: .bakeoff/gpu.md")
     parser.add_argument("--minutes", type=float, default=7.8, help="for everything together (default: 7.8)")
     asked = parser.parse_args(words)
+    started = time.monotonic()
     try:
         device = gpu()
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
     before = set(archive.runs(ROOT / ".benchmarks"))
-    outcomes = run(PARTS, 60 * asked.minutes)
+    outcomes = run(PARTS, 60 * asked.minutes - (time.monotonic() - started))
     text = page(device, outcomes, [path for path in archive.runs(ROOT / ".benchmarks") if path not in before])
     asked.write.parent.mkdir(parents=True, exist_ok=True)
     asked.write.write_text(text)

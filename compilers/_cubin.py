@@ -50,7 +50,9 @@ def loaded(autotuners: Sequence[Any], gpu: dict[str, Any]) -> dict[str, float]:
         occupancy(int(found.n_regs), bytes_, int(found.config.num_warps), gpu)
         for (_, found), bytes_ in zip(known, shared, strict=True)
     ]
-    each = {f"registers_{name}": float(found.n_regs) for name, found in known}
+    each: dict[str, float] = {}  # names are numbered graph by graph
+    for name, found in known:
+        each[f"registers_{name}"] = max(each.get(f"registers_{name}", 0.0), float(found.n_regs))
     local = sum(WORD * int(found.n_spills or 0) for _, found in known)
     most = max(each.values())
     return {"registers": most, "spill_bytes": float(local), "shared_bytes": float(max(shared)), "occupancy": min(fits), **each}

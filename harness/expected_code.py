@@ -8,11 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from harness.cell import Cell
 from harness.explain import command
 from harness.gaps import read
 from harness.summary import CellResult
-from harness.trial import Settings
+from harness.trial import Environment
 
 COMPILERS = ("torch", "triton")
 
@@ -70,25 +69,34 @@ class ExpectedCode:
         found = read(path, Rows)
         self._versions, self._rows = found.versions, {_key(row): row for row in found.code}
 
-    def knows(self, cell: Cell, settings: Settings) -> bool:
-        """Has it a row of the cell, compiled with these settings?"""
-        return (str(cell), settings.target, settings.dtype) in self._rows
+    def knows(self, result: CellResult) -> bool:
+        """Has it a row of the cell, compiled with these settings by these compilers?"""
+        settings = result.trials[0].settings
+        key = (str(result.cell), settings.target, settings.dtype)
+        return not self._silent(result) and key in self._rows
+
+    def _silent(self, result: CellResult) -> str:
+        """Why it says nothing of such a run; empty if it does."""
+        environment, settings = result.trials[0].environment, result.trials[0].settings
+        if settings.size != "small" or settings.batch_size is not None or settings.shape:
+            return "compiled.toml speaks of the small sizes"
+        versions = _versions(environment)
+        if versions != self._versions:
+            return f"compiled.toml speaks of {_named(self._versions)}, here are {_named(versions)}"
+        return ""
 
     def check(self, result: CellResult) -> str:
         """Why nothing can be said, or "" where the code is as expected. Raises AssertionError where it is not."""
-        row, environment, settings = Code.of(result), result.trials[0].environment, result.trials[0].settings
-        if settings.size != "small" or settings.batch_size is not None:
-            return "compiled.toml speaks of the small sizes"
-        assert environment is not None
-        versions = {name: environment.versions.get(name, "none").partition("+")[0] for name in COMPILERS}
+        row, settings, silent = Code.of(result), result.trials[0].settings, self._silent(result)
+        if silent and not (self._accept and settings.size == "small" and settings.batch_size is None and not settings.shape):
+            return silent
         if self._accept:
+            versions = _versions(result.trials[0].environment)
             if versions != self._versions:  # one file, one pair of compilers
                 self._versions, self._rows = versions, {}
             self._rows[_key(row)] = row
             self._write()
             return ""
-        if versions != self._versions:
-            return f"compiled.toml speaks of {_named(self._versions)}, here are {_named(versions)}"
         expected = self._rows.get(_key(row))
         if expected is None:
             return f"compiled.toml has no {' '.join(_key(row))}; --accept-code adds it"
@@ -112,6 +120,11 @@ class ExpectedCode:
         versions = "".join(f'{name} = "{version}"\n' for name, version in self._versions.items())
         rows = [_toml(row) for _, row in sorted(self._rows.items())]
         self._path.write_text("\n".join([*head, "", "[versions]", versions, *rows]))
+
+
+def _versions(environment: Environment | None) -> dict[str, str]:
+    found = environment.versions if environment is not None else {}
+    return {name: found.get(name, "none").partition("+")[0] for name in COMPILERS}
 
 
 def _key(row: Code) -> tuple[str, str, str]:

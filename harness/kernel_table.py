@@ -46,11 +46,8 @@ def resources(result: CellResult) -> dict[str, float]:
     made, found = result.lowering, result.diagnostics.compiled if result.diagnostics else None
     if made is not None and made.kernels:
         told = {"kernels": len(made.kernels), "registers": made.registers, "spill_bytes": made.spill_bytes}
-        return {
-            **told,
-            "shared_bytes": made.shared_bytes,
-            "occupancy": min(k.occupancy for k in made.kernels if k.occupancy is not None),
-        }
+        fits = [k.occupancy for k in made.kernels if k.occupancy is not None]
+        return told | {"shared_bytes": made.shared_bytes} | ({"occupancy": min(fits)} if fits else {})
     if found is None:
         return {}
     counted = {} if found.kernels is None else {"kernels": found.kernels}

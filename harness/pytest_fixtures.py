@@ -72,8 +72,7 @@ def lowered(request: pytest.FixtureRequest, model: str, stack: str, mode: str, e
     result = _matrix(request).results[Cell(model, stack, Mode(mode))]
     if result.status is Status.UNAVAILABLE:
         _unavailable(request, result.cell, result.reason)
-    known = expected_code.knows(result.cell, result.trials[0].settings)  # it used to be compiled
-    if result.status is Status.UNSUPPORTED and not known:
+    if result.status is Status.UNSUPPORTED and not expected_code.knows(result):  # or it used to be compiled
         pytest.skip(f"unsupported: {result.reason}")
     if result.status is not Status.COMPILED:
         raise BY_STATUS[result.status](_account(result))

@@ -59,6 +59,8 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     trials = archive.read(run.path).trials
     assert len(trials) == 4
     assert all(isinstance(t.measurement, Measurement) and t.measurement.alternated for t in trials)
+    at_once = [t.measurement.compiled_at_once for t in trials if t.measurement is not None]
+    assert at_once == [False, True, True, True]  # the first pair shows what two take
     for measured in [t.measurement for t in trials if t.measurement is not None]:  # the partner's turns are not its own time
         assert measured.contention.wall_s < 1.6 * sum(measured.step_s) * measured.steps_per_sample
     words = ["gate", str(run.path), f"--budgets={folder / 'budgets.toml'}"]
@@ -94,6 +96,13 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
     assert "diagnosed" not in done.stderr
     assert "inference kernels: " not in done.stdout
     assert not any("kernels" in f.counts for f in run_of(folder).figures)
+
+
+def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None:
+    """Each waits for the other, and both are stopped: then each is measured alone, and the one that is well says so."""
+    done = ab(folder, "KNOB_HANGS=0", "KNOB_HANGS=1", "--looks", "2", "--no-canary", "--metrics", "step", "--timeout-s", "8")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "broken (ok → timeout" in done.stdout
 
 
 def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path) -> None:

@@ -2,19 +2,22 @@
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import pytest
 
 from harness import discover, options
-from harness.cell import Cell, Mode
+from harness.cell import Mode
 from harness.comparing.figures import of_result
 from harness.discover import ROOT
 from harness.errors import UsageError
+from harness.expected_code import ExpectedCode
 from harness.lowered import TARGETS
 from harness.matrix import Matrix
 from harness.measurement import Check, Parity
@@ -22,8 +25,8 @@ from harness.plan import Plan
 from harness.session import Session
 from harness.store import Store
 from harness.summary import CellResult, by_cell
-from harness.trial import Status
-from tests.builders import kernel, lowered
+from harness.trial import Failure, Phase, Status
+from tests.builders import ENVIRONMENT, kernel, lowered, trial
 from tests.conftest import settings
 
 there = find_spec("torch") and find_spec("triton") and which("g++")
@@ -159,14 +162,22 @@ def test_values_that_a_program_reads_come_from_a_step_with_data(compiled: Callab
 
 
 def test_what_used_to_be_compiled_may_not_become_a_skip(tmp_path: Path) -> None:
-    from harness.expected_code import ExpectedCode
-
-    cell, path = Cell("mlp", "torch_inductor", Mode.INFERENCE), tmp_path / "compiled.toml"
+    path = tmp_path / "compiled.toml"
     path.write_text((ROOT / "experiments" / "compiled.toml").read_text())
-    there = replace(settings(), target="cuda:sm_90")
-    assert ExpectedCode(path).knows(cell, there)
-    assert not ExpectedCode(path).knows(replace(cell, stack="torch_eager"), there)
-    assert not ExpectedCode(path).knows(cell, replace(there, target="interpreter"))
+    expected, target = ExpectedCode(path), replace(settings(), target="cuda:sm_90")
+
+    def refused(versions: dict[str, str], stack: str = "torch_inductor", **changes: Any) -> CellResult:
+        failure = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message="no")
+        here = replace(ENVIRONMENT, versions=versions)
+        made = trial(None, "mlp", stack, failure=failure, environment=here, settings=replace(target, **changes))
+        return next(iter(by_cell([made]).values()))
+
+    ours = tomllib.loads(path.read_text())["versions"]
+    assert expected.knows(refused(ours))
+    assert not expected.knows(refused(ours, "torch_eager"))
+    assert not expected.knows(refused(ours, size="full"))
+    assert not expected.knows(refused(ours, target="interpreter"))
+    assert not expected.knows(refused({**ours, "torch": "2.99.0"}))  # another compiler may refuse what it likes
 
 
 @pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("float16", "bfloat16")])

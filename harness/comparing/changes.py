@@ -72,8 +72,11 @@ def _cell(before: Figures | None, after: Figures | None, rules: Rules) -> list[C
             changes.append(_exact(before, after, metric, rules))
         elif metric.judged is Judged.LEVEL and before.parity is not None and after.parity is not None:
             changes.append(_level(before, after, metric, rules))
-        elif _told(before, name) and not _told(after, name) and after.status in GOOD:
+        elif before.status in GOOD and after.status in GOOD and _told(before, name) > _told(after, name):
             note = "the baseline has it, and the candidate does not tell (--no-diagnosis, another child that failed)"
+            changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
+        elif rules.pairs and before.status in GOOD and _told(after, name) and metric.judged is Judged.EXACT:
+            note = "the candidate has it, and the baseline of the same session does not tell: its diagnosing child failed"
             changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
     return changes
 

@@ -22,14 +22,13 @@ from harness.comparing.figures import Figures
 from harness.comparing.pairs import LOOKS, Ab
 from harness.comparing.side import Side
 from harness.comparing.verdicts import Verdict
-from harness.diagnosing import Diagnosing, wanted, with_findings
 from harness.errors import UsageError
 from harness.launch import Launcher
 from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.progress import told
 from harness.store import Store
-from harness.trial import Phase
+from harness.trial import Phase, Status, Trial
 from harness.turns import ROUNDS, Ends, Partner
 
 SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
@@ -67,7 +66,7 @@ class Duel:
     def run(self) -> None:
         """Pair after pair, cell after cell, until every verdict is there or the last look is over."""
         open_cells = self._both()
-        probe = int("compile_cold" in self._metrics)  # the first pair of a cell tells how much memory two of them take
+        probe = pairs.probes(self._metrics)
         tame = next((c for c in open_cells if self.candidate.stacks[c.stack].eager), open_cells[0]) if open_cells else None
         done = 0
         try:
@@ -82,9 +81,9 @@ class Duel:
                 open_cells = [cell for cell in self._undecided() if not self._failed(cell)]
                 if not open_cells:
                     break
+            self.finished = True
             if self._plan.diagnose:
                 self._diagnose()
-            self.finished = True
         finally:
             for side in (self.baseline, self.candidate, *(self.canary or ())):
                 side.folder.finish()
@@ -170,20 +169,10 @@ class Duel:
 
         Last of all: nothing is timed any more, and children run side by side.
         """
-        for side in (self.baseline, self.candidate):
-            first = {t.cell: t for t in reversed(side.trials)}
-            other = {t.cell for t in (self.candidate if side is self.baseline else self.baseline).trials}
-            rows = []
-            for cell, trial in first.items():
-                model, stack = side.sources(cell) or (None, None)
-                if model and stack and stack.diagnoses and cell in other and wanted(trial):
-                    rows.append((cell, model, stack))
-            for diagnosis in Diagnosing(side.launcher, side.prepared.seeds).of(rows):
-                trial = first[diagnosis.cell]
-                after = side.trials[side.trials.index(trial)] = with_findings(trial, diagnosis)
-                side.folder.save(after)
-                arm = self._arms[side is self.candidate].arm.label
-                self._say(f"diagnosed {diagnosis.cell} of {arm} in {diagnosis.wall_s:.1f} s")
+        both = {t.cell for t in self.baseline.trials} & {t.cell for t in self.candidate.trials}
+        for side, arm in zip((self.baseline, self.candidate), self._arms, strict=True):
+            for diagnosis in side.diagnosed(both):
+                self._say(f"diagnosed {diagnosis.cell} of {arm.arm.label} in {diagnosis.wall_s:.1f} s")
 
     def _pair(self, cell: Cell, index: int, sides: tuple[Side, Side], look: int, kind: str) -> None:
         """Both children, in random order. Where memory allows they compile at once, or at least the second joins the first."""
@@ -208,6 +197,8 @@ class Duel:
                 ended.set()
                 ready.set()
 
+        for side in sides:  # while no child waits with its clock running
+            side.prepare(cell, self._lock)
         thread = threading.Thread(target=run_first)
         thread.start()
         partner = None
@@ -229,13 +220,26 @@ class Duel:
             thread.join()
         if partner is None:
             second.trial(cell, index, None, self._lock)
+        elif all(_timed_out(side.trials[-1]) for side in sides):  # one may only have waited for the other
+            for side in sides:
+                side.trials.pop()
+                side.trial(cell, index, None, self._lock)
         last = [next(t for t in reversed(side.trials) if t.cell == cell) for side in sides]
         self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
         self._say(f"pair {index + 1}/{look} {cell}{f' ({kind})' * bool(kind)}: {told(last[0])} · {told(last[1])}")
 
     def _room_for_two(self, cell: Cell) -> bool:
-        """Does what the cell's children held at most, so far, fit twice? Nobody knows before the first pair."""
+        """Does what the cell's children held at most, so far, fit twice? Nobody knows before the first pair.
+
+        Never on a GPU: compilers measure candidates there, and would measure each other.
+        """
+        if self._plan.settings.device != "cpu":
+            return False
         sides = (self.baseline, self.candidate, *(self.canary or ()))
         made = [t.measurement.memory for s in sides for t in s.trials if t.cell == cell and t.measurement is not None]
         most = max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in made), default=None)
         return most is not None and procfs.available_bytes() > 2 * SPARE * most
+
+
+def _timed_out(trial: Trial) -> bool:
+    return trial.failure is not None and trial.failure.status is Status.TIMEOUT

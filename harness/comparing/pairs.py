@@ -45,6 +45,11 @@ class Ab:
     canary_trials: list[Trial] = field(default_factory=list)
 
 
+def probes(metrics: Sequence[str]) -> int:
+    """Pairs beyond each look: where compile time is judged, the first of a cell only tells how much memory two of them take."""
+    return int("compile_cold" in metrics)
+
+
 def rules(ab: Ab, budgets: Budgets) -> Rules:
     """Pairs, three looks, and the whole planned matrix."""
     timed = [name for name in ab.metrics if name in METRICS]
@@ -52,7 +57,7 @@ def rules(ab: Ab, budgets: Budgets) -> Rules:
         budget=budgets.of(pairs=True),
         alarm=budgets.alarm,
         pairs=True,
-        looks=ab.looks,
+        looks=tuple(look + probes(ab.metrics) for look in ab.looks),
         tests=ab.planned * max(1, len(timed)),
         metrics=(*timed, *(n for n, m in METRICS.items() if m.judged != "interval")),
     )

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from harness.archive import Run
+from harness.cell import Cell
 from harness.comparing import comparable, pairs
 from harness.comparing.budgets import Budgets
 from harness.comparing.changes import compare
 from harness.comparing.figures import Figures
 from harness.comparing.gate import decide
 from harness.comparing.metrics import METRICS, Judged
+from harness.comparing.pairs import Ab
 from harness.comparing.tables import Report, clean
 from harness.comparing.verdicts import Rules
 from harness.errors import UsageError
@@ -63,11 +65,7 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
         notes.append(
             f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
         )
-    took_turns = [t.measurement for t in run.ab.trials if t.measurement is not None and t.measurement.alternated]
-    if "compile_cold" in run.ab.metrics and took_turns and not any(m.compiled_at_once for m in took_turns):
-        notes.append(
-            "no pair compiled at once (too little memory, or an older Bakeoff): the machine may have changed meanwhile"
-        )
+    notes += _apart(run.ab)
     judged = len({f.cell for f in run.ab.figures} | {f.cell for f in run.figures})
     unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
     if judged < run.ab.planned and not part:
@@ -82,6 +80,20 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
         decision=decide(comparison, table, budgets.row, too_noisy=noisy, unfinished=unfinished) if gate else None,
         accept=accept,
     )
+
+
+def _apart(ab: Ab) -> list[str]:
+    """Cells that compile, and did so one after the other in all their pairs."""
+    if "compile_cold" not in ab.metrics:
+        return []
+    found: dict[Cell, list[bool]] = {}
+    for trial in ab.trials:
+        if trial.measurement is not None and trial.measurement.alternated and not trial.eager:
+            found.setdefault(trial.cell, []).append(trial.measurement.compiled_at_once)
+    apart = [str(cell) for cell, at_once in found.items() if not any(at_once)]
+    more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
+    why = "compiled one after the other (too little memory, a GPU, an older Bakeoff): the machine may have changed meanwhile"
+    return [f"{', '.join(apart[:3])}{more} {why}"] if apart else []
 
 
 def _timed() -> list[str]:

@@ -43,8 +43,9 @@ def _at_once(pairs: Pairs) -> list[int]:
 
 
 def _only(found: Figures, kept: Sequence[int]) -> Figures:
-    """Compile times of the pairs that are `kept`, if any: those of other moments are no comparison beside them."""
+    """Compile times of the pairs that are `kept`, if most are: those of other moments are no comparison beside them."""
     values = found.values.get("compile_cold", [])
+    kept = kept if 2 * len(kept) > len(values) - 1 else []
     return replace(found, values=found.values | {"compile_cold": [values[n] for n in kept]}) if kept and values else found
 
 

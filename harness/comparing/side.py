@@ -1,15 +1,18 @@
 """One arm of an A/B session, or one of its canary's two: where its children come from, and what they measured."""
 
 import threading
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from harness import discover
 from harness.cell import Cell
+from harness.diagnosing import Diagnosing, wanted, with_findings
 from harness.discover import Source, StackSource
 from harness.launch import Launcher
 from harness.prepared import Prepared
 from harness.store import RunFolder
-from harness.trial import Start, Trial
+from harness.trial import Diagnosis, Failure, Start, Trial
 from harness.turns import Partner
 
 
@@ -30,8 +33,10 @@ class Side:
             return None
         return self.models[cell.model], self.stacks[cell.stack]
 
-    def trial(self, cell: Cell, index: int, partner: Partner | None, lock: threading.Lock) -> None:
-        """One trial, kept at once. `lock` is the session's: what is prepared once is prepared by one thread."""
+    def prepare(
+        self, cell: Cell, lock: threading.Lock
+    ) -> tuple[Source, StackSource, int | None, Failure | None, Path | None, Path | None]:
+        """What the cell needs before its child starts; had once. `lock` is the session's."""
         found = self.sources(cell)
         assert found is not None
         model, stack = found
@@ -43,6 +48,11 @@ class Side:
             if stack.exported_by is not None:
                 artifact, unavailable = self.prepared.artifact(cell, model, stack, unavailable)
             reference = None if unavailable else self.prepared.reference(model, cell.mode, stack.framework)
+        return model, stack, baseline, unavailable, artifact, reference
+
+    def trial(self, cell: Cell, index: int, partner: Partner | None, lock: threading.Lock) -> None:
+        """One trial, kept at once. What is prepared once is prepared by one thread: `lock` is the session's."""
+        model, stack, baseline, unavailable, artifact, reference = self.prepare(cell, lock)
         if unavailable is not None:
             trial = Trial(
                 cell=cell,
@@ -63,3 +73,14 @@ class Side:
         trial = replace(trial, baseline_bytes=baseline)
         self.folder.save(trial)
         self.trials.append(trial)
+
+    def diagnosed(self, cells: Collection[Cell]) -> Iterator[Diagnosis]:
+        """The first trial of each of these cells, with what a diagnosing child finds."""
+        first = {t.cell: t for t in reversed(self.trials) if t.cell in cells}
+        rows = [(cell, *found) for cell, trial in first.items() if wanted(trial) and (found := self.sources(cell))]
+        rows = [row for row in rows if row[2].diagnoses]
+        for diagnosis in Diagnosing(self.launcher, self.prepared.seeds).of(rows):
+            trial = first[diagnosis.cell]
+            after = self.trials[self.trials.index(trial)] = with_findings(trial, diagnosis)
+            self.folder.save(after)
+            yield diagnosis

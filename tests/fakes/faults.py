@@ -103,6 +103,8 @@ class Knob(Compiler):
     def compile(self, program: Program) -> Step:
         if os.environ.get("KNOB_DIES"):
             os.abort()
+        if os.environ.get("KNOB_HANGS") == "1":
+            time.sleep(98765)
         return super().compile(program)
 
 
