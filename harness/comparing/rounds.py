@@ -25,7 +25,7 @@ def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[lis
     before, after = figures.of_trials(baseline), figures.of_trials(candidate)
     after = [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]
     kept = {f.cell: _at_once(_pairs_of(f, baseline, candidate)) for f in after}
-    return tuple([_only(f, kept.get(f.cell, [])) for f in side] for side in (before, after))  # type: ignore[return-value]
+    return [_only(f, kept.get(f.cell, [])) for f in before], [_only(f, kept.get(f.cell, [])) for f in after]
 
 
 Pairs = list[tuple[Measurement, Measurement]]
