@@ -112,6 +112,9 @@ class InertDriver:
 def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
     """Dotted name → what takes its place. Autotuners of compiled kernels are appended to `kernels`."""
     capability = (gpu.major, gpu.minor)
+    aligned: dict[str, Any] = {f"{GUARDS}.copy_if_misaligned": lambda tensor: tensor}
+    if not hasattr(importlib.import_module(GUARDS), "copy_if_misaligned"):  # torch 2.11
+        aligned = {"torch._inductor.utils.copy_misaligned_inputs": lambda *_: ([], [])}
     answers: dict[str, Callable[..., Any]] = {
         "current_device": lambda: 0,
         "device_count": lambda: 1,
@@ -135,8 +138,8 @@ def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
         f"{AUTOTUNER}._make_launchers": lambda self: (kernels.append(self), setattr(self, "launchers", []))[1],
         f"{AUTOTUNER}._dynamic_scale_rblock": lambda self: None,
         f"{AUTOTUNER}.run": lambda self, *_, **__: None,
+        **aligned,  # asks for an address
         # the C++ ones lose that a tensor is fake
-        f"{GUARDS}.copy_if_misaligned": lambda tensor: tensor,
         f"{GUARDS}._reinterpret_tensor": lambda t, size, stride, offset=0: torch.as_strided(
             t, size, stride, t.storage_offset() + offset
         ),

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from compilers import _target
+from compilers import _torch_private as private
 from compilers import _torch_training as training
 from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Weights
 
@@ -110,6 +111,19 @@ class TorchStack(Stack[TorchProgram]):
 
     def synchronize(self, output: Any) -> None:
         wait(output)
+
+    def device_s(self, program: TorchProgram, run: Callable[[], None], hold_s: float) -> float | None:
+        if program.setup.device != "cuda":
+            return None
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        private.hold_up(hold_s)
+        begin.record()
+        run()
+        end.record()
+        early = begin.query()  # then the last launches were waited for
+        end.synchronize()
+        return None if early else float(begin.elapsed_time(end)) / 1e3
 
     def fetch(self, output: Any) -> dict[str, Array]:
         return fetched(output)

@@ -86,6 +86,11 @@ def mark_dynamic(tensor: torch.Tensor, dimension: int) -> None:
     reach("torch._dynamo", "mark_dynamic")(tensor, dimension)
 
 
+def hold_up(seconds: float) -> None:
+    """Queue a kernel that keeps the GPU waiting for about that long, by its own cycles at 2 GHz at most."""
+    reach("torch.cuda", "_sleep")(int(2e9 * seconds))
+
+
 def cpp_compile_s() -> float:
     """Seconds of C++ compilation within this process."""
     return float(sum(reach("torch._dynamo.utils", "compilation_time_metrics").get("compile_file", ())))

@@ -24,6 +24,8 @@ SAMPLE_MIN_NS = 50_000  # a sample is at least this long: reading the clock twic
 SAMPLES_MIN = 20
 SAMPLES_MAX = 2_000
 SEGMENTS = 8  # of the timed steps, between which the resident set is read
+QUEUED_MOST, QUEUED_NS = 10, 20_000_000  # steps of a sample of the device's time; fewer where they are long
+DEVICE_SAMPLES, QUEUE_TRIES = 9, 4
 HAND_OVER_NS = 1_000_000  # of steps after another process had the CPU that are not timed; at least one step
 
 
@@ -171,6 +173,31 @@ def timed_steps(
             output = sample()
             timed.outputs[(number - 1) % len(batches)] = read.fetch(output)
     return timed
+
+
+def device_steps(
+    step: Step, batches: Sequence[Any], device_s: Callable[[Callable[[], None], float], float | None], step_ns: float
+) -> list[float]:
+    """Seconds that a device takes for a step, one per sample of queued steps; [] where there is no such device.
+
+    All of a sample's steps are queued before the first begins, so that no launch is waited for (as NVBench's blocking kernel
+    has it). Steps that wait for their own results cannot be queued: [] as well.
+    """
+    many = 2 * max(1, min(QUEUED_MOST, int(QUEUED_NS / max(step_ns, 1))) // 2)
+    found: list[float] = []
+    hold_s, tried = 2 * many * step_ns / 1e9, 0
+
+    def queue() -> None:
+        for k in range(many):
+            step(batches[k % len(batches)])
+
+    while len(found) < DEVICE_SAMPLES and tried < QUEUE_TRIES:
+        seconds = device_s(queue, hold_s)
+        if seconds is not None:
+            found.append(seconds / many)
+        else:
+            many, hold_s, tried = max(2, many // 4 * 2), 2 * hold_s, tried + 1
+    return found if len(found) == DEVICE_SAMPLES else []
 
 
 def _segments() -> Iterator[tuple[int, int]]:

@@ -14,9 +14,23 @@ from harness.trial import Status
 
 PREFIX = "kernel_"  # of the models in models/kernels/
 PROBES = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
-COLUMNS = ("operation", "stack", "step", "GB/s", "TFLOP/s", "kernels", "reg", "spilt B", "shared B", "occupancy", "status")
+COLUMNS = (
+    "operation",
+    "stack",
+    "step",
+    "device",
+    "GB/s",
+    "TFLOP/s",
+    "kernels",
+    "reg",
+    "spilt B",
+    "shared B",
+    "occupancy",
+    "status",
+)
 LEGEND = (
-    "single operations; in brackets the share of what eager PyTorch reached here by copying and by multiplying matrices; "
+    "single operations; device: its own time for a step that nobody waits for, by which speeds are where it is known; "
+    "in brackets the share of what eager PyTorch reached here by copying and by multiplying matrices; "
     "most registers of a thread, bytes spilt by all kernels (loaded ones: local memory), most shared memory of a block, "
     "least occupancy"
 )
@@ -38,7 +52,7 @@ def _reached(result: CellResult | None, what: str) -> float | None:
     if result is None or result.status not in (Status.OK, Status.UNSTEADY):
         return None
     count = getattr(result.measurements[0], what)
-    return count / result.step_s if count else None
+    return count / (result.device_step_s or result.step_s) if count else None
 
 
 def resources(result: CellResult) -> dict[str, float]:
@@ -88,7 +102,17 @@ def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str
     settings = result.trials[0].settings
     no_gpu = result.status is Status.UNAVAILABLE and settings.device == "cpu" and not settings.target
     step = seconds(result.step_s) if ok else "unavailable (no GPU)" if no_gpu else "–"
-    return [result.cell.model.removeprefix(PREFIX), result.cell.stack, step, *speeds, *counts, occupancy, str(result.status)]
+    device = seconds(result.device_step_s) if ok and result.device_step_s is not None else "–"
+    return [
+        result.cell.model.removeprefix(PREFIX),
+        result.cell.stack,
+        step,
+        device,
+        *speeds,
+        *counts,
+        occupancy,
+        str(result.status),
+    ]
 
 
 def _speed(reached: Mapping[str, float], name: str, probe: str, unit: float) -> str:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -104,6 +105,8 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
     after = stack.compilations(program)
     alternated = turns is not None and not turns.alone
+    device_s = partial(stack.device_s, program)
+    device_step_s = clock.device_steps(step, rotating, device_s, clock.typical_ns(timed.sample_ns) / timed.steps_per_sample)
     if turns is not None:
         turns.finish()
 
@@ -178,6 +181,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
             left_bytes=sum(left.values()),
         ),
         notes=stack.notes,
+        device_step_s=tuple(device_step_s),
         alternated=alternated,
         compiled_at_once=request.at_once and alternated,
         losses=tuple(loss if math.isfinite(loss) else None for loss in lesson.losses) if lesson is not None else (),

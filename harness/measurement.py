@@ -153,6 +153,7 @@ class Measurement:
     notes: tuple[str, ...] = ()
     flops: int | None = None  # of a forward pass, by the model's own account
     moved_bytes: int | None = None  # that it must read and write at least
+    device_step_s: tuple[float, ...] = ()  # by the device's own clock, steps queued without waiting; one per sample
     alternated: bool = False  # did its timed steps take turns with a partner's?
     compiled_at_once: bool = (
         False  # with that partner, on the same CPUs: seconds of CPU are comparable, those of the clock are not

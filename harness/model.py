@@ -1,7 +1,9 @@
 """A Model: one network with a PyTorch half and a TensorFlow half that share weights drawn from a seed."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -25,6 +27,9 @@ class Batch:
     target: Array
 
 
+PIECE, LARGE = 2**20, 2**24  # elements: what is larger is drawn in pieces, each from a seed of its own, by all CPUs
+
+
 class Draw:
     """Random arrays from a seed: the same numbers for every stack, framework and machine."""
 
@@ -33,9 +38,20 @@ class Draw:
 
     def normal(self, *shape: int, scale: float = 1.0, mean: float = 0.0) -> Array:
         """float32 of `shape`, normal with standard deviation `scale`."""
-        values = self._rng.standard_normal(shape, dtype=np.float32)
-        values *= np.float32(scale)
-        values += np.float32(mean)
+        values = np.empty(shape, dtype=np.float32)
+
+        def fill(piece: Array, rng: np.random.Generator) -> None:
+            rng.standard_normal(dtype=np.float32, out=piece)
+            piece *= np.float32(scale)
+            piece += np.float32(mean)
+
+        if values.size < LARGE:
+            fill(values, self._rng)
+        else:
+            flat = values.reshape(-1)
+            pieces = [flat[start : start + PIECE] for start in range(0, flat.size, PIECE)]
+            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                list(pool.map(fill, pieces, self._rng.spawn(len(pieces))))
         return values
 
     def uniform(self, low: float, high: float, *shape: int) -> Array:

@@ -65,6 +65,13 @@ class Stack(ABC, Generic[Program]):
     def synchronize(self, output: Any) -> None:
         """Return when `output` is computed. Timed."""
 
+    def device_s(self, program: Program, run: Callable[[], None], hold_s: float) -> float | None:
+        """Seconds of the device's own clock for what `run` queues, the device being held up for `hold_s` meanwhile.
+
+        None where steps run on the host, or where the device began before everything was queued.
+        """
+        return None
+
     @abstractmethod
     def fetch(self, output: Any) -> dict[str, Array]:
         """Outputs by name as numpy arrays. After the clock has stopped."""

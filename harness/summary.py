@@ -101,6 +101,12 @@ class CellResult:
         return median(median(self.steadiness.samples(m)) for m in self.measurements)
 
     @property
+    def device_step_s(self) -> float | None:
+        """The same of the device's own clock, steps queued without waiting; None where steps run on the host."""
+        told = [median(m.device_step_s) for m in self.measurements if m.device_step_s]
+        return median(told) if told and len(told) == len(self.measurements) else None
+
+    @property
     def value_s(self) -> float:
         """Median over trials of each trial's 10th percentile: what comparisons use, since contention only adds time."""
         return median(tenth_percentile(self.steadiness.samples(m)) for m in self.measurements)

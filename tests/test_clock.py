@@ -66,6 +66,39 @@ def test_timed_steps_are_exact_and_rotate(step_ns: int) -> None:
     assert len(timed.resident) == one_clock.SEGMENTS + 1
 
 
+class Device:
+    """Runs a step in 250 µs, held up for as long as it is told; the host queues one in 100 µs, 4 at most before it waits."""
+
+    def __init__(self, depth: int = 4) -> None:
+        self.depth, self.runs = depth, [0]
+
+    def step(self, batch: Any) -> None:
+        self.runs[-1] += 1
+
+    def seconds(self, run: Callable[[], None], hold_s: float) -> float | None:
+        self.runs.append(0)
+        run()
+        early = self.runs[-1] > self.depth or self.runs[-1] * 100e-6 > hold_s
+        return None if early else self.runs[-1] * 250e-6
+
+
+def test_a_device_is_timed_over_steps_that_were_queued_before_it_began() -> None:
+    device = Device()
+    found = one_clock.device_steps(device.step, "ab", device.seconds, step_ns=300_000)
+    assert found == [pytest.approx(250e-6)] * one_clock.DEVICE_SAMPLES
+    assert device.runs[1] == one_clock.QUEUED_MOST  # too many for its queue: tried again with fewer
+    assert device.runs[-1] == 4
+    held = Device(depth=1000)
+    assert one_clock.device_steps(held.step, "ab", held.seconds, step_ns=10_000)  # held up for longer and longer
+    assert held.runs[1] < one_clock.QUEUED_MOST or len(held.runs) > 1 + one_clock.DEVICE_SAMPLES
+
+
+def test_a_host_has_no_device_time_and_what_cannot_be_queued_has_none() -> None:
+    assert one_clock.device_steps(lambda batch: None, "ab", lambda run, hold_s: None, step_ns=1e6) == []
+    waits = Device(depth=1)  # every step waits for the one before
+    assert one_clock.device_steps(waits.step, "ab", waits.seconds, step_ns=300_000) == []
+
+
 def test_timing_stops_at_its_cap() -> None:
     clock = FakeClock()
     step, fed = stepping(clock, lambda n: 10**9)  # a thousand times as long as the warm-up said

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import archive, discover, gaps, parity, store
+from harness import archive, discover, gaps, model, parity, store
 from harness.cell import Cell, Mode
 from harness.errors import UsageError
 from harness.expected import ExpectedBreaks
@@ -209,6 +209,31 @@ def test_parity_error_finds_the_one_wrong_element(values: list[float], where: in
     assert parity.error(output, reference) == 0.0
     output[where % len(values)] += off * max(largest, 1.0)
     assert parity.error(output, reference) >= off * 0.99 if largest else parity.error(output, reference) == float("inf")
+
+
+def test_parity_error_over_more_than_is_compared_at_a_time() -> None:
+    reference = np.ones((3, parity.PIECE))
+    off = reference.copy()
+    off[2, -1] = 1.5
+    assert parity.error(off.T, reference.T) == 0.5
+    reference[0, 5] = 2.0  # the largest is in another piece than the worst
+    assert parity.error(off, reference) == 0.5
+    for nothing in (np.nan, np.inf):
+        off[1, 7] = nothing
+        assert parity.error(off, reference) == np.inf
+        assert parity.error(reference, off) == np.inf
+
+
+def test_a_large_array_is_the_same_on_any_number_of_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "LARGE", 4096)
+    monkeypatch.setattr(model, "PIECE", 1000)
+    several = model.Draw(3, 1).normal(5, 1000, scale=2.0, mean=0.5)
+    monkeypatch.setattr(model.os, "sched_getaffinity", lambda pid: {0})
+    assert (model.Draw(3, 1).normal(5, 1000, scale=2.0, mean=0.5) == several).all()
+    assert (model.Draw(3, 2).normal(5, 1000, scale=2.0, mean=0.5) != several).all()
+    assert len(np.unique(several)) > 4900  # no piece is another again
+    assert abs(several.mean() - 0.5) < 0.1
+    assert abs(several.std() - 2.0) < 0.1
 
 
 def test_parity_error_of_what_cannot_be_compared() -> None:

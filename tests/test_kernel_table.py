@@ -21,7 +21,7 @@ GPU = {
 }
 
 
-def ran(model: str, stack: str, step_s: float, **counts: int) -> Trial:
+def ran(model: str, stack: str, step_s: float, **counts: Any) -> Trial:
     figures = {"registers": 32.0, "spill_bytes": 8.0, "shared_bytes": 1024.0, "occupancy": 0.5}
     found = Diagnostics(graphs=1, recompiles=0, compiled=Compiled(kernels=2, figures=figures))
     made = measurement([step_s] * 100, unseen_step_s=(step_s, step_s), **counts)
@@ -53,6 +53,13 @@ def test_shares_are_of_what_eager_reached_in_the_run() -> None:
         "ok",
     ]
     assert "| softmax | torch_triton | 1 ms | 1.8e+03 (90%) |" in kernel_table.markdown(results)
+
+
+def test_speeds_are_by_the_devices_own_time_where_it_has_one() -> None:
+    mine = ran("kernel_softmax", "torch_triton", 0.002, moved_bytes=2_000_000_000, device_step_s=(0.0009, 0.001, 0.0011))
+    results = by_cell([mine])
+    assert kernel_table.shares(results[mine.cell], results)["bytes_per_second"] == pytest.approx(2e12)
+    assert "| softmax | torch_triton | 2 ms | 1 ms | 2e+03 |" in kernel_table.markdown(results)
 
 
 def test_compiled_operations_have_resources_and_no_speed() -> None:

@@ -12,21 +12,63 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._operator import DTYPES, WIDEN, launch, operator, tuned
+from compilers.kernels._operator import DTYPES, PRECISION, WIDEN, launch, operator, tuned
 
-SHAPES = ((32, 32, 4, 2), (64, 32, 4, 2), (64, 64, 4, 3), (128, 64, 8, 3))  # the first spills nothing in float32
+LOG2_E = 1.4426950408889634
+SHAPES = ((32, 32, 4, 2), (64, 64, 4, 3), (128, 64, 4, 3), (128, 128, 8, 3))
 CONFIGS = [triton.Config({"BM": m, "BN": n}, num_warps=w, num_stages=s) for m, n, w, s in SHAPES]
+
+
+@triton.jit
+def over_keys(
+    out, top, total, query, k, v, keep, row, k_token, v_token, tokens, begin, end,
+    SCALE: tl.constexpr, CAUSAL: tl.constexpr, MASKED: tl.constexpr, EDGE: tl.constexpr, PRECISION: tl.constexpr,
+    WIDEN: tl.constexpr, DIM: tl.constexpr, BN: tl.constexpr,
+):  # fmt: skip
+    """Online softmax over keys from `begin` to `end`. EDGE: some are beyond the last token, or above the diagonal."""
+    dim = tl.arange(0, DIM)
+    for start in range(begin, end, BN):
+        col = start + tl.arange(0, BN)
+        within = col < tokens
+        if EDGE:
+            keys = tl.load(k + col[None, :] * k_token + dim[:, None], mask=within[None, :], other=0.0)
+            values = tl.load(v + col[:, None] * v_token + dim[None, :], mask=within[:, None], other=0.0)
+        else:
+            keys = tl.load(k + col[None, :] * k_token + dim[:, None])
+            values = tl.load(v + col[:, None] * v_token + dim[None, :])
+        if WIDEN:
+            keys = keys.to(tl.float32)
+            values = values.to(tl.float32)
+        score = tl.dot(query, keys, input_precision=PRECISION)
+        if EDGE or MASKED:
+            allowed = within[None, :] & (row[:, None] >= 0)
+            if MASKED:
+                allowed &= (tl.load(keep + col, mask=within, other=0) != 0)[None, :]
+            if CAUSAL:
+                allowed &= row[:, None] >= col[None, :]
+            score = tl.where(allowed, score, -1.0e30)
+        new = tl.maximum(top, tl.max(score, 1) * SCALE)
+        p = tl.exp2(score * SCALE - new[:, None])
+        if MASKED:  # of a row that may attend to nothing so far
+            p = tl.where(allowed, p, 0.0)
+        shrink = tl.exp2(top - new)
+        total = total * shrink + tl.sum(p, 1)
+        out = tl.dot(p.to(values.dtype), values, out * shrink[:, None], input_precision=PRECISION)
+        top = new
+    return out, top, total
 
 
 @triton.autotune(configs=tuned(CONFIGS), key=["tokens", "CAUSAL"])
 @triton.jit
 def attention_forward(
     q, k, v, keep, y, sums, q_batch, q_head, q_token, k_batch, k_head, k_token, v_batch, v_head, v_token,
-    heads, tokens, SCALE: tl.constexpr, CAUSAL: tl.constexpr, MASKED: tl.constexpr, WIDEN: tl.constexpr, DIM: tl.constexpr,
-    BM: tl.constexpr, BN: tl.constexpr,
+    heads, tokens, SCALE: tl.constexpr, CAUSAL: tl.constexpr, MASKED: tl.constexpr, PRECISION: tl.constexpr,
+    WIDEN: tl.constexpr, DIM: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
 ):  # fmt: skip
-    first = tl.program_id(0) * BM
-    both = tl.program_id(1)
+    both = tl.program_id(0)
+    first = tl.program_id(1) * BM
+    if CAUSAL:  # the last rows have most to do, and begin first
+        first = (tl.num_programs(1) - 1 - tl.program_id(1)) * BM
     batch = (both // heads).to(tl.int64)
     head = (both % heads).to(tl.int64)
     row = first + tl.arange(0, BM)
@@ -34,6 +76,7 @@ def attention_forward(
     q += batch * q_batch + head * q_head
     k += batch * k_batch + head * k_head
     v += batch * v_batch + head * v_head
+    keep += batch * tokens
     query = tl.load(q + row[:, None] * q_token + dim[None, :], mask=(row < tokens)[:, None], other=0.0)
     if WIDEN:
         query = query.to(tl.float32)
@@ -41,32 +84,20 @@ def attention_forward(
     total = tl.zeros((BM,), tl.float32)
     out = tl.zeros((BM, DIM), tl.float32)
     end = tokens
+    whole = tokens // BN * BN
     if CAUSAL:
         end = tl.minimum(first + BM, tokens)
-    for start in range(0, end, BN):
-        col = start + tl.arange(0, BN)
-        within = col < tokens
-        keys = tl.load(k + col[None, :] * k_token + dim[:, None], mask=within[None, :], other=0.0)
-        if WIDEN:
-            keys = keys.to(tl.float32)
-        score = tl.dot(query, keys, input_precision="ieee") * (SCALE * 1.4426950408889634)
-        allowed = within[None, :] & (row[:, None] >= 0)
-        if MASKED:
-            allowed &= (tl.load(keep + batch * tokens + col, mask=within, other=0) != 0)[None, :]
-        if CAUSAL:
-            allowed &= row[:, None] >= col[None, :]
-        score = tl.where(allowed, score, -1.0e30)
-        new = tl.maximum(top, tl.max(score, 1))
-        p = tl.where(allowed, tl.exp2(score - new[:, None]), 0.0)
-        shrink = tl.exp2(top - new)
-        total = total * shrink + tl.sum(p, 1)
-        values = tl.load(v + col[:, None] * v_token + dim[None, :], mask=within[:, None], other=0.0)
-        if WIDEN:
-            values = values.to(tl.float32)
-        out = tl.dot(p.to(values.dtype), values, out * shrink[:, None], input_precision="ieee")
-        top = new
+        whole = first // BN * BN
+    out, top, total = over_keys(
+        out, top, total, query, k, v, keep, row, k_token, v_token, tokens, 0, whole,
+        SCALE, False, MASKED, False, PRECISION, WIDEN, DIM, BN,
+    )  # fmt: skip
+    out, top, total = over_keys(
+        out, top, total, query, k, v, keep, row, k_token, v_token, tokens, whole, end,
+        SCALE, CAUSAL, MASKED, True, PRECISION, WIDEN, DIM, BN,
+    )  # fmt: skip
     at = ((batch * tokens + row[:, None]) * heads + head) * DIM + dim[None, :]
-    tl.store(y + at, out / total[:, None], mask=(row < tokens)[:, None])
+    tl.store(y + at, (out / total[:, None]).to(y.dtype.element_ty), mask=(row < tokens)[:, None])
     tl.store(sums + both * tokens + row, (top + tl.log2(total)) * 0.6931471805599453, mask=row < tokens)
 
 
@@ -87,12 +118,12 @@ def _attention(
     keep = None if mask is None else mask.contiguous().view(torch.uint8)
 
     def grid(meta: dict[str, Any]) -> tuple[int, int]:
-        return triton.cdiv(tokens, meta["BM"]), batch * heads
+        return batch * heads, triton.cdiv(tokens, meta["BM"])
 
     strides = [s for x in (q, k, v) for s in x.stride()[:3]]
     launch(attention_forward)[grid](
         q, k, v, q if keep is None else keep, y, sums, *strides, heads, tokens,
-        SCALE=scale, CAUSAL=causal, MASKED=keep is not None, WIDEN=WIDEN, DIM=dim,
+        SCALE=scale * LOG2_E, CAUSAL=causal, MASKED=keep is not None, PRECISION=PRECISION, WIDEN=WIDEN, DIM=dim,
     )  # fmt: skip
     return y, sums
 

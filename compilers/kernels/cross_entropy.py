@@ -14,28 +14,36 @@ import triton.language as tl
 from compilers.kernels._operator import block, launch, operator, rows_of
 
 LOWEST = tl.constexpr(-3.0e38)
+VECTOR = 16  # bytes that a thread reads at once
+BLOCK, LEAST = 4096, 1024  # elements of a row at a time; of several short rows
 
 
 @triton.jit
 def cross_entropy_forward(
-    logits, target, loss, sums, rows, n, ignore, ROWS: tl.constexpr, BLOCK: tl.constexpr, WHOLE: tl.constexpr
+    logits, target, loss, sums, rows, n, ignore, ALIGN: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr
 ):
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
-    cols = tl.arange(0, BLOCK)
     live = row < rows
-    at = row[:, None] * n + cols[None, :]
-    top = tl.full((ROWS, BLOCK), LOWEST, tl.float32)
+    # rows of an odd number of classes begin anywhere: what is read begins and ends with whole vectors of ALIGN elements, and
+    # neighbours are taken out again
+    begin = row * n // ALIGN * ALIGN
+    before = (row * n - begin).to(tl.int32)
+    top = tl.full((ROWS,), LOWEST, tl.float32)
     total = tl.zeros((ROWS, BLOCK), tl.float32)
-    for start in range(0, n, BLOCK):
-        v = tl.load(logits + start + at, mask=live[:, None] & (start + cols < n)[None, :], other=-float("inf")).to(tl.float32)
-        new = tl.maximum(top, v)
-        total = total * tl.exp(top - new) + tl.exp(v - new)
+    for start in range(0, n + ALIGN - 1, BLOCK):
+        cols = start + tl.arange(0, BLOCK)
+        vector = cols // ALIGN * ALIGN
+        wanted = live[:, None] & (vector[None, :] < (before + n)[:, None])
+        v = tl.load(logits + begin[:, None] + cols[None, :], mask=wanted, other=-float("inf")).to(tl.float32)
+        own = wanted & (cols[None, :] >= before[:, None]) & (cols[None, :] < (before + n)[:, None])
+        v = tl.where(own, v, -float("inf"))
+        new = tl.maximum(top, tl.max(v, 1))
+        total = total * tl.exp(top - new)[:, None] + tl.exp(v - new[:, None])
         top = new
-    highest = tl.max(top, 1)
-    whole = highest + tl.log(tl.sum(total * tl.exp(top - highest[:, None]), 1))
-    wanted = tl.load(target + row, mask=live, other=0)
-    counts = live & (wanted != ignore)
-    right = tl.load(logits + row * n + wanted, mask=counts, other=0.0).to(tl.float32)
+    whole = top + tl.log(tl.sum(total, 1))
+    right_class = tl.load(target + row, mask=live, other=0)
+    counts = live & (right_class != ignore)
+    right = tl.load(logits + row * n + right_class, mask=counts, other=0.0).to(tl.float32)
     tl.store(sums + row, whole, mask=live)
     tl.store(loss + row, tl.where(counts, whole - right, 0.0), mask=live)
 
@@ -66,9 +74,13 @@ def _per_row(logits: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]
 @operator("cross_entropy", _per_row)
 def _cross_entropy(logits: torch.Tensor, target: torch.Tensor, ignore: int) -> tuple[torch.Tensor, torch.Tensor]:
     flat, rows, n = rows_of(logits)
+    if flat.storage_offset() * flat.element_size() % VECTOR:  # else the last vector could reach beyond what is allocated
+        flat = flat.clone()
     losses, sums = _per_row(flat)
-    shape = block(n)
-    grid = (triton.cdiv(rows, shape["ROWS"]),)
+    width = min(triton.next_power_of_2(n), BLOCK)
+    height = max(1, LEAST // width)
+    grid = (triton.cdiv(rows, height),)
+    shape = {"ALIGN": VECTOR // flat.element_size(), "ROWS": height, "BLOCK": width, "num_warps": 8}
     launch(cross_entropy_forward)[grid](flat, target.contiguous(), losses, sums, rows, n, ignore, **shape)
     return losses, sums
 

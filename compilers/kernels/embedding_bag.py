@@ -12,7 +12,7 @@ import triton.language as tl
 
 from compilers.kernels._operator import launch, operator
 
-LOOKUPS = 16  # rows in flight
+LOOKUPS = 64  # rows in flight, at most
 
 
 @triton.jit
@@ -40,9 +40,10 @@ def embedding_bag(weight: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     bags, lookups = ids.shape
     width = weight.shape[1]
     columns = min(triton.next_power_of_2(width), 128)
+    at_once = min(triton.next_power_of_2(lookups), LOOKUPS)
     grid = (bags, triton.cdiv(width, columns))
     arguments = (weight.contiguous(), ids.contiguous(), y, lookups, width)
-    launch(embedding_bag_forward)[grid](*arguments, LOOKUPS=LOOKUPS, BLOCK=columns, num_warps=4)
+    launch(embedding_bag_forward)[grid](*arguments, LOOKUPS=at_once, BLOCK=columns, num_warps=4)
     return y
 
 

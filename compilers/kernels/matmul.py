@@ -1,7 +1,8 @@
 """A blocked matrix product with its epilogue (the Triton tutorials' matrix multiplication; grouped order for the L2 cache).
 
 x: (..., k), weight: (n, k), bias: (n) → activation(x weightᵀ + bias), (..., n). Flops: 2 · rows · n · k. Bytes: x, weight and
-output once. float32 is multiplied as float32, not as TF32. Backward: products of PyTorch, the activation recomputed.
+output once. float32 is multiplied in three products of TF32 parts, not in one. Backward: products of PyTorch, the activation
+recomputed.
 """
 
 from typing import Any
@@ -11,17 +12,19 @@ import triton
 import triton.language as tl
 
 from compilers.kernels._activations import BY_NAME, activate
-from compilers.kernels._operator import WIDEN, launch, operator, rows_of, tuned
+from compilers.kernels._operator import PRECISION, WIDEN, launch, operator, rows_of, tuned
 
-SHAPES = ((64, 64, 32, 4, 3), (128, 64, 32, 4, 3), (128, 128, 32, 8, 3), (128, 128, 64, 8, 3))
-CONFIGS = [triton.Config({"BM": m, "BN": n, "BK": k, "GROUP": 8}, num_warps=w, num_stages=s) for m, n, k, w, s in SHAPES]
+INNER = 128  # bytes of a row of x and of weight that a block holds at a time
+SHAPES = ((64, 64, 4, 3), (128, 64, 4, 3), (128, 128, 8, 3), (128, 256, 8, 3))
+CONFIGS = [triton.Config({"BM": m, "BN": n, "GROUP": 8}, num_warps=w, num_stages=s) for m, n, w, s in SHAPES]
 
 
 @triton.autotune(configs=tuned(CONFIGS), key=["m", "n", "k"])
 @triton.jit
 def matmul_forward(
     x, weight, bias, y, m, n, k,
-    ACTIVATION: tl.constexpr, WIDEN: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr,
+    ACTIVATION: tl.constexpr, EVEN: tl.constexpr, PRECISION: tl.constexpr, WIDEN: tl.constexpr,
+    BK: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, GROUP: tl.constexpr,
 ):  # fmt: skip
     pid = tl.program_id(0)
     down = tl.cdiv(m, BM)
@@ -31,19 +34,26 @@ def matmul_forward(
     row = (first + (pid % (GROUP * across)) % height) * BM + tl.arange(0, BM)
     col = ((pid % (GROUP * across)) // height) * BN + tl.arange(0, BN)
     inner = tl.arange(0, BK)
-    left = x + row.to(tl.int64)[:, None] * k + inner[None, :]
-    right = weight + col.to(tl.int64)[None, :] * k + inner[:, None]
+    # beyond the edge the first rows are read again, and not stored: no mask in the loop but that of an uneven k
+    left = x + (row % m).to(tl.int64)[:, None] * k + inner[None, :]
+    right = weight + (col % n).to(tl.int64)[None, :] * k + inner[:, None]
     total = tl.zeros((BM, BN), tl.float32)
     for start in range(0, k, BK):
-        rest = start + inner < k
-        a = tl.load(left + start, mask=(row < m)[:, None] & rest[None, :], other=0.0)
-        b = tl.load(right + start, mask=rest[:, None] & (col < n)[None, :], other=0.0)
+        if EVEN:
+            a = tl.load(left)
+            b = tl.load(right)
+        else:
+            rest = start + inner < k
+            a = tl.load(left, mask=rest[None, :], other=0.0)
+            b = tl.load(right, mask=rest[:, None], other=0.0)
         if WIDEN:
             a = a.to(tl.float32)
             b = b.to(tl.float32)
-        total = tl.dot(a, b, total, input_precision="ieee")
+        total = tl.dot(a, b, total, input_precision=PRECISION)
+        left += BK
+        right += BK
     total += tl.load(bias + col, mask=col < n, other=0.0).to(tl.float32)[None, :]
-    out = activate(total, ACTIVATION)
+    out = activate(total, ACTIVATION).to(y.dtype.element_ty)
     tl.store(y + row.to(tl.int64)[:, None] * n + col[None, :], out, mask=(row < m)[:, None] & (col < n)[None, :])
 
 
@@ -56,12 +66,15 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, activation
     """activation(x weightᵀ + bias) with `activation` none, relu, gelu or gelu_tanh. x: (..., k); weight: (n, k); bias: (n)."""
     flat, m, k = rows_of(x)
     y = _product(x, weight)
-    n = weight.shape[0]
+    n, inner = weight.shape[0], INNER // x.element_size()
 
     def grid(meta: dict[str, Any]) -> tuple[int]:
         return (triton.cdiv(m, meta["BM"]) * triton.cdiv(n, meta["BN"]),)
 
-    launch(matmul_forward)[grid](flat, weight.contiguous(), bias, y, m, n, k, ACTIVATION=BY_NAME[activation], WIDEN=WIDEN)
+    launch(matmul_forward)[grid](
+        flat, weight.contiguous(), bias, y, m, n, k,
+        ACTIVATION=BY_NAME[activation], EVEN=k % inner == 0, PRECISION=PRECISION, WIDEN=WIDEN, BK=inner,
+    )  # fmt: skip
     return y
 
 

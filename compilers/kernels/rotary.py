@@ -12,34 +12,47 @@ import triton.language as tl
 
 from compilers.kernels._operator import launch, operator, rows_of
 
+TILE = 1024  # elements of each half that a program rotates at a time
+EACH = 4  # sequences that it rotates by the same angles, which it reads once
+
 
 @triton.jit
-def rotary_kernel(x, cos, sin, y, rows, tokens, half, BACKWARD: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+def rotary_kernel(
+    x, cos, sin, y, leading, tokens, half,
+    BACKWARD: tl.constexpr, EACH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    token = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     cols = tl.arange(0, BLOCK)
-    mask = (row < rows)[:, None] & (cols < half)[None, :]
-    angle = (row % tokens)[:, None] * half + cols[None, :]
+    mask = (token < tokens)[:, None] & (cols < half)[None, :]
+    angle = token[:, None] * half + cols[None, :]
     c = tl.load(cos + angle, mask=mask, other=0.0).to(tl.float32)
     s = tl.load(sin + angle, mask=mask, other=0.0).to(tl.float32)
     if BACKWARD:
         s = -s
-    at = row[:, None] * (2 * half) + cols[None, :]
-    first = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
-    second = tl.load(x + half + at, mask=mask, other=0.0).to(tl.float32)
-    tl.store(y + at, first * c - second * s, mask=mask)
-    tl.store(y + half + at, second * c + first * s, mask=mask)
+    for n in range(EACH):
+        sequence = tl.program_id(1) * EACH + n
+        live = mask & (sequence < leading)
+        at = (sequence.to(tl.int64) * tokens + token[:, None]) * (2 * half) + cols[None, :]
+        first = tl.load(x + at, mask=live, other=0.0).to(tl.float32)
+        second = tl.load(x + half + at, mask=live, other=0.0).to(tl.float32)
+        tl.store(y + at, first * c - second * s, mask=live)
+        tl.store(y + half + at, second * c + first * s, mask=live)
 
 
 def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, backward: bool) -> torch.Tensor:
     flat, rows, dim = rows_of(x)
-    if dim % 2 or cos.shape != (x.shape[-2], dim // 2) or sin.shape != cos.shape:
+    tokens, half = x.shape[-2], dim // 2
+    if dim % 2 or cos.shape != (tokens, half) or sin.shape != cos.shape:
         raise ValueError(f"rotary: cos and sin must be (tokens, dim / 2) of x {tuple(x.shape)}, not {tuple(cos.shape)}")
     y = torch.empty_like(flat)
-    width = triton.next_power_of_2(dim // 2)
-    height = max(1, 1024 // width)
-    launch(rotary_kernel)[(triton.cdiv(rows, height),)](
-        flat, cos.contiguous(), sin.contiguous(), y, rows, x.shape[-2], dim // 2, BACKWARD=backward, ROWS=height, BLOCK=width
-    )
+    width = triton.next_power_of_2(half)
+    height = max(1, TILE // width)
+    leading = rows // tokens
+    grid = (triton.cdiv(tokens, height), triton.cdiv(leading, EACH))
+    launch(rotary_kernel)[grid](
+        flat, cos.contiguous(), sin.contiguous(), y, leading, tokens, half,
+        BACKWARD=backward, EACH=EACH, ROWS=height, BLOCK=width, num_warps=4,
+    )  # fmt: skip
     return y
 
 

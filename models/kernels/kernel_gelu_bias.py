@@ -34,4 +34,4 @@ class GeluBias(Operation):
         return module(lambda x, bias: gelu(x + bias, approximate="tanh"))
 
 
-MODEL = Sizes(small=GeluBias(batch_size=64, width=1024), full=GeluBias(batch_size=8192, width=4096))
+MODEL = Sizes(small=GeluBias(batch_size=64, width=1024), full=GeluBias(batch_size=16384, width=4096))

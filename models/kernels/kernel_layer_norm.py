@@ -35,4 +35,4 @@ class LayerNorm(Operation):
         return module(lambda x, weight, bias: layer_norm(x, (self.width,), weight, bias))
 
 
-MODEL = Sizes(small=LayerNorm(batch_size=64, width=768), full=LayerNorm(batch_size=8192, width=4096))
+MODEL = Sizes(small=LayerNorm(batch_size=64, width=768), full=LayerNorm(batch_size=16384, width=4096))

@@ -34,4 +34,4 @@ class RmsNorm(Operation):
         return module(lambda x, weight: rms_norm(x, (self.width,), weight, 1e-6))
 
 
-MODEL = Sizes(small=RmsNorm(batch_size=64, width=768), full=RmsNorm(batch_size=8192, width=4096))
+MODEL = Sizes(small=RmsNorm(batch_size=64, width=768), full=RmsNorm(batch_size=16384, width=4096))

@@ -34,4 +34,4 @@ class Softmax(Operation):
         return module(lambda x: torch.softmax(x, -1))
 
 
-MODEL = Sizes(small=Softmax(batch_size=64, width=1000), full=Softmax(batch_size=8192, width=4096))
+MODEL = Sizes(small=Softmax(batch_size=64, width=1000), full=Softmax(batch_size=16384, width=4096))
