@@ -52,7 +52,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     rotating, unseen = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
-    device = DeviceLock.inherited()
+    device = DeviceLock("") if request.begins else DeviceLock.inherited()  # the children of a pair have their turns
     turns = Turns.inherited(request.begins, request.waits) if request.begins else None
     if turns is not None and request.at_once:
         turns.meet()  # both are built
