@@ -5,9 +5,9 @@
 Most of a cell's time is not the GPU's: importing, drawing data, compiling, checking. So units (a pytest each, one model or
 operation) are worked off in lanes side by side, each on CPUs of its own and with a storage of its own, and one cell at a time
 is timed on the GPU (harness/device_lock.py). Figures come first, checks that only compare after them: when the time is up, what
-runs is interrupted and saved, and what was not begun is named. A cell that does not settle is told as unsteady and not tried
-again. The exit code is 0 only if every unit came to its end and passed. Needs PyTorch, Triton and pytest-benchmark;
-`make gpu-libraries` is the rest.
+runs is interrupted and saved, and what was not begun is named. Cells that did not settle get two more trials when all have had
+their first, if there is time. The exit code is 0 only if every unit came to its end and passed. Needs PyTorch, Triton and
+pytest-benchmark; `make gpu-libraries` is the rest.
 """
 
 import argparse
@@ -17,7 +17,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from harness.comparing import figures
 from harness.discover import ROOT
 from harness.environment import DEVICE_LOCK
 from harness.errors import UsageError
+from harness.steady import VERIFYING_TRIALS
+from harness.summary import by_cell
+from harness.trial import Status, Toolchain, Trial
 
 HOME = ROOT / ".bakeoff" / "gpu"
 LONGEST = ("resnet50", "bert_encoder", "gpt_decoder", "attention", "matmul")  # begun last, all would wait for them
@@ -60,6 +64,30 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
     return groups, [Unit(f"compiled without it, compiled for it: {m}", (*also, m)) for m in ALSO_COMPILED] + checks
 
 
+def again(unit: Unit) -> Unit:
+    """What verifies those of a unit's cells that did not settle."""
+    return Unit(f"{unit.title}, verified", unit.words)
+
+
+def verifying(folder: Path, group: Sequence[Unit]) -> list[Unit]:
+    """More trials for cells that did not settle, by harness/session.py's rule: all trials are kept, and decide together."""
+    found = []
+    for unit in group:
+        run, _ = merged(folder, [unit])
+        results = by_cell(run.trials) if run else {}
+        stacks = ",".join(cell.stack for cell, result in results.items() if result.status is Status.UNSTEADY)
+        more = (
+            "--trials",
+            str(VERIFYING_TRIALS - 1),
+            "--stacks",
+            stacks,
+            "--benchmark-storage",
+            str(saved_by(folder, again(unit))),
+        )
+        found += [Unit(again(unit).title, (*unit.words, *more))] if stacks else []
+    return found
+
+
 def saved_by(folder: Path, unit: Unit) -> Path:
     """Of its own: pytest-benchmark numbers files by what is there, and two that end at once would take the same number."""
     return folder / "saved" / unit.name
@@ -67,16 +95,19 @@ def saved_by(folder: Path, unit: Unit) -> Path:
 
 def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[str]]:
     """(what a table's units have saved as one run, why some of it cannot be read)."""
-    found, problems = [], []
-    for path in (path for unit in group for path in archive.runs(saved_by(folder, unit))):
-        try:
-            found.append(archive.read(path))
-        except UsageError as error:
-            problems.append(str(error))
-    if not found:
-        return None, problems
-    tools = {tool.stack: tool for run in found for tool in run.toolchains}  # each lane has paid; one of them is told
-    return SavedRun(trials=[t for run in found for t in run.trials], toolchains=list(tools.values())), problems
+    trials: list[Trial] = []
+    tools: dict[str, Toolchain] = {}
+    problems: list[str] = []
+    for before, unit in ((before, unit) for each in group for before, unit in enumerate((each, again(each)))):
+        for path in archive.runs(saved_by(folder, unit)):
+            try:
+                run = archive.read(path)
+            except UsageError as error:
+                problems.append(str(error))
+                continue
+            trials += [replace(trial, index=before + trial.index) for trial in run.trials]
+            tools |= {tool.stack: tool for tool in run.toolchains}  # each lane has paid; one of them is told
+    return SavedRun(trials=trials, toolchains=list(tools.values())) if trials else None, problems
 
 
 def keep(run: SavedRun, storage: Path, name: str) -> Path:
@@ -157,7 +188,13 @@ def main(words: Sequence[str]) -> int:
     cpus = cpu_sets(asked.lanes, sorted(os.sched_getaffinity(0)))
     lanes = Lanes(cpus, folder / "logs", {DEVICE_LOCK: str(folder / "device.lock")})
     timed = [unit for group in groups.values() for unit in group]
-    lanes.work([timed, checks], 60 * asked.minutes - (time.monotonic() - started))
+
+    def waves() -> Iterator[list[Unit]]:
+        yield timed
+        yield verifying(folder, timed)
+        yield checks
+
+    lanes.work(waves(), 60 * asked.minutes - (time.monotonic() - started))
     found = {title: merged(folder, group) for title, group in groups.items()}
     text = page(_head(device, lanes, time.monotonic() - started), lanes, found)
     asked.write.parent.mkdir(parents=True, exist_ok=True)

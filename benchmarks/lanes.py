@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,19 +86,22 @@ class Lanes:
     outcomes: list[Outcome] = field(default_factory=list)
     _running: dict[int, _Running] = field(default_factory=dict)
 
-    def work(self, waves: Sequence[Sequence[Unit]], total_s: float) -> list[Outcome]:
+    def work(self, waves: Iterable[Sequence[Unit]], total_s: float) -> list[Outcome]:
         """How each unit ended, in order of their ends; at last those that were not begun. Ctrl-C is an early end."""
         until = time.monotonic() + total_s - self.grace_s
         self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            for wave in waves:
+        asked: list[Unit] = []
+        for wave in waves:  # one may follow from what the one before has saved
+            asked += wave
+            try:
                 self._wave(deque(wave), until)
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
-        finally:
-            self._cut()
+            except KeyboardInterrupt:
+                print("interrupted", flush=True)
+                until = 0.0
+            finally:
+                self._cut()
         begun = {outcome.unit for outcome in self.outcomes}
-        self.outcomes += [Outcome(unit) for wave in waves for unit in wave if unit not in begun]
+        self.outcomes += [Outcome(unit) for unit in asked if unit not in begun]
         return self.outcomes
 
     def log(self, unit: Unit) -> Path:

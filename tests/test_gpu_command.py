@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from benchmarks.lanes import Lanes, Outcome, Unit, cpu_sets
 from harness import archive
 from harness.discover import ROOT
 from harness.errors import UsageError
-from tests.builders import cell, save
+from harness.summary import by_cell
+from harness.trial import Status, Trial
+from tests.builders import cell, measurement, save
 from tests.test_gpu import MODELS
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -27,10 +30,7 @@ CPUS = sorted(os.sched_getaffinity(0))
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A module that says when it ran and where, sleeps, and ends with the exit code given; interrupted with 2, as pytest does.
-
-    python -m unit NAME SECONDS EXIT CPUS [deaf]
-    """
+    """Says when it ran and where, and ends with the exit code given; interrupted with 2: NAME SECONDS EXIT CPUS [deaf]."""
     text = """
 import json, os, pathlib, signal, sys, time
 name, seconds, code, cpus, *deaf = sys.argv[1:]
@@ -59,6 +59,13 @@ def unit(module: str) -> Callable[..., Unit]:
         return Unit(name, (module, name, str(seconds), str(code), "{cpus}", *more))
 
     return made
+
+
+def keep_as(folder: Path, unit: Unit, trials: list[Trial]) -> Path:
+    """Where the unit's pytest would have saved them."""
+    path = save(folder, 1, trials)
+    gpu.saved_by(folder, unit).mkdir(parents=True)
+    return path.parent.rename(gpu.saved_by(folder, unit) / path.parent.name) / path.name
 
 
 def told(tmp_path: Path) -> dict[str, dict[str, Any]]:
@@ -169,11 +176,9 @@ def test_a_unit_collects_what_its_title_says(number: int) -> None:
 def test_the_page_has_a_merged_table_a_group_and_survives_a_broken_run(tmp_path: Path) -> None:
     units = [Unit(f"kernels, bfloat16: {name}", ()) for name in ("copy", "softmax", "cut")]
     for unit, model in zip(units, ("kernel_copy", "kernel_softmax", "kernel_rotary"), strict=True):
-        path = save(tmp_path, 1, [cell(model, "torch_eager", 0.001), cell(model, "torch_inductor", 0.0005)])
+        path = keep_as(tmp_path, unit, [cell(model, "torch_eager", 0.001), cell(model, "torch_inductor", 0.0005)])
         if unit.title.endswith("cut"):
             path.write_text("{")
-        gpu.saved_by(tmp_path, unit).mkdir(parents=True)
-        path.parent.rename(gpu.saved_by(tmp_path, unit) / path.parent.name)
     run, problems = gpu.merged(tmp_path, units)
     assert run is not None
     assert [str(trial.cell) for trial in run.trials] == [
@@ -202,6 +207,35 @@ def test_the_command_writes_its_page_and_passes_only_if_all_do(
     assert main(["--write", str(written), "--storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "1"]) == exits
     assert "1 lane of " in written.read_text()
     assert "- a: ok" in written.read_text()
+
+
+def test_what_did_not_settle_is_verified_and_all_trials_decide(tmp_path: Path) -> None:
+    unit = Unit("matrix, float32: mlp", ("pytest", "--stacks", "torch_eager,torch_inductor", "--trials", "1"))
+    settled = cell("mlp", "torch_eager", 0.001)
+    rising = measurement([0.001] * 150 + [0.002] * 150, unseen_step_s=(0.001,))
+    keep_as(tmp_path, unit, [settled, replace(cell("mlp", "torch_inductor", 0.001), measurement=rising)])
+    (more,) = gpu.verifying(tmp_path, [unit])
+    assert more.title == "matrix, float32: mlp, verified"
+    assert more.words[len(unit.words) :][:4] == ("--trials", "2", "--stacks", "torch_inductor")
+    keep_as(tmp_path, more, [replace(cell("mlp", "torch_inductor", 0.001, seed), index=seed) for seed in (0, 1)])
+    run, _ = gpu.merged(tmp_path, [unit])
+    assert run is not None
+    assert [(trial.cell.stack, trial.index) for trial in run.trials] == [
+        ("torch_eager", 0), ("torch_inductor", 0), ("torch_inductor", 1), ("torch_inductor", 2),
+    ]  # fmt: skip
+    assert all(result.status is Status.OK for result in by_cell(run.trials).values())
+
+
+def test_a_wave_may_follow_from_the_one_before_even_where_time_is_up(tmp_path: Path, unit: Callable[..., Unit]) -> None:
+    lanes = Lanes([{CPUS[0]}], tmp_path / "logs", grace_s=1.0)
+
+    def waves() -> Iterator[list[Unit]]:
+        yield [unit("long", 600)]
+        assert "long" in told(tmp_path), "asked before all that ran had ended"
+        yield [unit("more")]
+
+    outcomes = lanes.work(waves(), 3.0)
+    assert [(o.unit.title, o.exit, o.cut) for o in outcomes] == [("long", 2, True), ("more", None, False)]
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
