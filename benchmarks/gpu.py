@@ -1,96 +1,149 @@
 """On a machine with a GPU, in one command of at most eight minutes: kernels, PyTorch's side of the matrix, targets.
 
-    make gpu                                   [ARGS="--write FILE --minutes 8"]
+    make gpu                                   [ARGS="--write FILE --storage DIR --minutes 8 --lanes 5"]
 
-Each part gets its share of what is left of the time. What runs over is interrupted: its finished trials are saved, and the
-next part begins. Everything that was measured is written as one Markdown page with the device, the versions and the date. The
-exit code is 0 only if every part came to its end and passed. Needs PyTorch, Triton and pytest-benchmark; `make gpu-libraries`
-is the rest.
+Most of a cell's time is not the GPU's: importing, drawing data, compiling, checking. So units (a pytest each, one model or
+operation) are worked off in lanes side by side, each on CPUs of its own and with a storage of its own, and one cell at a time
+is timed on the GPU (harness/device_lock.py). Figures come first, checks that only compare after them: when the time is up, what
+runs is interrupted and saved, and what was not begun is named. Cells that did not settle get two more trials when all have had
+their first, if there is time. The exit code is 0 only if every unit came to its end and passed. Needs PyTorch, Triton and
+pytest-benchmark; `make gpu-libraries` is the rest.
 """
 
 import argparse
 import datetime
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness import archive, tables
+from benchmarks.lanes import Lanes, Unit, cpu_sets
+from harness import archive, discover, pytest_cells, pytest_saving, tables
+from harness.archive import SavedRun
+from harness.comparing import figures
 from harness.discover import ROOT
+from harness.environment import DEVICE_LOCK
 from harness.errors import UsageError
+from harness.steady import VERIFYING_TRIALS
+from harness.summary import by_cell
+from harness.trial import Status, Toolchain, Trial
 
-GRACE_S = 20.0  # for an interrupted session to end its child, print its tables and save its run
-RUN = ("--device", "cuda", "--size", "full", "--no-diagnosis", "--benchmark-autosave", "--require-all")
+HOME = ROOT / ".bakeoff" / "gpu"
+LONGEST = ("resnet50", "bert_encoder", "gpt_decoder", "attention", "matmul")  # begun last, all would wait for them
+ALSO_COMPILED = ("bert_encoder", "dlrm", "mlp")  # of tests/test_gpu.py
+RUN = ("--device", "cuda", "--require-all", "--timeout-s", "240")  # one child's, with its waiting for the GPU
+TIMED = ("--size", "full", "--threads", "{cpus}", "--no-diagnosis", "--allow-unsteady", "--benchmark-autosave")
 STACKS = ("--stacks", "torch_eager,torch_inductor,torch_triton")
+Groups = dict[str, list[Unit]]
 
 
-@dataclass(frozen=True)
-class Part:
-    """Words after `python -m`, and how much of the time they may take beside the others."""
+def units(folder: Path) -> tuple[Groups, list[Unit]]:
+    """(what is timed, by the table that it belongs to; what is only right or wrong). `folder` is this run's."""
+    models = discover.models()
+    kernels = _longest_first(m.name.removeprefix("kernel_") for m in models if m.is_kernel)
+    matrix = _longest_first(m.name for m in models if m.in_matrix)
 
-    title: str
-    words: tuple[str, ...]
-    share: float
+    def timed(group: str, question: str, model: str, *words: str) -> Unit:
+        title = f"{group}: {model.removeprefix('kernel_')}"
+        kept = ("--bakeoff-storage", str(HOME / "lane-{lane}"), "--benchmark-storage", str(saved_by(folder, Unit(title, ()))))
+        return Unit(title, ("pytest", f"experiments/{question}.py", "--models", model, *words, *RUN, *TIMED, *kept))
 
-
-PARTS = (
-    Part("kernels, bfloat16", ("pytest", "experiments/test_kernels.py", "--dtype", "bfloat16", *RUN), 4),
-    Part("matrix, bfloat16", ("pytest", "experiments/test_step_time.py", "--dtype", "bfloat16", *STACKS, *RUN), 4),
-    Part("matrix, float32", ("pytest", "experiments/test_step_time.py", "--dtype", "float32", *STACKS, *RUN), 4),
-    Part("compiled without it, compiled for it", ("pytest", "tests/test_gpu.py"), 2),
-)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a part ended."""
-
-    part: Part
-    exit: int
-    wall_s: float
-    cut: bool
-
-    def __str__(self) -> str:
-        ended = "cut off: what it had measured is saved" if self.cut else "ok" if self.exit == 0 else f"exit code {self.exit}"
-        return f"{self.part.title}: {ended}, {self.wall_s:.0f} s"
+    group, alone = "kernels, bfloat16", ("-k", "not test_right", "--dtype", "bfloat16")
+    groups = {group: [timed(group, "test_kernels", f"kernel_{name}", *alone) for name in kernels]}
+    for dtype in ("bfloat16", "float32"):
+        group = f"matrix, {dtype}"
+        groups[group] = [timed(group, "test_step_time", model, "--dtype", dtype, *STACKS) for model in matrix]
+    right = ("pytest", "experiments/test_kernels.py", "-k", "test_right", *RUN, "--models")
+    checks = [Unit(f"right on the device: {n}", (*right, f"kernel_{n}")) for n in kernels if n not in pytest_cells.PROBES]
+    also = ("pytest", "tests/test_gpu.py", "--bakeoff-storage", str(HOME / "lane-{lane}"), "-k")
+    return groups, [Unit(f"compiled without it, compiled for it: {m}", (*also, m)) for m in ALSO_COMPILED] + checks
 
 
-def run(
-    parts: Sequence[Part], total_s: float, *, grace_s: float = GRACE_S, now: Callable[[], float] = time.monotonic
-) -> list[Outcome]:
-    """One after the other, none longer than its share of what is left when it begins."""
-    ends, outcomes = now() + total_s, []
-    for number, part in enumerate(parts):
-        started = now()
-        room = (ends - started) * part.share / sum(p.share for p in parts[number:])
-        process = subprocess.Popen([sys.executable, "-m", *part.words], cwd=ROOT, start_new_session=True)
-        cut = False
-        try:
-            process.wait(max(0.0, room - grace_s))
-        except subprocess.TimeoutExpired:
-            cut = True
-            process.send_signal(signal.SIGINT)
+def again(unit: Unit) -> Unit:
+    """What verifies those of a unit's cells that did not settle."""
+    return Unit(f"{unit.title}, verified", unit.words)
+
+
+def verifying(folder: Path, group: Sequence[Unit]) -> list[Unit]:
+    """More trials for cells that did not settle, by harness/session.py's rule: all trials are kept, and decide together."""
+    found = []
+    for unit in group:
+        run, _ = merged(folder, [unit])
+        results = by_cell(run.trials) if run else {}
+        stacks = ",".join(cell.stack for cell, result in results.items() if result.status is Status.UNSTEADY)
+        more = (
+            "--trials",
+            str(VERIFYING_TRIALS - 1),
+            "--stacks",
+            stacks,
+            "--benchmark-storage",
+            str(saved_by(folder, again(unit))),
+        )
+        found += [Unit(again(unit).title, (*unit.words, *more))] if stacks else []
+    return found
+
+
+def saved_by(folder: Path, unit: Unit) -> Path:
+    """Of its own: pytest-benchmark numbers files by what is there, and two that end at once would take the same number."""
+    return folder / "saved" / unit.name
+
+
+def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[str]]:
+    """(what a table's units have saved as one run, why some of it cannot be read)."""
+    trials: list[Trial] = []
+    tools: dict[str, Toolchain] = {}
+    problems: list[str] = []
+    for before, unit in ((before, unit) for each in group for before, unit in enumerate((each, again(each)))):
+        for path in archive.runs(saved_by(folder, unit)):
             try:
-                process.wait(grace_s)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        except KeyboardInterrupt:  # the parts that have ended keep their page
-            process.send_signal(signal.SIGINT)
-            process.wait()
-            outcomes.append(Outcome(part, process.returncode, now() - started, True))
-            break
-        outcomes.append(Outcome(part, process.returncode, now() - started, cut))
-        print(outcomes[-1], flush=True)
-    return outcomes
+                run = archive.read(path)
+            except UsageError as error:
+                problems.append(str(error))
+                continue
+            trials += [replace(trial, index=before + trial.index) for trial in run.trials]
+            tools |= {tool.stack: tool for tool in run.toolchains}  # each lane has paid; one of them is told
+    return SavedRun(trials=trials, toolchains=list(tools.values())) if trials else None, problems
 
 
-def page(device: str, outcomes: Sequence[Outcome], saved: Sequence[Path]) -> str:
-    """What docs/results/ keeps: device, versions, date, how each part ended, and the tables of the saved runs."""
+def keep(run: SavedRun, storage: Path, name: str) -> Path:
+    """As a saved run of pytest-benchmark's, for `bakeoff show`, `report` and `compare`."""
+    parts = {
+        "command": f"python -m benchmarks.gpu: {name}",
+        "trials": run.trials,
+        "figures": figures.of_trials(run.trials),
+        "toolchains": run.toolchains,
+    }
+    return pytest_saving.save(storage, f"gpu_{name}", {key: archive.to_json(value) for key, value in parts.items()})
+
+
+def page(head: Sequence[str], lanes: Lanes, groups: Mapping[str, tuple[SavedRun | None, list[str]]]) -> str:
+    """What docs/results/ keeps: device, versions, date, how each unit ended, and a table for each group."""
+    lines = [*head, ""]
+    for outcome in lanes.outcomes:
+        lines.append(f"- {outcome}")
+        lines += [f"  - `{line}`" for line in _told(lanes.log(outcome.unit))] if outcome.exit and not outcome.cut else []
+    for title, (run, problems) in groups.items():
+        lines += ["", f"## {title[:1].upper()}{title[1:]}", "", *problems]
+        lines += [tables.markdown(run.trials, run.toolchains, ()) if run else "Nothing was measured."]
+    return "\n".join([*lines, ""])
+
+
+def _told(log: Path) -> list[str]:
+    """pytest's own lines of what went wrong, else its last ones."""
+    lines = [line.strip()[:300].replace("`", "'") for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return [line for line in lines if line.startswith(("FAILED ", "ERROR "))][:5] or lines[-3:]
+
+
+def _longest_first(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (LONGEST.index(name) if name in LONGEST else len(LONGEST), name))
+
+
+def _head(device: str, lanes: Lanes, wall_s: float) -> list[str]:
     versions = []
     for name in ("torch", "triton", "pytest-benchmark"):
         try:
@@ -98,15 +151,9 @@ def page(device: str, outcomes: Sequence[Outcome], saved: Sequence[Path]) -> str
         except PackageNotFoundError:
             versions.append(f"no {name}")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    lines = [f"# {device}", "", f"{today}; {', '.join(versions)}.", "", *(f"- {outcome}" for outcome in outcomes), ""]
-    for path in saved:
-        try:
-            found = archive.read(path)
-        except UsageError as error:
-            lines += [str(error), ""]
-            continue
-        lines += [f"## `{found.command or path.stem}`", "", tables.markdown(found.trials, found.toolchains, found.exports), ""]
-    return "\n".join(lines)
+    count, each = len(lanes.cpus), len(lanes.cpus[0])
+    beside = f"{count} lane{'s' * (count > 1)} of {each} CPU{'s' * (each > 1)}, {wall_s:.0f} s in all"
+    return [f"# {device}", "", f"{today}; {', '.join(versions)}; {beside}."]
 
 
 def gpu() -> str:
@@ -121,25 +168,44 @@ def gpu() -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run all parts, print and write the page."""
+    """Run all units, save a run for each table, print and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", type=Path, default=ROOT / ".bakeoff" / "gpu.md", help="default: .bakeoff/gpu.md")
+    parser.add_argument("--write", type=Path, default=HOME / "page.md", help="the page (default: .bakeoff/gpu/page.md)")
+    parser.add_argument("--storage", type=Path, default=ROOT / ".benchmarks", help="of saved runs (default: .benchmarks)")
     parser.add_argument("--minutes", type=float, default=7.8, help="for everything together (default: 7.8)")
+    parser.add_argument("--lanes", type=int, help="units side by side (default: one for every three CPUs, at most six)")
     asked = parser.parse_args(words)
+    # ignored where a shell has started this in the background; units would inherit that, and could not be interrupted
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     try:
         device = gpu()
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
-    before = set(archive.runs(ROOT / ".benchmarks"))
-    outcomes = run(PARTS, 60 * asked.minutes - (time.monotonic() - started))
-    text = page(device, outcomes, [path for path in archive.runs(ROOT / ".benchmarks") if path not in before])
+    folder = HOME / datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S")
+    groups, checks = units(folder)
+    cpus = cpu_sets(asked.lanes, sorted(os.sched_getaffinity(0)))
+    lanes = Lanes(cpus, folder / "logs", {DEVICE_LOCK: str(folder / "device.lock")})
+    timed = [unit for group in groups.values() for unit in group]
+
+    def waves() -> Iterator[list[Unit]]:
+        yield timed
+        yield verifying(folder, timed)
+        yield checks
+
+    lanes.work(waves(), 60 * asked.minutes - (time.monotonic() - started))
+    found = {title: merged(folder, group) for title, group in groups.items()}
+    text = page(_head(device, lanes, time.monotonic() - started), lanes, found)
     asked.write.parent.mkdir(parents=True, exist_ok=True)
     asked.write.write_text(text)
     print(text)
-    print(f"written: {asked.write}")
-    return int(any(outcome.cut or outcome.exit for outcome in outcomes))
+    print(f"written: {asked.write}; what each unit printed: {lanes.folder}")
+    for title, (run, _) in found.items():
+        if run is not None:
+            path = keep(run, asked.storage, title.replace(", ", "_"))
+            print(f"saved: {path}; bakeoff show {path.name[:4]} --storage {asked.storage}")
+    return int(not all(outcome.ok for outcome in lanes.outcomes))
 
 
 if __name__ == "__main__":

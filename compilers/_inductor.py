@@ -5,6 +5,7 @@ its compilers along.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,9 @@ class InductorStack(TorchStack):
         elif setup.device == "cpu":
             private.need_compiler()
         return super().build(model, weights, setup)
+
+    def measuring(self, alone: Callable[[], AbstractContextManager[None]]) -> AbstractContextManager[None]:
+        return private.tuned_inside(alone)  # by default rules, too, Triton kernels have a choice of block sizes
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         return torch.compile(module)

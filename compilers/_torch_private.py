@@ -7,7 +7,8 @@ versions are known to have it.
 import gc
 import importlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -74,6 +75,26 @@ def tuned_kernels() -> list[Any]:
     """Inductor's autotuners of kernels that are loaded in this process."""
     kind = reach("torch._inductor.runtime.triton_heuristics", "CachingAutotuner")
     return [found for found in gc.get_objects() if issubclass(type(found), kind)]  # not isinstance: it asks weak proxies
+
+
+@contextmanager
+def tuned_inside(alone: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """While it lasts, each of Inductor's autotuners measures its kernel's configurations inside `alone()`."""
+    kind = reach("torch._inductor.runtime.triton_heuristics", "CachingAutotuner")
+    name = "autotune_to_one_config"
+    measure = getattr(kind, name, None)
+    if measure is None:
+        raise _gone(f"CachingAutotuner.{name}")
+
+    def measured(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with alone():
+            return measure(self, *args, **kwargs)
+
+    setattr(kind, name, measured)
+    try:
+        yield
+    finally:
+        setattr(kind, name, measure)
 
 
 def tracing() -> bool:

@@ -13,6 +13,7 @@ from harness.trial import Environment, Settings
 
 MARK = "BAKEOFF_CHILD"  # in the environment of a child and so of all its descendants, wherever they hide
 PHASES_FD = "BAKEOFF_PHASES_FD"
+DEVICE_LOCK = "BAKEOFF_DEVICE_LOCK"  # a file: which of several sessions times its cell on the device just now
 TARGET = "BAKEOFF_TARGET"  # read before a framework is imported: some of what a target needs must be there first
 
 # what could explain a difference between two runs; recorded with each trial

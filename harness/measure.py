@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness import clock, procfs, reference, training
 from harness.built import ROTATING, build
 from harness.caches import Private
 from harness.cell import Mode
+from harness.device_lock import DeviceLock
 from harness.diagnostics import Diagnostics
 from harness.discover import load
 from harness.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Threads
@@ -51,6 +53,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     rotating, unseen = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
+    device = DeviceLock("") if request.begins else DeviceLock.inherited()  # the children of a pair have their turns
     turns = Turns.inherited(request.begins, request.waits) if request.begins else None
     if turns is not None and request.at_once:
         turns.meet()  # both are built
@@ -59,9 +62,11 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     procfs.reset_peak()
     cpu_start = procfs.cpu_s_with_children()
     try:
-        step, output, first_call_ns = clock.first_call(lambda: stack.compile(program), rotating[0], stack.synchronize, now)
+        with stack.measuring(device.alone) if device.path else nullcontext():
+            step, output, first_call_ns = clock.first_call(lambda: stack.compile(program), rotating[0], stack.synchronize, now)
     except Exception as error:  # whatever it is: the stack says whether that is a refusal, and it is raised again
         raise stack.refusal(error) from error
+    first_call_ns -= round(1e9 * device.waited_s)
     first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
     compile_peak = procfs.peak_bytes()
     compiled_once = stack.compilations(program)
@@ -75,6 +80,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     if turns is not None:
         turns.meet()  # both have compiled
         turns.cold()
+    device.take()
     follow = lesson.follow if lesson is not None else lambda output: None
     warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now, follow)
 
@@ -125,6 +131,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
             lesson.first(output)
         else:
             outputs[index] = ("unseen", fetch(output))
+    device.leave()
     after_unseen = stack.compilations(program)
     if lesson is not None:
         parity_, reference_losses = training.checked(request, model, lesson, timed.outputs)
@@ -180,7 +187,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
             left_files=len(left),
             left_bytes=sum(left.values()),
         ),
-        notes=stack.notes,
+        notes=(*stack.notes, *device.notes),
         device_step_s=tuple(device_step_s),
         alternated=alternated,
         compiled_at_once=request.at_once and alternated,

@@ -59,7 +59,7 @@ def run(
     end: End = "exited"
     try:
         # readable too: a child may read back what its framework logs about compilations
-        with log.open("w+b") as output, _inherited(cpus):
+        with log.open("w+b") as output, started_on(cpus):
             child = subprocess.Popen(
                 argv,
                 env={**environment, PHASES_FD: str(write_end)},
@@ -106,7 +106,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _inherited(cpus: Iterable[int]) -> Iterator[None]:
+def started_on(cpus: Iterable[int]) -> Iterator[None]:
     """A child started in this block may use these CPUs from its first instruction on, before any library counts them."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)

@@ -10,6 +10,7 @@ import numpy as np
 from harness import parity, training
 from harness.built import build
 from harness.cell import Mode
+from harness.device_lock import DeviceLock
 from harness.discover import load
 from harness.errors import BakeoffError
 from harness.measurement import Parity
@@ -32,7 +33,8 @@ def write(request: Request, enter: Callable[[Phase], None]) -> None:
     _, _, program, batches = build(request, stack, "float64")
     enter(Phase.PARITY)
     step = stack.compile(program)
-    outputs = [{name: np.array(array, copy=True) for name, array in stack.fetch(step(b)).items()} for b in batches]
+    with DeviceLock.inherited().alone():  # or it would run in the midst of another cell's timed steps
+        outputs = [{name: np.array(array, copy=True) for name, array in stack.fetch(step(b)).items()} for b in batches]
     for arrays in outputs:
         for name, array in arrays.items():
             if array.dtype != np.float64 or not array.size or not np.isfinite(array).all():
@@ -46,7 +48,8 @@ def _distance(request: Request, stack: Stack[Any], exact: list[Arrays], path: Pa
     """How far eager itself is from float64 in a dtype whose rounding decides the result: what a compiler is held to."""
     _, _, program, batches = build(request, stack, request.settings.dtype)
     step = stack.compile(program)
-    found = [parity.check(stack.fetch(step(b)), exact[i], i, "eager").error for i, b in enumerate(batches)]
+    with DeviceLock.inherited().alone():
+        found = [parity.check(stack.fetch(step(b)), exact[i], i, "eager").error for i, b in enumerate(batches)]
     if None in found:
         raise BakeoffError(f"eager in {request.settings.dtype} is not finite where float64 is: nothing to hold a compiler to")
     path.with_suffix(".json").write_text(json.dumps(max(error for error in found if error is not None)))

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
@@ -56,6 +56,11 @@ class Stack(ABC, Generic[Program]):
     @abstractmethod
     def compile(self, program: Program) -> Step:
         """Timed, together with the first step."""
+
+    def measuring(self, alone: Callable[[], AbstractContextManager[None]]) -> AbstractContextManager[None]:
+        """While it lasts, what compiling measures on the device (autotuning) is measured inside `alone()`. It is entered before
+        `compile` where cells are compiled beside each other, and waiting for `alone()` is left out of the first call."""
+        return nullcontext()
 
     def refusal(self, error: Exception) -> Exception:
         """An exception of `compile` or of the first step: Unsupported where it is this stack's refusal of the model."""
