@@ -66,8 +66,14 @@ class InductorStack(TorchStack):
         self.toolchain: set[Path] = set()  # libraries that were there before
 
     def prepare_machine(self) -> None:
-        """Build the precompiled header and the vector-instruction probes: 15 of a first compile's 20 seconds."""
+        """On a CPU: the precompiled header and the probes of vector instructions, 15 of a first compile's 20 seconds.
+
+        On a GPU: the library through which Triton asks its driver, and which it has a C compiler build.
+        """
         if _target.TARGET:  # Triton needs no C++ compiler; what the target needs was built when it was imported
+            return
+        if torch.cuda.is_available():  # a cell on a CPU sees none
+            private.ask_driver()
             return
         _toolchain.pay(lambda: torch.compile(lambda x: x + 1)(torch.ones(8)))
 

@@ -97,6 +97,11 @@ def tuned_inside(alone: Callable[[], AbstractContextManager[None]]) -> Iterator[
         setattr(kind, name, measure)
 
 
+def ask_driver() -> None:
+    """Have Triton build and load what it asks the GPU's driver through, into its disk cache."""
+    reach("triton.runtime", "driver").active.get_current_target()
+
+
 def tracing() -> bool:
     """Is Dynamo or AOTAutograd at work on a graph just now?"""
     return reach("torch._guards", "TracingContext").try_get() is not None

@@ -161,8 +161,8 @@ def timed_steps(
         return output
 
     for segment, of in turns.rounds() if turns else _segments():
-        for n in range(max(1, min(10, round(HAND_OVER_NS / max(step_ns, 1)))) if turns else 0):
-            synchronize(step(batches[n % len(batches)]))
+        if turns:
+            untimed_steps(step, batches, synchronize, step_ns)
         for _ in range(samples * segment // of, samples * (segment + 1) // of):
             if spent < cap_ns:
                 sample()
@@ -173,6 +173,12 @@ def timed_steps(
             output = sample()
             timed.outputs[(number - 1) % len(batches)] = read.fetch(output)
     return timed
+
+
+def untimed_steps(step: Step, batches: Sequence[Any], synchronize: Synchronize, step_ns: float) -> None:
+    """A millisecond of them, after something else had the CPU or the device lay idle: caches and clocks are as before."""
+    for n in range(max(1, min(10, round(HAND_OVER_NS / max(step_ns, 1))))):
+        synchronize(step(batches[n % len(batches)]))
 
 
 def device_steps(

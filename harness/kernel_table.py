@@ -95,14 +95,15 @@ def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
 
 def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
     ok = result.status is Status.OK
-    reached, taken = shares(result, results) if ok else {}, resources(result)
+    on_device = result.device_step_s if ok or result.status is Status.UNSTEADY else None  # its own time does not wander
+    reached, taken = shares(result, results) if ok or on_device is not None else {}, resources(result)
     speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PROBES, (1e9, 1e12), strict=True)]
     counts = [f"{taken[n]:,.0f}" if n in taken else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
     occupancy = f"{taken['occupancy']:.0%}" if "occupancy" in taken else "–"
     settings = result.trials[0].settings
     no_gpu = result.status is Status.UNAVAILABLE and settings.device == "cpu" and not settings.target
     step = seconds(result.step_s) if ok else "unavailable (no GPU)" if no_gpu else "–"
-    device = seconds(result.device_step_s) if ok and result.device_step_s is not None else "–"
+    device = "–" if on_device is None else seconds(on_device)
     return [
         result.cell.model.removeprefix(PREFIX),
         result.cell.stack,

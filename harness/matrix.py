@@ -10,6 +10,7 @@ from harness.cell import Cell, Mode
 from harness.columns import Column, drawn, packed, wrapped
 from harness.explain import command
 from harness.lowered import Lowering
+from harness.progress import seconds
 from harness.summary import LEAST_CPU_SHARE, CellResult, Judged, break_even_steps, by_cell
 from harness.trial import Status, Toolchain, Trial
 
@@ -21,6 +22,7 @@ LEGEND = (
     "MiB above the import: compile peak, steady",
     "status, steps until compiling has paid for itself against eager",
 )
+ON_DEVICE = "the device's own time for a step that nobody waits for, peak of its memory"
 ROOM = 12  # of a column, unless its stack's name is longer: so six main stacks stand side by side in 100 columns
 AGAIN = "  again: "
 
@@ -51,7 +53,8 @@ class Matrix:
         if result.lowering is not None and result.status is Status.COMPILED:
             return self._compiled(result.lowering, result, room)
         if result.status is not Status.OK:
-            return [str(result.status)] if room is None else wrapped(str(result.status), room)
+            status = [str(result.status)] if room is None else wrapped(str(result.status), room)
+            return status + (self._device(result, room) if result.status is Status.UNSTEADY else [])
         breaks = "–" if result.break_count is None else str(result.break_count)
         noise = result.steadiness.noise
         return [
@@ -60,8 +63,15 @@ class Matrix:
             self._ratios(result, room),
             f"{breaks} · {result.parity_error:.0e}",
             wording.peaks(result.peak_bytes, room),
+            *self._device(result, room),
             self._even(result, room),
         ]
+
+    def _device(self, result: CellResult, room: int | None) -> list[str]:
+        """A GPU's own time for a step, which stands whether or not the host's wanders, and the peak of its memory."""
+        if result.device_step_s is None:
+            return []
+        return [wording.on_device(seconds(result.device_step_s), result.device_peak_bytes, room)]
 
     def _compiled(self, made: Lowering, result: CellResult, room: int | None) -> list[str]:
         """A cell that was compiled for a target."""
@@ -141,7 +151,7 @@ class Matrix:
         """As text for a terminal; stacks that do not fit beside each other go below each other."""
         out = []
         for mode in self.modes:
-            out += wrapped(f"{mode}, line by line: " + "; ".join(LEGEND), width)
+            out += wrapped(f"{mode}, line by line: " + "; ".join(self._legend(mode)), width)
             blocks = packed(self._columns(mode, short=False), width)
             if len(blocks) > 1:
                 blocks = packed(self._columns(mode, short=True), width)
@@ -149,6 +159,10 @@ class Matrix:
         for note in self.notes():  # a command stays a line: it is there to be copied
             out += [note] if note.startswith(AGAIN) else wrapped(note, width, "  ")
         return "".join(f"{line}\n" for line in out)
+
+    def _legend(self, mode: Mode) -> tuple[str, ...]:
+        on_gpu = any(r.device_step_s is not None for c, r in self.results.items() if c.mode == mode)
+        return (*LEGEND[:-1], *((ON_DEVICE,) if on_gpu else ()), LEGEND[-1])
 
     def _columns(self, mode: Mode, *, short: bool) -> list[Column]:
         """The labels, and a column per stack."""
@@ -162,7 +176,7 @@ class Matrix:
         out = []
         for mode in self.modes:
             stacks = self.stacks(mode)
-            out += [f"**{mode}**, line by line: " + "; ".join(LEGEND), "", "| | " + " | ".join(stacks) + " |"]
+            out += [f"**{mode}**, line by line: " + "; ".join(self._legend(mode)), "", "| | " + " | ".join(stacks) + " |"]
             out.append("|---" * (len(stacks) + 1) + "|")
             for label, cells in self._rows(mode, stacks):
                 out.append("| " + " | ".join("<br>".join(lines) for lines in (label, *cells)) + " |")

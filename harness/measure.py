@@ -111,8 +111,8 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
     after = stack.compilations(program)
     alternated = turns is not None and not turns.alone
-    device_s = partial(stack.device_s, program)
-    device_step_s = clock.device_steps(step, rotating, device_s, clock.typical_ns(timed.sample_ns) / timed.steps_per_sample)
+    step_ns = clock.typical_ns(timed.sample_ns) / timed.steps_per_sample
+    device_step_s = clock.device_steps(step, rotating, partial(stack.device_s, program), step_ns)
     if turns is not None:
         turns.finish()
 
@@ -123,6 +123,8 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     for index, batch in enumerate(unseen, start=ROTATING):
         if lesson is not None:
             lesson.restart()
+        else:  # what was copied since then took as long as many steps
+            clock.untimed_steps(step, rotating, stack.synchronize, step_ns)
         start = now()
         output = step(batch)
         stack.synchronize(output)

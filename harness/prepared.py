@@ -167,7 +167,8 @@ class Prepared:
         if stack.toolchain is None or stack.toolchain in self.seeds or self.baseline(stack)[1] is not None:
             return
         interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
-        home = toolchain_home(self._machine, stack, interpreter, family(self.plan.settings.target))
+        settings = self.plan.settings
+        home = toolchain_home(self._machine, stack, interpreter, family(settings.target) or settings.device)
         record = store.toolchain(home)
         if record is None:
             self._note(f"{stack.toolchain}: once-per-machine cost")
@@ -195,9 +196,9 @@ def machine_key(interpreter: str, framework: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def toolchain_home(machine: Path, stack: StackSource, interpreter: str, target: str = "") -> Path:
-    """Where the files lie that a stack's once-per-machine cost buys; another target needs others."""
-    return machine / f"{stack.toolchain}{target and f'-{target}'}-{machine_key(interpreter, stack.framework)}"
+def toolchain_home(machine: Path, stack: StackSource, interpreter: str, built_for: str = "cpu") -> Path:
+    """Where the files lie that a stack's once-per-machine cost buys; another device or kind of target needs others."""
+    return machine / f"{stack.toolchain}-{built_for}-{machine_key(interpreter, stack.framework)}"
 
 
 def _failure(status: Status, error: str, message: str) -> Failure:

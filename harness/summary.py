@@ -107,6 +107,11 @@ class CellResult:
         return median(told) if told and len(told) == len(self.measurements) else None
 
     @property
+    def device_peak_bytes(self) -> int | None:
+        """Of the device's allocator, the largest of all trials; None where there is none."""
+        return max((m.memory.device_peak_bytes for m in self.measurements if m.memory.device_peak_bytes), default=None)
+
+    @property
     def value_s(self) -> float:
         """Median over trials of each trial's 10th percentile: what comparisons use, since contention only adds time."""
         return median(tenth_percentile(self.steadiness.samples(m)) for m in self.measurements)

@@ -45,6 +45,12 @@ def peaks(peak_bytes: tuple[int, int] | None, room: int | None) -> str:
     return _first(room, f"{told} MiB", f"{told} M")
 
 
+def on_device(step: str, peak_bytes: int | None, room: int | None) -> str:
+    """A GPU's time for a step, and its memory's peak in MiB."""
+    peak = "" if peak_bytes is None else str(peak_bytes >> 20)
+    return _first(room, f"device {step}{peak and f', {peak} MiB'}", f"{step}{peak and f', {peak} M'}", f"gpu {step}")
+
+
 def even(status: str, steps: int | None, room: int | None) -> str:
     """A status, and after how many steps compiling has paid for itself; None: never."""
     if steps is None:

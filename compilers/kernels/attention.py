@@ -15,7 +15,7 @@ import triton.language as tl
 from compilers.kernels._operator import DTYPES, PRECISION, WIDEN, launch, operator, tuned
 
 LOG2_E = 1.4426950408889634
-SHAPES = ((32, 32, 4, 2), (64, 64, 4, 3), (128, 64, 4, 3), (128, 128, 8, 3))
+SHAPES = ((32, 32, 4, 2), (64, 64, 4, 3), (128, 64, 8, 2), (128, 64, 8, 3))
 CONFIGS = [triton.Config({"BM": m, "BN": n}, num_warps=w, num_stages=s) for m, n, w, s in SHAPES]
 
 

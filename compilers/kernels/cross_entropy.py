@@ -15,32 +15,57 @@ from compilers.kernels._operator import block, launch, operator, rows_of
 
 LOWEST = tl.constexpr(-3.0e38)
 VECTOR = 16  # bytes that a thread reads at once
-BLOCK, LEAST = 4096, 1024  # elements of a row at a time; of several short rows
+BLOCK, LEAST, GROUP = 4096, 1024, 8  # elements of a row at a time; of several short rows; with a maximum of their own
+LOG2_E = tl.constexpr(1.4426950408889634)
+
+
+@triton.jit
+def over_classes(
+    top, total, logits, live, begin, before, n, first, last,
+    EDGE: tl.constexpr, ALIGN: tl.constexpr, GROUPS: tl.constexpr, GROUP: tl.constexpr,
+):  # fmt: skip
+    """Online log-sum-exp, one for each GROUP of neighbours, without asking other threads. EDGE: some are not the row's."""
+    for start in range(first, last, GROUPS * GROUP):
+        cols = start + tl.arange(0, GROUPS)[:, None] * GROUP + tl.arange(0, GROUP)[None, :]
+        at = logits + begin[:, None, None] + cols[None, :, :]
+        if EDGE:
+            vector = cols // ALIGN * ALIGN
+            end = (before + n)[:, None, None]
+            wanted = live[:, None, None] & (vector[None, :, :] < end)
+            v = tl.load(at, mask=wanted, other=-float("inf")).to(tl.float32)
+            own = wanted & (cols[None, :, :] >= before[:, None, None]) & (cols[None, :, :] < end)
+            v = tl.where(own, v, -float("inf"))
+        else:
+            v = tl.load(at).to(tl.float32)
+        new = tl.maximum(top, tl.max(v, 2) * LOG2_E)
+        total = total * tl.exp2(top - new) + tl.sum(tl.exp2(v * LOG2_E - new[:, :, None]), 2)
+        top = new
+    return top, total
 
 
 @triton.jit
 def cross_entropy_forward(
-    logits, target, loss, sums, rows, n, ignore, ALIGN: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr
-):
+    logits, target, loss, sums, rows, n, ignore,
+    ALIGN: tl.constexpr, ROWS: tl.constexpr, GROUPS: tl.constexpr, GROUP: tl.constexpr,
+):  # fmt: skip
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     live = row < rows
     # rows of an odd number of classes begin anywhere: what is read begins and ends with whole vectors of ALIGN elements, and
-    # neighbours are taken out again
+    # neighbours are taken out again; blocks between the first and the last have none. Several rows are of one block.
     begin = row * n // ALIGN * ALIGN
     before = (row * n - begin).to(tl.int32)
-    top = tl.full((ROWS,), LOWEST, tl.float32)
-    total = tl.zeros((ROWS, BLOCK), tl.float32)
-    for start in range(0, n + ALIGN - 1, BLOCK):
-        cols = start + tl.arange(0, BLOCK)
-        vector = cols // ALIGN * ALIGN
-        wanted = live[:, None] & (vector[None, :] < (before + n)[:, None])
-        v = tl.load(logits + begin[:, None] + cols[None, :], mask=wanted, other=-float("inf")).to(tl.float32)
-        own = wanted & (cols[None, :] >= before[:, None]) & (cols[None, :] < (before + n)[:, None])
-        v = tl.where(own, v, -float("inf"))
-        new = tl.maximum(top, tl.max(v, 1))
-        total = total * tl.exp(top - new)[:, None] + tl.exp(v - new[:, None])
-        top = new
-    whole = top + tl.log(tl.sum(total, 1))
+    top = tl.full((ROWS, GROUPS), LOWEST, tl.float32)
+    total = tl.zeros((ROWS, GROUPS), tl.float32)
+    BLOCK: tl.constexpr = GROUPS * GROUP
+    inner = n // BLOCK * BLOCK
+    top, total = over_classes(top, total, logits, live, begin, before, n, 0, BLOCK, True, ALIGN, GROUPS, GROUP)
+    top, total = over_classes(top, total, logits, live, begin, before, n, BLOCK, inner, False, ALIGN, GROUPS, GROUP)
+    last = n + ALIGN - 1
+    top, total = over_classes(
+        top, total, logits, live, begin, before, n, tl.maximum(inner, BLOCK), last, True, ALIGN, GROUPS, GROUP
+    )
+    highest = tl.max(top, 1)
+    whole = (highest + tl.log2(tl.sum(total * tl.exp2(top - highest[:, None]), 1))) / LOG2_E
     right_class = tl.load(target + row, mask=live, other=0)
     counts = live & (right_class != ignore)
     right = tl.load(logits + row * n + right_class, mask=counts, other=0.0).to(tl.float32)
@@ -77,10 +102,10 @@ def _cross_entropy(logits: torch.Tensor, target: torch.Tensor, ignore: int) -> t
     if flat.storage_offset() * flat.element_size() % VECTOR:  # else the last vector could reach beyond what is allocated
         flat = flat.clone()
     losses, sums = _per_row(flat)
-    width = min(triton.next_power_of_2(n), BLOCK)
-    height = max(1, LEAST // width)
+    groups = max(1, min(triton.next_power_of_2(n), BLOCK) // GROUP)
+    height = max(1, LEAST // (groups * GROUP))
     grid = (triton.cdiv(rows, height),)
-    shape = {"ALIGN": VECTOR // flat.element_size(), "ROWS": height, "BLOCK": width, "num_warps": 8}
+    shape = {"ALIGN": VECTOR // flat.element_size(), "ROWS": height, "GROUPS": groups, "GROUP": GROUP, "num_warps": 8}
     launch(cross_entropy_forward)[grid](flat, target.contiguous(), losses, sums, rows, n, ignore, **shape)
     return losses, sums
 

@@ -14,7 +14,7 @@ from compilers.kernels._activations import GELU, GELU_TANH, activate, slope
 from compilers.kernels._operator import launch, operator, rows_of
 
 TILE = 2048  # elements of a program
-WIDEST = 1024  # columns of it
+WIDEST = 2048  # columns of it
 
 
 @triton.jit
@@ -42,9 +42,7 @@ def gelu_backward(x, bias, dy, dx, rows, n, ACTIVATION: tl.constexpr, ROWS: tl.c
 def _tiles(rows: int, n: int) -> tuple[tuple[int, int], dict[str, int]]:
     """(grid, launch parameters): each program has its part of the bias once, and no element asks for its column."""
     width = min(triton.next_power_of_2(n), WIDEST)
-    while (
-        width > 128 and n % width and n % (width // 2) < n % width
-    ):  # 768 columns are three blocks of 256, not a block of 1024
+    while width > 128 and n % width and n % (width // 2) < n % width:  # 768 columns are three blocks of 256
         width //= 2
     height = TILE // width
     return (triton.cdiv(rows, height), triton.cdiv(n, width)), {"ROWS": height, "BLOCK": width, "num_warps": 4}

@@ -15,7 +15,7 @@ from compilers.kernels._activations import BY_NAME, activate
 from compilers.kernels._operator import PRECISION, WIDEN, launch, operator, rows_of, tuned
 
 INNER = 128  # bytes of a row of x and of weight that a block holds at a time
-SHAPES = ((64, 64, 4, 3), (128, 64, 4, 3), (128, 128, 8, 3), (128, 256, 8, 3))
+SHAPES = ((64, 64, 4, 3), (128, 64, 4, 3), (128, 128, 4, 3), (256, 128, 8, 3))
 CONFIGS = [triton.Config({"BM": m, "BN": n, "GROUP": 8}, num_warps=w, num_stages=s) for m, n, w, s in SHAPES]
 
 

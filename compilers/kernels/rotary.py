@@ -12,16 +12,12 @@ import triton.language as tl
 
 from compilers.kernels._operator import launch, operator, rows_of
 
-TILE = 1024  # elements of each half that a program rotates at a time
-EACH = 4  # sequences that it rotates by the same angles, which it reads once
+TILE = 1024  # elements of each half that a program rotates
 
 
 @triton.jit
-def rotary_kernel(
-    x, cos, sin, y, leading, tokens, half,
-    BACKWARD: tl.constexpr, EACH: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
-    token = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+def rotary_kernel(x, cos, sin, y, tokens, half, BACKWARD: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    token = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
     cols = tl.arange(0, BLOCK)
     mask = (token < tokens)[:, None] & (cols < half)[None, :]
     angle = token[:, None] * half + cols[None, :]
@@ -29,14 +25,11 @@ def rotary_kernel(
     s = tl.load(sin + angle, mask=mask, other=0.0).to(tl.float32)
     if BACKWARD:
         s = -s
-    for n in range(EACH):
-        sequence = tl.program_id(1) * EACH + n
-        live = mask & (sequence < leading)
-        at = (sequence.to(tl.int64) * tokens + token[:, None]) * (2 * half) + cols[None, :]
-        first = tl.load(x + at, mask=live, other=0.0).to(tl.float32)
-        second = tl.load(x + half + at, mask=live, other=0.0).to(tl.float32)
-        tl.store(y + at, first * c - second * s, mask=live)
-        tl.store(y + half + at, second * c + first * s, mask=live)
+    at = (tl.program_id(0).to(tl.int64) * tokens + token[:, None]) * (2 * half) + cols[None, :]
+    first = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
+    second = tl.load(x + half + at, mask=mask, other=0.0).to(tl.float32)
+    tl.store(y + at, first * c - second * s, mask=mask)
+    tl.store(y + half + at, second * c + first * s, mask=mask)
 
 
 def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, backward: bool) -> torch.Tensor:
@@ -47,12 +40,9 @@ def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, backward: bo
     y = torch.empty_like(flat)
     width = triton.next_power_of_2(half)
     height = max(1, TILE // width)
-    leading = rows // tokens
-    grid = (triton.cdiv(tokens, height), triton.cdiv(leading, EACH))
-    launch(rotary_kernel)[grid](
-        flat, cos.contiguous(), sin.contiguous(), y, leading, tokens, half,
-        BACKWARD=backward, EACH=EACH, ROWS=height, BLOCK=width, num_warps=4,
-    )  # fmt: skip
+    grid = (rows // tokens, triton.cdiv(tokens, height))
+    arguments = (flat, cos.contiguous(), sin.contiguous(), y, tokens, half)
+    launch(rotary_kernel)[grid](*arguments, BACKWARD=backward, ROWS=height, BLOCK=width, num_warps=4)
     return y
 
 
