@@ -5,9 +5,9 @@
 Most of a cell's time is not the GPU's: importing, drawing data, compiling, checking. So units (a pytest each, one model or
 operation) are worked off in lanes side by side, each on CPUs of its own and with a storage of its own, and one cell at a time
 is timed on the GPU (harness/device_lock.py). Figures come first, checks that only compare after them: when the time is up, what
-runs is interrupted and saved, and what was not begun is named. Cells that did not settle get two more trials at the end, if there
-is time. The exit code is 0 only if every unit came to its end and passed. Needs PyTorch, Triton and
-pytest-benchmark; `make gpu-libraries` is the rest.
+runs is interrupted and saved, and what was not begun is named. Cells that did not settle get two more trials at the end, if
+there is time. The exit code is 0 only if every unit came to its end and passed. Needs PyTorch, Triton and pytest-benchmark;
+`make gpu-libraries` is the rest.
 """
 
 import argparse
