@@ -34,11 +34,12 @@ from harness.summary import by_cell
 from harness.trial import Status, Toolchain, Trial
 
 HOME = ROOT / ".bakeoff" / "gpu"
-LONGEST = ("resnet50", "bert_encoder", "gpt_decoder", "attention", "matmul")  # begun last, all would wait for them
+# begun last, all would wait for them
+LONGEST = ("resnet50", "bert_encoder", "gpt_decoder", "cross_entropy", "embedding_bag", "attention", "matmul")
+NOTHING_OF_OURS = ("branchy", "copy", "lstm", "resnet50")  # nothing in them is what a kernel of ours replaces
 ALSO_COMPILED = ("bert_encoder", "dlrm", "mlp")  # of tests/test_gpu.py
 RUN = ("--device", "cuda", "--require-all", "--timeout-s", "240")  # one child's, with its waiting for the GPU
 TIMED = ("--size", "full", "--threads", "{cpus}", "--no-diagnosis", "--allow-unsteady", "--benchmark-autosave")
-STACKS = ("--stacks", "torch_eager,torch_inductor,torch_triton")
 Groups = dict[str, list[Unit]]
 
 
@@ -54,18 +55,18 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
         return Unit(title, ("pytest", f"experiments/{question}.py", "--models", model, *words, *RUN, *TIMED, *kept))
 
     group, alone = "kernels, bfloat16", ("-k", "not test_right", "--dtype", "bfloat16")
-    groups = {group: [timed(group, "test_kernels", f"kernel_{name}", *alone, *_without_ours(name)) for name in kernels]}
+    groups = {group: [timed(group, "test_kernels", f"kernel_{name}", *alone, *_stacks(name)) for name in kernels]}
     for dtype in ("bfloat16", "float32"):
         group = f"matrix, {dtype}"
-        groups[group] = [timed(group, "test_step_time", model, "--dtype", dtype, *STACKS) for model in matrix]
+        groups[group] = [timed(group, "test_step_time", model, "--dtype", dtype, *_stacks(model)) for model in matrix]
     right = ("pytest", "experiments/test_kernels.py", "-k", "test_right", *RUN, "--models")
     checks = [Unit(f"right on the device: {n}", (*right, f"kernel_{n}")) for n in kernels if n not in pytest_cells.PROBES]
     also = ("pytest", "tests/test_gpu.py", "--bakeoff-storage", str(HOME / "lane-{lane}"), "-k")
     return groups, [Unit(f"compiled without it, compiled for it: {m}", (*also, m)) for m in ALSO_COMPILED] + checks
 
 
-def _without_ours(kernel: str) -> tuple[str, ...]:
-    return ("--stacks", "torch_eager,torch_inductor") if kernel in pytest_cells.PROBES else ()  # there is nothing to replace
+def _stacks(name: str) -> tuple[str, ...]:
+    return "--stacks", ",".join(["torch_eager", "torch_inductor", *["torch_triton"][: name not in NOTHING_OF_OURS]])
 
 
 def again(unit: Unit) -> Unit:
@@ -177,7 +178,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--write", type=Path, default=HOME / "page.md", help="the page (default: .bakeoff/gpu/page.md)")
     parser.add_argument("--storage", type=Path, default=ROOT / ".benchmarks", help="of saved runs (default: .benchmarks)")
     parser.add_argument("--minutes", type=float, default=7.8, help="for everything together (default: 7.8)")
-    parser.add_argument("--lanes", type=int, help="units side by side (default: one for every three CPUs, at most six)")
+    parser.add_argument("--lanes", type=int, help="units side by side (default: one for every two CPUs, at most eight)")
     asked = parser.parse_args(words)
     # ignored where a shell has started this in the background; units would inherit that, and could not be interrupted
     signal.signal(signal.SIGINT, signal.default_int_handler)

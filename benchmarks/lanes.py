@@ -20,7 +20,7 @@ from harness.processes import started_on
 
 GRACE_S = 20.0  # for an interrupted session to end its child, print its tables and save its run
 LOOK_S = 0.05
-CPUS_A_LANE, MOST_LANES = 3, 6
+CPUS_A_LANE, MOST_LANES = 2, 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Outcome:
 
 
 def cpu_sets(lanes: int | None, cpus: Sequence[int]) -> list[set[int]]:
-    """As many disjoint sets as there are lanes, all of one size. By default one for every three CPUs, at most six."""
+    """As many disjoint sets as there are lanes, all of one size. By default one for every two CPUs, at most eight."""
     wanted = max(1, min(MOST_LANES, len(cpus) // CPUS_A_LANE)) if lanes is None else max(1, min(lanes, len(cpus)))
     each = len(cpus) // wanted
     return [set(cpus[k * each : (k + 1) * each]) for k in range(wanted)]

@@ -22,6 +22,7 @@ F = torch.nn.functional
 # of the largest reference value: a few units in the last place of the result, sums of thousands of terms being in float32
 TOLERANCE = {torch.float32: 2e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 EXAMPLES = 25
+CHOICES: dict[Any, list[Any]] = {}  # of an autotuned kernel
 Tensors = list[torch.Tensor]
 Sizes = dict[str, int]
 
@@ -104,7 +105,8 @@ CASES: dict[str, Case] = {
     ),
     **{
         f"matmul_{name}": Case(
-            {"rows": (1, 150), "width": (1, 150), "out": (1, 150)}, ({"rows": 1, "width": 1, "out": 1},),
+            {"rows": (1, 150), "width": (1, 150), "out": (1, 150)},
+            ({"rows": 1, "width": 1, "out": 1}, {"rows": 150, "width": 136, "out": 264}),  # the second: by matmul_resident
             lambda s: [_normal(s["rows"], s["width"]), _normal(s["out"], s["width"]) / s["width"] ** 0.5, _normal(s["out"])],
             lambda x, w, b, name=name: matmul.linear(x, w, b, name),
             lambda x, w, b, end=end: end(F.linear(x, w, b)),
@@ -134,6 +136,9 @@ def wrong(case: Case, sizes: Sizes, dtype: torch.dtype, apart: bool) -> str:
     device = "cpu" if INTERPRETED else "cuda"
     given_ = [a.to(dtype) if a.is_floating_point() else a for a in exact]
     given_ = [_with_gaps(a) if apart and a.dim() > 1 else a for a in (a.to(device) for a in given_)]
+    for kernel in (matmul.matmul_forward, matmul.matmul_resident, attention.attention_forward):
+        choices = CHOICES.setdefault(kernel, kernel.configs)
+        kernel.configs = [choices[sum(sizes.values()) % len(choices)]]  # one of them, not the fastest: all have to be right
     leaves = [[a.detach().requires_grad_(a.is_floating_point()) for a in arguments] for arguments in (given_, exact)]
     results = [function(*arguments) for function, arguments in zip((case.ours, case.exact), leaves, strict=True)]
     upstream = _normal(*results[1].shape)

@@ -17,7 +17,8 @@ TILE = 1024  # elements of each half that a program rotates
 
 @triton.jit
 def rotary_kernel(x, cos, sin, y, tokens, half, BACKWARD: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    token = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    blocks = tl.cdiv(tokens, ROWS)  # of a sequence: programs beside each other read memory beside each other
+    token = (tl.program_id(0) % blocks) * ROWS + tl.arange(0, ROWS)
     cols = tl.arange(0, BLOCK)
     mask = (token < tokens)[:, None] & (cols < half)[None, :]
     angle = token[:, None] * half + cols[None, :]
@@ -25,7 +26,7 @@ def rotary_kernel(x, cos, sin, y, tokens, half, BACKWARD: tl.constexpr, ROWS: tl
     s = tl.load(sin + angle, mask=mask, other=0.0).to(tl.float32)
     if BACKWARD:
         s = -s
-    at = (tl.program_id(0).to(tl.int64) * tokens + token[:, None]) * (2 * half) + cols[None, :]
+    at = ((tl.program_id(0) // blocks).to(tl.int64) * tokens + token[:, None]) * (2 * half) + cols[None, :]
     first = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
     second = tl.load(x + half + at, mask=mask, other=0.0).to(tl.float32)
     tl.store(y + at, first * c - second * s, mask=mask)
@@ -40,7 +41,7 @@ def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, backward: bo
     y = torch.empty_like(flat)
     width = triton.next_power_of_2(half)
     height = max(1, TILE // width)
-    grid = (rows // tokens, triton.cdiv(tokens, height))
+    grid = (rows // tokens * triton.cdiv(tokens, height),)
     arguments = (flat, cos.contiguous(), sin.contiguous(), y, tokens, half)
     launch(rotary_kernel)[grid](*arguments, BACKWARD=backward, ROWS=height, BLOCK=width, num_warps=4)
     return y

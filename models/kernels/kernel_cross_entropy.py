@@ -34,4 +34,4 @@ class CrossEntropy(Operation):
         return module(lambda logits, target: cross_entropy(logits, target).reshape(1))
 
 
-MODEL = Sizes(small=CrossEntropy(batch_size=64, classes=2000), full=CrossEntropy(batch_size=8192, classes=50257))
+MODEL = Sizes(small=CrossEntropy(batch_size=64, classes=2000), full=CrossEntropy(batch_size=4096, classes=50257))
