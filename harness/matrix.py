@@ -22,7 +22,7 @@ LEGEND = (
     "MiB above the import: compile peak, steady",
     "status, steps until compiling has paid for itself against eager",
 )
-ON_DEVICE = "the device's own time for a step that nobody waits for, peak of its memory"
+ON_DEVICE = "the device's own time for a step that nobody waits for, × eager's, peak of its memory"
 ROOM = 12  # of a column, unless its stack's name is longer: so six main stacks stand side by side in 100 columns
 AGAIN = "  again: "
 
@@ -71,7 +71,10 @@ class Matrix:
         """A GPU's own time for a step, which stands whether or not the host's wanders, and the peak of its memory."""
         if result.device_step_s is None:
             return []
-        return [wording.on_device(seconds(result.device_step_s), result.device_peak_bytes, room)]
+        row = self.row(result.cell.model, result.cell.mode).values()
+        eager = next((r.device_step_s for r in row if r.framework == result.framework and r.eager), None)
+        ratio = None if eager is None else eager / result.device_step_s
+        return [wording.on_device(seconds(result.device_step_s), ratio, result.device_peak_bytes, room)]
 
     def _compiled(self, made: Lowering, result: CellResult, room: int | None) -> list[str]:
         """A cell that was compiled for a target."""

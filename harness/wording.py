@@ -45,10 +45,11 @@ def peaks(peak_bytes: tuple[int, int] | None, room: int | None) -> str:
     return _first(room, f"{told} MiB", f"{told} M")
 
 
-def on_device(step: str, peak_bytes: int | None, room: int | None) -> str:
-    """A GPU's time for a step, and its memory's peak in MiB."""
-    peak = "" if peak_bytes is None else str(peak_bytes >> 20)
-    return _first(room, f"device {step}{peak and f', {peak} MiB'}", f"{step}{peak and f', {peak} M'}", f"gpu {step}")
+def on_device(step: str, over_eager: float | None, peak_bytes: int | None, room: int | None) -> str:
+    """A GPU's time for a step, what eager's is of it, and its memory's peak in MiB."""
+    peak = "" if peak_bytes is None else f", {peak_bytes >> 20} MiB"
+    ratio = "" if over_eager is None else f" ×{over_eager:.2f}"
+    return _first(room, f"device {step}{ratio}{peak}", f"{step}{ratio}", step)
 
 
 def even(status: str, steps: int | None, room: int | None) -> str:

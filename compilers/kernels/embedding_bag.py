@@ -56,7 +56,8 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
 def _gradient(ctx: Any, dy: torch.Tensor) -> tuple[Any, ...]:
     (ids,) = ctx.saved_tensors
     rows = dy[:, None, :].expand(-1, ids.shape[1], -1).reshape(-1, dy.shape[1])
-    return dy.new_zeros(ctx.shape).index_add(0, ids.reshape(-1), rows), None
+    sums = torch.zeros(ctx.shape, dtype=torch.float32, device=dy.device)  # a row may be looked up often
+    return sums.index_add(0, ids.reshape(-1), rows.float()).to(dy.dtype), None
 
 
 embedding_bag.register_autograd(_gradient, setup_context=_keep)

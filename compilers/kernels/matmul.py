@@ -115,6 +115,8 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, activation
     arguments, common = (flat, weight, bias, y, m, n, k), {"ACTIVATION": BY_NAME[activation], "WIDEN": WIDEN, "BK": inner}
     programs = _residents(flat, weight)
     if programs:
+        if not INTERPRETED:  # for its descriptors; Inductor sets its own
+            triton.set_allocator(lambda size, align, stream: torch.empty(size, dtype=torch.int8, device=x.device))
         launch(matmul_resident)[lambda meta: (min(programs, *grid(meta)),)](*arguments, PROGRAMS=programs, **common)
     else:
         launch(matmul_forward)[grid](*arguments, EVEN=k % inner == 0, PRECISION=PRECISION, **common)
