@@ -22,13 +22,15 @@ def kernel(autotuner: Any, gpu: dict[str, Any]) -> Kernel:
     """Of Inductor's CachingAutotuner, compiled and not loaded. Its first configuration stands for all."""
     results = autotuner.compile_results
     compiled = results[0].kernel
-    registers = _registers(compiled.asm["cubin"])
+    each = tuple(_registers(result.kernel.asm["cubin"]) for result in results)
+    registers = each[0]
     warps, shared = int(compiled.metadata.num_warps), int(compiled.metadata.shared)
     return Kernel(
         name=str(autotuner.fn.__name__),
         configurations=len(results),
         warps=warps,
         registers=registers,
+        registers_each=each,
         spill_bytes=_spills(compiled.asm["ptx"], 10 * gpu["major"] + gpu["minor"]),
         shared_bytes=shared,
         code_bytes=len(compiled.asm["cubin"]),

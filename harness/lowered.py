@@ -27,6 +27,7 @@ class Kernel:
     spill_bytes: int  # stored to local memory for want of registers, of a thread
     shared_bytes: int  # of a block
     code_bytes: int  # of the binary
+    registers_each: tuple[int, ...] = ()  # in each of its configurations
     occupancy: float | None = None  # resident warps that its registers and shared memory allow, of the most there can be
 
 

@@ -102,9 +102,8 @@ class CellResult:
 
     @property
     def device_step_s(self) -> float | None:
-        """The same of the device's own clock, steps queued without waiting; None where steps run on the host."""
-        told = [median(m.device_step_s) for m in self.measurements if m.device_step_s]
-        return median(told) if told and len(told) == len(self.measurements) else None
+        """The device's own time for a step, the least of all samples: whatever else uses it only ever adds. None on a host."""
+        return min((s for m in self.measurements for s in m.device_step_s), default=None)
 
     @property
     def device_peak_bytes(self) -> int | None:

@@ -115,7 +115,7 @@ def _attention(
     q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
     y, sums = _outputs(q)
     batch, heads, tokens, dim = q.shape
-    keep = None if mask is None else mask.contiguous().view(torch.uint8)
+    keep = None if mask is None else mask.contiguous().to(torch.uint8)  # Inductor of torch 2.11 has no view of bool as bytes
 
     def grid(meta: dict[str, Any]) -> tuple[int, int]:
         return batch * heads, triton.cdiv(tokens, meta["BM"])

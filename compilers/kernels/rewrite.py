@@ -1,9 +1,9 @@
 """Our kernels in a graph: what Dynamo captured, with every call that a kernel of ours serves replaced by that kernel.
 
 The graph is PyTorch's own calls, before autograd and decompositions, so a pattern is a function's name and its arguments. What
-does not fit (another dtype, no bias, a mask of another form) stays as it is. gelu(linear) becomes the library's product and
-our GELU with bias; relu(linear) our product with its epilogue. Which of the two is faster is a question for a GPU; neither was
-measured on one.
+does not fit (another dtype, no bias, a mask of another form) stays as it is. relu(linear) becomes our product with its epilogue;
+gelu(linear) as well in float32, where the library has no tensor cores for it (4096³ on an H200: 1.7 ms against 2.7 ms), and in
+half precision the library's product and our GELU with bias, since the two products are equally fast there (181 and 182 µs).
 """
 
 import operator
@@ -111,6 +111,9 @@ def _gelu(graph: Graph, node: Node) -> Replacement | None:
     linear = _linear(inner)
     if linear is None:
         return None
+    if _value(linear["input"]).dtype is torch.float32:
+        arguments = linear["input"], linear["weight"], linear["bias"], "gelu_tanh" if tanh else "gelu"
+        return "matmul", OURS.linear.default, arguments
     with graph.inserting_before(node):
         product = graph.call_function(F.linear, (linear["input"], linear["weight"]))
         product.meta = dict(inner.meta)
