@@ -1,6 +1,7 @@
 """What the tests of the instrument share."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def pytest_configure() -> None:
         # not for the sessions that tests start: no terminal has these columns, and pytest-benchmark would switch itself off
         for name in [name for name in os.environ if name == "COLUMNS" or name.startswith("PYTEST_XDIST")]:
             del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with most slow tests first: with a worker a file, none is left with a long one while the others have finished."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])  # stable
 
 
 def plant(folder: Path, fault: str, extra: str = "", room: str = "faults") -> Path:

@@ -16,6 +16,7 @@ from tests.conftest import FAKES, plant
 
 # fakes need none, but where no eager one is selected a reference is looked for in the real ones first
 NO_TORCH, NO_TENSORFLOW = (f"--interpreter={name}={which('false')}" for name in ("torch", "tensorflow"))
+NO_FRAMEWORK = (NO_TORCH, NO_TENSORFLOW)
 STACKS = ("Eager", "Compiler", "CachesOnDisk", "WrongOutput", "RaisesInCompile")
 
 
@@ -54,6 +55,7 @@ def saved(folder: Path) -> list[Path]:
     return sorted((folder / "saved").rglob("*.json"))
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     names = "eager,compiler,cachesondisk"
     first = experiments(stacks, "--benchmark-autosave", names=names)
@@ -118,9 +120,10 @@ def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> No
     assert [t["failure"] and t["failure"]["status"] for t in trials] == [None, None, "error"]
 
 
+@pytest.mark.slow
 def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
     plant(stacks / "stacks", "NeverSettles")
-    asked = ["-k", "step_time", NO_TORCH, NO_TENSORFLOW]
+    asked = ["-k", "step_time", *NO_FRAMEWORK]
     assert experiments(stacks, *asked, names="neversettles").returncode == 1
     allowed = experiments(stacks, *asked, "--allow-unsteady", "-rs", names="neversettles")
     assert allowed.returncode == 0, allowed.stdout

@@ -47,6 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     return reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_forward_passes_agree(run, model: str) -> None:
     torch, tensorflow = (run(model, stack, Mode.INFERENCE) for stack in ("torch_eager", "tf_eager"))
@@ -58,6 +59,7 @@ def test_forward_passes_agree(run, model: str) -> None:
     assert all(parity.error(outputs[0], other) > 1e-3 for other in outputs[1:])  # batches differ, and the output with them
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_training_steps_agree(run, model: str) -> None:
     """Loss, gradients, moved parameters and batch norm's statistics, of first steps on three batches, and ten losses."""

@@ -184,6 +184,7 @@ def test_phases_and_what_it_compiled_to(measure: Results, stack: str) -> None:
         assert compiled.figures["hlo_fusions"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", [STACKS[0], STACKS[5]])
 def test_planted_memory_is_reported(home: Store, stack: str) -> None:
     """256 MiB of weights, above the same model with 8 KiB of them. TensorFlow holds 8 MiB more than a large variable has."""
