@@ -15,6 +15,7 @@ from harness.measurement import Measurement
 from tests.conftest import FAKES, plant
 from tests.test_plugin import NO_FRAMEWORK, experiments, how
 
+pytestmark = pytest.mark.slow
 BUDGETS = "alarm = 0.2\n[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
 
 
@@ -45,7 +46,6 @@ def run_of(folder: Path) -> archive.Run:
     return archive.read_figures(path)
 
 
-@pytest.mark.slow
 def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=2", "--looks", "4", "--no-canary", "--metrics", "step", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -71,7 +71,6 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     assert subprocess.run(["pytest-benchmark", "--storage", str(folder / "saved"), "list"], **how()).returncode == 0
 
 
-@pytest.mark.slow
 def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "3", "--metrics", "step", stacks="eager")
     assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
@@ -79,7 +78,6 @@ def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
     assert "(canary)" in done.stderr
 
 
-@pytest.mark.slow
 def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
     """Exactly, and by one untimed child of each arm once nothing is timed any more."""
     plant(folder / "stacks", "CountsKernels", "DIAGNOSES = True")
@@ -102,7 +100,6 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
     assert not any("kernels" in f.counts for f in run_of(folder).figures)
 
 
-@pytest.mark.slow
 def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None:
     """Each waits for the other, and both are stopped: then each is measured alone, and the one that is well says so."""
     done = ab(folder, "KNOB_HANGS=0", "KNOB_HANGS=1", "--looks", "2", "--no-canary", "--metrics", "step", "--timeout-s", "8")
@@ -110,7 +107,6 @@ def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None
     assert "broken (ok → timeout" in done.stdout
 
 
-@pytest.mark.slow
 def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "4", "--no-canary")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -157,7 +153,6 @@ def test_an_arm_is_a_copy_of_what_it_names(tmp_path: Path) -> None:
         checkout("--upload-pack=x", tmp_path / "arm4", set())
 
 
-@pytest.mark.slow
 def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -> None:
     for name, step in (("old", 1), ("new", 2)):
         python = folder / name / "bin" / "python"
@@ -176,7 +171,6 @@ def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -
     ]
 
 
-@pytest.mark.slow
 def test_without_memory_for_two_one_runs_after_the_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,7 +185,6 @@ def test_without_memory_for_two_one_runs_after_the_other(
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     """Gate against a saved run: items after all cells, in -rf, JUnit XML and the exit code, and without a traceback."""
     budgets = f"--budgets={folder / 'budgets.toml'}"
@@ -219,18 +212,9 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     assert "there is no saved run nowhere" in kept.stderr
 
 
-@pytest.mark.slow
 def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
-    done = experiments(
-        folder,
-        "--ab-against=KNOB_STEP=0.5",
-        "--looks=4",
-        f"--budgets={folder / 'budgets.toml'}",
-        "-k",
-        "parity",
-        *NO_FRAMEWORK,
-        names="knob",
-    )
+    words = ("--ab-against=KNOB_STEP=0.5", "--looks=4", f"--budgets={folder / 'budgets.toml'}", "-k", "parity")
+    done = experiments(folder, *words, *NO_FRAMEWORK, names="knob")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ab[toy-knob-inference]" in done.stdout
     assert "✗ toy-knob-inference step: worse" in done.stdout

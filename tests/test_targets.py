@@ -30,7 +30,11 @@ from tests.builders import ENVIRONMENT, kernel, lowered, trial
 from tests.conftest import settings
 
 there = find_spec("torch") and find_spec("triton") and which("g++")
-needs_triton = [pytest.mark.torch, pytest.mark.skipif(not there, reason="needs torch, triton and a C++ compiler")]
+needs_triton = [
+    pytest.mark.slow,
+    pytest.mark.torch,
+    pytest.mark.skipif(not there, reason="needs torch, triton and a C++ compiler"),
+]
 
 EACH_NAME = """
 import builtins, sys, torch, torch._dynamo, torch._inductor.compile_fx
@@ -137,7 +141,6 @@ def test_a_stack_without_targets_says_so(compiled: Compiled) -> None:
     assert "torch_eager does not compile for cuda:sm_90" in result.reason
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("patches", [pytest.param(name, marks=needs_triton) for name in ("gpuless", "interpreted")])
 def test_each_private_name_is_missed_in_one_line(patches: str) -> None:
     done = subprocess.run(
@@ -149,7 +152,6 @@ def test_each_private_name_is_missed_in_one_line(patches: str) -> None:
     assert int(count) >= 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("target", [pytest.param(t, marks=needs_triton) for t in TARGETS if t.startswith("cuda")])
 def test_compiles(compiled: Compiled, target: str) -> None:
     first = compiled({"mlp": "torch_inductor"}, target)["mlp"]
@@ -167,7 +169,6 @@ def test_compiles(compiled: Compiled, target: str) -> None:
         assert first.lowering.kernels == second.lowering.kernels
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", [pytest.param("branchy", marks=needs_triton)])
 def test_values_that_a_program_reads_come_from_a_step_with_data(compiled: Compiled, model: str) -> None:
     """Python between two graphs goes on as it would with a device: breaks and graphs are those of the timed CPU program."""
@@ -199,7 +200,6 @@ def test_what_used_to_be_compiled_may_not_become_a_skip(tmp_path: Path) -> None:
     assert not expected.knows(refused({**ours, "torch": "2.99.0"}))  # another compiler may refuse what it likes
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("float16", "bfloat16")])
 def test_kernels_of_ours_compile(compiled: Compiled, dtype: str) -> None:
     result = compiled({"gpt_decoder": "torch_triton"}, "cuda:sm_80", dtype=dtype)["gpt_decoder"]
@@ -213,7 +213,6 @@ def test_kernels_of_ours_compile(compiled: Compiled, dtype: str) -> None:
     assert (figures["placed_layer_norm"], figures["placed_gelu_bias"], figures["placed_attention"]) == (5, 2, 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", [pytest.param(model, marks=needs_triton) for model in INTERPRETED])
 def test_interpreted_models_are_right(interpreted: dict[str, CellResult], model: str) -> None:
     result = interpreted[model]
@@ -223,7 +222,6 @@ def test_interpreted_models_are_right(interpreted: dict[str, CellResult], model:
     assert result.lowering.parity.error < 1e-5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param("softmax", marks=needs_triton)])
 def test_a_wrong_kernel_is_found(name: str) -> None:
     """Plant a fault, see it named with the sizes."""
@@ -243,7 +241,6 @@ def test_a_wrong_kernel_is_found(name: str) -> None:
     assert "'width': 3" in done.stdout  # hypothesis made it small
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", [pytest.param("mlp", marks=needs_triton)])
 def test_low_precision_is_held_to_eagers_own_distance(compiled: Compiled, model: str) -> None:
     result = compiled({model: "torch_script"}, "", dtype="bfloat16")[model]
