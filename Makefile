@@ -25,7 +25,7 @@ article: $(READY)  ## the article's table and memory by batch size: ResNet-50 tr
 	$(BIN)/pytest experiments/test_article.py --modes training --benchmark-autosave $(ARGS)
 
 test: $(READY)  ## test the instrument (ARGS="-k steady ...")
-	$(BIN)/pytest tests -n $(TESTERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest tests -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

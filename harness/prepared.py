@@ -176,9 +176,10 @@ class Prepared:
             record = self.launcher.toolchain(stack, making)
             if record.failure is None:
                 store.write(making / "toolchain.json", record)
-                shutil.rmtree(home, ignore_errors=True)
-                with contextlib.suppress(OSError):  # the other session was first
-                    making.rename(home)
+                if store.toolchain(home) is None:  # else the other session was first, and its cells are copying from there
+                    shutil.rmtree(home, ignore_errors=True)
+                    with contextlib.suppress(OSError):
+                        making.rename(home)
         self.toolchains.append(record)
         if record.failure is None:
             self.seeds[stack.toolchain] = home

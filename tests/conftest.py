@@ -1,6 +1,7 @@
 """What the tests of the instrument share."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def pytest_configure() -> None:
             del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with most slow tests first: with a worker a file, none is left with a long one while the others have finished."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])  # stable
+
+
 def plant(folder: Path, fault: str, extra: str = "", room: str = "faults") -> Path:
     """A leaf file that makes a class of fakes/faults.py, or of another file there, a stack of that name."""
     folder.mkdir(exist_ok=True)
@@ -50,6 +57,21 @@ def settings(**changes: object) -> Settings:
     """Short timings for fake stacks."""
     given = {"size": "small", "batch_size": None, "device": "cpu", "threads": 1, "timeout_s": 30.0, "timed_s": 0.3}
     return Settings(**(given | changes))
+
+
+@pytest.fixture(scope="session")
+def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Make a folder a run's storage in which no test pays again what a machine pays once, whichever worker paid it."""
+    base = tmp_path_factory.getbasetemp()
+    machine = (base.parent if hasattr(request.config, "workerinput") else base) / "machine"
+    machine.mkdir(exist_ok=True)
+
+    def linked(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "machine").symlink_to(machine)
+        return folder
+
+    return linked
 
 
 @pytest.fixture(scope="session")

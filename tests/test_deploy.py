@@ -121,6 +121,7 @@ def test_training_and_an_unknown_exporter_are_told_in_one_line(tmp_path: Path) -
         run(tmp_path, TOY, replace(stack, exported_by="eagre"))
 
 
+@pytest.mark.slow
 def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     (tmp_path / "stacks").mkdir()
     plant(tmp_path / "stacks", "Eager")
@@ -214,6 +215,7 @@ def corrupted(tmp_path: Path, stack: StackSource, corrupt: str) -> StackSource:
     return replace(stack, name="corrupted", path=path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "corrupt"),
     [

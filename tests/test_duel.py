@@ -13,8 +13,9 @@ from harness.discover import ROOT
 from harness.errors import UsageError
 from harness.measurement import Measurement
 from tests.conftest import FAKES, plant
-from tests.test_plugin import experiments, how
+from tests.test_plugin import NO_FRAMEWORK, experiments, how
 
+pytestmark = pytest.mark.slow
 BUDGETS = "alarm = 0.2\n[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
 
 
@@ -33,6 +34,7 @@ def ab(folder: Path, *arguments: str, stacks: str = "knob") -> subprocess.Comple
         f"--models-from={folder / 'models'}",
         f"--compilers-from={folder / 'stacks'}",
         f"--budgets={folder / 'budgets.toml'}",
+        *NO_FRAMEWORK,
     ]
     kept = [f"--bakeoff-storage={folder / 'runs'}", f"--storage={folder / 'saved'}", "--models=toy", f"--stacks={stacks}"]
     return subprocess.run([sys.executable, "-m", "harness", "ab", *arguments, *where, *kept], **how())
@@ -79,7 +81,7 @@ def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
 def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
     """Exactly, and by one untimed child of each arm once nothing is timed any more."""
     plant(folder / "stacks", "CountsKernels", "DIAGNOSES = True")
-    arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--looks", "3", "--no-canary", "--metrics", "step")
+    arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--looks", "2", "--no-canary", "--metrics", "step")
     done = ab(folder, *arms, stacks="countskernels")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "✗ toy-countskernels-inference kernels: worse" in done.stdout
@@ -178,7 +180,7 @@ def test_without_memory_for_two_one_runs_after_the_other(
     monkeypatch.setattr(duel, "SPARE", float("inf"))  # what is free never covers a second child
     where = [f"--{flag}={folder / name}" for flag, name in (("models-from", "models"), ("compilers-from", "stacks"))]
     where += [f"--budgets={folder / 'budgets.toml'}", f"--bakeoff-storage={folder / 'runs'}", f"--storage={folder / 'saved'}"]
-    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-canary", "--metrics=step"]
+    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-canary", "--metrics=step", *NO_FRAMEWORK]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where]) == 1
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
@@ -211,9 +213,8 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
 
 
 def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
-    done = experiments(
-        folder, "--ab-against=KNOB_STEP=0.5", "--looks=4", f"--budgets={folder / 'budgets.toml'}", "-k", "parity", names="knob"
-    )
+    words = ("--ab-against=KNOB_STEP=0.5", "--looks=4", f"--budgets={folder / 'budgets.toml'}", "-k", "parity")
+    done = experiments(folder, *words, *NO_FRAMEWORK, names="knob")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ab[toy-knob-inference]" in done.stdout
     assert "✗ toy-knob-inference step: worse" in done.stdout

@@ -14,10 +14,8 @@ import pytest
 from harness import discover, parity
 from harness.cell import Mode
 from harness.discover import ROOT
-from harness.launch import Launcher
 from harness.model import Arrays
 from harness.training import distances
-from tests.conftest import settings
 
 pytestmark = [
     pytest.mark.torch,
@@ -29,24 +27,49 @@ TOLERANCE = 1e-9  # relative to the largest element of each array
 MODELS = [m.name for m in discover.models() if m.in_matrix]
 
 
+# the float64 references of all models in one process per framework: they take less than importing it
+REFERENCES = """
+import sys
+from pathlib import Path
+from harness import discover, reference, training
+from harness.cell import Cell, Mode
+from harness.request import Job, Request
+from harness.trial import Start
+from tests.conftest import settings
+training.NEARBY = 0  # how far rounding takes a float32 step is no question here
+stack, folder = discover.stacks()[sys.argv[1]], sys.argv[2]
+for name in sys.argv[3:]:
+    for mode in (Mode.INFERENCE, Mode.TRAINING):
+        path = Path(folder, f"{name}-{stack.name}-{mode}.npz")
+        request = Request(
+            job=Job.REFERENCE, cell=Cell(name, stack.name, mode), stack_path=str(stack.path),
+            model_path=str(discover.models()[name].path), framework=stack.framework, settings=settings(),
+            start=Start.COLD, private=folder, result="", arrays=str(path),
+        )
+        reference.write(request, lambda phase: None)
+        if "torch" in sys.modules:  # which it may be told only once per process
+            sys.modules["torch"].set_num_interop_threads = lambda count: None
+"""
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("port")
-    for name in ("logs", "scratch"):
-        (folder / name).mkdir()
-    launcher = Launcher(settings=settings(timeout_s=300.0), folder=folder / "logs", scratch=folder / "scratch")
-    models, stacks = discover.models(), discover.stacks()
 
     @cache
+    def written(stack: str) -> None:
+        command = [sys.executable, "-c", REFERENCES, stack, str(folder), *MODELS]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
     def reference(model: str, stack: str, mode: Mode) -> list[Arrays]:
-        path = Path(folder / f"{model}-{stack}-{mode}.npz")
-        failure = launcher.reference(models[model], stacks[stack], mode, path)
-        assert failure is None, failure.traceback or failure.message
-        return parity.read(path)
+        written(stack)
+        return parity.read(folder / f"{model}-{stack}-{mode}.npz")
 
     return reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_forward_passes_agree(run, model: str) -> None:
     torch, tensorflow = (run(model, stack, Mode.INFERENCE) for stack in ("torch_eager", "tf_eager"))
@@ -58,6 +81,7 @@ def test_forward_passes_agree(run, model: str) -> None:
     assert all(parity.error(outputs[0], other) > 1e-3 for other in outputs[1:])  # batches differ, and the output with them
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_training_steps_agree(run, model: str) -> None:
     """Loss, gradients, moved parameters and batch norm's statistics, of first steps on three batches, and ten losses."""

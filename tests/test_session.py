@@ -13,13 +13,13 @@ import pytest
 
 from harness.caches import Private
 from harness.cell import Cell, Mode
-from harness.discover import Source
+from harness.discover import Source, StackSource
 from harness.launch import Launcher
 from harness.plan import Plan
 from harness.session import Session
-from harness.store import Store
+from harness.store import Store, write
 from harness.summary import CellResult
-from harness.trial import Start, Status
+from harness.trial import Start, Status, Toolchain
 from tests.conftest import TOY, planted, settings
 
 
@@ -74,6 +74,32 @@ def test_toolchain_files_are_copied_so_that_no_cell_changes_another(tmp_path: Pa
     assert (seed.tmp / "header.gch").read_text() == "precompiled"
 
 
+def test_a_toolchain_that_another_session_paid_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells are copying from there."""
+    plan = Plan(
+        settings=settings(timed_s=0.05),
+        models=[TOY],
+        stacks=planted(tmp_path / "s", "Eager", toolchain="fake"),
+        modes=[Mode.INFERENCE],
+    )
+    homes: list[Path] = []
+
+    def paid(launcher: Launcher, stack: StackSource, seed: Path) -> Toolchain:
+        Private(seed).make()
+        record = Toolchain(stack=stack.name, wall_s=1.0, files=0, bytes=0, measured_at="")
+        homes.append(tmp_path / "store" / "machine" / seed.name)
+        Private(homes[0]).make()
+        (homes[0] / "tmp" / "theirs").touch()
+        write(homes[0] / "toolchain.json", record)
+        return record
+
+    monkeypatch.setattr(Launcher, "toolchain", paid)
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    assert session.trials[0].measurement is not None
+    assert (homes[0] / "tmp" / "theirs").exists()
+
+
 def test_missing_framework_makes_rows(tmp_path: Path) -> None:
     stacks = planted(tmp_path / "s", "Compiler")
     missing = [type(s)(name=s.name, path=s.path, framework="no_such_framework") for s in stacks]
@@ -110,7 +136,7 @@ from pathlib import Path
 from harness.cell import Mode
 from harness.plan import Plan
 from harness.session import Session
-from harness.store import Store
+from harness.store import Store, write
 from tests.conftest import TOY, planted, settings
 folder = Path(sys.argv[1])
 plan = Plan(settings=settings(), models=[TOY], stacks=planted(folder / "s", *sys.argv[3:]), modes=[Mode.INFERENCE])

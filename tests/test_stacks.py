@@ -1,14 +1,16 @@
 """Does each real stack compile what it says, count what it compiles, and own up when it does not?"""
 
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from shutil import which
 
 import pytest
 
 from harness import discover
-from harness.cell import Mode
+from harness.cell import Cell, Mode
 from harness.discover import ROOT, load
 from harness.plan import Plan
 from harness.session import Session
@@ -33,38 +35,64 @@ STACKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def measure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CellResult]:
-    home = Store(Path(tmp_path_factory.mktemp("stacks")))
+# of each model the stacks that a test asks about; whatever one framework runs is measured in one session, as by a user
+TIMED = {
+    "article_net": [p.values[0] for p in STACKS],
+    "shifting": ["torch_inductor", "tf_function", "tf_xla"],
+    "restless": ["torch_inductor"],
+}
+DIAGNOSED = {
+    "talkative": ["tf_function", "tf_xla"],
+    "fallbacks": ["torch_script", "tf_function"],
+    "mlp": ["torch_script", "torch_inductor", "tf_function", "tf_xla"],
+}
+Results = Callable[..., CellResult]
 
-    def one(
-        model: str, stack: str, environment: dict[str, str] | None = None, *, diagnose: bool = False, **changes: object
-    ) -> CellResult:
-        models, stacks = discover.models([FAKES / "models"]), discover.stacks()
-        plan = Plan(
-            settings=settings(timeout_s=120.0, **changes),
-            models=[models[model]],
-            stacks=[stacks[stack]],
-            modes=[Mode.INFERENCE],
-            all_stacks=list(stacks),
-            warm=False,
-            verify=False,  # what is slow now and then is no question here
-            diagnose=diagnose,
-        )
-        session = Session(plan, home, say=lambda line: None)
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in (environment or {}).items():
-                patch.setenv(name, value)
-            session.run()
-        (result,) = by_cell(session.trials).values()
-        return result
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path], Path]) -> Store:
+    return Store(storage(tmp_path_factory.mktemp("stacks")))
+
+
+def measured(home: Store, asked: dict[str, list[str]], *, diagnose: bool = False, **changes: object) -> dict[Cell, CellResult]:
+    models, stacks = discover.models([FAKES / "models"]), discover.stacks()
+    chosen = [stacks[stack] for stack in dict.fromkeys(chain(*asked.values()))]
+    plan = Plan(
+        settings=settings(timeout_s=120.0, **changes),
+        models=[models[model] for model in asked],
+        stacks=chosen,
+        modes=[Mode.INFERENCE],
+        cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model in asked for stack in asked[model]),
+        all_stacks=[
+            s for s in stacks if s.framework == chosen[0].framework
+        ],  # whether the two agree is test_port.py's question
+        warm=False,
+        verify=False,  # what is slow now and then is no question here
+        diagnose=diagnose,
+    )
+    session = Session(plan, home, say=lambda line: None)
+    session.run()
+    return by_cell(session.trials)
+
+
+@pytest.fixture(scope="module")
+def measure(home: Store) -> Results:
+    frameworks = {stack.name: stack.framework for stack in discover.stacks()}
+
+    @cache
+    def of(framework: str, diagnose: bool) -> dict[Cell, CellResult]:
+        every = {m: [s for s in of_m if frameworks[s] == framework] for m, of_m in (DIAGNOSED if diagnose else TIMED).items()}
+        return measured(home, {model: some for model, some in every.items() if some}, diagnose=diagnose)
+
+    def one(model: str, stack: str) -> CellResult:
+        return of(frameworks[stack], model in DIAGNOSED)[Cell(model, stack, Mode.INFERENCE)]
 
     return one
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
-def test_stack_runs_the_article_net(measure: Callable[..., CellResult], stack: str) -> None:
+def test_stack_runs_the_article_net(measure: Results, stack: str) -> None:
     result = measure("article_net", stack)
     assert result.status in RAN, result.reason
     measurement = result.measurements[0]
@@ -78,7 +106,7 @@ def test_stack_runs_the_article_net(measure: Callable[..., CellResult], stack: s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if p.values[0] in ("torch_inductor", "tf_function", "tf_xla")])
-def test_a_new_shape_is_counted_as_a_recompile(measure: Callable[..., CellResult], stack: str) -> None:
+def test_a_new_shape_is_counted_as_a_recompile(measure: Results, stack: str) -> None:
     result = measure("shifting", stack)
     assert result.status in RAN, result.reason  # all in the warm-up
     assert (result.diagnostics.recompiles or 0) >= 1
@@ -86,23 +114,24 @@ def test_a_new_shape_is_counted_as_a_recompile(measure: Callable[..., CellResult
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", [STACKS[3]])
-def test_dynamo_at_its_limit_is_not_ok(measure: Callable[..., CellResult], stack: str) -> None:
+def test_dynamo_at_its_limit_is_not_ok(measure: Results, stack: str) -> None:
     result = measure("restless", stack)
     assert (result.status, "gave up and ran eager" in result.reason) == (Status.UNSUPPORTED, True), result.reason
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", [STACKS[3]])
-def test_without_a_compiler_inductor_is_unavailable(measure: Callable[..., CellResult], stack: str) -> None:
-    result = measure("article_net", stack, {"CXX": "/no/such/compiler"})
+def test_without_a_compiler_inductor_is_unavailable(home: Store, monkeypatch: pytest.MonkeyPatch, stack: str) -> None:
+    monkeypatch.setenv("CXX", "/no/such/compiler")
+    (result,) = measured(home, {"article_net": [stack]}).values()
     assert result.status is Status.UNAVAILABLE
     assert result.reason == "Inductor needs a C++ compiler: apt-get install g++, or name one in CXX"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if p.values[0] in ("tf_function", "tf_xla")])
-def test_a_host_callback_breaks_the_graph(measure: Callable[..., CellResult], stack: str) -> None:
-    result = measure("talkative", stack, diagnose=True)
+def test_a_host_callback_breaks_the_graph(measure: Results, stack: str) -> None:
+    result = measure("talkative", stack)
     if stack == "tf_xla":
         assert result.status is Status.UNSUPPORTED
         assert "compiler refuses" in result.reason
@@ -120,8 +149,8 @@ def test_a_host_callback_breaks_the_graph(measure: Callable[..., CellResult], st
         pytest.param("tf_function", "autograph_fallback", "# autograph fallback", marks=needs_tensorflow),
     ],
 )
-def test_a_fallback_to_python_has_its_line(measure: Callable[..., CellResult], stack: str, kind: str, mark: str) -> None:
-    result = measure("fallbacks", stack, diagnose=True)
+def test_a_fallback_to_python_has_its_line(measure: Results, stack: str, kind: str, mark: str) -> None:
+    result = measure("fallbacks", stack)
     lines = (FAKES / "models" / "fallbacks.py").read_text().splitlines()
     (planted,) = [number for number, line in enumerate(lines, start=1) if line.endswith(mark)]
     found = result.diagnostics
@@ -133,8 +162,8 @@ def test_a_fallback_to_python_has_its_line(measure: Callable[..., CellResult], s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if not p.values[0].endswith(("eager", "frozen"))])
-def test_phases_and_what_it_compiled_to(measure: Callable[..., CellResult], stack: str) -> None:
-    result = measure("mlp", stack, diagnose=True)
+def test_phases_and_what_it_compiled_to(measure: Results, stack: str) -> None:
+    result = measure("mlp", stack)
     found, measured = result.diagnostics, result.measurements[0]
     assert found is not None
     assert found.breaks == ()  # a clean model
@@ -155,10 +184,13 @@ def test_phases_and_what_it_compiled_to(measure: Callable[..., CellResult], stac
         assert compiled.figures["hlo_fusions"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", [STACKS[0], STACKS[5]])
-def test_planted_memory_is_reported(measure: Callable[..., CellResult], stack: str) -> None:
+def test_planted_memory_is_reported(home: Store, stack: str) -> None:
     """256 MiB of weights, above the same model with 8 KiB of them. TensorFlow holds 8 MiB more than a large variable has."""
-    little, much = (measure("holder", stack, shape=(f"rows={rows}",)) for rows in (2, 65536))
+    little, much = (
+        result for rows in (2, 65536) for result in measured(home, {"holder": [stack]}, shape=(f"rows={rows}",)).values()
+    )
     for result in (little, much):
         assert result.status in RAN, result.reason
     assert little.peak_bytes is not None

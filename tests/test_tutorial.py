@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,9 +50,10 @@ def table(page: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def user(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path], Path]) -> Path:
     """A folder with all files that both pages print."""
     folder = tmp_path_factory.mktemp("user")
+    storage(folder / "runs")
     for path, text in {**files(TUTORIAL), **files(README)}.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text)
