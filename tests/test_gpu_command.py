@@ -177,7 +177,7 @@ def test_a_unit_collects_what_its_title_says(number: int) -> None:
         [sys.executable, "-m", *words, "--collect-only", "-q"], capture_output=True, text=True, cwd=ROOT, check=False
     )
     tests = [line for line in done.stdout.splitlines() if "::" in line]
-    stacks = 2 if unit.title.rpartition(": ")[2] in gpu.NOTHING_OF_OURS else 3
+    stacks = 3 - (unit.title.rpartition(": ")[2] in gpu.NOTHING_OF_OURS) + unit.title.startswith("matrix")
     assert len(tests) == {26: 1, 29: 1}.get(number, stacks), done.stdout
     assert all(unit.title.rpartition(": ")[2] in line for line in tests)
 
@@ -203,6 +203,20 @@ def test_the_page_has_a_merged_table_a_group_and_survives_a_broken_run(tmp_path:
     kept = archive.read(gpu.keep(run, tmp_path / "storage", "kernels_bfloat16"))
     assert kept.trials == run.trials
     assert archive.find("gpu_kernels_bfloat16", tmp_path / "storage").name.startswith("0001_")
+
+
+@pytest.mark.parametrize(("sleeps", "code", "exits"), [(600, 0, 0), (0, 1, 1)])
+def test_only_further_trials_may_be_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: Callable[..., Unit], sleeps: int, code: int, exits: int
+) -> None:
+    monkeypatch.setattr(gpu, "HOME", tmp_path / "home")
+    monkeypatch.setattr(gpu, "gpu", lambda: "H100")
+    monkeypatch.setattr(gpu, "units", lambda folder: ({"matrix, float32": [unit("a")]}, [unit("b")]))
+    monkeypatch.setattr(gpu, "verifying", lambda folder, group: [unit("a, verified", sleeps, code), unit("c, verified", 600)])
+    monkeypatch.setattr("benchmarks.lanes.GRACE_S", 1.0)
+    page = tmp_path / "page.md"
+    assert main(["--write", str(page), "--storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "0.45"]) == exits
+    assert "c, verified: not begun" in page.read_text() or "c, verified: cut off" in page.read_text()
 
 
 @pytest.mark.parametrize(("code", "exits"), [(0, 0), (1, 1)])
