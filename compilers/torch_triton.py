@@ -31,7 +31,7 @@ INDUCTORS = "triton_"  # what the names of kernels that it wrote begin with
 class TorchTriton(InductorStack):
     """Inductor, and kernels that it did not write."""
 
-    notes = (*InductorStack.notes, "matmul and attention measure four configurations each, as part of compiling")
+    notes = (*InductorStack.notes, "matmul and attention measure three or four configurations each, as part of compiling")
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ def chosen(autotuners: list[Any]) -> dict[str, float]:
     """Which configuration each kernel of several runs with: `chosen_<kernel>_<parameter>`; empty where nothing is loaded."""
     figures: dict[str, float] = {}
     for autotuner in autotuners:
-        if len(autotuner.launchers) == 1 and len(autotuner.configs or ()) > 1:
+        if len(autotuner.launchers) == 1 and len(private.field(autotuner, "compile_results")) > 1:
             config = autotuner.launchers[0].config
             parameters = {**config.kwargs, "num_warps": config.num_warps, "num_stages": config.num_stages}
             named = {k: v for k, v in parameters.items() if isinstance(v, int | float)}

@@ -67,8 +67,9 @@ told["left alone"] = {name: placed(*case)[0] for name, case in left_alone.items(
 wide = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.GELU()).requires_grad_(False)
 told["gelu of a product"] = [placed_of(wide.to(dtype), x.to(dtype)) for dtype in (torch.float32, torch.bfloat16)]
 config = SimpleNamespace(kwargs={"BM": 64}, num_warps=4, num_stages=3)
-one = SimpleNamespace(launchers=[SimpleNamespace(config=config)], configs=[1, 2], fn=SimpleNamespace(__name__="k"))
-told["chosen"] = chosen([one, SimpleNamespace(launchers=[], configs=[1, 2]), SimpleNamespace(launchers=[1], configs=[1])])
+one = SimpleNamespace(launchers=[SimpleNamespace(config=config)], compile_results=[1, 2], fn=SimpleNamespace(__name__="k"))
+untuned = SimpleNamespace(launchers=[1, 2], compile_results=[1, 2])
+told["chosen"] = chosen([one, untuned, SimpleNamespace(launchers=[1], compile_results=[1])])
 print(json.dumps(told))
 """
 

@@ -16,7 +16,7 @@ from compilers.kernels._operator import INTERPRETED, PRECISION, WIDEN, launch, o
 
 INNER = 128  # bytes of a row of x and of weight that a block holds at a time
 TMA_BYTES = 16  # what rows must be multiples of for Hopper's copy engine
-SHAPES = ((64, 64, 4, 3), (128, 64, 4, 3), (128, 128, 4, 3), (256, 128, 8, 3))
+SHAPES = ((64, 64, 4, 3), (128, 64, 4, 3), (128, 128, 8, 3))
 RESIDENT = ((128, 256, 8, 4), (128, 128, 4, 4), (64, 128, 4, 4), (64, 64, 4, 4))
 
 
