@@ -113,7 +113,7 @@ def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
     """Dotted name → what takes its place. Autotuners of compiled kernels are appended to `kernels`."""
     capability = (gpu.major, gpu.minor)
     aligned: dict[str, Any] = {f"{GUARDS}.copy_if_misaligned": lambda tensor: tensor}
-    if not hasattr(importlib.import_module(GUARDS), "copy_if_misaligned"):  # torch 2.11
+    if torch.__version__.startswith("2.11."):
         aligned = {"torch._inductor.utils.copy_misaligned_inputs": lambda *_: ([], [])}
     answers: dict[str, Callable[..., Any]] = {
         "current_device": lambda: 0,

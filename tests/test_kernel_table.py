@@ -56,9 +56,9 @@ def test_shares_are_of_what_eager_reached_in_the_run() -> None:
 
 
 def test_speeds_are_by_the_devices_own_time_where_it_has_one() -> None:
-    mine = ran("kernel_softmax", "torch_triton", 0.002, moved_bytes=2_000_000_000, device_step_s=(0.0009, 0.001, 0.0011))
+    mine = ran("kernel_softmax", "torch_triton", 0.002, moved_bytes=2_000_000_000, device_step_s=(0.0012, 0.001, 0.0011))
     results = by_cell([mine])
-    assert kernel_table.shares(results[mine.cell], results)["bytes_per_second"] == pytest.approx(2e12)
+    assert kernel_table.shares(results[mine.cell], results)["bytes_per_second"] == pytest.approx(2e12)  # by the least
     assert "| softmax | torch_triton | 2 ms | 1 ms | 2e+03 |" in kernel_table.markdown(results)
 
 
