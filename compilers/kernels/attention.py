@@ -1,9 +1,10 @@
 """Flash attention, forward (Dao et al. 2022, arXiv:2205.14135; Dao 2023, arXiv:2307.08691): no score is ever stored.
 
-query, key, value: (batch, heads, tokens, dim) with dim a power of two from 16 to 128, in any layout whose last dimension is
-contiguous; mask: (batch, tokens) bool, keys to attend to, or None; causal or not → (batch, heads, tokens, dim), laid out as
-(batch, tokens, heads, dim). Flops: 4 · batch · heads · tokens² · dim, half of it if causal. Bytes: 4 × size of a query.
-Backward: PyTorch's products in float32 from the log-sum-exp, with the scores stored: correct, and not fast.
+query, key, value: (batch, heads, tokens, dim), float32, float16 or bfloat16, with dim a power of two from 16 to 128, in any
+layout whose last dimension is contiguous; mask: (batch, tokens) bool, keys to attend to, or None; causal or not → (batch,
+heads, tokens, dim), laid out as (batch, tokens, heads, dim). Flops: 4 · batch · heads · tokens² · dim, half of it if causal.
+Bytes: 4 × size of a query. Backward: PyTorch's products in float32 from the log-sum-exp, with the scores stored: correct, and
+not fast.
 """
 
 from typing import Any

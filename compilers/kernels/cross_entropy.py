@@ -1,8 +1,9 @@
-"""Cross-entropy with logits: log-sum-exp, the target's logit and their difference in one pass over each row, as in
-Liger-Kernel (Hsu et al. 2024, arXiv:2410.10989), but with a backward pass of its own, since the logits may be used again.
+"""Cross-entropy with logits: log-sum-exp, the target's logit and their difference in one pass over each row, as in Liger-Kernel
+(Hsu et al. 2024, arXiv:2410.10989), but with a backward pass of its own, since the logits may be used again. The online sums
+(Milakov and Gimelshein 2018, arXiv:1805.02867) are of eight neighbours each, and are put together at the end.
 
-logits: (rows, classes), target: (rows) int64 → the loss of each row, float32; a row whose target is `ignore` has loss 0.
-Bytes: size of the logits, backward 2 × that. Flops: about 4 per element.
+logits: (rows, classes), float32, float16 or bfloat16, target: (rows) int64 → the loss of each row, float32; a row whose target
+is `ignore` has loss 0. Bytes: size of the logits, backward 2 × that. Flops: about 4 per element.
 """
 
 from typing import Any

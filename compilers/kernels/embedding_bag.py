@@ -1,7 +1,8 @@
 """Embedding bag, sum mode (Naumov et al. 2019, arXiv:1906.00091): rows of a table gathered and summed without storing them.
 
-weight: (rows, width), ids: (bags, lookups) int64 → (bags, width). Bytes: bags × lookups × width of the table, gathered, and
-the output. Flops: one per gathered element. Backward: index_add_ of PyTorch.
+weight: (rows, width), ids: (bags, lookups) int64 → (bags, width), float32, float16 or bfloat16 and summed in float32. Bytes:
+bags × lookups × width of the table, gathered, and the output. Flops: one per gathered element. Backward: index_add_ of PyTorch,
+in float32.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """GELU with bias (Hendrycks and Gimpel 2016, arXiv:1606.08415): the erf form, or the tanh form of GPT-2.
 
-x: (..., n), bias: (n) → gelu(x + bias), (..., n). Bytes: 2 × size of x. Flops: about 10 per element. Backward: 3 × size of
-x for dx; the bias's gradient is dx summed over rows by PyTorch.
+x: (..., n), bias: (n) → gelu(x + bias), (..., n), float32, float16 or bfloat16, in float32 between. Bytes: 2 × size of x.
+Flops: about 10 per element. Backward: 3 × size of x for dx; the bias's gradient is dx summed over rows by PyTorch.
 """
 
 from typing import Any

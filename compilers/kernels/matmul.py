@@ -1,8 +1,9 @@
-"""A blocked matrix product with its epilogue (the Triton tutorials' matrix multiplication; grouped order for the L2 cache).
+"""A blocked matrix product with its epilogue (the Triton tutorials' matrix multiplication and persistent one; grouped order for
+the L2 cache), by pointers, or from Hopper on by its copy engine, for half precision and rows of whole 16 bytes.
 
-x: (..., k), weight: (n, k), bias: (n) → activation(x weightᵀ + bias), (..., n). Flops: 2 · rows · n · k. Bytes: x, weight and
-output once. float32 is multiplied in three products of TF32 parts, not in one. Backward: products of PyTorch, the activation
-recomputed.
+x: (..., k), weight: (n, k), bias: (n) → activation(x weightᵀ + bias), (..., n), float32, float16 or bfloat16. Flops: 2 · rows ·
+n · k. Bytes: x, weight and output once. float32 is multiplied in three products of TF32 parts, not in one. Backward: products
+of PyTorch, the activation recomputed.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """Layer norm (Ba et al. 2016, arXiv:1607.06450) and RMS norm (Zhang and Sennrich 2019, arXiv:1910.07467) over the last
 dimension, with their gradients.
 
-x: (..., n), weight and bias: (n) → (..., n). Bytes: 2 × size of x, twice that for n > 16384, whose rows are read three
-times. Flops: about 8 per element. Backward reads x and dy twice, once for dx along rows, once for the weights' gradients
-down columns, each over groups of rows whose sums PyTorch adds up.
+x: (..., n), weight and bias: (n) → (..., n), float32, float16 or bfloat16 and summed in float32. Bytes: 2 × size of x, twice
+that for n > 16384, whose rows are read three times. Flops: about 8 per element. Backward reads x and dy twice, once for dx
+along rows, once for the weights' gradients down columns, each over groups of rows whose sums PyTorch adds up.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Rotary position embedding (Su et al. 2021, arXiv:2104.09864), halves rotated against each other as in GPT-NeoX and LLaMA.
 
-x: (..., tokens, dim), cos and sin: (tokens, dim / 2) → (..., tokens, dim). Bytes: 2 × size of x. Flops: 3 per element.
-Backward is the rotation by the opposite angle.
+x: (..., tokens, dim), cos and sin: (tokens, dim / 2) → (..., tokens, dim), float32, float16 or bfloat16. Bytes: 2 × size of x.
+Flops: 3 per element. Backward is the rotation by the opposite angle.
 """
 
 from typing import Any

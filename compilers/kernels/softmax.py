@@ -1,8 +1,8 @@
-"""Fused softmax over the last dimension (the Triton tutorials' fused softmax; online sums for long rows: Milakov and
-Gimelshein 2018, arXiv:1805.02867).
+"""Fused softmax over the last dimension (the Triton tutorials' fused softmax; online sums for long rows: Milakov and Gimelshein
+2018, arXiv:1805.02867).
 
-x: (..., n) → (..., n), of any size and any n. Bytes: 2 × size of x, and half as many again for n > 16384, which are read
-twice. Flops: about 5 per element. Backward: y · (dy − Σ y dy), 3 × size of x.
+x: (..., n) → (..., n), of any size and any n, float32, float16 or bfloat16 and summed in float32. Bytes: 2 × size of x, and
+half as many again for n > 16384, which are read twice. Flops: about 5 per element. Backward: y · (dy − Σ y dy), 3 × size of x.
 """
 
 from typing import Any
