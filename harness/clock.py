@@ -25,7 +25,7 @@ SAMPLES_MIN = 20
 SAMPLES_MAX = 2_000
 SEGMENTS = 8  # of the timed steps, between which the resident set is read
 QUEUED_MOST, QUEUED_NS = 10, 20_000_000  # steps of a sample of the device's time; fewer where they are long
-DEVICE_SAMPLES, QUEUE_TRIES = 9, 4
+DEVICE_SAMPLES, QUEUE_TRIES, HOLD_S = 9, 4, 0.05
 HAND_OVER_NS = 1_000_000  # of steps after another process had the CPU that are not timed; at least one step
 
 
@@ -191,7 +191,7 @@ def device_steps(
     """
     many = 2 * max(1, min(QUEUED_MOST, int(QUEUED_NS / max(step_ns, 1))) // 2)
     found: list[float] = []
-    hold_s, tried = 2 * many * step_ns / 1e9, 0
+    hold_s, tried = min(HOLD_S, 2 * many * step_ns / 1e9), 0  # launching takes no longer than the steps, and mostly much less
 
     def queue() -> None:
         for k in range(many):

@@ -131,7 +131,7 @@ def test_warm_up_is_capped() -> None:
 def results(
     measure_fakes: Callable[..., dict[str, CellResult]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, CellResult]:
-    return measure_fakes(*planted(tmp_path_factory.mktemp("stacks"), "NoOp", "WarmsUpFor30Steps"), timed_s=1.0)
+    return measure_fakes(*planted(tmp_path_factory.mktemp("stacks"), "NoOp", "WarmsUpFor60Steps"), timed_s=3.0)
 
 
 def test_instrument_costs_under_two_microseconds_a_step(results: dict[str, CellResult]) -> None:
@@ -141,11 +141,11 @@ def test_instrument_costs_under_two_microseconds_a_step(results: dict[str, CellR
     assert measurement.steps_per_sample > 1
 
 
-def test_plateau_of_30_steps_is_warm_up(results: dict[str, CellResult]) -> None:
-    """20 ms a step for 30 steps, then 10 ms: the slow ones must not be in the figures."""
-    result = results["warmsupfor30steps"]
+def test_plateau_of_60_steps_is_warm_up(results: dict[str, CellResult]) -> None:
+    """20 ms a step for 60 steps, then 10 ms: the slow ones must not be in the figures."""
+    result = results["warmsupfor60steps"]
     assert result.reason.startswith("steady state not verified")
-    assert len(result.measurements[0].warmup_s) < 30  # the online rule was fooled, as planted
-    assert 29 <= result.steadiness.start <= 33
+    assert len(result.measurements[0].warmup_s) < 60  # the online rule was fooled, as planted
+    assert 59 <= result.steadiness.start <= 63
     assert result.step_s == pytest.approx(0.010, rel=0.2)
     assert max(result.steady_step_s[3:]) < 0.02

@@ -138,7 +138,7 @@ def test_every_fault_is_planted() -> None:
 
     from tests.conftest import FAKES
 
-    elsewhere = {"NoOp", "WarmsUpFor30Steps", "CachesOnDisk", "HangsIfTold"}  # test_clock.py and test_session.py
+    elsewhere = {"NoOp", "WarmsUpFor60Steps", "CachesOnDisk", "HangsIfTold"}  # test_clock.py and test_session.py
     elsewhere |= {"Diagnosed", "CountsAnotherBreak", "DiesInDiagnosis", "HangsInDiagnosis", "Refuses", "CompilesPerShape"}
     elsewhere |= {"Knob", "CountsKernels"}  # test_duel.py
     classes = set(re.findall(r"^class (\w+)\(", Path(FAKES / "faults.py").read_text(), re.MULTILINE))

@@ -304,11 +304,11 @@ class RecompilesWhileTimed(Compiler):
         return super().forward(x)
 
 
-class WarmsUpFor30Steps(Compiler):
+class WarmsUpFor60Steps(Compiler):
     """A plateau long enough that any online rule takes it for the steady state."""
 
     def forward(self, x: Any) -> Any:
-        spend(0.02 if self.program.steps <= 31 else 0.01)
+        spend(0.02 if self.program.steps <= 61 else 0.01)
         return x @ self.program.w
 
 
