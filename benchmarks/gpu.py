@@ -184,6 +184,7 @@ def main(words: Sequence[str]) -> int:
     asked = parser.parse_args(words)
     # ignored where a shell has started this in the background; units would inherit that, and could not be interrupted
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # units have sessions of their own: nobody else would end them
     started = time.monotonic()
     try:
         device = gpu()

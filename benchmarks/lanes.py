@@ -52,7 +52,8 @@ class Outcome:
     def __str__(self) -> str:
         if self.exit is None:
             return f"{self.unit.title}: not begun"
-        ended = "cut off: what it had measured is saved" if self.cut else "ok" if self.ok else f"exit code {self.exit}"
+        saved = "killed, and nothing saved" if self.exit < 0 else "what it had measured is saved"
+        ended = f"cut off: {saved}" if self.cut else "ok" if self.ok else f"exit code {self.exit}"
         return f"{self.unit.title}: {ended}, {self.wall_s:.0f} s"
 
 

@@ -72,7 +72,8 @@ class Matrix:
         if result.device_step_s is None:
             return []
         row = self.row(result.cell.model, result.cell.mode).values()
-        eager = next((r.device_step_s for r in row if r.framework == result.framework and r.eager), None)
+        timed = [r for r in row if r.framework == result.framework and r.status in (Status.OK, Status.UNSTEADY)]
+        eager = next((r.device_step_s for r in timed if r.eager), None)
         ratio = None if eager is None else eager / result.device_step_s
         return [wording.on_device(seconds(result.device_step_s), ratio, result.device_peak_bytes, room)]
 

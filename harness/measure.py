@@ -111,10 +111,10 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
     after = stack.compilations(program)
     alternated = turns is not None and not turns.alone
-    step_ns = clock.typical_ns(timed.sample_ns) / timed.steps_per_sample
-    device_step_s = clock.device_steps(step, rotating, partial(stack.device_s, program), step_ns)
     if turns is not None:
         turns.finish()
+    step_ns = clock.typical_ns(timed.sample_ns) / timed.steps_per_sample
+    device_step_s = clock.device_steps(step, rotating, partial(stack.device_s, program), step_ns)
 
     enter(Phase.PARITY)
     asynchrony = _asynchrony(stack, step, rotating)

@@ -1,6 +1,7 @@
 """Is bad data refused in one line that says where, and good data read back as it was written?"""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +223,8 @@ def test_parity_error_over_more_than_is_compared_at_a_time() -> None:
         off[1, 7] = nothing
         assert parity.error(off, reference) == np.inf
         assert parity.error(reference, off) == np.inf
+        with warnings.catch_warnings(action="error"):
+            assert parity.error(off, off) == np.inf
 
 
 def test_a_large_array_is_the_same_on_any_number_of_cpus(monkeypatch: pytest.MonkeyPatch) -> None:

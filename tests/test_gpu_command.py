@@ -129,6 +129,7 @@ def test_when_the_time_is_up_what_runs_is_interrupted_and_the_rest_named(tmp_pat
         ("last", None, False),
     ]
     assert str(outcomes[1]).startswith("long: cut off: what it had measured is saved, ")
+    assert str(outcomes[2]).startswith("deaf: cut off: killed, and nothing saved, ")
     assert str(outcomes[3]) == "next: not begun"
     assert not any(o.ok for o in outcomes[1:])
 

@@ -9,6 +9,8 @@ import pytest
 
 from harness import kernel_table
 from harness.diagnostics import Compiled, Diagnostics
+from harness.matrix import Matrix
+from harness.measurement import Check, Parity
 from harness.summary import CellResult, by_cell
 from harness.trial import Failure, Phase, Status, Trial
 from tests.builders import kernel, lowered, measurement, trial
@@ -25,7 +27,7 @@ def ran(model: str, stack: str, step_s: float, **counts: Any) -> Trial:
     figures = {"registers": 32.0, "spill_bytes": 8.0, "shared_bytes": 1024.0, "occupancy": 0.5}
     found = Diagnostics(graphs=1, recompiles=0, compiled=Compiled(kernels=2, figures=figures))
     made = measurement([step_s] * 100, unseen_step_s=(step_s, step_s), **counts)
-    return trial(made, model, stack, diagnostics=found)
+    return trial(made, model, stack, diagnostics=found, eager=stack.endswith("eager"))
 
 
 def test_shares_are_of_what_eager_reached_in_the_run() -> None:
@@ -98,3 +100,11 @@ def test_what_a_driver_says_of_loaded_kernels() -> None:
     assert "registers_c" not in found
     assert found["occupancy"] == pytest.approx(16 / 64)  # 65,536 registers hold 16 warps of 128
     assert loaded([tuner("d", None)], GPU) == {}
+
+
+def test_the_devices_ratio_is_to_an_eager_whose_output_is_right() -> None:
+    wrong = Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.5),))
+    ours = ran("mlp", "torch_triton", 0.002, device_step_s=(0.001,))
+    right, off = (ran("mlp", "torch_eager", 0.004, device_step_s=(0.003,), **with_) for with_ in ({}, {"parity": wrong}))
+    assert "device 1 ms ×3.00" in Matrix.of([right, ours]).markdown()
+    assert "device 1 ms<br>" in Matrix.of([off, ours]).markdown()

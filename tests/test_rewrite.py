@@ -39,12 +39,21 @@ def placed(module, *inputs, exactly=True):
 
 F = torch.nn.functional
 x, w, b = torch.randn(6, 8), torch.randn(8, 8), torch.randn(8)
+def rotated(x, c, s):
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * c - b * s, b * c + a * s], -1)
+
 left_alone = {
     "a bias of another shape": (lambda x: F.gelu(x + x), x),
     "a product without bias": (lambda x, w: torch.relu(F.linear(x, w)), x, w),
     "a product that is used twice": (lambda x, w, b: (y := F.linear(x, w, b)) + torch.relu(y), x, w, b),
     "softmax over another dimension": (lambda x: torch.softmax(x, 0), x),
     "softmax in another dtype": (lambda x: torch.softmax(x, -1, dtype=torch.float64), x),
+    "softmax in another dtype, by its place": (lambda x: torch.softmax(x, -1, torch.float32), x.bfloat16()),
+    "a bias times a factor": (lambda x, b: F.gelu(torch.add(x, b, alpha=3)), x, b),
+    "a bias of another dtype": (lambda x, b: F.gelu(x + b), x.bfloat16(), b),
+    "angles of another dtype": (rotated, x.bfloat16(), torch.randn(6, 4), torch.randn(6, 4)),
+    "wider values": (lambda q, v: F.scaled_dot_product_attention(q, q, v), torch.randn(1, 1, 8, 16), torch.randn(1, 1, 8, 32)),
     "a norm without weight": (lambda x: F.layer_norm(x, (8,)), x),
     "float64": (lambda x: torch.softmax(x, -1), x.double()),
     "attention with a float mask": (

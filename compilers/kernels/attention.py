@@ -98,7 +98,8 @@ def attention_forward(
         SCALE, CAUSAL, MASKED, True, PRECISION, WIDEN, DIM, BN,
     )  # fmt: skip
     at = ((batch * tokens + row[:, None]) * heads + head) * DIM + dim[None, :]
-    tl.store(y + at, (out / total[:, None]).to(y.dtype.element_ty), mask=(row < tokens)[:, None])
+    mean = out / tl.where(total > 0.0, total, 1.0)[:, None]  # 0 for a row that may attend to nothing, as in PyTorch
+    tl.store(y + at, mean.to(y.dtype.element_ty), mask=(row < tokens)[:, None])
     tl.store(sums + both * tokens + row, (top + tl.log2(total)) * 0.6931471805599453, mask=row < tokens)
 
 

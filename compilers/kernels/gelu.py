@@ -58,7 +58,7 @@ def gelu_bias(x: torch.Tensor, bias: torch.Tensor, tanh: bool) -> torch.Tensor:
     flat, rows, n = rows_of(x)
     y = torch.empty_like(flat)
     grid, shape = _tiles(rows, n)
-    launch(gelu_forward)[grid](flat, bias, y, rows, n, ACTIVATION=GELU_TANH if tanh else GELU, **shape)
+    launch(gelu_forward)[grid](flat, bias.contiguous(), y, rows, n, ACTIVATION=GELU_TANH if tanh else GELU, **shape)
     return y
 
 
@@ -67,7 +67,8 @@ def _backward(x: torch.Tensor, bias: torch.Tensor, dy: torch.Tensor, tanh: bool)
     flat, rows, n = rows_of(x)
     dx = torch.empty_like(flat)
     grid, shape = _tiles(rows, n)
-    launch(gelu_backward)[grid](flat, bias, dy.contiguous(), dx, rows, n, ACTIVATION=GELU_TANH if tanh else GELU, **shape)
+    arguments = (flat, bias.contiguous(), dy.contiguous(), dx, rows, n)
+    launch(gelu_backward)[grid](*arguments, ACTIVATION=GELU_TANH if tanh else GELU, **shape)
     return dx
 
 

@@ -136,6 +136,7 @@ def _forward(
     mean, scale = (torch.empty(rows, dtype=torch.float32, device=x.device) for _ in range(2))
     shape = block(n)
     grid = (triton.cdiv(rows, shape["ROWS"]),)
+    weight, bias = weight.contiguous(), bias.contiguous()
     launch(norm_forward)[grid](flat, weight, bias, y, mean, scale, rows, n, EPS=eps, CENTRE=centre, **shape)
     return y, mean, scale
 
@@ -148,7 +149,7 @@ def _backward(
     dx = torch.empty_like(flat)
     shape = block(n)
     grid = (triton.cdiv(rows, shape["ROWS"]),)
-    launch(norm_backward_input)[grid](flat, weight, dy, mean, scale, dx, rows, n, CENTRE=centre, **shape)
+    launch(norm_backward_input)[grid](flat, weight.contiguous(), dy, mean, scale, dx, rows, n, CENTRE=centre, **shape)
     groups = min(GROUPS, rows)
     sums = [torch.zeros(groups, n, dtype=torch.float32, device=x.device) for _ in range(2)]
     width = min(triton.next_power_of_2(n), 128)

@@ -63,8 +63,8 @@ def _qkv(s: Sizes) -> Tensors:
 
 
 def _keys(batch: int, tokens: int) -> torch.Tensor:
-    """Which keys count: the first of each row, and then some."""
-    return torch.arange(tokens)[None, :] <= torch.randint(tokens, (batch, 1))
+    """Which keys count: the first ones of each row, or none."""
+    return torch.arange(tokens)[None, :] <= torch.randint(-1, tokens, (batch, 1))
 
 
 ROWS = {"rows": (1, 40), "width": (1, 700)}
@@ -132,12 +132,12 @@ CASES: dict[str, Case] = {
 
 
 def wrong(case: Case, sizes: Sizes, dtype: torch.dtype, apart: bool) -> str:
-    """What is wrong for these sizes; "" if nothing is. `apart`: with gaps between a row's elements and the next row's."""
+    """What is wrong for these sizes; "" if nothing is. `apart`: with gaps between elements."""
     torch.manual_seed(hash(tuple(sizes.values())) % 2**31)
     exact = [a.to(dtype).double() if a.is_floating_point() else a for a in case.arguments(sizes)]  # as the kernel will see it
     device = "cpu" if INTERPRETED else "cuda"
     given_ = [a.to(dtype) if a.is_floating_point() else a for a in exact]
-    given_ = [_with_gaps(a) if apart and a.dim() > 1 else a for a in (a.to(device) for a in given_)]
+    given_ = [_with_gaps(a) if apart else a for a in (a.to(device) for a in given_)]
     leaves = [[a.detach().requires_grad_(a.is_floating_point()) for a in arguments] for arguments in (given_, exact)]
     results = [_ours(case, leaves[0], sum(sizes.values())), case.exact(*leaves[1])]
     upstream = _normal(*results[1].shape)
@@ -176,7 +176,7 @@ def _error(ours: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 def _with_gaps(tensor: torch.Tensor) -> torch.Tensor:
-    """The same values as a view of every other column of a wider tensor."""
+    """The same values as a view of every other column, or element, of a wider tensor."""
     wide = tensor.new_zeros(*tensor.shape[:-1], 2 * tensor.shape[-1])
     wide[..., ::2] = tensor
     return wide[..., ::2]

@@ -65,6 +65,16 @@ def _ours(*nodes: Any) -> bool:
     return all(isinstance(v := _value(node), torch.Tensor) and v.dtype in DTYPES for node in nodes)
 
 
+def _alike(*nodes: Any) -> bool:
+    """Those, all of one dtype: of two, PyTorch's result has the wider one."""
+    return _ours(*nodes) and len({_value(node).dtype for node in nodes}) == 1
+
+
+def _plain(node: Node) -> bool:
+    """Two operands and nothing else, such as the factor `alpha`."""
+    return len(node.args) == 2 and not node.kwargs
+
+
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -84,7 +94,9 @@ def _rms_norm(graph: Graph, node: Node) -> Replacement | None:
 
 
 def _softmax(graph: Graph, node: Node) -> Replacement | None:
-    given = _given(node, "input dim", dim=None, dtype=None)
+    given = _given(
+        node, "input dim dtype" if node.target is not F.softmax else "input dim _stacklevel dtype", dim=None, dtype=None
+    )
     if given["dtype"] is not None or not _ours(given["input"]):
         return None
     if given["dim"] not in (-1, _value(given["input"]).dim() - 1):
@@ -97,16 +109,16 @@ def _linear(node: Any) -> dict[str, Any] | None:
     if not isinstance(node, Node) or node.target not in LINEAR or len(node.users) != 1:
         return None
     given = _given(node, "input weight bias", bias=None)
-    return given if _ours(given["input"], given["weight"], given["bias"]) else None
+    return given if _alike(given["input"], given["weight"], given["bias"]) else None
 
 
 def _gelu(graph: Graph, node: Node) -> Replacement | None:
     given = _given(node, "input", approximate="none")
     tanh = given["approximate"] == "tanh"
     inner = given["input"]
-    if isinstance(inner, Node) and inner.target in (operator.add, torch.add) and len(inner.args) == 2:  # x + bias
+    if isinstance(inner, Node) and inner.target in (operator.add, torch.add) and _plain(inner):  # x + bias
         x, bias = inner.args
-        if _ours(x, bias) and _value(bias).dim() == 1 and _value(bias).shape[0] == _value(x).shape[-1]:
+        if _alike(x, bias) and _value(bias).dim() == 1 and _value(bias).shape[0] == _value(x).shape[-1]:
             return "gelu_bias", OURS.gelu_bias.default, (x, bias, tanh)
     linear = _linear(inner)
     if linear is None:
@@ -121,8 +133,9 @@ def _gelu(graph: Graph, node: Node) -> Replacement | None:
 
 
 def _relu(graph: Graph, node: Node) -> Replacement | None:
-    linear = _linear(node.args[0])
-    if linear is None or _given(node, "input inplace", inplace=False)["inplace"]:
+    given = _given(node, "input inplace", inplace=False)
+    linear = _linear(given["input"])
+    if linear is None or given["inplace"]:
         return None
     return "matmul", OURS.linear.default, (linear["input"], linear["weight"], linear["bias"], "relu")
 
@@ -131,10 +144,10 @@ def _attention(graph: Graph, node: Node) -> Replacement | None:
     names = "query key value attn_mask dropout_p is_causal"
     given = _given(node, names, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False)
     query, key, mask = given["query"], given["key"], given["attn_mask"]
-    if not _ours(query, key, given["value"]) or given["dropout_p"] or given["scale"] is not None or given["enable_gqa"]:
+    if not _alike(query, key, given["value"]) or given["dropout_p"] or given["scale"] is not None or given["enable_gqa"]:
         return None
     shape = _value(query).shape
-    if len(shape) != 4 or shape != _value(key).shape or shape[-1] not in (16, 32, 64, 128):
+    if len(shape) != 4 or not shape == _value(key).shape == _value(given["value"]).shape or shape[-1] not in (16, 32, 64, 128):
         return None
     if mask is not None:
         value = _value(mask)
@@ -169,7 +182,7 @@ def _rotary(graph: Graph, node: Node) -> Replacement | None:
     """cat([a·cos − b·sin, b·cos + a·sin], −1) with a, b the halves of x."""
     given = _given(node, "tensors dim", dim=0)
     parts = given["tensors"]
-    if len(parts) != 2 or not all(isinstance(p, Node) and len(p.args) == 2 for p in parts):
+    if len(parts) != 2 or not all(isinstance(p, Node) and _plain(p) for p in parts):
         return None
     minus, plus = parts
     if minus.target not in (operator.sub, torch.sub) or plus.target not in (operator.add, torch.add):
@@ -186,7 +199,7 @@ def _rotary(graph: Graph, node: Node) -> Replacement | None:
         return None
     split = _given(chunk, "input chunks dim", dim=0)
     x = split["input"]
-    if not _ours(x, cos, sin) or split["chunks"] != 2 or {split["dim"], given["dim"]} - {-1, _value(x).dim() - 1}:
+    if not _alike(x, cos, sin) or split["chunks"] != 2 or {split["dim"], given["dim"]} - {-1, _value(x).dim() - 1}:
         return None
     if _value(cos).shape != (_value(x).shape[-2], _value(x).shape[-1] // 2) or _value(sin).shape != _value(cos).shape:
         return None

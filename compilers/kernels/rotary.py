@@ -41,7 +41,7 @@ def _rotated(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, backward: bo
     y = torch.empty_like(flat)
     width = triton.next_power_of_2(half)
     height = max(1, TILE // width)
-    grid = (rows // tokens * triton.cdiv(tokens, height),)
+    grid = (rows // max(1, tokens) * triton.cdiv(tokens, height),)
     arguments = (flat, cos.contiguous(), sin.contiguous(), y, tokens, half)
     launch(rotary_kernel)[grid](*arguments, BACKWARD=backward, ROWS=height, BLOCK=width, num_warps=4)
     return y
