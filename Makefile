@@ -26,6 +26,7 @@ article: $(READY)  ## the article's table and memory by batch size: ResNet-50 tr
 
 test: $(READY)  ## test the instrument (ARGS="-k steady ...")
 	$(BIN)/pytest tests -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(if $(ARGS),,$(BIN)/pytest tests/test_data_parallel.py -m 'torch or tensorflow')  # two processes: the workers above have a CPU each
 
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
