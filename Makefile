@@ -24,9 +24,10 @@ experiments: $(READY)  ## measure the whole inference matrix, save the run, prin
 article: $(READY)  ## the article's table and memory by batch size: ResNet-50 training (ARGS="--size full ...")
 	$(BIN)/pytest experiments/test_article.py --modes training --benchmark-autosave $(ARGS)
 
+# workers have a CPU each, and two processes need two: those tests once more without workers
 test: $(READY)  ## test the instrument (ARGS="-k steady ...")
 	$(BIN)/pytest tests -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
-	$(if $(ARGS),,$(BIN)/pytest tests/test_data_parallel.py -m 'torch or tensorflow')  # two processes: the workers above have a CPU each
+	$(if $(ARGS),,$(BIN)/pytest tests/test_data_parallel.py -m 'torch or tensorflow')
 
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
