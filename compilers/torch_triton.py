@@ -31,7 +31,11 @@ INDUCTORS = "triton_"  # what the names of kernels that it wrote begin with
 class TorchTriton(InductorStack):
     """Inductor, and kernels that it did not write."""
 
-    notes = (*InductorStack.notes, "matmul and attention measure three or four configurations each, as part of compiling")
+    notes = (
+        *InductorStack.notes,
+        "matmul and attention measure three or four configurations each, as part of compiling",
+        "Inductor counts calls of our kernels among those of libraries",
+    )
 
     def __init__(self) -> None:
         super().__init__()
