@@ -25,6 +25,7 @@ LEGEND = (
 ON_DEVICE = "the device's own time for a step that nobody waits for, × eager's, peak of its memory"
 ROOM = 12  # of a column, unless its stack's name is longer: so six main stacks stand side by side in 100 columns
 AGAIN = "  again: "
+TIMED = (Status.OK, Status.UNSTEADY)
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,17 @@ class Matrix:
         """A GPU's own time for a step, which stands whether or not the host's wanders, and the peak of its memory."""
         if result.device_step_s is None:
             return []
+        told = seconds(result.device_step_s), self._over_eager_on_device(result), result.device_peak_bytes
+        return [wording.on_device(*told, room)]
+
+    def _over_eager_on_device(self, result: CellResult | None) -> float | None:
+        """The same as `over_eager` by the device's own times, which need not be steady on the host."""
+        if result is None or result.device_step_s is None or result.status not in TIMED:
+            return None
         row = self.row(result.cell.model, result.cell.mode).values()
-        timed = [r for r in row if r.framework == result.framework and r.status in (Status.OK, Status.UNSTEADY)]
-        eager = next((r.device_step_s for r in timed if r.eager), None)
-        ratio = None if eager is None else eager / result.device_step_s
-        return [wording.on_device(seconds(result.device_step_s), ratio, result.device_peak_bytes, room)]
+        timed = [r for r in row if r.eager and r.framework == result.framework and r.status in TIMED]
+        eager = next((r.device_step_s for r in timed), None)
+        return None if eager is None else eager / result.device_step_s
 
     def _compiled(self, made: Lowering, result: CellResult, room: int | None) -> list[str]:
         """A cell that was compiled for a target."""
@@ -143,12 +150,12 @@ class Matrix:
         for mode in self.modes:
             models = list(dict.fromkeys(c.model for c in self.results if c.mode == mode))
             for stack in self.stacks(mode):
-                ratios = [s for m in models if (s := self.over_eager(self.results.get(Cell(m, stack, mode)))) is not None]
-                if ratios and any(r != 1.0 for r in ratios):
-                    geometric = math.exp(mean(map(math.log, ratios)))
-                    lines.append(
-                        f"{stack} {mode}: ×{geometric:.2f} its eager, geometric mean of {len(ratios)} of {len(models)} models"
-                    )
+                for over, by in ((self.over_eager, ""), (self._over_eager_on_device, " by the device's own time")):
+                    ratios = [s for m in models if (s := over(self.results.get(Cell(m, stack, mode)))) is not None]
+                    if any(r != 1.0 for r in ratios):
+                        geometric = f"×{math.exp(mean(map(math.log, ratios))):.2f} its eager{by}"
+                        of = f"geometric mean of {len(ratios)} of {len(models)} models"
+                        lines.append(f"{stack} {mode}: {geometric}, {of}")
         return lines
 
     def terminal(self, width: int) -> str:
