@@ -27,7 +27,7 @@ article: $(READY)  ## the article's table and memory by batch size: ResNet-50 tr
 # workers have a CPU each, and two processes need two: those tests once more without workers
 test: $(READY)  ## test the instrument (ARGS="-k steady ...")
 	$(BIN)/pytest tests -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
-	$(if $(ARGS),,$(BIN)/pytest tests/test_data_parallel.py -m 'torch or tensorflow')
+	$(if $(ARGS),,$(BIN)/pytest tests -m two_cpus)
 
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -26,6 +26,7 @@ SAMPLES_MAX = 2_000
 SEGMENTS = 8  # of the timed steps, between which the resident set is read
 QUEUED_MOST, QUEUED_NS = 10, 20_000_000  # steps of a sample of the device's time; fewer where they are long
 DEVICE_SAMPLES, QUEUE_TRIES, HOLD_S = 9, 4, 0.05
+AWAKE_NS = 10_000_000  # a step that takes longer hardly shows that caches were cold or a device asleep before it
 HAND_OVER_NS = 1_000_000  # of steps after another process had the CPU that are not timed; at least one step
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.lanes import Unit
 from harness.cell import Mode
 from harness.discover import Source, StackSource
 from harness.plan import Plan
@@ -95,3 +96,36 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
         return {cell.stack: result for cell, result in by_cell(session.trials).items()}
 
     return measure
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Says when it ran and where, and ends with the exit code given; interrupted with 2: NAME SECONDS EXIT CPUS [deaf]."""
+    text = """
+import json, os, pathlib, signal, sys, time
+name, seconds, code, cpus, *deaf = sys.argv[1:]
+if deaf:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+began = time.monotonic()
+print("FAILED", name, "- because")
+try:
+    time.sleep(float(seconds))
+except KeyboardInterrupt:
+    code = 2
+told = {"began": began, "ended": time.monotonic(), "cpus": sorted(os.sched_getaffinity(0)), "given": cpus}
+pathlib.Path(os.environ["TOLD"], name).write_text(json.dumps(told))
+sys.exit(int(code))
+"""
+    (tmp_path / "unit.py").write_text(text)
+    (tmp_path / "told").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
+    return "unit"
+
+
+@pytest.fixture
+def unit(module: str) -> Callable[..., Unit]:
+    def made(name: str, seconds: float = 0, code: int = 0, *more: str) -> Unit:
+        return Unit(name, (module, name, str(seconds), str(code), "{cpus}", *more))
+
+    return made

@@ -26,11 +26,11 @@ from harness.trial import Status, Trial
 from tests import builders
 from tests.conftest import FAKES, settings
 
-needs_two = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
-needs_torch = [pytest.mark.torch, needs_two, pytest.mark.skipif(not find_spec("torch"), reason="needs torch")]
+needs_two = [pytest.mark.two_cpus, pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")]
+needs_torch = [pytest.mark.torch, *needs_two, pytest.mark.skipif(not find_spec("torch"), reason="needs torch")]
 needs_tensorflow = [
     pytest.mark.tensorflow,
-    needs_two,
+    *needs_two,
     pytest.mark.skipif(not find_spec("tensorflow"), reason="needs tensorflow"),
 ]
 RAN = (Status.OK, Status.UNSTEADY)  # a shared machine's noise is no fault of a stack

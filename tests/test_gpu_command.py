@@ -1,23 +1,18 @@
 """`make gpu` without a GPU: does it keep its time, go on after what fails, and say so?"""
 
-import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from benchmarks import gpu
 from benchmarks.gpu import main, page
-from benchmarks.lanes import Lanes, Outcome, Unit, cpu_sets
+from benchmarks.lanes import Lanes, Outcome, Unit
 from harness import archive, discover
 from harness.discover import ROOT
 from harness.errors import UsageError
@@ -29,117 +24,11 @@ from tests.test_gpu import MODELS
 CPUS = sorted(os.sched_getaffinity(0))
 
 
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Says when it ran and where, and ends with the exit code given; interrupted with 2: NAME SECONDS EXIT CPUS [deaf]."""
-    text = """
-import json, os, pathlib, signal, sys, time
-name, seconds, code, cpus, *deaf = sys.argv[1:]
-if deaf:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-began = time.monotonic()
-print("FAILED", name, "- because")
-try:
-    time.sleep(float(seconds))
-except KeyboardInterrupt:
-    code = 2
-told = {"began": began, "ended": time.monotonic(), "cpus": sorted(os.sched_getaffinity(0)), "given": cpus}
-pathlib.Path(os.environ["TOLD"], name).write_text(json.dumps(told))
-sys.exit(int(code))
-"""
-    (tmp_path / "unit.py").write_text(text)
-    (tmp_path / "told").mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
-    return "unit"
-
-
-@pytest.fixture
-def unit(module: str) -> Callable[..., Unit]:
-    def made(name: str, seconds: float = 0, code: int = 0, *more: str) -> Unit:
-        return Unit(name, (module, name, str(seconds), str(code), "{cpus}", *more))
-
-    return made
-
-
 def keep_as(folder: Path, unit: Unit, trials: list[Trial]) -> Path:
     """Where the unit's pytest would have saved them."""
     path = save(folder, 1, trials)
     gpu.saved_by(folder, unit).mkdir(parents=True)
     return path.parent.rename(gpu.saved_by(folder, unit) / path.parent.name) / path.name
-
-
-def told(tmp_path: Path) -> dict[str, dict[str, Any]]:
-    return {path.name: json.loads(path.read_text()) for path in (tmp_path / "told").iterdir()}
-
-
-def together(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return bool(one["began"] < other["ended"] and other["began"] < one["ended"])
-
-
-@pytest.mark.parametrize(
-    ("lanes", "count", "sizes"),
-    [(None, 16, [2] * 8), (None, 64, [8] * 8), (None, 2, [2]), (3, 16, [5] * 3), (99, 4, [1] * 4), (0, 4, [4])],
-)
-def test_lanes_have_disjoint_cpus_and_equally_many(lanes: int | None, count: int, sizes: list[int]) -> None:
-    found = cpu_sets(lanes, range(100, 100 + count))
-    assert [len(each) for each in found] == sizes
-    assert len(set().union(*found)) == sum(sizes)
-
-
-@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
-def test_lanes_run_at_once_each_on_its_own_cpus(tmp_path: Path, unit: Callable[..., Unit]) -> None:
-    lanes = Lanes([{CPUS[0]}, {CPUS[1]}], tmp_path / "logs", grace_s=1.0)
-    lanes.work([[unit("a", 1), unit("b", 1), unit("c")]], 30.0)
-    found = told(tmp_path)
-    assert together(found["a"], found["b"])
-    assert {*found["a"]["cpus"], *found["b"]["cpus"]} == {CPUS[0], CPUS[1]}
-    assert [len(found[name]["cpus"]) for name in "abc"] == [1, 1, 1]
-    assert found["a"]["given"] == "1"
-    assert sorted(os.sched_getaffinity(0)) == CPUS
-
-
-def test_a_wave_begins_when_the_one_before_has_ended(tmp_path: Path, unit: Callable[..., Unit]) -> None:
-    lanes = Lanes([{CPUS[0]}, {CPUS[0]}], tmp_path / "logs", grace_s=1.0)
-    lanes.work([[unit("short"), unit("long", 1)], [unit("later")]], 30.0)
-    found = told(tmp_path)
-    assert found["short"]["ended"] < found["long"]["ended"] < found["later"]["began"]
-
-
-def test_what_fails_stops_nothing(tmp_path: Path, unit: Callable[..., Unit], capsys: pytest.CaptureFixture[str]) -> None:
-    lanes = Lanes([{CPUS[0]}], tmp_path / "logs", grace_s=1.0)
-    outcomes = lanes.work([[unit("failing", 0, 1), unit("fine")]], 30.0)
-    assert [(o.unit.title, o.exit, o.ok) for o in outcomes] == [("failing", 1, False), ("fine", 0, True)]
-    assert capsys.readouterr().out.startswith("failing: exit code 1, ")
-    text = page(["# H100"], lanes, {})
-    assert "  - `FAILED failing - because`" in text
-    assert "FAILED fine" not in text
-
-
-def test_when_the_time_is_up_what_runs_is_interrupted_and_the_rest_named(tmp_path: Path, unit: Callable[..., Unit]) -> None:
-    lanes = Lanes([{CPUS[0]}, {CPUS[0]}], tmp_path / "logs", grace_s=1.0)
-    started = time.monotonic()
-    outcomes = lanes.work([[unit("quick"), unit("long", 600), unit("deaf", 600, 0, "deaf"), unit("next")], [unit("last")]], 4.0)
-    assert time.monotonic() - started < 6
-    assert [(o.unit.title, o.exit, o.cut) for o in outcomes] == [
-        ("quick", 0, False),
-        ("long", 2, True),
-        ("deaf", -signal.SIGKILL, True),
-        ("next", None, False),
-        ("last", None, False),
-    ]
-    assert str(outcomes[1]).startswith("long: cut off: what it had measured is saved, ")
-    assert str(outcomes[2]).startswith("deaf: cut off: killed, and nothing saved, ")
-    assert str(outcomes[3]) == "next: not begun"
-    assert not any(o.ok for o in outcomes[1:])
-
-
-def test_an_interrupt_is_an_early_end(tmp_path: Path, unit: Callable[..., Unit]) -> None:
-    lanes = Lanes([{CPUS[0]}], tmp_path / "logs", grace_s=5.0)
-    timer = threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    outcomes = lanes.work([[unit("long", 600), unit("next")]], 60.0)
-    assert [(o.unit.title, o.exit, o.cut) for o in outcomes] == [("long", 2, True), ("next", None, False)]
 
 
 def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say() -> None:
@@ -247,18 +136,6 @@ def test_what_did_not_settle_is_verified_and_all_trials_decide(tmp_path: Path) -
         ("torch_eager", 0), ("torch_inductor", 0), ("torch_inductor", 1), ("torch_inductor", 2),
     ]  # fmt: skip
     assert all(result.status is Status.OK for result in by_cell(run.trials).values())
-
-
-def test_a_wave_may_follow_from_the_one_before_even_where_time_is_up(tmp_path: Path, unit: Callable[..., Unit]) -> None:
-    lanes = Lanes([{CPUS[0]}], tmp_path / "logs", grace_s=1.0)
-
-    def waves() -> Iterator[list[Unit]]:
-        yield [unit("long", 600)]
-        assert "long" in told(tmp_path), "asked before all that ran had ended"
-        yield [unit("more")]
-
-    outcomes = lanes.work(waves(), 3.0)
-    assert [(o.unit.title, o.exit, o.cut) for o in outcomes] == [("long", 2, True), ("more", None, False)]
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
