@@ -18,24 +18,26 @@ WIDEST = 2048  # columns of it
 
 
 @triton.jit
-def gelu_forward(x, bias, y, rows, n, ACTIVATION: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+def biased(x, bias, rows, n, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """Of this program's tile: (where its elements lie, which there are, x + bias)."""
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     cols = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = (row < rows)[:, None] & (cols < n)[None, :]
     at = row[:, None] * n + cols[None, :]
     z = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
     z += tl.load(bias + cols, mask=cols < n, other=0.0).to(tl.float32)[None, :]
+    return at, mask, z
+
+
+@triton.jit
+def gelu_forward(x, bias, y, rows, n, ACTIVATION: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    at, mask, z = biased(x, bias, rows, n, ROWS, BLOCK)
     tl.store(y + at, activate(z, ACTIVATION), mask=mask)
 
 
 @triton.jit
 def gelu_backward(x, bias, dy, dx, rows, n, ACTIVATION: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr):
-    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
-    cols = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    mask = (row < rows)[:, None] & (cols < n)[None, :]
-    at = row[:, None] * n + cols[None, :]
-    z = tl.load(x + at, mask=mask, other=0.0).to(tl.float32)
-    z += tl.load(bias + cols, mask=cols < n, other=0.0).to(tl.float32)[None, :]
+    at, mask, z = biased(x, bias, rows, n, ROWS, BLOCK)
     tl.store(dx + at, tl.load(dy + at, mask=mask, other=0.0).to(tl.float32) * slope(z, ACTIVATION), mask=mask)
 
 
