@@ -213,10 +213,8 @@ def main(words: Sequence[str]) -> int:
         if run is not None:
             path = keep(run, asked.storage, title.replace(", ", "_"))
             print(f"saved: {path}; bakeoff show {path.name[:4]} --storage {asked.storage}")
-    first = {unit.title for unit in (*timed, *checks)}
-    late = [
-        o for o in lanes.outcomes if o.unit.title not in first and (o.cut or o.exit is None)
-    ]  # more trials, if time is left
+    first = {unit.title for unit in (*timed, *checks)}  # further trials are for what time is left
+    late = [o for o in lanes.outcomes if o.unit.title not in first and (o.cut or o.exit is None)]
     return int(not all(outcome.ok or outcome in late for outcome in lanes.outcomes))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from harness.environment import DEVICE_LOCK
 
-NOTE = "compiled beside other cells, on CPUs of its own; timed alone on the GPU"
+NOTE = "compiled beside other cells, on CPUs of its own; no other is timed on the GPU meanwhile"
 
 
 @dataclass(slots=True)

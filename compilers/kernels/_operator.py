@@ -12,7 +12,7 @@ WHOLE_ROW = 16384  # elements: a longer row is read block by block, once more fo
 LEAST_BLOCK = 1024  # elements: several short rows share a program
 # the interpreter multiplies bfloat16 by its bits (Triton 3.7): its products are taken in float32
 WIDEN = INTERPRETED
-# float32 by three products of TF32 parts (as cuBLAS's and CUTLASS's 3xTF32): about as exact, and on tensor cores
+# float32 by three products of TF32 parts (CUTLASS's 3xTF32): about as exact, and on tensor cores
 PRECISION = "ieee" if INTERPRETED else "tf32x3"
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
