@@ -7,7 +7,7 @@ driver's where a kernel was loaded. One formula of a share, for the table and fo
 from collections.abc import Mapping, Sequence
 
 from harness.cell import Cell
-from harness.columns import Column, drawn, of_rows, wrapped
+from harness.columns import Column, across, drawn, of_rows, packed, wrapped
 from harness.progress import seconds
 from harness.summary import CellResult
 from harness.trial import Status
@@ -70,9 +70,18 @@ def resources(result: CellResult) -> dict[str, float]:
 
 
 def terminal(results: Mapping[Cell, CellResult], width: int = 150) -> str:
-    """As text; empty where no single operation was asked about."""
+    """As text; empty where no single operation was asked about. What is too wide for one table becomes several."""
     columns = _columns(results)
-    return "\n".join(["", *wrapped(LEGEND, width), "", *drawn(columns, apart=False), "", ""]) if columns else ""
+    if not columns:
+        return ""
+    tables = [columns] if across(columns) <= width else packed([_both(*columns[:2]), *columns[2:]], width)
+    return "\n".join(["", *wrapped(LEGEND, width), "", *(line for t in tables for line in (*drawn(t, apart=False), "")), ""])
+
+
+def _both(operation: Column, stack: Column) -> Column:
+    """What names a row, as one column."""
+    names = [[f"{x}, {y}"] for (x,), (y,) in zip(operation.cells, stack.cells, strict=True)]
+    return Column(f"{operation.name}, {stack.name}", names)
 
 
 def markdown(results: Mapping[Cell, CellResult]) -> str:
@@ -119,5 +128,5 @@ def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str
 def _speed(reached: Mapping[str, float], name: str, probe: str, unit: float) -> str:
     if name not in reached:
         return "–"
-    share = reached.get(f"{name}_of_{probe}")
-    return f"{reached[name] / unit:.3g}" + ("" if share is None else f" ({share:.0%})")
+    share, value = reached.get(f"{name}_of_{probe}"), reached[name] / unit
+    return (f"{value:,.0f}" if value >= 100 else f"{value:.3g}") + ("" if share is None else f" ({share:.0%})")

@@ -115,7 +115,8 @@ def told(trial: Trial) -> str:
         return f"compiled for {made.target} in {seconds(made.first_call_s)}, {len(made.kernels)} kernels"
     measurement = trial.measurement
     assert measurement is not None
-    return f"compile {seconds(measurement.compile_s)}, step {seconds(median(measurement.step_s))}"
+    beside = " at once" * measurement.compiled_at_once  # on the same CPUs: about twice what one alone takes
+    return f"compile {seconds(measurement.compile_s)}{beside}, step {seconds(median(measurement.step_s))}"
 
 
 def seconds(value: float) -> str:

@@ -4,13 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import archive
-from harness.comparing.arms import checkout
 from harness.discover import ROOT
-from harness.errors import UsageError
 from harness.measurement import Measurement
 from tests.conftest import FAKES, plant
 from tests.test_plugin import NO_FRAMEWORK, experiments, how
@@ -29,15 +28,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ab(folder: Path, *arguments: str, stacks: str = "knob") -> subprocess.CompletedProcess[str]:
-    where = [
+def where(folder: Path) -> list[str]:
+    """Options that keep a session to the folder."""
+    return [
         f"--models-from={folder / 'models'}",
         f"--compilers-from={folder / 'stacks'}",
         f"--budgets={folder / 'budgets.toml'}",
+        f"--bakeoff-storage={folder / 'runs'}",
+        f"--storage={folder / 'saved'}",
         *NO_FRAMEWORK,
     ]
-    kept = [f"--bakeoff-storage={folder / 'runs'}", f"--storage={folder / 'saved'}", "--models=toy", f"--stacks={stacks}"]
-    return subprocess.run([sys.executable, "-m", "harness", "ab", *arguments, *where, *kept], **how())
+
+
+def ab(folder: Path, *arguments: str, stacks: str = "knob") -> subprocess.CompletedProcess[str]:
+    words = ["ab", *arguments, *where(folder), "--models=toy", f"--stacks={stacks}"]
+    return subprocess.run([sys.executable, "-m", "harness", *words], **how())
 
 
 def run_of(folder: Path) -> archive.Run:
@@ -116,61 +121,6 @@ def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path
     assert [t.measurement is not None for t in run.ab.trials] == [True]  # no further pairs
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("no-such-revision",), "no-such-revision is none of: NAME=VALUE, a virtual environment"),
-        (("HEAD", "--looks", "x"), "--looks x: write numbers of pairs"),
-        (("HEAD", "--metrics", "speed"), "there is no speed in pairs; there are: step, compile_cold"),
-        (("HEAD", "--stacks", "knobb"), "there is no stack knobb"),
-        (("X='", "."), "write NAME=VALUE"),
-    ],
-)
-def test_bad_arms_are_one_line(folder: Path, words: tuple[str, ...], said: str) -> None:
-    done = ab(folder, *words) if "--stacks" not in words else ab(folder, "HEAD", stacks="knobb")
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list((folder / "runs").glob("arms-*"))
-
-
-def test_an_arm_is_a_copy_of_what_it_names(tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    for room in ("models", "compilers"):
-        (other / room).mkdir(parents=True)
-    (other / "models" / "mine.py").write_text("MODEL = 1\n")
-    made = checkout(str(other), tmp_path / "arm", {"torch"})
-    assert (made.root / "models" / "mine.py").read_text() == "MODEL = 1\n"
-    assert (made.root / "harness").resolve() == ROOT / "harness"
-    assert made.arm.commit is None
-    (tmp_path / "venv" / "bin").mkdir(parents=True)
-    (tmp_path / "venv" / "bin" / "python").write_text("")
-    made = checkout(str(tmp_path / "venv"), tmp_path / "arm2", {"torch", "tensorflow"})
-    assert made.arm.interpreters == dict.fromkeys(("tensorflow", "torch"), str(tmp_path / "venv" / "bin" / "python"))
-    made = checkout("A=1 B='x y'", tmp_path / "arm3", set())
-    assert made.arm.variables == {"A": "1", "B": "x y"}
-    with pytest.raises(UsageError):
-        checkout("--upload-pack=x", tmp_path / "arm4", set())
-
-
-def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -> None:
-    for name, step in (("old", 1), ("new", 2)):
-        python = folder / name / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(f'#!/bin/sh\nKNOB_STEP={step} exec "{sys.executable}" "$@"\n')
-        python.chmod(0o755)
-    arms = (str(folder / "old"), str(folder / "new"), "--looks", "3", "--no-canary", "--metrics", "step", "--json")
-    done = ab(folder, *arms)
-    (change,) = [c for c in json.loads(done.stdout)["changes"] if c["metric"] == "step"]
-    assert change["ratio"] == pytest.approx(2, rel=0.2), done.stdout + done.stderr
-    run = run_of(folder)
-    assert run.ab is not None
-    assert run.ab.alternated == 3
-    assert [arm.interpreters["numpy"] for arm in (run.ab.baseline, run.ab.candidate)] == [
-        str(folder / name / "bin" / "python") for name in ("old", "new")
-    ]
-
-
 def test_without_memory_for_two_one_runs_after_the_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,11 +128,36 @@ def test_without_memory_for_two_one_runs_after_the_other(
     from harness.comparing import duel
 
     monkeypatch.setattr(duel, "SPARE", float("inf"))  # what is free never covers a second child
-    where = [f"--{flag}={folder / name}" for flag, name in (("models-from", "models"), ("compilers-from", "stacks"))]
-    where += [f"--budgets={folder / 'budgets.toml'}", f"--bakeoff-storage={folder / 'runs'}", f"--storage={folder / 'saved'}"]
-    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-canary", "--metrics=step", *NO_FRAMEWORK]
-    assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where]) == 1
+    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-canary", "--metrics=step"]
+    assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 1
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
+
+
+def test_an_interrupt_leaves_no_half_pair(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.__main__ import main
+    from harness.comparing import duel
+    from harness.comparing.side import Side
+
+    begun, trial = [], Side.trial
+
+    def interrupted(side: Side, *asked: Any) -> None:
+        begun.append(asked)
+        if len(begun) == 6:  # the second child of the third pair
+            raise KeyboardInterrupt
+        trial(side, *asked)
+
+    monkeypatch.setattr(Side, "trial", interrupted)
+    monkeypatch.setattr(duel, "SPARE", float("inf"))  # one after the other: the pair's first child has ended by then
+    words = ["--models=toy", "--stacks=knob", "--looks=8", "--no-canary", "--metrics=step"]
+    assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 130
+    assert "saved: " in capsys.readouterr().err
+    run = run_of(folder)
+    assert run.ab is not None
+    assert not run.ab.finished
+    assert [t.index for t in run.ab.trials] == [0, 1]
+    assert [f.trials for f in (*run.ab.figures, *run.figures)] == [2, 2]
 
 
 def test_verdicts_are_items_of_pytest(folder: Path) -> None:
@@ -230,19 +205,3 @@ def test_the_workflows_command_is_one(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "pytest", *words[1:], "--collect-only", "-q"], **how())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "budgets.toml::ab[mlp-torch_eager-inference]" in done.stdout
-
-
-def test_a_model_or_stack_that_is_gone_is_a_vanished_cell(tmp_path: Path) -> None:
-    from harness import options
-    from harness.comparing.session import DEFAULTS, vanished
-
-    for room, name in (("models", "retired"), ("compilers", "old_stack")):
-        (tmp_path / "was" / room).mkdir(parents=True)
-        (tmp_path / "was" / room / f"{name}.py").write_text("FRAMEWORK = 'numpy'\n")
-    before = checkout(str(tmp_path / "was"), tmp_path / "arm", set())
-    given = {k[2:].replace("-", "_"): v.get("default") for k, v in (options.MATRIX | options.RUN).items()} | DEFAULTS
-    plan = options.plan(lambda name: given[name] if name != "stacks" else "torch_eager")
-    lost = [str(cell) for cell in vanished(plan, before, models=True, stacks=False)]
-    assert lost == ["retired-torch_eager-inference"]
-    assert "mlp-old_stack-inference" in map(str, vanished(plan, before, models=True, stacks=True))
-    assert vanished(plan, before, models=False, stacks=False) == []

@@ -12,6 +12,9 @@ from harness.__main__ import main
 from harness.cell import Cell, Mode
 from harness.comparing.budgets import read_budgets
 from harness.comparing.figures import Figures
+from harness.comparing.metrics import CELL
+from harness.comparing.tables import Report
+from harness.comparing.verdicts import Change, Comparison, Verdict
 from harness.errors import UsageError
 from harness.trial import Status
 from tests.builders import ENVIRONMENT, SETTINGS
@@ -175,3 +178,16 @@ def test_the_other_forms_hold_every_comparison(runs: Path, capsys: pytest.Captur
     call(runs, "compare", "1", "2", "--markdown", "--report", str(runs / "summary.md"))
     assert capsys.readouterr().out == (runs / "summary.md").read_text()
     assert "| m2\\-" not in (runs / "summary.md").read_text()
+
+
+@pytest.mark.parametrize(("width", "folded"), [(140, False), (100, True)])
+def test_one_long_note_wraps_alone(width: int, folded: bool) -> None:
+    note = "ok → error: " + " ".join(f"word{n}" for n in range(25))
+    same = [Change(cell=Cell(f"m{n}", "compiler", Mode.INFERENCE), metric="step", verdict=Verdict.SAME) for n in range(9)]
+    broken = Change(cell=Cell("long", "compiler", Mode.INFERENCE), metric=CELL, verdict=Verdict.BROKEN, note=note)
+    text = Report(baseline="1", candidate="2", comparison=Comparison(changes=(*same, broken))).terminal(width)
+    assert all(len(line) <= width for line in text.splitlines())
+    assert " ".join(text.split()).count(note) == (not folded)
+    assert all(f"word{n}" in text for n in range(25))
+    at = next(line.index("verdict") for line in text.splitlines() if "verdict" in line)
+    assert {line[at - 1 : at] for line in text.splitlines()[2:]} <= {" ", "─", ""}  # a column of its own

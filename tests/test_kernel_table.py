@@ -44,7 +44,7 @@ def test_shares_are_of_what_eager_reached_in_the_run() -> None:
         "torch_triton",
         "1",
         "ms",
-        "1.8e+03",
+        "1,800",
         "(90%)",
         "5e-07",
         "2",
@@ -54,14 +54,24 @@ def test_shares_are_of_what_eager_reached_in_the_run() -> None:
         "50%",
         "ok",
     ]
-    assert "| softmax | torch_triton | 1 ms | 1.8e+03 (90%) |" in kernel_table.markdown(results)
+    assert "| softmax | torch_triton | 1 ms | 1,800 (90%) |" in kernel_table.markdown(results)
+
+
+@pytest.mark.parametrize(("width", "tables"), [(150, 1), (80, 2), (10, 9)])
+def test_a_narrow_terminal_gets_several_tables_with_whole_names(width: int, tables: int) -> None:
+    results = by_cell([ran("kernel_softmax", f"torch_{s}", 0.001, moved_bytes=2**30, flops=2**20) for s in ("eager", "triton")])
+    lines = kernel_table.terminal(results, width).splitlines()
+    assert len([line for line in lines if line.startswith(("operation ", "operation, "))]) == tables
+    assert all(len(line) <= max(width, 50) for line in lines)
+    named = [line for line in lines if line.startswith(("softmax, torch_triton", "softmax    torch_triton"))]
+    assert len(named) == tables
 
 
 def test_speeds_are_by_the_devices_own_time_where_it_has_one() -> None:
     mine = ran("kernel_softmax", "torch_triton", 0.002, moved_bytes=2_000_000_000, device_step_s=(0.0012, 0.001, 0.0011))
     results = by_cell([mine])
     assert kernel_table.shares(results[mine.cell], results)["bytes_per_second"] == pytest.approx(2e12)  # by the least
-    assert "| softmax | torch_triton | 2 ms | 1 ms | 2e+03 |" in kernel_table.markdown(results)
+    assert "| softmax | torch_triton | 2 ms | 1 ms | 2,000 |" in kernel_table.markdown(results)
 
 
 def test_compiled_operations_have_resources_and_no_speed() -> None:

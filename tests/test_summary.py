@@ -24,6 +24,17 @@ def test_figures_are_medians_over_trials() -> None:
     assert result.compile_s == pytest.approx(1.0)
 
 
+def test_compile_time_is_of_those_that_compiled_alone() -> None:
+    """Two that compile at once on the same CPUs take twice the time of the clock: a pair's, but no cell's."""
+    once = {"alternated": True, "compiled_at_once": True}
+    alone, *others = [
+        trial(measurement((0.01,) * 100, first_call_s=s, **more), index=i)
+        for i, (s, more) in enumerate(((1.01, {}), (2.01, once), (2.21, once)))
+    ]
+    assert [r.compile_s for r in by_cell([alone, *others]).values()] == [pytest.approx(1.0)]
+    assert [r.compile_s for r in by_cell(others).values()] == [pytest.approx(2.1)]  # there is nothing better
+
+
 def test_tenth_percentile() -> None:
     assert tenth_percentile(list(range(101))) == 10
     assert tenth_percentile([3.0]) == 3.0

@@ -97,7 +97,7 @@ def stepping(result: CellResult) -> Span:
 def compiling(result: CellResult, *, warm: bool = False) -> Span:
     """Seconds of compiling: what its processes differ by, and no less than one process says of the next, or than a step."""
     value = result.compile_s
-    each = [m.compile_s for m in result.measurements]
+    each = result.compiles_s
     if warm and result.warm_compile_s is not None:
         value = result.warm_compile_s
         each = [t.measurement.compile_s for t in result.warm if t.measurement is not None]

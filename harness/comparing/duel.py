@@ -20,7 +20,7 @@ from harness.comparing.arms import Checkout
 from harness.comparing.budgets import Budgets
 from harness.comparing.figures import Figures
 from harness.comparing.pairs import LOOKS, Ab
-from harness.comparing.side import Side
+from harness.comparing.side import Side, drop_half_pairs
 from harness.comparing.verdicts import Verdict
 from harness.errors import UsageError
 from harness.launch import Launcher
@@ -65,7 +65,7 @@ class Duel:
 
     def run(self) -> None:
         """Pair after pair, cell after cell, until every verdict is there or the last look is over."""
-        open_cells = self._both()
+        both = open_cells = self._both()
         probe = pairs.probes(self._metrics)
         tame = next((c for c in open_cells if self.candidate.stacks[c.stack].eager), open_cells[0]) if open_cells else None
         done = 0
@@ -85,6 +85,8 @@ class Duel:
             if self._plan.diagnose:
                 self._diagnose()
         finally:
+            for sides in filter(None, ((self.baseline, self.candidate), self.canary)):
+                drop_half_pairs(sides, both)
             for side in (self.baseline, self.candidate, *(self.canary or ())):
                 side.folder.finish()
                 shutil.rmtree(side.folder.scratch, ignore_errors=True)

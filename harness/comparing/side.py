@@ -84,3 +84,10 @@ class Side:
             after = self.trials[self.trials.index(trial)] = with_findings(trial, diagnosis)
             self.folder.save(after)
             yield diagnosis
+
+
+def drop_half_pairs(sides: tuple[Side, Side], cells: Collection[Cell]) -> None:
+    """Of `cells`, which both sides have: an interrupt leaves a trial without its partner, and that compares nothing."""
+    there = [{(t.cell, t.index) for t in side.trials} for side in sides]
+    for side in sides:
+        side.trials[:] = [t for t in side.trials if t.cell not in cells or (t.cell, t.index) in there[0] & there[1]]

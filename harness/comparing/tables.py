@@ -5,6 +5,7 @@ import html
 import io
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ STYLE = {
     Verdict.FIXED: "green",
     Verdict.UNDECIDED: "yellow",
 }
+LEAST_VERDICT = 40  # columns: with less for it, its note would be a tower of words
 SIGN = {Exit.PASS: "", Exit.REGRESSION: "✗ ", Exit.UNDECIDED: "? ", Exit.NOT_COMPARABLE: ""}
 
 
@@ -180,11 +182,13 @@ def _dull(change: Change) -> bool:
 
 
 def _table(changes: Sequence[Change], width: int) -> Table | Text:
-    """The rows; one text where they fit, as a table that folds cells takes a millisecond a row."""
+    """The rows; one text where all but the verdicts fit, as a table that folds cells takes a millisecond a row."""
     rows = [row(change) for change in changes]
     widths = [max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    if sum(widths) + 3 * len(widths) > width:
+    before = sum(widths[:-1]) + 3 * len(widths)
+    if width - before < min(widths[-1], LEAST_VERDICT):
         return _folded(changes, rows)
+    widths[-1] = min(widths[-1], width - before)
     text = Text(no_wrap=True)
     for change, cells in zip((None, *changes), (COLUMNS, *rows), strict=True):
         *told, verdict = (
@@ -192,7 +196,9 @@ def _table(changes: Sequence[Change], width: int) -> Table | Text:
             for name, cell, room in zip(COLUMNS, cells, widths, strict=True)
         )
         text.append("  " + "   ".join(told) + "   ")
-        text.append(verdict.rstrip() + "\n", STYLE.get(change.verdict, "") if change else "bold")
+        for number, line in enumerate(textwrap.wrap(verdict, widths[-1])):
+            text.append(" " * (before - 1) * (number > 0))
+            text.append(line + "\n", STYLE.get(change.verdict, "") if change else "bold")
         if change is None:
             text.append(" " + "─" * (sum(widths) + 3 * len(widths) - 1) + "\n")
     return text
