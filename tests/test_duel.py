@@ -83,6 +83,17 @@ def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
     assert "(canary)" in done.stderr
 
 
+def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> None:
+    plant(folder / "stacks", "RaisesInCompile")
+    ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "2", "--metrics", "step", stacks="raisesincompile,knob")
+    run = run_of(folder)
+    assert run.ab is not None
+    for side in run.ab.canary:
+        failed, other = side
+        assert (failed.cell.stack, failed.status, failed.trials) == ("raisesincompile", "error", 1)
+        assert (other.cell.stack, other.trials) == ("knob", 1)
+
+
 def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
     """Exactly, and by one untimed child of each arm once nothing is timed any more."""
     plant(folder / "stacks", "CountsKernels", "DIAGNOSES = True")

@@ -28,7 +28,7 @@ from harness.plan import Plan
 from harness.prepared import Prepared
 from harness.progress import told
 from harness.store import Store
-from harness.trial import Phase, Status, Trial
+from harness.trial import Phase
 from harness.turns import ROUNDS, Ends, Partner
 
 SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
@@ -67,12 +67,11 @@ class Duel:
         """Pair after pair, cell after cell, until every verdict is there or the last look is over."""
         both = open_cells = self._both()
         probe = pairs.probes(self._metrics)
-        tame = next((c for c in open_cells if self.candidate.stacks[c.stack].eager), open_cells[0]) if open_cells else None
         done = 0
         try:
             for look in self._looks:
                 for index in range(done, look + probe):
-                    if self.canary is not None and tame is not None and done == 0 and not self._failed(tame, *self.canary):
+                    if self.canary is not None and done == 0 and (tame := self._tame(both)):
                         self._pair(tame, index, self.canary, look + probe, "canary")
                     for cell in self._random.sample(open_cells, len(open_cells)):
                         if not self._failed(cell):
@@ -166,6 +165,11 @@ class Duel:
         both = sides or (self.baseline, self.candidate)
         return any(t.cell == cell and t.failure is not None for side in both for t in side.trials)
 
+    def _tame(self, cells: Sequence[Cell]) -> Cell | None:
+        """The canary's: the first that has not failed, of an eager stack if there is one."""
+        there = [c for c in cells if not self._failed(c, self.baseline, *(self.canary or ()))]
+        return next((c for c in there if self.candidate.stacks[c.stack].eager), there[0] if there else None)
+
     def _diagnose(self) -> None:
         """Both arms' first trials once more with collectors on, so that kernels and places of breaks are compared, too.
 
@@ -222,7 +226,7 @@ class Duel:
             thread.join()
         if partner is None:
             second.trial(cell, index, None, self._lock)
-        elif all(_timed_out(side.trials[-1]) for side in sides):  # one may only have waited for the other
+        elif all(side.timed_out for side in sides):  # one may only have waited for the other
             for side in sides:
                 side.trials.pop()
                 side.trial(cell, index, None, self._lock)
@@ -241,7 +245,3 @@ class Duel:
         made = [t.measurement.memory for s in sides for t in s.trials if t.cell == cell and t.measurement is not None]
         most = max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in made), default=None)
         return most is not None and procfs.available_bytes() > 2 * SPARE * most
-
-
-def _timed_out(trial: Trial) -> bool:
-    return trial.failure is not None and trial.failure.status is Status.TIMEOUT

@@ -13,8 +13,9 @@ from harness.comparing.figures import Figures
 from harness.comparing.intervals import least_pairs
 from harness.comparing.metrics import METRICS
 from harness.comparing.verdicts import MISS, Change, Comparison, Rules, Verdict
-from harness.trial import Trial
+from harness.trial import Status, Trial
 
+SETTLED = (Status.OK, Status.UNSTEADY)  # or did not: which is the machine's doing, and what a canary is for
 LOOKS = (7, 12, 20)  # pairs after which the verdicts are read
 
 
@@ -69,20 +70,29 @@ def compared(ab: Ab, candidate: Sequence[Figures], budgets: Budgets) -> Comparis
 
 
 def too_noisy(ab: Ab, budgets: Budgets) -> str:
-    """Why nothing timed may fail in this session: the baseline differs from itself.
+    """Why nothing timed may fail in this session: the baseline differs from itself, or no cell could show that it does not.
 
-    Empty if it does not, or if there are too few pairs to tell.
+    Empty if it does not, if there are too few pairs to tell, or if nobody asked.
     """
-    found = [c for c in canary(ab, budgets) if c.verdict is not Verdict.SAME]
+    found = canary(ab, budgets)
+    if failed(ab) and not found:
+        return "the baseline against itself failed wherever it was tried: nothing says how noisy this session is"
+    found = [c for c in found if c.verdict is not Verdict.SAME]
     if not found or min(found[0].trials) < least_pairs(MISS):
         return ""
     told = "; ".join(f"{c.metric} ×{c.ratio:.3f} [{c.low:.3f}, {c.high:.3f}], {c.verdict}" for c in found if c.low is not None)
     return f"this session is too noisy: the baseline against itself ({found[0].cell}) is not the same: {told or found[0].note}"
 
 
+def failed(ab: Ab) -> list[str]:
+    """Cells of the canary that say nothing, and why; another cell may have taken their place."""
+    lost = {f.cell: f"{f.status}: {f.reason}" for f in (*ab.canary[0], *ab.canary[1]) if f.status not in SETTLED}
+    return [f"the baseline against itself, {cell}, failed ({why})" for cell, why in lost.items()]
+
+
 def canary(ab: Ab, budgets: Budgets) -> list[Change]:
     """The baseline against itself: the session's own noise floor, judged with no correction, as it is one comparison."""
-    if not ab.canary[0]:
-        return []
+    lost = {f.cell for side in ab.canary for f in side if f.status not in SETTLED}
+    before, after = ([f for f in side if f.cell not in lost] for side in ab.canary)
     alone = Rules(budget=budgets.of(pairs=True), alarm=MISS, pairs=True, tests=1, metrics=("step",))
-    return list(compare(ab.canary[0], ab.canary[1], alone).changes)
+    return list(compare(before, after, alone).changes)

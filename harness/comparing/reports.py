@@ -61,6 +61,7 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
     notes = [f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}" for c in quiet]
     if quiet and not noisy and quiet[0].verdict != "same":
         notes[0] += "; too few pairs to tell how noisy this session is"
+    notes += pairs.failed(run.ab)
     if run.ab.alternated < len(run.ab.trials):
         notes.append(
             f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"

@@ -12,7 +12,7 @@ from harness.discover import Source, StackSource
 from harness.launch import Launcher
 from harness.prepared import Prepared
 from harness.store import RunFolder
-from harness.trial import Diagnosis, Failure, Start, Trial
+from harness.trial import Diagnosis, Failure, Start, Status, Trial
 from harness.turns import Partner
 
 
@@ -32,6 +32,12 @@ class Side:
         if cell.model not in self.models.names or cell.stack not in self.stacks.names:
             return None
         return self.models[cell.model], self.stacks[cell.stack]
+
+    @property
+    def timed_out(self) -> bool:
+        """Did its last trial?"""
+        last = self.trials[-1].failure
+        return last is not None and last.status is Status.TIMEOUT
 
     def prepare(
         self, cell: Cell, lock: threading.Lock
