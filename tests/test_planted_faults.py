@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from harness.summary import CellResult
+from harness.summary import LEAST_CPU_SHARE, CellResult
 from harness.trial import Phase, Status
 from tests.conftest import planted
 
@@ -87,6 +87,8 @@ def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
     status, words = FAULTS[fault]
     if status is Status.OK and result.status is Status.UNSTEADY:  # a noisy minute; test_most_honest_stacks_settle bounds it
         return
+    if fault == "StallsNowAndThen" and result.cpu_share < LEAST_CPU_SHARE:
+        pytest.skip("another process had its CPU, so that nobody can say whose doing a stall is")
     assert (result.status, result.reason if result.status != status else "") == (status, "")
     assert words in result.reason
 

@@ -314,7 +314,7 @@ class WarmsUpFor60Steps(Compiler):
 
 class NeverSettles(Compiler):
     def forward(self, x: Any) -> Any:
-        spend(STEP_S * (1 + self.program.steps / 50))
+        spend(STEP_S * (1 + self.program.steps / 10))
         return x @ self.program.w
 
 
