@@ -55,8 +55,10 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     built_bytes = procfs.resident_bytes()
     device = DeviceLock("") if request.begins else DeviceLock.inherited()  # the children of a pair have their turns
     turns = Turns.inherited(request.begins, request.waits) if request.begins else None
+    at_once = False
     if turns is not None and request.at_once:
         turns.meet()  # both are built
+        at_once = not turns.alone
 
     enter(Phase.COMPILE)
     procfs.reset_peak()
@@ -192,7 +194,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         notes=(*stack.notes, *device.notes),
         device_step_s=tuple(device_step_s),
         alternated=alternated,
-        compiled_at_once=request.at_once and alternated,
+        compiled_at_once=at_once,  # even if the partner has died since
         losses=tuple(loss if math.isfinite(loss) else None for loss in lesson.losses) if lesson is not None else (),
         reference_losses=reference_losses,
     )

@@ -18,6 +18,7 @@ from harness.comparing import figures
 from harness.comparing.budgets import read_budgets
 from harness.comparing.gate import Exit
 from harness.comparing.tables import Report, clean, told
+from harness.comparing.verdicts import Verdict
 from harness.discover import ROOT
 from harness.errors import UsageError
 from harness.pytest_fixtures import NAME, cell_of
@@ -154,7 +155,9 @@ class VerdictPlugin:
         if not compared and not self._compared_by_status(item):
             raise VerdictFailed(f"{item.cell} was not compared: it was not measured")
         failed = [told(c, Exit.REGRESSION) for c in report.decision.failed if c.cell == item.cell]
-        undecided = [told(c, Exit.UNDECIDED) for c in report.decision.undecided if c.cell == item.cell]
+        mine = [c for c in report.decision.undecided if c.cell == item.cell]
+        undecided = [told(c, Exit.UNDECIDED) for c in mine]
+        undecided += [report.decision.too_noisy] * any(c.verdict is Verdict.WORSE for c in mine)
         if failed:
             raise VerdictFailed("\n".join([*failed, f"if that is wanted: {report.accept}"]))
         if undecided and self.config.getoption("allow_undecided"):

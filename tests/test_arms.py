@@ -2,13 +2,19 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.comparing.arms import checkout
+from harness.comparing.side import Side, drop_half_pairs, tamest
 from harness.discover import ROOT
 from harness.errors import UsageError
+from harness.measurement import Check, Parity
+from harness.trial import Trial
+from tests.builders import measurement, trial
 from tests.test_duel import ab, folder, run_of
 
 __all__ = ["folder"]  # a fixture
@@ -84,3 +90,30 @@ def test_a_model_or_stack_that_is_gone_is_a_vanished_cell(tmp_path: Path) -> Non
     assert lost == ["retired-torch_eager-inference"]
     assert "mlp-old_stack-inference" in map(str, vanished(plan, before, models=True, stacks=True))
     assert vanished(plan, before, models=False, stacks=False) == []
+
+
+def side(*trials: Trial) -> Side:
+    """With what these two functions read."""
+    stacks = {"eager": SimpleNamespace(eager=True), "compiler": SimpleNamespace(eager=False)}
+    return Side(None, None, None, None, stacks, list(trials))  # type: ignore[arg-type]
+
+
+def test_a_trial_without_its_partner_is_dropped_and_that_of_a_cell_of_one_arm_kept() -> None:
+    whole, half, gone = trial(None), trial(None, index=1), trial(None, model="retired")
+    baseline, candidate = side(whole, half, gone), side(whole)
+    drop_half_pairs((baseline, candidate), [whole.cell])
+    assert baseline.trials == [whole, gone]
+    assert candidate.trials == [whole]
+
+
+def test_the_canary_stays_with_its_cell_until_that_fails() -> None:
+    good, eager = (trial(measurement(), stack=stack) for stack in ("compiler", "eager"))
+    wrong = replace(measurement(), parity=Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.5),)))
+    bad = trial(wrong, stack="eager")  # it has a measurement, and no speed
+    cells = [good.cell, eager.cell]
+    assert tamest(cells, side(), (side(), side())) == eager.cell
+    assert tamest(cells, side(), (side(eager), side(bad))) == good.cell
+    assert tamest(cells, side(bad), (side(), side())) == good.cell
+    assert tamest(cells, side(bad), (side(eager), side(eager))) == eager.cell
+    assert tamest(cells, side(good), (side(good), side(good))) == good.cell
+    assert tamest([eager.cell], side(), (side(bad), side(eager))) is None

@@ -144,8 +144,14 @@ def test_without_memory_for_two_one_runs_after_the_other(
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("words", "pairs", "canaries"), [(["--no-canary"], 2, 0), ([], 1, 2)])
 def test_an_interrupt_leaves_no_half_pair(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    pairs: int,
+    canaries: int,
 ) -> None:
     from harness.__main__ import main
     from harness.comparing import duel
@@ -155,20 +161,21 @@ def test_an_interrupt_leaves_no_half_pair(
 
     def interrupted(side: Side, *asked: Any) -> None:
         begun.append(asked)
-        if len(begun) == 6:  # the second child of the third pair
+        if len(begun) == 6:  # the second child of the third pair, or of the canary's second
             raise KeyboardInterrupt
         trial(side, *asked)
 
     monkeypatch.setattr(Side, "trial", interrupted)
     monkeypatch.setattr(duel, "SPARE", float("inf"))  # one after the other: the pair's first child has ended by then
-    words = ["--models=toy", "--stacks=knob", "--looks=8", "--no-canary", "--metrics=step"]
+    words = ["--models=toy", "--stacks=knob", "--looks=8", "--metrics=step", *words]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 130
     assert "saved: " in capsys.readouterr().err
     run = run_of(folder)
     assert run.ab is not None
     assert not run.ab.finished
-    assert [t.index for t in run.ab.trials] == [0, 1]
-    assert [f.trials for f in (*run.ab.figures, *run.figures)] == [2, 2]
+    assert [t.index for t in run.ab.trials] == list(range(pairs))
+    assert [f.trials for f in (*run.ab.figures, *run.figures)] == [pairs, pairs]
+    assert len(run.ab.canary_trials) == canaries
 
 
 def test_verdicts_are_items_of_pytest(folder: Path) -> None:

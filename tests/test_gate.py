@@ -9,14 +9,10 @@ import msgspec
 import pytest
 
 from harness.__main__ import main
-from harness.archive import Run
 from harness.cell import Cell, Mode
 from harness.comparing.budgets import read_budgets
 from harness.comparing.figures import Figures
-from harness.comparing.gate import Exit
 from harness.comparing.metrics import CELL
-from harness.comparing.pairs import Ab, Arm
-from harness.comparing.reports import of_pairs
 from harness.comparing.tables import Report
 from harness.comparing.verdicts import Change, Comparison, Verdict
 from harness.errors import UsageError
@@ -195,33 +191,3 @@ def test_one_long_note_wraps_alone(width: int, folded: bool) -> None:
     assert all(f"word{n}" in text for n in range(25))
     at = next(line.index("verdict") for line in text.splitlines() if "verdict" in line)
     assert {line[at - 1 : at] for line in text.splitlines()[2:]} <= {" ", "─", ""}  # a column of its own
-
-
-def pairs_of(canary: tuple[list[Figures], list[Figures]]) -> Run:
-    """Twenty pairs of a cell that became half as slow again, beside that canary."""
-    before, after = ([found("m1", [factor * v for v in noise(1, 20)])] for factor in (1.0, 1.5))
-    arms = Arm(label="before"), Arm(label="after")
-    ab = Ab(
-        baseline=arms[0],
-        candidate=arms[1],
-        metrics=("step",),
-        looks=(20,),
-        planned=1,
-        finished=True,
-        figures=before,
-        canary=canary,
-    )
-    return Run(path=Path("0001_x.json"), figures=after, ab=ab)
-
-
-def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
-    budgets, crash = read_budgets(runs / "budgets.toml"), {"status": Status.CRASH, "reason": "signal 6"}
-    calm = ([found("calm", noise(2, 20))], [found("calm", noise(3, 20))])
-    lost = ([found("toy", **crash)], [found("toy", noise(3, 1))])
-    both = (lost[0] + calm[0], lost[1] + calm[1])
-    reports = {n: of_pairs(pairs_of(c), budgets, gate=True) for n, c in (("calm", calm), ("lost", lost), ("both", both))}
-    exits = {name: report.decision.exit for name, report in reports.items() if report.decision is not None}
-    assert exits == {"calm": Exit.REGRESSION, "lost": Exit.UNDECIDED, "both": Exit.REGRESSION}  # another cell took its place
-    failed = "the baseline against itself, toy-compiler-inference, failed (crash: signal 6)"
-    assert [any(failed in note for note in report.notes) for report in reports.values()] == [False, True, True]
-    assert any("nothing says how noisy this session is" in note for note in reports["lost"].notes)

@@ -2,12 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.archive import Run
+from harness.comparing import reports
 from harness.comparing.arms import Arm
+from harness.comparing.budgets import read_budgets
 from harness.comparing.changes import compare
-from harness.comparing.figures import TYPICAL
+from harness.comparing.figures import TYPICAL, Figures
+from harness.comparing.gate import Exit
 from harness.comparing.pairs import Ab
 from harness.comparing.rounds import of_pairs
 from harness.comparing.verdicts import Verdict
@@ -132,3 +137,56 @@ def test_a_row_of_a_cell_that_was_not_selected_is_no_error(runs: Path) -> None:
     row = '\n[[row]]\ncells = "resnet50-*"\nmetric = "step"\nbudget = 0.1\nreason = "another subset"\n'
     budgets.write_text(budgets.read_text() + row)
     assert call(runs, "gate", "1", "1") == 0
+
+
+def pairs_of(canary: tuple[list[Figures], list[Figures]]) -> Run:
+    """Twenty pairs of a cell that became half as slow again, beside that canary."""
+    before, after = ([found("m1", [factor * v for v in noise(1, 20)])] for factor in (1.0, 1.5))
+    arms = Arm(label="before"), Arm(label="after")
+    ab = Ab(
+        baseline=arms[0],
+        candidate=arms[1],
+        metrics=("step",),
+        looks=(20,),
+        planned=1,
+        finished=True,
+        figures=before,
+        canary=canary,
+    )
+    return Run(path=Path("0001_x.json"), figures=after, ab=ab)
+
+
+def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
+    """Also where a canary's cell failed late, and its successor had no time to tell."""
+    budgets, crash = read_budgets(runs / "budgets.toml"), {"status": Status.CRASH, "reason": "signal 6"}
+
+    def canary(count: int, factor: float = 1.0, **failure: Any) -> tuple[list[Figures], list[Figures]]:
+        before, after = ([found("calm", [f * v for v in noise(seed, count)], **failure)] for seed, f in ((2, 1.0), (3, factor)))
+        return before, after
+
+    lost = ([found("toy", **crash)], [found("toy", noise(3, 1))])
+    given = {
+        "calm": canary(20),
+        "wild": canary(20, 1.3),
+        "never settled": canary(20, status=Status.UNSTEADY, values={}),
+        "lost": lost,
+        "replaced": (lost[0] + canary(17)[0], lost[1] + canary(17)[1]),
+        "replaced by a wild one": (lost[0] + canary(17, 1.3)[0], lost[1] + canary(17, 1.3)[1]),
+        "replaced late": (lost[0] + canary(3)[0], lost[1] + canary(3)[1]),
+        "short": canary(3, 1.3),
+    }
+    judged = {name: reports.of_pairs(pairs_of(canary), budgets, gate=True) for name, canary in given.items()}
+    exits = {name: report.decision.exit for name, report in judged.items() if report.decision is not None}
+    assert {name for name, code in exits.items() if code is Exit.REGRESSION} == {"calm", "replaced", "short"}
+    assert {name for name, code in exits.items() if code is Exit.UNDECIDED} == set(exits) - {"calm", "replaced", "short"}
+    failed = "the baseline against itself, toy-compiler-inference, failed (crash: signal 6)"
+    told = {name for name, report in judged.items() if any(failed in note for note in report.notes)}
+    assert told == {name for name in given if name.startswith(("lost", "replaced"))}
+    for name, words in (
+        ("lost", "failed before it could show"),
+        ("wild", "is not the same"),
+        ("never settled", "is not the same"),
+    ):
+        decided = judged[name].decision
+        assert decided is not None
+        assert words in decided.summary

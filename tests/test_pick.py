@@ -93,6 +93,10 @@ def test_more_processes_tell_more() -> None:
     spread = [*taken("a", 0.0100, 0.0, trials=3), *(replace(t, index=3) for t in taken("a", 0.0120, 0.0))]
     (total,) = pick.totals(by_cell(spread).values(), 1000)
     assert total.span.high >= 12.0
+    (alone,), (beside,) = (taken("a", 0.01, compile_s) for compile_s in (1.0, 2.0))
+    at_once = replace(beside, measurement=replace(beside.measurement, compiled_at_once=True))  # on the same CPUs
+    (total,) = pick.totals(by_cell([alone, at_once]).values(), 100)
+    assert (total.seconds, total.span.high) == (pytest.approx(2.0), pytest.approx(2.3, abs=0.2))
 
 
 def test_a_crossing_says_how_sure_it_is() -> None:

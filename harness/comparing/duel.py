@@ -20,7 +20,7 @@ from harness.comparing.arms import Checkout
 from harness.comparing.budgets import Budgets
 from harness.comparing.figures import Figures
 from harness.comparing.pairs import LOOKS, Ab
-from harness.comparing.side import Side, drop_half_pairs
+from harness.comparing.side import Side, drop_half_pairs, tamest
 from harness.comparing.verdicts import Verdict
 from harness.errors import UsageError
 from harness.launch import Launcher
@@ -71,7 +71,7 @@ class Duel:
         try:
             for look in self._looks:
                 for index in range(done, look + probe):
-                    if self.canary is not None and done == 0 and (tame := self._tame(both)):
+                    if self.canary is not None and done == 0 and (tame := tamest(both, self.baseline, self.canary)):
                         self._pair(tame, index, self.canary, look + probe, "canary")
                     for cell in self._random.sample(open_cells, len(open_cells)):
                         if not self._failed(cell):
@@ -164,11 +164,6 @@ class Duel:
         """Has it no measurement in one of `sides`, of both arms if none are named? More pairs would not bring one."""
         both = sides or (self.baseline, self.candidate)
         return any(t.cell == cell and t.failure is not None for side in both for t in side.trials)
-
-    def _tame(self, cells: Sequence[Cell]) -> Cell | None:
-        """The canary's: the first that has not failed, of an eager stack if there is one."""
-        there = [c for c in cells if not self._failed(c, self.baseline, *(self.canary or ()))]
-        return next((c for c in there if self.candidate.stacks[c.stack].eager), there[0] if there else None)
 
     def _diagnose(self) -> None:
         """Both arms' first trials once more with collectors on, so that kernels and places of breaks are compared, too.

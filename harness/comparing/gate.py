@@ -27,6 +27,7 @@ class Decision:
     undecided: tuple[Change, ...]
     summary: str
     notes: tuple[str, ...] = ()
+    too_noisy: str = ""  # why something that was worse is undecided
 
 
 def decide(
@@ -43,18 +44,21 @@ def decide(
     notes = [*comparison.notes, *_unneeded(comparison, rows)]
     if too_noisy:
         notes.insert(0, too_noisy)
+    spared = too_noisy if any(c.verdict is Verdict.WORSE for c in undecided) else ""
     if failed:
         exit, summary = Exit.REGRESSION, f"regression: {_cells(failed)}"
     elif not comparison.timed_cells and not comparison.counted_cells and not undecided:
         exit, summary = Exit.NOT_COMPARABLE, "not comparable: no cell has a speed in both runs, so nothing was shown"
     elif undecided:
-        exit, summary = Exit.UNDECIDED, f"undecided: {_cells(undecided)}; {_more(undecided)}"
+        exit, summary = Exit.UNDECIDED, f"undecided: {_cells(undecided)}; {spared or _more(undecided)}"
     elif unfinished:
         exit, summary = Exit.UNDECIDED, f"undecided: {unfinished}"
     else:
         count = comparison.timed_cells or comparison.counted_cells
         exit, summary = Exit.PASS, f"pass: {count} cells, none worse than its budgets"
-    return Decision(exit=exit, failed=tuple(failed), undecided=tuple(undecided), summary=summary, notes=tuple(notes))
+    return Decision(
+        exit=exit, failed=tuple(failed), undecided=tuple(undecided), summary=summary, notes=tuple(notes), too_noisy=spared
+    )
 
 
 def of_change(change: Change, budgets: Table, too_noisy: str = "") -> Exit:

@@ -70,15 +70,15 @@ def compared(ab: Ab, candidate: Sequence[Figures], budgets: Budgets) -> Comparis
 
 
 def too_noisy(ab: Ab, budgets: Budgets) -> str:
-    """Why nothing timed may fail in this session: the baseline differs from itself, or no cell could show that it does not.
+    """Why nothing timed may fail in this session: the baseline differs from itself, or failed before it could show anything.
 
     Empty if it does not, if there are too few pairs to tell, or if nobody asked.
     """
-    found = canary(ab, budgets)
-    if failed(ab) and not found:
-        return "the baseline against itself failed wherever it was tried: nothing says how noisy this session is"
-    found = [c for c in found if c.verdict is not Verdict.SAME]
-    if not found or min(found[0].trials) < least_pairs(MISS):
+    enough = [c for c in canary(ab, budgets) if min(c.trials) >= least_pairs(MISS)]
+    if failed(ab) and not enough:
+        return "the baseline against itself failed before it could show how noisy this session is"
+    found = [c for c in enough if c.verdict is not Verdict.SAME]
+    if not found:
         return ""
     told = "; ".join(f"{c.metric} ×{c.ratio:.3f} [{c.low:.3f}, {c.high:.3f}], {c.verdict}" for c in found if c.low is not None)
     return f"this session is too noisy: the baseline against itself ({found[0].cell}) is not the same: {told or found[0].note}"
@@ -86,7 +86,7 @@ def too_noisy(ab: Ab, budgets: Budgets) -> str:
 
 def failed(ab: Ab) -> list[str]:
     """Cells of the canary that say nothing, and why; another cell may have taken their place."""
-    lost = {f.cell: f"{f.status}: {f.reason}" for f in (*ab.canary[0], *ab.canary[1]) if f.status not in SETTLED}
+    lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.canary[0], *ab.canary[1]) if f.status not in SETTLED}
     return [f"the baseline against itself, {cell}, failed ({why})" for cell, why in lost.items()]
 
 

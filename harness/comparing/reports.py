@@ -58,9 +58,12 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
     comparison, table = pairs.compared(run.ab, run.figures, budgets), budgets.of(pairs=True)
     noisy = pairs.too_noisy(run.ab, budgets)
     quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
-    notes = [f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}" for c in quiet]
-    if quiet and not noisy and quiet[0].verdict != "same":
-        notes[0] += "; too few pairs to tell how noisy this session is"
+    few = "; too few pairs to tell how noisy this session is"
+    notes = [
+        f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}"
+        f"{few * (not noisy and c.verdict != 'same')}"
+        for c in quiet
+    ]
     notes += pairs.failed(run.ab)
     if run.ab.alternated < len(run.ab.trials):
         notes.append(

@@ -186,7 +186,8 @@ def _table(changes: Sequence[Change], width: int) -> Table | Text:
     rows = [row(change) for change in changes]
     widths = [max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     before = sum(widths[:-1]) + 3 * len(widths)
-    if width - before < min(widths[-1], LEAST_VERDICT):
+    wide = any(cell_len(cells[-1]) != len(cells[-1]) for cells in rows)  # textwrap counts characters
+    if width - before < min(widths[-1], LEAST_VERDICT) or wide:
         return _folded(changes, rows)
     widths[-1] = min(widths[-1], width - before)
     text = Text(no_wrap=True)
@@ -196,7 +197,7 @@ def _table(changes: Sequence[Change], width: int) -> Table | Text:
             for name, cell, room in zip(COLUMNS, cells, widths, strict=True)
         )
         text.append("  " + "   ".join(told) + "   ")
-        for number, line in enumerate(textwrap.wrap(verdict, widths[-1])):
+        for number, line in enumerate(textwrap.wrap(verdict, widths[-1], break_on_hyphens=False)):
             text.append(" " * (before - 1) * (number > 0))
             text.append(line + "\n", STYLE.get(change.verdict, "") if change else "bold")
         if change is None:
