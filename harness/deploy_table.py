@@ -9,7 +9,7 @@ from harness.columns import drawn, of_rows, wrapped
 from harness.matrix import Matrix
 from harness.progress import seconds
 from harness.summary import CellResult, by_cell
-from harness.trial import Export, Status, Toolchain, Trial
+from harness.trial import TIMED, Export, Status, Toolchain, Trial
 
 LEGEND = (
     "exported where the model is, loaded and run in a process without its code: answer is the first step after loading, "
@@ -33,7 +33,7 @@ class Row:
         found = [cell.model, cell.stack.removeprefix("served_")]
         exported = made.failure is None and made.export_s is not None
         found += [seconds(made.export_s or 0.0), f"{made.artifact_bytes / 2**20:.2f}"] if exported else ["–", "–"]
-        loaded = self.result.measurements if status in (Status.OK, Status.UNSTEADY) else []
+        loaded = self.result.measurements if status in TIMED else []
         found += [seconds(load_s(self.result)), seconds(first_answer_s(self.result))] if loaded else ["–", "–"]
         settled = status is Status.OK
         found += [seconds(self.result.step_s) if settled else "–", self._over_eager() if settled else "–"]

@@ -10,7 +10,7 @@ from harness.cell import Cell
 from harness.columns import Column, across, drawn, of_rows, packed, wrapped
 from harness.progress import seconds
 from harness.summary import CellResult
-from harness.trial import Status
+from harness.trial import TIMED, Status
 
 PREFIX = "kernel_"  # of the models in models/kernels/
 PROBES = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
@@ -49,7 +49,7 @@ def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, 
 
 
 def _reached(result: CellResult | None, what: str) -> float | None:
-    if result is None or result.status not in (Status.OK, Status.UNSTEADY):
+    if result is None or result.status not in TIMED:
         return None
     count = getattr(result.measurements[0], what)
     return count / (result.device_step_s or result.step_s) if count else None

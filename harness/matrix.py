@@ -12,7 +12,7 @@ from harness.explain import command
 from harness.lowered import Lowering
 from harness.progress import seconds
 from harness.summary import LEAST_CPU_SHARE, CellResult, Judged, break_even_steps, by_cell
-from harness.trial import Status, Toolchain, Trial
+from harness.trial import TIMED, Status, Toolchain, Trial
 
 LEGEND = (
     "compile s cold (warm from disk)",
@@ -25,7 +25,6 @@ LEGEND = (
 ON_DEVICE = "the device's own time for a step that nobody waits for, × eager's, peak of its memory"
 ROOM = 12  # of a column, unless its stack's name is longer: so six main stacks stand side by side in 100 columns
 AGAIN = "  again: "
-TIMED = (Status.OK, Status.UNSTEADY)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+TIMED = (Status.OK, Status.UNSTEADY)  # it ran and was right; that steps did not settle may be the machine's doing
+
+
 class Start(StrEnum):
     """Cold: private empty caches. Warm: a fresh process with the caches that the cold one left."""
 

@@ -13,9 +13,8 @@ from harness.comparing.figures import Figures
 from harness.comparing.intervals import least_pairs
 from harness.comparing.metrics import METRICS
 from harness.comparing.verdicts import MISS, Change, Comparison, Rules, Verdict
-from harness.trial import Status, Trial
+from harness.trial import TIMED, Trial
 
-SETTLED = (Status.OK, Status.UNSTEADY)  # or did not: which is the machine's doing, and what a canary is for
 LOOKS = (7, 12, 20)  # pairs after which the verdicts are read
 
 
@@ -86,13 +85,13 @@ def too_noisy(ab: Ab, budgets: Budgets) -> str:
 
 def failed(ab: Ab) -> list[str]:
     """Cells of the canary that say nothing, and why; another cell may have taken their place."""
-    lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.canary[0], *ab.canary[1]) if f.status not in SETTLED}
+    lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.canary[0], *ab.canary[1]) if f.status not in TIMED}
     return [f"the baseline against itself, {cell}, failed ({why})" for cell, why in lost.items()]
 
 
 def canary(ab: Ab, budgets: Budgets) -> list[Change]:
     """The baseline against itself: the session's own noise floor, judged with no correction, as it is one comparison."""
-    lost = {f.cell for side in ab.canary for f in side if f.status not in SETTLED}
+    lost = {f.cell for side in ab.canary for f in side if f.status not in TIMED}
     before, after = ([f for f in side if f.cell not in lost] for side in ab.canary)
     alone = Rules(budget=budgets.of(pairs=True), alarm=MISS, pairs=True, tests=1, metrics=("step",))
     return list(compare(before, after, alone).changes)

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from harness import discover
 from harness.cell import Cell
-from harness.comparing.pairs import SETTLED
 from harness.diagnosing import Diagnosing, wanted, with_findings
 from harness.discover import Source, StackSource
 from harness.launch import Launcher
 from harness.prepared import Prepared
 from harness.store import RunFolder
 from harness.summary import by_cell
-from harness.trial import Diagnosis, Failure, Start, Status, Trial
+from harness.trial import TIMED, Diagnosis, Failure, Start, Status, Trial
 from harness.turns import Partner
 
 
@@ -104,6 +103,6 @@ def drop_half_pairs(sides: tuple[Side, Side], cells: Collection[Cell]) -> None:
 def tamest(cells: Collection[Cell], baseline: Side, canary: tuple[Side, Side]) -> Cell | None:
     """The canary's next: the cell that it has, until that fails; then one that has not, of an eager stack if there is one."""
     mine, *both = [{c: result.status for c, result in by_cell(side.trials).items()} for side in (baseline, *canary)]
-    left = [c for c in cells if all(found.get(c, Status.OK) in SETTLED for found in both)]
-    fit = [c for c in left if c in both[0]] or [c for c in left if mine.get(c, Status.OK) in SETTLED]
+    left = [c for c in cells if all(found.get(c, Status.OK) in TIMED for found in both)]
+    fit = [c for c in left if c in both[0]] or [c for c in left if mine.get(c, Status.OK) in TIMED]
     return next((c for c in fit if baseline.stacks[c.stack].eager), fit[0] if fit else None)
