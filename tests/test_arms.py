@@ -1,4 +1,4 @@
-"""What may be an arm, and is each measured as it is named? With fake stacks, for real."""
+"""What may be an arm, is each measured as it is named, and which of two arms' trials are kept? With fake stacks, for real."""
 
 import json
 import sys
@@ -18,9 +18,9 @@ from tests.builders import measurement, trial
 from tests.test_duel import ab, folder, run_of
 
 __all__ = ["folder"]  # a fixture
-pytestmark = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -58,6 +58,7 @@ def test_an_arm_is_a_copy_of_what_it_names(tmp_path: Path) -> None:
         checkout("--upload-pack=x", tmp_path / "arm4", set())
 
 
+@pytest.mark.slow
 def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -> None:
     for name, step in (("old", 1), ("new", 2)):
         python = folder / name / "bin" / "python"
@@ -95,7 +96,7 @@ def test_a_model_or_stack_that_is_gone_is_a_vanished_cell(tmp_path: Path) -> Non
 def side(*trials: Trial) -> Side:
     """With what these two functions read."""
     stacks = {"eager": SimpleNamespace(eager=True), "compiler": SimpleNamespace(eager=False)}
-    return Side(None, None, None, None, stacks, list(trials))  # type: ignore[arg-type]
+    return Side(None, None, None, None, stacks, list(trials))  # type: ignore[arg-type]  # no child is launched
 
 
 def test_a_trial_without_its_partner_is_dropped_and_that_of_a_cell_of_one_arm_kept() -> None:

@@ -195,6 +195,7 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     done = experiments(folder, "--gate-against=base", budgets, f"--junit-xml={junit}", "--trials=5", names="eager,knob")
     assert done.returncode == 1
     assert "gate[toy-knob-inference]" in done.stdout
+    # the gate's own rule between sessions: nothing is called worse that did not have its CPU (test_gate_cheated)
     assert "worse" in done.stdout or "measured beside other work" in done.stdout
     assert "Traceback" not in done.stdout
     assert 'name="gate[toy-eager-inference]"' in junit.read_text()

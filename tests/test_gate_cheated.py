@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from harness.comparing.gate import Exit
 from harness.comparing.pairs import Ab
 from harness.comparing.rounds import of_pairs
 from harness.comparing.verdicts import Verdict
+from harness.pytest_verdicts import VerdictFailed, VerdictPlugin
 from harness.trial import Status
 from tests.builders import measurement, trial
 from tests.test_changes import found, noise, only, rules
@@ -190,3 +192,7 @@ def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
         decided = judged[name].decision
         assert decided is not None
         assert words in decided.summary
+        plugin = VerdictPlugin(SimpleNamespace(getoption=lambda option: None))  # type: ignore[arg-type]  # asked of options only
+        plugin._reports["ab"] = judged[name]
+        with pytest.raises(VerdictFailed, match=words):
+            plugin.judge(SimpleNamespace(how="ab", cell=found("m1").cell))  # type: ignore[arg-type]

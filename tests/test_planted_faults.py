@@ -87,6 +87,7 @@ def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
     status, words = FAULTS[fault]
     if status is Status.OK and result.status is Status.UNSTEADY:  # a noisy minute; test_most_honest_stacks_settle bounds it
         return
+    # by rule, not for want of a check: test_summary has it with CPU seconds that are given
     if fault == "StallsNowAndThen" and result.cpu_share < LEAST_CPU_SHARE:
         pytest.skip("another process had its CPU, so that nobody can say whose doing a stall is")
     assert (result.status, result.reason if result.status != status else "") == (status, "")

@@ -4,7 +4,7 @@ import pytest
 
 from harness.diagnostics import Diagnostics
 from harness.matrix import Matrix
-from harness.measurement import Check, Parity
+from harness.measurement import Check, Contention, Parity
 from harness.summary import break_even_steps, by_cell, tenth_percentile
 from harness.trial import Failure, Phase, Start, Status
 from tests.builders import measurement, trial
@@ -33,6 +33,15 @@ def test_compile_time_is_of_those_that_compiled_alone() -> None:
     ]
     assert [r.compile_s for r in by_cell([alone, *others]).values()] == [pytest.approx(1.0)]
     assert [r.compile_s for r in by_cell(others).values()] == [pytest.approx(2.1)]  # there is nothing better
+
+
+@pytest.mark.parametrize(("cpu_s", "status"), [(1.0, Status.UNSTEADY), (0.6, Status.OK)])
+def test_stalls_are_the_programs_only_where_it_had_the_cpu(cpu_s: float, status: Status) -> None:
+    steps = [0.08 if n % 20 == 10 else 0.001 for n in range(400)]
+    spent = Contention(wall_s=1.0, cpu_s=cpu_s, involuntary_switches=0, load_1min=0.0, pressure_s=None)
+    (result,) = by_cell([trial(measurement(steps, contention=spent))]).values()
+    assert result.status is status
+    assert ("by the program's own doing" in result.reason) == (status is Status.UNSTEADY)
 
 
 def test_tenth_percentile() -> None:

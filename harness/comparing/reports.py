@@ -58,7 +58,7 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
     comparison, table = pairs.compared(run.ab, run.figures, budgets), budgets.of(pairs=True)
     noisy = pairs.too_noisy(run.ab, budgets)
     quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
-    few = "; too few pairs to tell how noisy this session is"
+    few = "; its pairs are too few to tell how noisy this session is"
     notes = [
         f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}"
         f"{few * (not noisy and c.verdict != 'same')}"

@@ -186,10 +186,11 @@ def _table(changes: Sequence[Change], width: int) -> Table | Text:
     rows = [row(change) for change in changes]
     widths = [max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     before = sum(widths[:-1]) + 3 * len(widths)
+    room = width - before
     wide = any(cell_len(cells[-1]) != len(cells[-1]) for cells in rows)  # textwrap counts characters
-    if width - before < min(widths[-1], LEAST_VERDICT) or wide:
+    if room < widths[-1] and (room < LEAST_VERDICT or wide):
         return _folded(changes, rows)
-    widths[-1] = min(widths[-1], width - before)
+    widths[-1] = min(widths[-1], room)
     text = Text(no_wrap=True)
     for change, cells in zip((None, *changes), (COLUMNS, *rows), strict=True):
         *told, verdict = (
