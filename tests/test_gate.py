@@ -181,14 +181,15 @@ def test_the_other_forms_hold_every_comparison(runs: Path, capsys: pytest.Captur
     assert "| m2\\-" not in (runs / "summary.md").read_text()
 
 
-@pytest.mark.parametrize(("width", "folded", "word"), [(140, False, "word"), (100, True, "word"), (140, True, "語")])
+@pytest.mark.parametrize(("width", "folded", "word"), [(140, False, "word"), (100, True, "word"), (140, True, "語" * 6)])
 def test_one_long_note_wraps_alone(width: int, folded: bool, word: str) -> None:
-    note = "ok → error: " + " ".join(f"{word}{n}" for n in range(25 if word == "word" else 50))
+    note = "ok → error: " + " ".join(f"{word}{n}" for n in range(20))
     same = [Change(cell=Cell(f"m{n}", "compiler", Mode.INFERENCE), metric="step", verdict=Verdict.SAME) for n in range(9)]
     broken = Change(cell=Cell("long", "compiler", Mode.INFERENCE), metric=CELL, verdict=Verdict.BROKEN, note=note)
     text = Report(baseline="1", candidate="2", comparison=Comparison(changes=(*same, broken))).terminal(width)
     assert all(cell_len(line) <= width for line in text.splitlines())
     assert (" ".join(text.split()).count(note) == 1) or folded
-    assert all(f"{word}{n}" in text for n in range(25))
+    assert all(f"{word}{n}" in text for n in range(20))
+    assert all(line.startswith(" ") for line in text.splitlines()[1:] if line)  # the first column keeps to itself
     at = next(line.index("verdict") for line in text.splitlines() if "verdict" in line)
     assert {line[at - 1 : at] for line in text.splitlines()[2:]} <= {" ", "─", ""}  # a column of its own
