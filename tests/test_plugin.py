@@ -83,7 +83,7 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
         stacks,
         "--benchmark-autosave",
         "--benchmark-compare",
-        "--benchmark-compare-fail=min:400%",
+        "--benchmark-compare-fail=min:1.0",  # seconds: of a first call of 34 µs no percentage holds on a busy machine
         f"--benchmark-json={stacks / 'out.json'}",
         f"--benchmark-histogram={stacks / 'plot'}",
         names=names,
