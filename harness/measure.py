@@ -127,10 +127,11 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
             lesson.restart()
         elif step_ns < clock.AWAKE_NS:  # what was copied since then took as long as many steps
             clock.untimed_steps(step, rotating, stack.synchronize, step_ns)
-        start = now()
+        waited_ns, start = procfs.cpu_wait_ns(), now()
         output = step(batch)
         stack.synchronize(output)
-        unseen_ns.append(now() - start)
+        took_ns = now() - start
+        unseen_ns.append(max(took_ns - (procfs.cpu_wait_ns() - waited_ns), 0))  # it may have waited just after the step, too
         if lesson is not None:
             lesson.first(output)
         else:

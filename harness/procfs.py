@@ -52,6 +52,14 @@ def cpu_s_with_children() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def cpu_wait_ns() -> int:
+    """For how long the first thread was ready to run while another had its CPU (schedstat); 0 where the kernel doesn't tell."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
 def involuntary_switches() -> int:
     """How often the scheduler took the CPU away."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

@@ -1,11 +1,15 @@
 """What the tests of the instrument share."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
+import psutil
 import pytest
+from hypothesis import HealthCheck
 
 from benchmarks.lanes import Unit
 from harness.cell import Mode
@@ -21,7 +25,14 @@ TOY = Source("toy", FAKES / "toy.py")
 
 
 def pytest_configure() -> None:
-    """Each worker of pytest-xdist, and so the children that it starts, keeps to a CPU of its own."""
+    """Each worker of pytest-xdist, and so the children that it starts, keeps to a CPU of its own.
+
+    No test fails because a machine is slow for a moment: hypothesis has no deadline, and draws the same examples every time.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts us in the background may have had it ignored
+    hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    hypothesis.settings.load_profile("tests")
+    os.environ["FAKES_OF"] = str(os.getpid())
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker:
         cpus = sorted(os.sched_getaffinity(0))
@@ -58,6 +69,13 @@ def settings(**changes: object) -> Settings:
     """Short timings for fake stacks."""
     given = {"size": "small", "batch_size": None, "device": "cpu", "threads": 1, "timeout_s": 30.0, "timed_s": 0.3}
     return Settings(**(given | changes))
+
+
+def left_behind() -> list[psutil.Process]:
+    """What fakes of this run of tests have started and nobody has ended: fakes/faults.py's STAYS."""
+    mine = f"# {os.environ['FAKES_OF']}"
+    found = psutil.process_iter(["cmdline"])
+    return [p for p in found if p.info["cmdline"] and "98765" in p.info["cmdline"][-1] and p.info["cmdline"][-1].endswith(mine)]
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +127,7 @@ if deaf:
 began = time.monotonic()
 print("FAILED", name, "- because")
 try:
+    pathlib.Path(os.environ["TOLD"], name + ".begun").touch()
     time.sleep(float(seconds))
 except KeyboardInterrupt:
     code = 2

@@ -129,7 +129,7 @@ def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
         serve(tmp_path / "stacks", name)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "toy.py").write_text(TOY.path.read_text())
-    done = experiments(tmp_path, "--benchmark-autosave", "--allow-unsteady", names="eager,served,refuses")
+    done = experiments(tmp_path, "--benchmark-autosave", names="eager,served,refuses")
     assert "ERROR experiments/test_deploy.py::test_deploy[toy-refuses-inference]" in done.stdout, done.stdout
     assert "test_step_time[toy-served-inference]" not in done.stdout  # deployment formats have one question
     (path,) = saved(tmp_path)

@@ -25,6 +25,8 @@ HOLDER = """
 import json, sys, time
 from harness.device_lock import DeviceLock
 lock, spans = DeviceLock.inherited(), []
+print("ready", flush=True)
+sys.stdin.readline()
 for _ in range(20):
     lock.take()
     with lock.alone():  # is there already
@@ -32,6 +34,7 @@ for _ in range(20):
         time.sleep(0.01)
     spans.append((began, time.monotonic()))
     lock.leave()
+    time.sleep(0.002)  # or whoever waits is not awake before it is taken again
 print(json.dumps(spans), flush=True)
 if sys.argv[1:]:
     lock.take()
@@ -43,7 +46,12 @@ if sys.argv[1:]:
 def holder(path: Path, *words: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, DEVICE_LOCK: str(path)}
     return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, *words], stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+        [sys.executable, "-c", HOLDER, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
     )
 
 
@@ -58,6 +66,13 @@ def free(path: Path) -> bool:
 
 def test_processes_never_have_it_at_once(tmp_path: Path) -> None:
     processes = [holder(tmp_path / "lock") for _ in range(2)]
+    for process in processes:  # they begin together, however long each took to start
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     first, second = (json.loads(process.communicate(timeout=60)[0]) for process in processes)
     assert len(first) == len(second) == 20
     assert first[0][0] < second[-1][1]
@@ -68,8 +83,11 @@ def test_processes_never_have_it_at_once(tmp_path: Path) -> None:
 
 def test_a_child_that_dies_lets_go(tmp_path: Path) -> None:
     process = holder(tmp_path / "lock", "and stay")
+    assert process.stdin is not None
     assert process.stdout is not None
-    assert [process.stdout.readline() for _ in range(2)][1] == "held\n"
+    process.stdin.write("go\n")
+    process.stdin.flush()
+    assert [process.stdout.readline() for _ in range(3)][2] == "held\n"
     assert not free(tmp_path / "lock")
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
@@ -120,8 +138,10 @@ def test_waiting_is_in_no_figure_and_the_device_is_held_while_timed(
         nonlocal held
         time.sleep(HELD_S)
         other.leave()
+        before = time.monotonic()
         while not done.wait(0.01):
-            held += 0.01 * (not free(path))
+            now = time.monotonic()
+            held, before = held + (now - before) * (not free(path)), now
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -130,11 +150,11 @@ def test_waiting_is_in_no_figure_and_the_device_is_held_while_timed(
     finally:
         done.set()
         thread.join()
-    (measured,) = result.measurements
+    measured = result.measurements[0]  # there are more where it did not settle
     assert NOTE in measured.notes
     assert held > 0.3, "the timed steps alone go on for 0.3 s"
     assert free(path)
-    assert 0.1 < measured.first_call_s < 1
+    assert 0.1 < measured.first_call_s < HELD_S
 
 
 @pytest.mark.parametrize("tunes", [False, True])
@@ -147,14 +167,14 @@ def test_a_child_waits_outside_its_clocks(
     stack.path.write_text(source)  # of this child alone: the reference does not wait, so that only the child can have
     other = DeviceLock(str(path))
     other.take()
-    threading.Timer(2 * HELD_S, other.leave).start()
+    threading.Timer(3 * HELD_S, other.leave).start()
     started = time.monotonic()
     (result,) = measure_fakes(stack).values()
-    assert time.monotonic() - started > 2 * HELD_S
-    (measured,) = result.measurements
-    assert 0.1 < measured.first_call_s < 1
-    assert sum(measured.warmup_s) < 1
-    assert measured.contention.wall_s < 1
+    assert time.monotonic() - started > 3 * HELD_S
+    measured = result.measurements[0]  # there are more where it did not settle
+    assert 0.1 < measured.first_call_s < HELD_S
+    assert sum(measured.warmup_s) < HELD_S
+    assert measured.contention.wall_s < HELD_S
     assert result.trials[0].wall_s > 1
 
 

@@ -9,6 +9,7 @@ from harness.cell import Cell, Mode
 from harness.diagnostics import Diagnostics, Kind
 from harness.errors import UsageError
 from harness.plan import Plan
+from harness.progress import seconds
 from harness.session import Session
 from harness.store import Store
 from harness.trial import ShapeSeries, Status, Trial
@@ -129,7 +130,7 @@ def test_a_series_of_shapes(tmp_path: Path) -> None:
     assert list(session.folder.series()) == [series]
     told = shape_table.terminal([series], 120)
     assert "compilespershape" in told
-    assert "50" in told
+    assert all(seconds(step.compile_s) in told for step in series.steps[:3])
 
 
 def test_resume_wants_the_same_series(tmp_path: Path) -> None:

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from harness.summary import LEAST_CPU_SHARE, CellResult
 from harness.trial import Phase, Status
-from tests.conftest import planted
+from tests.conftest import left_behind, planted
 
 # fault → status, and words that its reason must hold
 FAULTS = {
@@ -59,6 +58,7 @@ FAULTS = {
     "RaisesInDiagnose": (Status.ERROR, "planted in diagnose"),
     "ExitsWithSystemExit": (Status.ERROR, "SystemExit"),
 }
+HIDDEN_BY_COMPANY = ("StallsNowAndThen", "NeverSettles")
 PHASES = {
     "RaisesInBuild": Phase.BUILD,
     "RaisesInCompile": Phase.COMPILE,
@@ -77,7 +77,7 @@ def results(
     hang = ("Hangs", "HangsStubbornly")
     stacks = planted(tmp_path_factory.mktemp("faults"), *(fault for fault in FAULTS if fault not in hang))
     hanging = measure_fakes(*planted(tmp_path_factory.mktemp("hang"), *hang), timeout_s=6.0)  # others may need longer
-    return {**measure_fakes(*stacks, timeout_s=20.0, memory_limit_bytes=2**30), **hanging}
+    return {**measure_fakes(*stacks, timeout_s=60.0, memory_limit_bytes=2**30), **hanging}
 
 
 @pytest.mark.slow
@@ -87,9 +87,9 @@ def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
     status, words = FAULTS[fault]
     if status is Status.OK and result.status is Status.UNSTEADY:  # a noisy minute; test_most_honest_stacks_settle bounds it
         return
-    # by rule, not for want of a check: test_summary has it with CPU seconds that are given
-    if fault == "StallsNowAndThen" and result.cpu_share < LEAST_CPU_SHARE:
-        pytest.skip("another process had its CPU, so that nobody can say whose doing a stall is")
+    # by rule, not for want of a check: test_summary and test_steady have it with seconds that are given
+    if fault in HIDDEN_BY_COMPANY and result.status is Status.OK and result.cpu_share < LEAST_CPU_SHARE:
+        pytest.skip("another process had its CPU: nobody can say whose doing a stall is, nor tell a drift from the noise")
     assert (result.status, result.reason if result.status != status else "") == (status, "")
     assert words in result.reason
 
@@ -115,7 +115,7 @@ def test_work_is_timed_to_its_end(results: dict[str, CellResult]) -> None:
 def test_build_is_no_compile_time(results: dict[str, CellResult]) -> None:
     slow = results["sleepsinbuild"]
     assert slow.measurements[0].build_s > 0.7
-    assert 0.04 < slow.compile_s < 0.5
+    assert 0.04 < slow.compile_s < 0.7
 
 
 def test_memory_is_what_was_planted_in_every_trial(
@@ -132,7 +132,7 @@ def test_memory_is_what_was_planted_in_every_trial(
 
 def test_no_descendant_survives(results: dict[str, CellResult]) -> None:
     assert results
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "time.sleep(98765)" in " ".join(p.info["cmdline"] or [])]
+    assert not left_behind()
 
 
 def test_every_fault_is_planted() -> None:

@@ -63,15 +63,18 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     assert "[3/3] toy-cachesondisk-inference warm: compile" in first.stdout
     assert "outside children" in first.stdout
     run = json.loads(saved(stacks)[0].read_text())
-    assert [t["cell"]["stack"] for t in run["trials"]] == ["eager", "compiler", "cachesondisk", "cachesondisk"]
+    first_trials = [t["cell"]["stack"] for t in run["trials"] if t["index"] == 0]  # a noisy minute may have asked for more
+    assert first_trials == ["eager", "compiler", "cachesondisk", "cachesondisk"]
     assert run["command"].startswith("pytest ")
     assert run["ceilings"] == []  # nobody counted these models' flops
 
     # what pytest-benchmark recorded is what the child measured, to the last bit
     by_name = {b["name"]: b for b in run["benchmarks"]}
-    child = run["trials"][1]["measurement"]
+    children = [t["measurement"]["step_s"] for t in run["trials"] if t["cell"]["stack"] == "compiler"]
     recorded = by_name["test_step_time[toy-compiler-inference]"]["stats"]["data"]
-    assert recorded == child["step_s"][len(child["step_s"]) - len(recorded) :]
+    assert len(recorded) >= 50
+    assert recorded[-50:] == children[-1][-50:]
+    assert {*recorded} <= {seconds for step_s in children for seconds in step_s}
     assert "test_compile_time[toy-cachesondisk-inference-warm]" in by_name
     assert by_name["test_step_time[toy-compiler-inference]"]["params"] == {
         "model": "toy",
@@ -117,17 +120,20 @@ def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> No
     assert "ERROR experiments/test_parity.py::test_parity[toy-raisesincompile-inference]" in run.stdout
     assert "planted in compile" in run.stdout
     trials = json.loads(saved(stacks)[0].read_text())["trials"]
-    assert [t["failure"] and t["failure"]["status"] for t in trials] == [None, None, "error"]
+    assert [t["failure"] and t["failure"]["status"] for t in trials if t["index"] == 0] == [None, None, "error"]
 
 
 @pytest.mark.slow
 def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
     plant(stacks / "stacks", "NeverSettles")
     asked = ["-k", "step_time", *NO_FRAMEWORK]
-    assert experiments(stacks, *asked, names="neversettles").returncode == 1
+    held_to = experiments(stacks, *asked, names="neversettles")
+    if held_to.returncode == 0 and "contention: " in held_to.stdout:
+        pytest.skip("another process had its CPU, so that the drift is lost in noise")
+    assert held_to.returncode == 1, held_to.stdout
     allowed = experiments(stacks, *asked, "--allow-unsteady", "-rs", names="neversettles")
     assert allowed.returncode == 0, allowed.stdout
-    assert "unsteady: step time changed" in allowed.stdout
+    assert "unsteady: step time changed" in allowed.stdout or "contention: " in allowed.stdout
 
 
 def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
@@ -232,15 +238,8 @@ def test_list(stacks: Path) -> None:
 
 
 def test_measure_prints_one_cell(stacks: Path) -> None:
-    arguments = [
-        "measure",
-        "toy",
-        "compiler",
-        NO_TORCH,
-        NO_TENSORFLOW,
-        f"--models-from={stacks / 'models'}",
-        f"--compilers-from={stacks / 'stacks'}",
-    ]
+    places = [f"--models-from={stacks / 'models'}", f"--compilers-from={stacks / 'stacks'}"]
+    arguments = ["measure", "toy", "compiler", *NO_FRAMEWORK, *places]
     run = subprocess.run(
         [sys.executable, "-m", "harness", *arguments, f"--bakeoff-storage={stacks / 'runs'}", "--json"], **how()
     )

@@ -154,7 +154,7 @@ def run(folder: Path, model: str, stack: str) -> subprocess.CompletedProcess[str
     environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "1"}
     command = [sys.executable, "-I", str(folder / "it.py")]
     return subprocess.run(
-        command, cwd=folder / "empty", env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder / "empty", env=environment, capture_output=True, text=True, timeout=400, check=False
     )
 
 

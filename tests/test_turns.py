@@ -64,7 +64,9 @@ def test_both_compile_before_either_warms_up_and_one_warms_up_at_a_time() -> Non
         thread.start()
     for name in ("second", "first"):  # whoever is quicker waits
         compiled[name].set()
-        time.sleep(0.05)
+        deadline = time.monotonic() + 5
+        while f"{name} has compiled" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
     for thread in threads:
         thread.join(5)
         assert not thread.is_alive()

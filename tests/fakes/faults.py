@@ -35,6 +35,9 @@ from harness import (
 STEP_S = 0.001
 
 
+STAYS = f"import time; time.sleep(98765)  # {os.environ.get('FAKES_OF')}"  # so that one run of tests finds its own alone
+
+
 def spend(seconds: float) -> None:
     """Busy, as a computation would be: sleeping is at the scheduler's mercy."""
     end = time.perf_counter() + seconds
@@ -288,7 +291,7 @@ class LeavesADaemon(Compiler):
     """A child without our mark, in our process group."""
 
     def compile(self, program: Program) -> Step:
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(98765)"], env={})
+        subprocess.Popen([sys.executable, "-c", STAYS], env={})
         return super().compile(program)
 
 
@@ -299,7 +302,7 @@ class KillsItselfOddly(Compiler):
 
 class RecompilesWhileTimed(Compiler):
     def forward(self, x: Any) -> Any:
-        if not gc.isenabled() and self.program.steps % 50 == 0:  # the instrument switches collections off for the timing
+        if not gc.isenabled() and self.program.steps % 20 == 0:  # the instrument switches collections off for the timing
             self.program.compiled += 1
         return super().forward(x)
 
@@ -320,7 +323,7 @@ class NeverSettles(Compiler):
 
 class Leaks(Compiler):
     def forward(self, x: Any) -> Any:
-        self.program.kept.append(np.ones(2**17))  # 1 MiB, touched
+        self.program.kept.append(np.ones(2**16))  # 512 KiB, touched
         return super().forward(x)
 
 
@@ -381,7 +384,7 @@ class HangsStubbornly(Compiler):
     def forward(self, x: Any) -> Any:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for leaves in (False, True):
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(98765)"], start_new_session=leaves)
+            subprocess.Popen([sys.executable, "-c", STAYS], start_new_session=leaves)
         time.sleep(3600)
 
 

@@ -124,10 +124,10 @@ class ForgetsItsStatistics(Compiler):
 
 
 class StopsLearning(Compiler):
-    """Right for as long as somebody looks at first steps: forty of them."""
+    """Right for as long as somebody looks at first steps: twenty of them."""
 
     def update(self, gradient: Array) -> None:
-        if self.program.steps <= 40:
+        if self.program.steps <= 20:
             super().update(gradient)
         else:
             self.program.v[:] = gradient
@@ -142,11 +142,11 @@ class WrongOnOtherBatches(Compiler):
 
 
 class Diverges(Compiler):
-    """Not a number from the fiftieth step on, until it starts again."""
+    """Not a number from the 26th step on, until it starts again."""
 
     def step(self, batch: Any) -> Any:
         loss = super().step(batch)
-        return loss * np.nan if self.program.steps > 50 else loss
+        return loss * np.nan if self.program.steps > 25 else loss
 
     def restart(self, program: Pupil, weights: Arrays) -> None:
         super().restart(program, weights)
