@@ -21,6 +21,7 @@ from harness.summary import CellResult, by_cell
 from harness.trial import Settings
 
 FAKES = Path(__file__).parent / "fakes"
+ROOMS = ("honest", "cheats", "crashes", "diagnosed")
 TOY = Source("toy", FAKES / "toy.py")
 
 
@@ -48,8 +49,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -slow[item.path])  # stable
 
 
-def plant(folder: Path, fault: str, extra: str = "", room: str = "faults") -> Path:
-    """A leaf file that makes a class of fakes/faults.py, or of another file there, a stack of that name."""
+def room_of(fault: str) -> str:
+    """The module of fakes/ that has a class of this name. Raises ValueError without one."""
+    found = [room for room in ROOMS if f"\nclass {fault}(" in (FAKES / f"{room}.py").read_text()]
+    if len(found) != 1:
+        raise ValueError(f"{fault} is in {found} of {ROOMS}")
+    return found[0]
+
+
+def plant(folder: Path, fault: str, extra: str = "", room: str = "") -> Path:
+    """A leaf file that makes a class of `room`, by default of whichever of ROOMS has it, a stack of that name."""
+    room = room or room_of(fault)
     folder.mkdir(exist_ok=True)
     path = folder / f"{fault.lower()}.py"
     eager = "EAGER = True\n" if fault == "Eager" else ""
@@ -57,7 +67,7 @@ def plant(folder: Path, fault: str, extra: str = "", room: str = "faults") -> Pa
     return path
 
 
-def planted(folder: Path, *faults: str, room: str = "faults", **literals: object) -> list[StackSource]:
+def planted(folder: Path, *faults: str, room: str = "", **literals: object) -> list[StackSource]:
     """Leaf files as sources."""
     return [
         StackSource(name=f.lower(), path=plant(folder, f, room=room), framework="numpy", eager=f == "Eager", **literals)
@@ -72,7 +82,7 @@ def settings(**changes: object) -> Settings:
 
 
 def left_behind() -> list[psutil.Process]:
-    """What fakes of this run of tests have started and nobody has ended: fakes/faults.py's STAYS."""
+    """What fakes of this run of tests have started and nobody has ended: fakes/crashes.py's STAYS."""
     mine = f"# {os.environ['FAKES_OF']}"
     found = psutil.process_iter(["cmdline"])
     return [p for p in found if p.info["cmdline"] and "98765" in p.info["cmdline"][-1] and p.info["cmdline"][-1].endswith(mine)]
@@ -98,7 +108,7 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
     """Measure fake stacks in one session: stack name → result."""
 
     def measure(
-        *stacks: StackSource, trials: int = 1, mode: Mode = Mode.INFERENCE, room: str = "faults", **changes: object
+        *stacks: StackSource, trials: int = 1, mode: Mode = Mode.INFERENCE, room: str = "", **changes: object
     ) -> dict[str, CellResult]:
         folder = tmp_path_factory.mktemp("fakes")
         plan = Plan(

@@ -102,9 +102,9 @@ def tuning(folder: Path, tunes: bool) -> StackSource:
         + """
 FRAMEWORK = "numpy"
 from contextlib import nullcontext
-from tests.fakes import faults
+from tests.fakes import honest
 
-class Tuning(faults.Eager):
+class Tuning(honest.Eager):
     alone = nullcontext
 
     def measuring(self, alone):
@@ -113,7 +113,7 @@ class Tuning(faults.Eager):
 
     def compile(self, program):
         with self.alone():
-            faults.spend(0.1)
+            honest.spend(0.1)
         return super().compile(program)
 
 STACK = Tuning()

@@ -7,7 +7,7 @@ import pytest
 
 from harness.summary import LEAST_CPU_SHARE, CellResult
 from harness.trial import Phase, Status
-from tests.conftest import left_behind, planted
+from tests.conftest import FAKES, ROOMS, left_behind, planted, room_of
 
 # fault → status, and words that its reason must hold
 FAULTS = {
@@ -104,7 +104,7 @@ def test_failure_names_its_phase_and_place(results: dict[str, CellResult], fault
     failure = results[fault.lower()].trials[0].failure
     assert failure is not None
     assert failure.phase is PHASES[fault]
-    assert "faults.py" in failure.traceback
+    assert f"{room_of(fault)}.py" in failure.traceback
 
 
 def test_work_is_timed_to_its_end(results: dict[str, CellResult]) -> None:
@@ -136,13 +136,11 @@ def test_no_descendant_survives(results: dict[str, CellResult]) -> None:
 
 
 def test_every_fault_is_planted() -> None:
-    """A class in faults.py that no test measures would be a fault that nobody looks for."""
-    from pathlib import Path
-
-    from tests.conftest import FAKES
-
+    """A class in these rooms that no test measures would be a fault that nobody looks for."""
     elsewhere = {"NoOp", "WarmsUpFor60Steps", "CachesOnDisk", "HangsIfTold"}  # test_clock.py and test_session.py
     elsewhere |= {"Diagnosed", "CountsAnotherBreak", "DiesInDiagnosis", "HangsInDiagnosis", "Refuses", "CompilesPerShape"}
     elsewhere |= {"Knob", "CountsKernels"}  # test_duel.py
-    classes = set(re.findall(r"^class (\w+)\(", Path(FAKES / "faults.py").read_text(), re.MULTILINE))
+    classes = {
+        name for room in ROOMS for name in re.findall(r"^class (\w+)\(", (FAKES / f"{room}.py").read_text(), re.MULTILINE)
+    }
     assert classes == set(FAULTS) | elsewhere

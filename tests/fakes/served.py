@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness import Batch, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
-from tests.fakes.faults import STEP_S, spend
+from tests.fakes.honest import STEP_S, spend
 
 
 class Served(Stack[Any]):
