@@ -216,6 +216,15 @@ def typical_ns(warmup: Sequence[int]) -> float:
     return median(warmup[-max(3, len(warmup) // 4) :])
 
 
+def without_waiting(took_ns: int, waited_ns: int, spent_ns: int, cpus: int) -> int:
+    """A step's time less its wait for a CPU, and never less than the CPU time that it spent on each of its CPUs.
+
+    Both are read beside the step's own clock, so that some of the wait may have been just outside; and who waits for
+    another thread of his own has waited for himself.
+    """
+    return min(took_ns, max(took_ns - waited_ns, spent_ns // cpus))
+
+
 def _low(steps: Sequence[int]) -> float:
     """Lower quartile: contention only ever adds time."""
     return max(1, sorted(steps)[len(steps) // 4])

@@ -121,17 +121,18 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     enter(Phase.PARITY)
     asynchrony = _asynchrony(stack, step, rotating)
     outputs = {index: ("timed", arrays) for index, arrays in timed.outputs.items()}
-    unseen_ns = []
+    unseen_ns, waits = [], procfs.CpuWait()
     for index, batch in enumerate(unseen, start=ROTATING):
         if lesson is not None:
             lesson.restart()
         elif step_ns < clock.AWAKE_NS:  # what was copied since then took as long as many steps
             clock.untimed_steps(step, rotating, stack.synchronize, step_ns)
-        waited_ns, start = procfs.cpu_wait_ns(), now()
+        waited_ns, spent_ns, start = waits.ns(), time.process_time_ns(), now()
         output = step(batch)
         stack.synchronize(output)
-        took_ns = now() - start
-        unseen_ns.append(max(took_ns - (procfs.cpu_wait_ns() - waited_ns), 0))  # it may have waited just after the step, too
+        took_ns, spent_ns = now() - start, time.process_time_ns() - spent_ns
+        waited_ns = waits.ns() - waited_ns if settings.device == "cpu" else 0  # a GPU goes on meanwhile
+        unseen_ns.append(clock.without_waiting(took_ns, waited_ns, spent_ns, settings.threads))
         if lesson is not None:
             lesson.first(output)
         else:

@@ -11,7 +11,7 @@ from harness.lowered import Lowering
 from harness.measurement import Measurement
 from harness.steady import Steadiness, judge
 from harness.trial import Start, Status, Trial
-from harness.validity import of_trial, stalls, too_good
+from harness.validity import cached, of_trial, returned_early, stalls
 
 LEAST_CPU_SHARE = 0.9  # below it something else ran
 
@@ -62,12 +62,16 @@ class CellResult:
         if self.lowering is not None:
             how = "by Triton's interpreter" if self.lowering.parity else "its kernels did nothing"
             return Status.COMPILED, f"compiled for {self.lowering.target}; {how}"
+        for measurement in self.measurements:
+            early = returned_early(measurement, self.steadiness)
+            if early:
+                return Status.ERROR, early
         if not self.steadiness.steady:
             return Status.UNSTEADY, self.steadiness.reason
         for measurement in self.measurements:
-            problem = too_good(measurement, self.steadiness)
-            if problem:
-                return Status.ERROR, problem
+            remembered = cached(measurement, self.steadiness)
+            if remembered:
+                return Status.ERROR, remembered
             stalled = stalls(measurement, self.steadiness)
             if stalled:
                 return Status.UNSTEADY, stalled

@@ -81,17 +81,20 @@ def stalls(measurement: Measurement, steadiness: Steadiness) -> str:
     return ""
 
 
-def too_good(measurement: Measurement, steadiness: Steadiness) -> str:
-    """Why a step time cannot be what it claims to be; empty if it can."""
-    samples = sorted(steadiness.samples(measurement))
-    step_s, slow = median(samples), samples[9 * (len(samples) - 1) // 10]
-    late = measurement.asynchrony
+def returned_early(measurement: Measurement, steadiness: Steadiness) -> str:
+    """That a step was not over when its time was, steady or not; empty if it was."""
+    step_s, late = median(steadiness.samples(measurement)), measurement.asynchrony
     if late.fetch_s > 0.5 * step_s and late.fetch_s > 10 * late.copy_s + FLOOR_S:
         took = f"fetching its output took {late.fetch_s * 1e3:.2f} ms, copying it {late.copy_s * 1e3:.2f} ms"
         return f"the step returned before its work was done: {took}"
+    return ""
+
+
+def cached(measurement: Measurement, steadiness: Steadiness) -> str:
+    """That a steady step only looks its result up; empty if not."""
+    step_s = median(steadiness.samples(measurement))
     unseen = min(measurement.unseen_step_s)
-    # what another process did to one timed step in ten it may have done to both unseen ones; and a training step from the
-    # start finds its parameters written anew, in no processor cache
-    if unseen > (10 if measurement.losses else 3) * slow + FLOOR_S:
+    # a training step from the start finds its parameters written anew, and in no processor cache
+    if unseen > (10 if measurement.losses else 3) * step_s + FLOOR_S:
         return f"results are cached between calls: a batch never seen took {unseen / step_s:.0f} times as long"
     return ""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -117,16 +118,20 @@ def test_the_toolchain_is_told_where_somebody_needs_it() -> None:
 
 
 def test_a_busy_process_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that does nothing but count, for as long as we look; busier ones of a busy machine are not looked at."""
+    """A process that does nothing but count, among such as do next to nothing; a busy machine's own are not looked at."""
     everybody = psutil.process_iter
+    calm = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) for _ in range(5)]
     spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    monkeypatch.setattr(psutil, "process_iter", lambda *a, **k: [p for p in everybody(*a, **k) if p.pid == spinning.pid])
+    ours = [process.pid for process in (*calm, spinning)]
     try:
+        time.sleep(0.5)  # until the calm ones are calm
+        monkeypatch.setattr(psutil, "process_iter", lambda *a, **k: [p for p in everybody(*a, **k) if p.pid in ours])
         busiest, busy, _ = host._sampled()
     finally:
-        spinning.kill()
-        spinning.wait()
-    assert spinning.pid in [one.pid for one in busiest]
+        for process in (*calm, spinning):
+            process.kill()
+            process.wait()
+    assert busiest[0].pid == spinning.pid
     assert busy > 0.25
 
 

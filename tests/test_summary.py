@@ -1,5 +1,7 @@
 """Do the figures of the table follow from the raw numbers by their definitions?"""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.diagnostics import Diagnostics
@@ -130,9 +132,9 @@ def test_a_batch_never_seen_takes_as_long_as_the_others(unseen_s: float, losses:
     assert result.status == status
 
 
-@pytest.mark.parametrize(("every", "status"), [(5, "ok"), (20, "error")])
-def test_steps_that_another_process_cut_short_are_the_measure_of_a_batch_never_seen(every: int, status: str) -> None:
-    """One timed step in five waited 4 ms for its CPU: then both unseen ones may have. One in twenty: hardly both."""
-    timed = tuple(6e-3 if step % every == 0 else 2e-3 for step in range(200))
-    (result,) = by_cell([trial(measurement(timed, unseen_step_s=(6.1e-3, 6.1e-3)))]).values()
-    assert result.status == status
+def test_a_step_that_returns_early_is_an_error_though_it_never_settles() -> None:
+    early = replace(measurement().asynchrony, fetch_s=0.02, copy_s=1e-6)
+    drifting = tuple(1e-3 * (1 + step / 10) for step in range(200))
+    for asynchrony, status in ((early, Status.ERROR), (measurement().asynchrony, Status.UNSTEADY)):
+        (result,) = by_cell([trial(measurement(drifting, asynchrony=asynchrony))]).values()
+        assert result.status is status, result.reason

@@ -228,7 +228,7 @@ def test_a_wrong_kernel_is_found(name: str) -> None:
     script = (
         "import compilers.kernels.numerics as n, dataclasses\n"
         f"case = n.CASES['{name}']\n"
-        "planted = lambda x: case.ours(x) * (1 + (x.shape[-1] > 2))\n"
+        "planted = lambda x: case.ours(x) * (1 + (x.shape[-1] % 7 == 3))\n"
         "few = {**case.ranges, 'width': (1, 60)}\n"  # the interpreter takes them row by row
         "n.CASES['planted'] = dataclasses.replace(case, ranges=few, extremes=(), ours=planted)\n"
         "print(n.checked('planted', 60)['wrong'])\n"
@@ -238,7 +238,7 @@ def test_a_wrong_kernel_is_found(name: str) -> None:
         env={**__import__("os").environ, "TRITON_INTERPRET": "1"},
     )  # fmt: skip
     assert "output is off by" in done.stdout
-    assert "'width': 3" in done.stdout  # hypothesis made it small
+    assert "'width': 3" in done.stdout or "'width': 10" in done.stdout  # hypothesis made it small, as far as ten seconds go
 
 
 @pytest.mark.parametrize("model", [pytest.param("mlp", marks=needs_triton)])

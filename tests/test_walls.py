@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -28,13 +29,16 @@ def test_child_needs_only_numpy() -> None:
 
 
 def test_collecting_is_quick() -> None:
-    """At most 1.5 s of a CPU, which is all that it waits for where it has one; the best of a few on a busy machine."""
+    """At most 1.5 s of a CPU, and not much more by the wall clock; the best of a few on a busy machine."""
+    spent: list[float] = []
     took: list[float] = []
-    while len(took) < 3 or (min(took) > 1.5 and len(took) < 8):
-        before = cpu_s_with_children()
+    while len(spent) < 3 or (min(spent) > 1.5 and len(spent) < 8):
+        before, start = cpu_s_with_children(), time.monotonic()
         assert python("-m", "pytest", "experiments", "--collect-only", "-q").returncode == 0
-        took.append(cpu_s_with_children() - before)
-    assert min(took) <= 1.5
+        spent.append(cpu_s_with_children() - before)
+        took.append(time.monotonic() - start)
+    assert min(spent) <= 1.5
+    assert min(took) <= 6
 
 
 @pytest.mark.parametrize("room", ["harness", "compilers", "models", "experiments", "tests", "benchmarks"])

@@ -113,10 +113,8 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, activation
     def grid(meta: dict[str, Any]) -> tuple[int]:
         return (triton.cdiv(m, meta["BM"]) * triton.cdiv(n, meta["BN"]),)
 
-    arguments, common = (
-        (flat, weight, bias.contiguous(), y, m, n, k),
-        {"ACTIVATION": BY_NAME[activation], "WIDEN": WIDEN, "BK": inner},
-    )
+    arguments = (flat, weight, bias.contiguous(), y, m, n, k)
+    common = {"ACTIVATION": BY_NAME[activation], "WIDEN": WIDEN, "BK": inner}
     programs = _residents(flat, weight)
     if programs:
         if not INTERPRETED:  # for its descriptors; Inductor sets its own
