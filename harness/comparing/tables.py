@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from harness.comparing.gate import Decision, Exit
@@ -181,24 +179,20 @@ def _dull(change: Change) -> bool:
     return change.verdict is Verdict.SAME and change.metric not in ("step", "compile_cold")
 
 
-def _table(changes: Sequence[Change], width: int) -> Table | Text:
-    """The rows; one text where all but the verdicts fit, as a table that folds cells takes a millisecond a row."""
+def _table(changes: Sequence[Change], width: int) -> Text:
+    """The rows, each verdict in a column that wraps; grouped by cell where that column would be a tower of words."""
     rows = [row(change) for change in changes]
     widths = [max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     before = sum(widths[:-1]) + 3 * len(widths)
     room = width - before
     wide = any(cell_len(cells[-1]) != len(cells[-1]) for cells in rows)  # textwrap counts characters
     if room < widths[-1] and (room < LEAST_VERDICT or wide):
-        return _folded(changes, rows)
+        return _grouped(changes, rows, widths, width)
     widths[-1] = min(widths[-1], room)
     text = Text(no_wrap=True)
     for change, cells in zip((None, *changes), (COLUMNS, *rows), strict=True):
-        *told, verdict = (
-            cell.rjust(room) if name in RIGHT else cell + " " * (room - cell_len(cell))
-            for name, cell, room in zip(COLUMNS, cells, widths, strict=True)
-        )
-        text.append("  " + "   ".join(told) + "   ")
-        for number, line in enumerate(textwrap.wrap(verdict, widths[-1], break_on_hyphens=False)):
+        text.append("  " + "   ".join(_figures(cells[:-1], widths)) + "   ")
+        for number, line in enumerate(textwrap.wrap(cells[-1], widths[-1], break_on_hyphens=False)):
             text.append(" " * (before - 1) * (number > 0))
             text.append(line + "\n", STYLE.get(change.verdict, "") if change else "bold")
         if change is None:
@@ -206,13 +200,39 @@ def _table(changes: Sequence[Change], width: int) -> Table | Text:
     return text
 
 
-def _folded(changes: Sequence[Change], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in COLUMNS:
-        table.add_column(name, justify="right" if name in RIGHT else "left", overflow="fold")
-    for change, (*cells, verdict) in zip(changes, rows, strict=True):
-        table.add_row(*(Text(cell) for cell in cells), Text(verdict, style=STYLE.get(change.verdict, "")))
-    return table
+def _grouped(changes: Sequence[Change], rows: Sequence[Sequence[str]], widths: Sequence[int], width: int) -> Text:
+    """A cell's name in a line of its own, its figures below, and a verdict that has no room beside them below those."""
+    text, cell, console = Text(no_wrap=True), "", Console(width=width)
+    for change, (name, *told, verdict) in zip((None, *changes), (COLUMNS, *rows), strict=True):
+        if name != cell:
+            text.append(f" {name}\n", "bold" if change is None else "")
+            cell = name
+        line, style = (
+            "   " + "  ".join(_figures(told, widths[1:], COLUMNS[1:])),
+            STYLE.get(change.verdict, "") if change else "bold",
+        )
+        if cell_len(line) + 2 + cell_len(verdict) > width:
+            line = line.rstrip()
+        if cell_len(line) > width:
+            line = "   " + "  ".join(filter(None, told))
+        text.append(line)
+        if cell_len(line) + 2 + cell_len(verdict) <= width:
+            text.append("  " + verdict, style)
+        else:
+            for part in Text(verdict).wrap(console, width - 5):  # by columns, not by characters
+                text.append("\n     " + part.plain.rstrip(), style)
+        text.append("\n")
+        if change is None:
+            text.append(" " + "─" * (width - 2) + "\n")
+    return text
+
+
+def _figures(cells: Sequence[str], widths: Sequence[int], names: Sequence[str] = COLUMNS) -> list[str]:
+    """Padded to their columns."""
+    return [
+        cell.rjust(room) if name in RIGHT else cell + " " * (room - cell_len(cell))
+        for name, cell, room in zip(names, cells, widths, strict=False)
+    ]
 
 
 def escaped(text: str) -> str:
