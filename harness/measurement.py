@@ -138,9 +138,7 @@ class Measurement:
     warmup_s: tuple[float, ...]  # one per step, kept
     step_s: tuple[float, ...]  # one per sample: mean of `steps_per_sample` successive steps
     steps_per_sample: int
-    unseen_step_s: tuple[
-        float, ...
-    ]  # the first step on batches that it had never seen, less the wait for a CPU (clock.without_waiting)
+    unseen_step_s: tuple[float, ...]  # the first step on batches never seen, less the wait for a CPU (clock.without_waiting)
     items_per_step: int
     item: str
     compilations_before: int

@@ -207,10 +207,8 @@ def _grouped(changes: Sequence[Change], rows: Sequence[Sequence[str]], widths: S
         if name != cell:
             text.append(f" {name}\n", "bold" if change is None else "")
             cell = name
-        line, style = (
-            "   " + "  ".join(_figures(told, widths[1:], COLUMNS[1:])),
-            STYLE.get(change.verdict, "") if change else "bold",
-        )
+        style = STYLE.get(change.verdict, "") if change else "bold"
+        line = "   " + "  ".join(_figures(told, widths[1:], COLUMNS[1:]))
         if cell_len(line) + 2 + cell_len(verdict) > width:
             line = line.rstrip()
         if cell_len(line) > width:
