@@ -217,7 +217,7 @@ def typical_ns(warmup: Sequence[int]) -> float:
 
 
 def without_waiting(took_ns: int, waited_ns: int, spent_ns: int, cpus: int) -> int:
-    """A step's time less its wait for a CPU, and never less than the CPU time that it spent on each of its CPUs.
+    """A step's time less its wait for a CPU (sched-stats.rst), and never less than the CPU time it spent on each of `cpus`.
 
     Both are read beside the step's own clock, so that some of the wait may have been just outside; and who waits for
     another thread of his own has waited for himself.

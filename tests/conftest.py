@@ -4,12 +4,11 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-import hypothesis
 import psutil
 import pytest
-from hypothesis import HealthCheck
 
 from benchmarks.lanes import Unit
 from harness.cell import Mode
@@ -31,8 +30,11 @@ def pytest_configure() -> None:
     No test fails because a machine is slow for a moment: hypothesis has no deadline, and draws the same examples every time.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts us in the background may have had it ignored
-    hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-    hypothesis.settings.load_profile("tests")
+    with suppress(ImportError):  # `make gpu` runs tests/test_gpu.py where it may not be installed
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("tests")
     os.environ["FAKES_OF"] = str(os.getpid())
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker:

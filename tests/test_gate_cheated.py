@@ -195,4 +195,4 @@ def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
         plugin = VerdictPlugin(SimpleNamespace(getoption=lambda option: None))  # type: ignore[arg-type]  # asked of options only
         plugin._reports["ab"] = judged[name]
         with pytest.raises(VerdictFailed, match=words):
-            plugin.judge(SimpleNamespace(how="ab", cell=found("m1").cell))  # type: ignore[arg-type]
+            plugin.judge(SimpleNamespace(how="ab", cell=found("m1").cell))  # type: ignore[arg-type]  # nor of more than these

@@ -210,6 +210,7 @@ def test_print_shows_every_chart(chromium: Any, small: Path) -> None:
     opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     for chart in ("trend", "roofline"):
         opened.page.wait_for_selector(f"[data-chart={chart}] svg", state="attached")
+        assert opened.page.locator(f"[data-chart={chart}] svg").count() == 1
     assert len(opened.page.pdf()) > 20_000
 
 

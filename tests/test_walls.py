@@ -28,6 +28,22 @@ def test_child_needs_only_numpy() -> None:
     assert python("-c", ask).stdout.strip() == "[]"
 
 
+def test_what_a_gpu_machine_runs_needs_no_tool_of_ours() -> None:
+    """`make gpu` brings its libraries along; none of the extra `dev` is among them."""
+    script = """
+import sys
+class Missing:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] in ("hypothesis", "xdist", "playwright"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+import pytest
+sys.exit(pytest.main(["tests/test_gpu.py", "--collect-only", "-q", "-p", "no:xdist"]))
+"""
+    done = python("-c", script)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_collecting_is_quick() -> None:
     """At most 1.5 s of a CPU, and not much more by the wall clock; the best of a few on a busy machine."""
     spent: list[float] = []
