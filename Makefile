@@ -32,7 +32,7 @@ test: $(READY)  ## test the instrument (ARGS="-k steady ...")
 check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy harness
+	$(BIN)/mypy bakeoff
 	$(BIN)/lint-imports
 
 overhead: $(READY)  ## what the harness itself costs, side by side with bare scripts

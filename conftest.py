@@ -1,3 +1,3 @@
-"""pytest finds the harness here, and so does `pytest-benchmark compare`; neither imports a framework."""
+"""pytest finds the plugin here, and so does `pytest-benchmark compare`; neither imports a framework."""
 
-pytest_plugins = ("harness.pytest_fixtures", "harness.pytest_plugin", "harness.pytest_verdicts")
+pytest_plugins = ("bakeoff.pytest_plugin.fixtures", "bakeoff.pytest_plugin.plugin", "bakeoff.pytest_plugin.verdicts")

@@ -28,7 +28,7 @@ def torch_steps(model: str, stack: str, steps: int) -> list[float]:
         import torch._dynamo
         import torch._inductor.compile_fx  # as the stack's file does; it would come with the first call anyway
 
-    from harness.model import Draw
+    from bakeoff.authoring.model import Draw
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.set_grad_enabled(False)
@@ -59,7 +59,7 @@ def tensorflow_steps(model: str, stack: str, steps: int) -> list[float]:
 
     import tensorflow as tf
 
-    from harness.model import Draw, Weights
+    from bakeoff.authoring.model import Draw, Weights
 
     subject = importlib.import_module(f"models.{model}").MODEL.at("small")
     module = subject.tensorflow(Weights(subject.weights(Draw(0))))

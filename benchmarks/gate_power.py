@@ -6,7 +6,7 @@
 
 A matrix is 42 cells, each drawn from the recorded ones; its processes are drawn with replacement from that cell's, pairs with
 their sides swapped at random. A planted slow-down multiplies the values of one cell of the candidate. The verdicts are those of
-harness.comparing, with experiments/budgets.toml. Rates have 95 % intervals (Clopper and Pearson 1934).
+bakeoff.comparing, with experiments/budgets.toml. Rates have 95 % intervals (Clopper and Pearson 1934).
 """
 
 import sys
@@ -18,15 +18,15 @@ from statistics import median
 import numpy as np
 from scipy.stats import binomtest
 
+from bakeoff.analysis.intervals import spread
+from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.cli.compare import BUDGETS
+from bakeoff.compare.budgets import Budgets, read_budgets
+from bakeoff.compare.changes import compare
+from bakeoff.compare.pairs import LOOKS
+from bakeoff.compare.verdicts import Comparison, Rules, Verdict
+from bakeoff.records.cell import Cell, Mode
 from benchmarks.recorded import CELLS, Recorded, read, record
-from harness.cell import Cell, Mode
-from harness.comparing.budgets import Budgets, read_budgets
-from harness.comparing.changes import compare
-from harness.comparing.figures import TYPICAL, Figures
-from harness.comparing.intervals import spread
-from harness.comparing.pairs import LOOKS
-from harness.comparing.verbs import BUDGETS
-from harness.comparing.verdicts import Comparison, Rules, Verdict
 
 MATRIX = 42
 MATRICES = 1000

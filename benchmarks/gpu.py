@@ -4,7 +4,8 @@
 
 Most of a cell's time is not the GPU's: importing, drawing data, compiling, checking. So units (a pytest each, one model or
 operation) are worked off in lanes side by side, each on CPUs of its own and with a storage of its own, and one cell at a time
-is timed on the GPU (harness/device_lock.py). Figures come first, checks that only compare after them: when the time is up, what
+is timed on the GPU (bakeoff/system/device_lock.py). Figures come first, checks that only compare after them: when the
+time is up, what
 runs is interrupted and saved, and what was not begun is named. Cells that did not settle get two more trials at the end, if
 there is time. The exit code is 0 only if all but those came to their end, and nothing failed. Needs PyTorch, Triton and
 pytest-benchmark; `make gpu-libraries` is the rest.
@@ -22,16 +23,19 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bakeoff.analysis import summary
+from bakeoff.analysis.results import by_cell
+from bakeoff.analysis.steady import VERIFYING_TRIALS
+from bakeoff.archive import saved_runs, saving
+from bakeoff.archive.saved_runs import SavedRun
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.pytest_plugin import selection
+from bakeoff.records.trial import Status, Toolchain, Trial
+from bakeoff.system.environment import DEVICE_LOCK
+from bakeoff.views import tables
 from benchmarks.lanes import Lanes, Unit, cpu_sets
-from harness import archive, discover, pytest_cells, pytest_saving, tables
-from harness.archive import SavedRun
-from harness.comparing import figures
-from harness.discover import ROOT
-from harness.environment import DEVICE_LOCK
-from harness.errors import UsageError
-from harness.steady import VERIFYING_TRIALS
-from harness.summary import by_cell
-from harness.trial import Status, Toolchain, Trial
 
 HOME = ROOT / ".bakeoff" / "gpu"
 # begun last, all would wait for them
@@ -45,7 +49,7 @@ Groups = dict[str, list[Unit]]
 
 def units(folder: Path) -> tuple[Groups, list[Unit]]:
     """(what is timed, by the table that it belongs to; what is only right or wrong). `folder` is this run's."""
-    models = discover.models()
+    models = discovery.models()
     kernels = _longest_first(m.name.removeprefix("kernel_") for m in models if m.is_kernel)
     matrix = _longest_first(m.name for m in models if m.in_matrix)
 
@@ -62,7 +66,7 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
             timed(group, "test_step_time", model, "--dtype", dtype, *_stacks(model, "torch_script")) for model in matrix
         ]
     right = ("pytest", "experiments/test_kernels.py", "-k", "test_right", *RUN, "--models")
-    checks = [Unit(f"right on the device: {n}", (*right, f"kernel_{n}")) for n in kernels if n not in pytest_cells.PROBES]
+    checks = [Unit(f"right on the device: {n}", (*right, f"kernel_{n}")) for n in kernels if n not in selection.PROBES]
     also = ("pytest", "tests/test_gpu.py", "--bakeoff-storage", str(HOME / "lane-{lane}"), "-k")
     return groups, [Unit(f"compiled without it, compiled for it: {m}", (*also, m)) for m in ALSO_COMPILED] + checks
 
@@ -77,7 +81,7 @@ def again(unit: Unit) -> Unit:
 
 
 def verifying(folder: Path, group: Sequence[Unit]) -> list[Unit]:
-    """More trials for cells that did not settle, by harness/session.py's rule: all trials are kept, and decide together."""
+    """More trials for cells that did not settle, by the rule of bakeoff/runner/session.py: all of them decide together."""
     found = []
     for unit in group:
         run, _ = merged(folder, [unit])
@@ -106,9 +110,9 @@ def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[s
     tools: dict[str, Toolchain] = {}
     problems: list[str] = []
     for before, unit in ((before, unit) for each in group for before, unit in enumerate((each, again(each)))):
-        for path in archive.runs(saved_by(folder, unit)):
+        for path in saved_runs.runs(saved_by(folder, unit)):
             try:
-                run = archive.read(path)
+                run = saved_runs.read(path)
             except UsageError as error:
                 problems.append(str(error))
                 continue
@@ -122,10 +126,10 @@ def keep(run: SavedRun, storage: Path, name: str) -> Path:
     parts = {
         "command": f"python -m benchmarks.gpu: {name}",
         "trials": run.trials,
-        "figures": figures.of_trials(run.trials),
+        "figures": summary.of_trials(run.trials),
         "toolchains": run.toolchains,
     }
-    return pytest_saving.save(storage, f"gpu_{name}", {key: archive.to_json(value) for key, value in parts.items()})
+    return saving.save(storage, f"gpu_{name}", {key: saved_runs.to_json(value) for key, value in parts.items()})
 
 
 def page(head: Sequence[str], lanes: Lanes, groups: Mapping[str, tuple[SavedRun | None, list[str]]]) -> str:

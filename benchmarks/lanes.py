@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.discover import ROOT
-from harness.processes import started_on
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.runner.processes import started_on
 
 GRACE_S = 20.0  # for an interrupted session to end its child, print its tables and save its run
 LOOK_S = 0.05

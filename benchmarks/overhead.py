@@ -1,4 +1,4 @@
-"""How much does the harness cost? A cell's whole child beside a bare script that does the same work, in turns.
+"""How much does the bakeoff cost? A cell's whole child beside a bare script that does the same work, in turns.
 
     make overhead
 
@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 from statistics import median
 
-from harness import discover
-from harness.cell import Cell, Mode
-from harness.environment import child_cpus, child_environment, default_threads
-from harness.launch import Launcher
-from harness.trial import Settings, Start, Trial
+from bakeoff.authoring import discovery
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Settings, Start, Trial
+from bakeoff.runner.launch import Launcher
+from bakeoff.system.environment import child_cpus, child_environment, default_threads
 
 CELLS = (
     ("article_net", "torch_eager"),
@@ -40,7 +40,7 @@ LIMIT = 1.05
 def main() -> int:
     """Exit code 1 where the largest median ratio is beyond the limit."""
     settings = Settings(size="small", batch_size=None, device="cpu", threads=default_threads(), timeout_s=300.0)
-    models, stacks = discover.models(), discover.stacks()
+    models, stacks = discovery.models(), discovery.stacks()
     ratios = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

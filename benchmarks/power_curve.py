@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bakeoff.analysis.summary import TYPICAL
+from bakeoff.cli.compare import BUDGETS
+from bakeoff.compare.budgets import read_budgets
+from bakeoff.compare.pairs import LOOKS
 from benchmarks.gate_power import drawn_pairs, drawn_runs, rules_of, simulate
 from benchmarks.recorded import Recorded, read
-from harness.comparing.budgets import read_budgets
-from harness.comparing.figures import TYPICAL
-from harness.comparing.pairs import LOOKS
-from harness.comparing.verbs import BUDGETS
 
 POOL, MATRICES = 4000, 200
 DEVIATIONS = (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.04)

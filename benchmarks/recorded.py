@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median
 
-from harness import archive, options
-from harness.cell import Cell, Mode
-from harness.comparing import rounds
-from harness.comparing.budgets import read_budgets
-from harness.comparing.duel import Duel
-from harness.comparing.figures import Figures
-from harness.comparing.session import DEFAULTS, armed, measured
-from harness.comparing.verbs import BUDGETS
-from harness.store import Store
-from harness.summary import by_cell
+from bakeoff.ab.paired_session import Duel
+from bakeoff.ab.session import DEFAULTS, armed, measured
+from bakeoff.analysis.results import by_cell
+from bakeoff.analysis.summary import Figures
+from bakeoff.archive import saved_runs
+from bakeoff.cli.compare import BUDGETS
+from bakeoff.compare import rounds
+from bakeoff.compare.budgets import read_budgets
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.runner import options
+from bakeoff.runner.store import Store
 
 CELLS = (
     "article_net:torch_script mlp:torch_eager bert_encoder:tf_function mlp:torch_inductor lstm:tf_xla "
@@ -50,7 +51,7 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
 
 def read(path: Path) -> list[Recorded]:
     """The cells of a recorded session."""
-    run, saved = archive.read_figures(path), archive.read(path)
+    run, saved = saved_runs.read_figures(path), saved_runs.read(path)
     if run.ab is None:
         raise SystemExit(f"{path} holds no pairs")
     arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]

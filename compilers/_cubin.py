@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from harness import Unavailable
-from harness.lowered import Kernel
+from bakeoff import Unavailable
+from bakeoff.records.compile_only import Kernel
 
 USAGE = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
 SPILLS = re.compile(r"(\d+) bytes spill stores")

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness import GraphBreak, Kind, Recompile, is_users, merged, where
+from bakeoff import GraphBreak, Kind, Recompile, is_users, merged, where
 
 SITE = re.compile(r"in user code at (?P<file>.+?):(?P<line>\d+)\n")
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from compilers._served import ServedStack
-from harness import Array, Batch, Model, Unsupported
+from bakeoff import Array, Batch, Model, Unsupported
+from bakeoff.compilers._served import ServedStack
 
 INPUT = "input_{}"
 
@@ -26,7 +26,7 @@ def traced(program: Any, example: Any) -> tuple[Any, Any]:
         if getattr(error, "ag_error_metadata", None) is None:
             raise
         # raised while tracing the user's Python
-        from compilers._tf_captured import tracing_stopped
+        from bakeoff.compilers._tf_captured import tracing_stopped
 
         place, said = tracing_stopped(error)
         raise Unsupported(f"tracing stops at {place}: {said}") from error

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from compilers._read_values import ValuesMode
-from compilers._torch_private import KNOWN
-from harness import Unavailable
+from bakeoff import Unavailable
+from bakeoff.compilers._read_values import ValuesMode
+from bakeoff.compilers._torch_private import KNOWN
 
 # what the generated code depends on: vendors' figures of an A100, an H100 SXM and a B200
 COMMON = {

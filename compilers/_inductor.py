@@ -14,12 +14,7 @@ import torch
 import torch._dynamo
 import torch._inductor.compile_fx
 
-from compilers import _cubin, _gpuless, _interpreted, _target, _toolchain
-from compilers import _torch_private as private
-from compilers._dispatched import dispatched
-from compilers._dynamo import CODE, HINT, Trace, users_place
-from compilers._torch import TorchProgram, TorchStack
-from harness import (
+from bakeoff import (
     Compiled,
     CompilePhase,
     Diagnostics,
@@ -36,7 +31,12 @@ from harness import (
     raised_at,
     where,
 )
-from harness.lowered import Kernel
+from bakeoff.compilers import _cubin, _gpuless, _interpreted, _target, _toolchain
+from bakeoff.compilers import _torch_private as private
+from bakeoff.compilers._dispatched import dispatched
+from bakeoff.compilers._dynamo import CODE, HINT, Trace, users_place
+from bakeoff.compilers._torch import TorchProgram, TorchStack
+from bakeoff.records.compile_only import Kernel
 
 STATE = "keep what changes from call to call in a tensor, or out of the compiled function"
 OPTIMIZERS_BREAK = "Call to `torch._dynamo.graph_break()`"

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from compilers._gpuless import owner
-from harness import Unavailable
+from bakeoff import Unavailable
+from bakeoff.compilers._gpuless import owner
 
 NAMES = (
     "torch._dynamo.device_interface.CpuInterface.raise_if_triton_unavailable",

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness import Unsupported
+from bakeoff import Unsupported
 
 
 class KerasHalf(tf.Module):

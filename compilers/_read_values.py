@@ -12,7 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from compilers import _torch_private as private
+from bakeoff.compilers import _torch_private as private
 
 READS = torch.ops.aten._local_scalar_dense.default  # what every reading of one value comes down to
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Array, Batch, Mark, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights, raised_at
+from bakeoff import Array, Batch, Mark, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights, raised_at
 
 
 @dataclass(slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compilers._served import ServedStack, need
-from harness import Setup, Unsupported
+from bakeoff import Setup, Unsupported
+from bakeoff.compilers._served import ServedStack, need
 
 FILE = "model.onnx"
 INPUT = "input_{}"  # names that exporters are told, so that inputs can be told apart whatever order a file has them in

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from compilers import _torch
-from compilers._served import Served, ServedStack
-from harness import Array, Batch, Setup
+from bakeoff import Array, Batch, Setup
+from bakeoff.compilers import _torch
+from bakeoff.compilers._served import Served, ServedStack
 
 
 class TorchServed(ServedStack):

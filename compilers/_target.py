@@ -11,9 +11,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness import Unavailable
-from harness.environment import TARGET as VARIABLE
-from harness.lowered import family
+from bakeoff import Unavailable
+from bakeoff.records.compile_only import family
+from bakeoff.system.environment import TARGET as VARIABLE
 
 TARGET = os.environ.get(VARIABLE, "")
 GPULESS = family(TARGET) == "cuda"

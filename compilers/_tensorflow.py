@@ -9,9 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from compilers._keras import KerasHalf
-from compilers._tf_training import STEPS, LossStep
-from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from bakeoff import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from bakeoff.compilers._keras import KerasHalf
+from bakeoff.compilers._tf_training import STEPS, LossStep
 
 
 @dataclass(slots=True)

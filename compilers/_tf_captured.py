@@ -1,7 +1,7 @@
 """tf.function in its forms: one graph per trace, or an exception; there is no silent split as in Dynamo.
 
 What corresponds to a graph break is an operation that calls back to the host, a function that AutoGraph runs unconverted, and
-an effect that happens while tracing only (harness/effects.py finds those for every stack).
+an effect that happens while tracing only (bakeoff/tasks/diagnose/effects.py finds those for every stack).
 """
 
 import json
@@ -14,9 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from compilers import _tf_private as private
-from compilers._tensorflow import TensorFlowProgram, TensorFlowStack
-from harness import (
+from bakeoff import (
     Compiled,
     CompilePhase,
     Diagnostics,
@@ -30,6 +28,8 @@ from harness import (
     raised_at,
     where,
 )
+from bakeoff.compilers import _tf_private as private
+from bakeoff.compilers._tensorflow import TensorFlowProgram, TensorFlowStack
 
 # operations that call back into Python or the host's I/O from inside a graph
 HOST_OPERATIONS = {
@@ -40,7 +40,8 @@ HOST_OPERATIONS = {
 }
 STRUCTURE = frozenset({"Placeholder", "NoOp", "_Arg", "_Retval", "Const", "Identity", "ReadVariableOp"})
 FALLBACK_WARNING = "AutoGraph could not transform"
-# Grappler's record of a pass, which harness/environment.py switches on: "... remapper: Graph size after: ..., time = 1.2ms."
+# Grappler's record of a pass, which bakeoff/system/environment.py switches on: "... remapper: Graph size after: ...,
+# time = 1.2ms."
 GRAPPLER = re.compile(rb"meta_optimizer\.cc:\d+\] .*?time = ([\d.]+)ms")
 CALLBACK = "write it in TensorFlow operations: a callback is neither saved nor parallel, and XLA has no kernel for it"
 FALLBACK = "move the function into a file that AutoGraph can read, or mark it tf.autograph.experimental.do_not_convert"

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from compilers._keras import KerasHalf
-from compilers._tensorflow import TensorFlowProgram
-from compilers._tf_captured import CapturedStack
-from compilers._tf_training import TrainingStep
-from harness import Array, Arrays, Batch, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+from bakeoff import Array, Arrays, Batch, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+from bakeoff.compilers._keras import KerasHalf
+from bakeoff.compilers._tensorflow import TensorFlowProgram
+from bakeoff.compilers._tf_captured import CapturedStack
+from bakeoff.compilers._tf_training import TrainingStep
 
 
 class WorkersStep(TrainingStep):

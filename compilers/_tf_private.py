@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from harness import Unavailable
+from bakeoff import Unavailable
 
 KNOWN = "2.21"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from compilers._keras import KerasHalf
-from harness import Array, Arrays, Mode, Model, Weights
+from bakeoff import Array, Arrays, Mode, Model, Weights
+from bakeoff.compilers._keras import KerasHalf
 
 # as in _torch_training.py, which cannot be imported beside TensorFlow; tests/test_port.py compares what they do
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from compilers import _torch_private as private
+from bakeoff.compilers import _torch_private as private
 
 
 def pay(compile_something: Callable[[], Any]) -> None:

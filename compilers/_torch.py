@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from compilers import _target
-from compilers import _torch_private as private
-from compilers import _torch_training as training
-from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Weights
+from bakeoff import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Weights
+from bakeoff.compilers import _target
+from bakeoff.compilers import _torch_private as private
+from bakeoff.compilers import _torch_training as training
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class TorchStack(Stack[TorchProgram]):
         program = TorchProgram(model, made(), setup)
         module = program.module
         if _target.GPULESS:
-            from compilers import _gpuless
+            from bakeoff.compilers import _gpuless
 
             program.values, program.with_data = _gpuless.moved(module), made
         if setup.mode is Mode.TRAINING:
@@ -213,7 +213,7 @@ def threads() -> dict[str, int]:
 
 def _fake(array: Array, precision: str) -> torch.Tensor:
     """Shape and dtype of an array, on a device that is not there."""
-    from compilers import _gpuless
+    from bakeoff.compilers import _gpuless
 
     dtype = getattr(torch, precision if array.dtype.kind == "f" else str(array.dtype))
     stride = tuple(step // array.itemsize for step in np.ascontiguousarray(array).strides)

@@ -21,8 +21,8 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from compilers._torch import TorchProgram, TorchStack
-from harness import Array, Arrays, Batch, Mark, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+from bakeoff import Array, Arrays, Batch, Mark, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+from bakeoff.compilers._torch import TorchProgram, TorchStack
 
 PATIENCE_S = 5.0  # for the last words of a worker, once the group has broken
 NOTES = (

@@ -9,7 +9,7 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from harness.discover import load
+from bakeoff.authoring.discovery import load
 
 
 def main(fd: int) -> int:

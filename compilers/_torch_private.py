@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from harness import Unavailable
+from bakeoff import Unavailable
 
 KNOWN = "2.11 to 2.14"
 

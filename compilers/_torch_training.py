@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from harness import Array, Arrays, Model, Step
+from bakeoff import Array, Arrays, Model, Step
 
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
 MOMENTUM, BETAS, EPSILON, DECAY = 0.9, (0.9, 0.999), 1e-8, 0.01

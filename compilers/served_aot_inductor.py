@@ -13,12 +13,12 @@ from typing import Any, final
 
 import torch
 
-from compilers import _toolchain
-from compilers import _torch_private as private
-from compilers._served import refused
-from compilers._served_torch import TorchServed
-from compilers._torch import TorchProgram
-from harness import Setup, Weights
+from bakeoff import Setup, Weights
+from bakeoff.compilers import _toolchain
+from bakeoff.compilers import _torch_private as private
+from bakeoff.compilers._served import refused
+from bakeoff.compilers._served_torch import TorchServed
+from bakeoff.compilers._torch import TorchProgram
 
 FRAMEWORK = "torch"
 DEFAULT = False

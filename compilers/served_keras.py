@@ -1,7 +1,7 @@
 """Keras 3's own format: a model's configuration and its weights, no graph, served by Keras on its TensorFlow backend.
 
 It holds Keras models alone, and of those the ones made of layers that Keras knows: a TensorFlow half that is a tf.Module cannot
-be saved in it. A model that has a Keras half of the same weights (harness.Model.keras) is exported by that one, and building it
+be saved in it. A model that has a Keras half of the same weights (bakeoff.Model.keras) is exported by that one, and building it
 is part of export_s.
 """
 
@@ -11,9 +11,9 @@ from typing import Any, final
 
 import keras
 
-from compilers import _tensorflow
-from compilers._exported_tensorflow import TensorFlowExported
-from harness import Setup, Unsupported, Weights
+from bakeoff import Setup, Unsupported, Weights
+from bakeoff.compilers import _tensorflow
+from bakeoff.compilers._exported_tensorflow import TensorFlowExported
 
 FRAMEWORK = "keras"
 EXTRA = "deploy"

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Any, final
 
-from compilers._exported_tensorflow import signature, traced
-from compilers._served import need
-from compilers._served_onnx import FILE, OnnxServed, need_float32
-from harness import Array, Batch, Model, Unsupported, Weights
+from bakeoff import Array, Batch, Model, Unsupported, Weights
+from bakeoff.compilers._exported_tensorflow import signature, traced
+from bakeoff.compilers._served import need
+from bakeoff.compilers._served_onnx import FILE, OnnxServed, need_float32
 
 FRAMEWORK = "onnxruntime"
 EXTRA = "deploy"

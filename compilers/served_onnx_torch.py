@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, final
 
-from compilers._served import need, refused
-from compilers._served_onnx import FILE, INPUT, OnnxServed, need_float32
-from harness import Weights
+from bakeoff import Weights
+from bakeoff.compilers._served import need, refused
+from bakeoff.compilers._served_onnx import FILE, INPUT, OnnxServed, need_float32
 
 FRAMEWORK = "onnxruntime"
 EXTRA = "deploy"
@@ -25,7 +25,7 @@ class ServedOnnxTorch(OnnxServed):
     def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
         import torch
 
-        from compilers import _torch_private as private
+        from bakeoff.compilers import _torch_private as private
 
         need_float32(program.setup)
         names = [INPUT.format(i) for i in range(len(example))]

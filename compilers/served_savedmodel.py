@@ -6,10 +6,10 @@ from typing import Any, final
 
 import tensorflow as tf
 
-from compilers import _tensorflow
-from compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
-from compilers._served import Served
-from harness import Array, Batch, Setup, Weights
+from bakeoff import Array, Batch, Setup, Weights
+from bakeoff.compilers import _tensorflow
+from bakeoff.compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
+from bakeoff.compilers._served import Served
 
 FRAMEWORK = "tensorflow"
 DEFAULT = False

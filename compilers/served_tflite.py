@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
-from compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
-from compilers._served import need, refused
-from harness import Setup, Weights
+from bakeoff import Setup, Weights
+from bakeoff.compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
+from bakeoff.compilers._served import need, refused
 
 FRAMEWORK = "ai_edge_litert"
 EXTRA = "deploy"

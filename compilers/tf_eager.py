@@ -4,8 +4,8 @@ from typing import final
 
 import tensorflow as tf
 
-from compilers._tensorflow import TensorFlowStack
-from harness import Step
+from bakeoff import Step
+from bakeoff.compilers._tensorflow import TensorFlowStack
 
 FRAMEWORK = "tensorflow"
 EAGER = True

@@ -4,8 +4,8 @@ from typing import final
 
 import tensorflow as tf
 
-from compilers._tf_captured import CapturedStack, any_batch
-from harness import Step
+from bakeoff import Step
+from bakeoff.compilers._tf_captured import CapturedStack, any_batch
 
 FRAMEWORK = "tensorflow"
 DEFAULT = False

@@ -1,6 +1,6 @@
 """tf.distribute.MirroredStrategy with one worker: what its scaling is measured from."""
 
-from compilers._tf_mirrored import TfMirrored
+from bakeoff.compilers._tf_mirrored import TfMirrored
 
 FRAMEWORK = "tensorflow"
 DEFAULT = False

@@ -1,6 +1,6 @@
 """tf.distribute.MirroredStrategy with two workers, half of every batch each."""
 
-from compilers._tf_mirrored import TfMirrored
+from bakeoff.compilers._tf_mirrored import TfMirrored
 
 FRAMEWORK = "tensorflow"
 DEFAULT = False

@@ -7,17 +7,17 @@ from typing import Any, final
 
 import tensorflow as tf
 
-from compilers import _tf_private as private
-from compilers._hlo import Hlo
-from compilers._tensorflow import TensorFlowProgram
-from compilers._tf_captured import STRUCTURE, CapturedStack, framework_log, module_site, operation_site
-from harness import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Recompile, Step, merged
+from bakeoff import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Recompile, Step, merged
+from bakeoff.compilers import _tf_private as private
+from bakeoff.compilers._hlo import Hlo
+from bakeoff.compilers._tensorflow import TensorFlowProgram
+from bakeoff.compilers._tf_captured import STRUCTURE, CapturedStack, framework_log, module_site, operation_site
 
 FRAMEWORK = "tensorflow"
 DIAGNOSES = True
 RECIPE = "step = tf.function(module.__call__, jit_compile=True)"
 
-# TensorFlow's device_compilation_profiler writes one such line per compilation (harness/environment.py switches it on).
+# TensorFlow's device_compilation_profiler writes one such line per compilation (bakeoff/system/environment.py switches it on).
 # monitoring.Counter("/tensorflow/core/xla_compilations") registers another metric and always reads 0.
 COMPILED = re.compile(rb"device_compilation_profiler\.cc:\d+\] Compiled .*? compile time: (\d+) us")
 UNSUPPORTED = "XLA has no kernel for it: keep it outside of jit_compile, or write it in other operations"

@@ -4,9 +4,9 @@ from typing import final
 
 import tensorflow as tf
 
-from compilers._tf_captured import any_batch
-from compilers.tf_xla import XlaStack
-from harness import Step
+from bakeoff import Step
+from bakeoff.compilers._tf_captured import any_batch
+from bakeoff.compilers.tf_xla import XlaStack
 
 FRAMEWORK = "tensorflow"
 DEFAULT = False

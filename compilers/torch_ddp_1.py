@@ -1,6 +1,6 @@
 """torch DistributedDataParallel with one worker: what its scaling is measured from."""
 
-from compilers._torch_ddp import TorchDdp
+from bakeoff.compilers._torch_ddp import TorchDdp
 
 FRAMEWORK = "torch"
 DEFAULT = False

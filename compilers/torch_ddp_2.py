@@ -1,6 +1,6 @@
 """torch DistributedDataParallel with two workers, half of every batch each."""
 
-from compilers._torch_ddp import TorchDdp
+from bakeoff.compilers._torch_ddp import TorchDdp
 
 FRAMEWORK = "torch"
 DEFAULT = False

@@ -4,8 +4,8 @@ from typing import final
 
 import torch
 
-from compilers._torch import TorchStack
-from harness import Step
+from bakeoff import Step
+from bakeoff.compilers._torch import TorchStack
 
 FRAMEWORK = "torch"
 EAGER = True

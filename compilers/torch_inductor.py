@@ -2,7 +2,7 @@
 
 from typing import final
 
-from compilers._inductor import InductorStack
+from bakeoff.compilers._inductor import InductorStack
 
 FRAMEWORK = "torch"
 DISK_CACHE = True

@@ -4,8 +4,8 @@ from typing import final
 
 import torch
 
-from compilers._inductor import InductorStack
-from harness import Step
+from bakeoff import Step
+from bakeoff.compilers._inductor import InductorStack
 
 FRAMEWORK = "torch"
 DEFAULT = False

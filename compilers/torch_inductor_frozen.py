@@ -7,9 +7,9 @@ from typing import final
 
 import torch._inductor.config
 
-from compilers._inductor import InductorStack
-from compilers._torch import TorchProgram
-from harness import Model, Setup, Step, Unsupported, Weights
+from bakeoff import Model, Setup, Step, Unsupported, Weights
+from bakeoff.compilers._inductor import InductorStack
+from bakeoff.compilers._torch import TorchProgram
 
 FRAMEWORK = "torch"
 DEFAULT = False

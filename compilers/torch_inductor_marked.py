@@ -4,10 +4,10 @@ from typing import final
 
 import torch
 
-from compilers import _torch_private as private
-from compilers._inductor import InductorStack
-from compilers._torch import TorchProgram
-from harness import Batch
+from bakeoff import Batch
+from bakeoff.compilers import _torch_private as private
+from bakeoff.compilers._inductor import InductorStack
+from bakeoff.compilers._torch import TorchProgram
 
 FRAMEWORK = "torch"
 DEFAULT = False

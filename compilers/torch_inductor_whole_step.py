@@ -13,10 +13,10 @@ import torch._dynamo.config
 
 import torch._dynamo.compiled_autograd  # isort: skip  # imported lazily by the first backward otherwise
 
-from compilers import _torch_training as training
-from compilers._inductor import InductorStack
-from compilers._torch import TorchProgram
-from harness import Diagnostics, Mode, Model, Setup, Step, Unsupported, Weights
+from bakeoff import Diagnostics, Mode, Model, Setup, Step, Unsupported, Weights
+from bakeoff.compilers import _torch_training as training
+from bakeoff.compilers._inductor import InductorStack
+from bakeoff.compilers._torch import TorchProgram
 
 FRAMEWORK = "torch"
 DEFAULT = False

@@ -22,9 +22,7 @@ from typing import Any, final
 
 import torch
 
-from compilers import _torch_private as private
-from compilers._torch import TorchProgram, TorchStack
-from harness import (
+from bakeoff import (
     Compiled,
     CompilePhase,
     Diagnostics,
@@ -38,6 +36,8 @@ from harness import (
     raised_at,
     where,
 )
+from bakeoff.compilers import _torch_private as private
+from bakeoff.compilers._torch import TorchProgram, TorchStack
 
 FRAMEWORK = "torch"
 DIAGNOSES = True

@@ -7,9 +7,9 @@ from typing import final
 
 import torch
 
-from compilers._torch import TorchProgram
-from compilers.torch_script import TorchScriptStack
-from harness import Model, Setup, Unsupported, Weights
+from bakeoff import Model, Setup, Unsupported, Weights
+from bakeoff.compilers._torch import TorchProgram
+from bakeoff.compilers.torch_script import TorchScriptStack
 
 FRAMEWORK = "torch"
 DEFAULT = False

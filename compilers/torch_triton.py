@@ -11,11 +11,11 @@ from typing import Any, final
 import compilers  # isort: skip  # noqa: F401  before torch: it loads what a target needs
 import torch
 
-from compilers import _torch_private as private
-from compilers._inductor import InductorStack
-from compilers._torch import TorchProgram
-from harness import Diagnostics, Step, Unsupported
-from harness.lowered import Kernel
+from bakeoff import Diagnostics, Step, Unsupported
+from bakeoff.compilers import _torch_private as private
+from bakeoff.compilers._inductor import InductorStack
+from bakeoff.compilers._torch import TorchProgram
+from bakeoff.records.compile_only import Kernel
 
 FRAMEWORK = "torch"
 DEFAULT = False
@@ -59,7 +59,7 @@ class TorchTriton(InductorStack):
         return self._with_kernels(super().account(program))
 
     def _backend(self, graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
-        from compilers.kernels.rewrite import rewrite  # not before Triton has been told whether to interpret
+        from bakeoff.compilers.kernels.rewrite import rewrite  # not before Triton has been told whether to interpret
 
         self.placed += rewrite(graph)
         return private.inductor(graph, inputs)

@@ -11,9 +11,9 @@ import re
 
 import pytest
 
-from harness.cell import Mode
-from harness.replay import child_clock, replay
-from harness.trial import Status
+from bakeoff.pytest_plugin.replay import child_clock, replay
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Status
 
 IMAGES_PER_SECOND = {32: {"tensorflow": 285, "torch": 271}, 64: {"tensorflow": 512, "torch": 498}}  # the article's, on a V100
 LIMITS_MIB = (512, 1024, 2048, 4096)  # of memory above the framework's import

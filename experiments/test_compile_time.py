@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.replay import child_clock, replay
+from bakeoff.pytest_plugin.replay import child_clock, replay
 
 
 @pytest.mark.benchmark(group="compile time", timer=child_clock)

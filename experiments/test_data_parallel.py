@@ -6,7 +6,7 @@ ok has parity: loss, gradients and parameters after a first step are those of on
 
 import pytest
 
-from harness.replay import child_clock, replay
+from bakeoff.pytest_plugin.replay import child_clock, replay
 
 
 @pytest.mark.cells(

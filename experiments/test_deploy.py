@@ -7,8 +7,8 @@ leaves in.
 
 import pytest
 
-from harness.deploy_table import first_answer_s, load_s
-from harness.replay import child_clock, replay
+from bakeoff.pytest_plugin.replay import child_clock, replay
+from bakeoff.tasks.export.table import first_answer_s, load_s
 
 
 @pytest.mark.cells(models="mlp")

@@ -6,7 +6,7 @@ series, `--shape-models` and `--stacks` other cells.
 
 import pytest
 
-from harness.replay import child_clock, replay
+from bakeoff.pytest_plugin.replay import child_clock, replay
 
 SIZES = (8, 9, 10, 16, 33, 64)
 

@@ -8,7 +8,7 @@ occupancy are what `--target cuda:sm_90` compiles.
 
 import pytest
 
-from harness.replay import child_clock, replay
+from bakeoff.pytest_plugin.replay import child_clock, replay
 
 
 def test_right(kernel, numerics):

@@ -1,6 +1,6 @@
 """How much memory at the peak, and does it stay there?"""
 
-from harness.steady import leaked_bytes
+from bakeoff.analysis.steady import leaked_bytes
 
 
 def test_memory(ran, record_property):

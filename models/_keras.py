@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from harness import Array, Weights
+from bakeoff import Array, Weights
 
 
 def filled(layer: keras.layers.Layer, x: Any, *arrays: Array) -> Any:

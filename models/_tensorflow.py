@@ -10,7 +10,7 @@ import math
 
 import tensorflow as tf
 
-from harness import Weights
+from bakeoff import Weights
 
 
 def variable(weights: Weights, name: str, axes: tuple[int, ...] | None = None, *, trainable: bool = True) -> tf.Variable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ArticleNet(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense
+        from bakeoff.models._tensorflow import Dense
 
         class Net(tf.Module):
             def __init__(self) -> None:
@@ -62,7 +62,7 @@ class ArticleNet(Model):
     def keras(self, weights: Weights) -> Any:
         import keras
 
-        from models._keras import dense
+        from bakeoff.models._keras import dense
 
         x = keras.Input((32,), self.batch_size)
         return keras.Model(x, dense(weights, "out", dense(weights, "hidden", x, "relu")))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 LABELS = 9
 EPSILON = 1e-12
@@ -116,7 +116,7 @@ class BertEncoder(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense, Embedding, LayerNorm, attention, gelu
+        from bakeoff.models._tensorflow import Dense, Embedding, LayerNorm, attention, gelu
 
         shape = self
 
@@ -155,7 +155,7 @@ class BertEncoder(Model):
     def keras(self, weights: Weights) -> Any:
         import keras
 
-        from models._keras import attention, dense, embedding, layer_norm, positions
+        from bakeoff.models._keras import attention, dense, embedding, layer_norm, positions
 
         ids = keras.Input((self.tokens,), self.batch_size, dtype="int64")
         mask = keras.Input((self.tokens,), self.batch_size, dtype="bool")

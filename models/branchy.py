@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Arrays, Batch, Draw, MissingHalf, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, MissingHalf, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Branchy(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense
+        from bakeoff.models._tensorflow import Dense
 
         class Net(tf.Module):
             def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Array, Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Array, Arrays, Batch, Draw, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Dlrm(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense, Embedding
+        from bakeoff.models._tensorflow import Dense, Embedding
 
         shape = self
 
@@ -136,7 +136,7 @@ class Dlrm(Model):
     def keras(self, weights: Weights) -> Any:
         import keras
 
-        from models._keras import dense, embedding
+        from bakeoff.models._keras import dense, embedding
 
         numbers = keras.Input((self.bottom[0],), self.batch_size)
         ids = keras.Input(batch_shape=(self.tables, self.batch_size, self.lookups), dtype="int64")

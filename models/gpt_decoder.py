@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class GptDecoder(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense, Embedding, LayerNorm, attention, gelu
+        from bakeoff.models._tensorflow import Dense, Embedding, LayerNorm, attention, gelu
 
         shape = self
 
@@ -145,7 +145,7 @@ class GptDecoder(Model):
         """Query, key and value are three products, as Keras's attention has them."""
         import keras
 
-        from models._keras import attention, dense, filled, layer_norm, positions
+        from bakeoff.models._keras import attention, dense, filled, layer_norm, positions
 
         ids = keras.Input((self.tokens,), self.batch_size, dtype="int64")
         table = weights["token.weight"]

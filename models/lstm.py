@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Lstm(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense, Embedding, variable
+        from bakeoff.models._tensorflow import Dense, Embedding, variable
 
         shape = self
 
@@ -114,7 +114,7 @@ class Lstm(Model):
         """Its LSTM has one bias, the sum of PyTorch's two."""
         import keras
 
-        from models._keras import dense, embedding, filled
+        from bakeoff.models._keras import dense, embedding, filled
 
         ids = keras.Input((self.tokens,), self.batch_size, dtype="int64")
         x = embedding(weights, "embedding", ids)

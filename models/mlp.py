@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Mlp(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense, gelu
+        from bakeoff.models._tensorflow import Dense, gelu
 
         shape = self
 
@@ -73,7 +73,7 @@ class Mlp(Model):
     def keras(self, weights: Weights) -> Any:
         import keras
 
-        from models._keras import dense
+        from bakeoff.models._keras import dense
 
         x = inputs = keras.Input((self.width,), self.batch_size)
         for i in range(self.depth):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Array, Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Array, Arrays, Batch, Draw, Model, Sizes, Weights
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # width, blocks, stride of the first block
 EXPANSION = 4
@@ -134,7 +134,7 @@ class ResNet50(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import BatchNorm, Convolution, Dense
+        from bakeoff.models._tensorflow import BatchNorm, Convolution, Dense
 
         class Bottleneck(tf.Module):
             def __init__(self, name: str, channels: int, width: int, stride: int) -> None:
@@ -177,7 +177,7 @@ class ResNet50(Model):
     def keras(self, weights: Weights) -> Any:
         import keras
 
-        from models._keras import batch_norm, convolution, dense
+        from bakeoff.models._keras import batch_norm, convolution, dense
 
         def normed(x: Any, into: str, norm: str, stride: int = 1) -> Any:
             return batch_norm(weights, norm, convolution(weights, into, x, stride), EPSILON)

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from harness.cell import Cell, Mode
-from harness.comparing import figures
-from harness.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
-from harness.lowered import Kernel, Lowering
-from harness.measurement import Asynchrony, Caches, Check, Contention, Measurement, Memory, Parity, Threads
-from harness.summary import CellResult, by_cell
-from harness.trial import Ceiling, Environment, Failure, Phase, Settings, Start, Status, Trial
+from bakeoff.analysis import summary
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.compile_only import Kernel, Lowering
+from bakeoff.records.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
+from bakeoff.records.measurement import Asynchrony, Caches, Check, Contention, Measurement, Memory, Parity, Threads
+from bakeoff.records.trial import Ceiling, Environment, Failure, Phase, Settings, Start, Status, Trial
 
 ENVIRONMENT = Environment(python="3.11", platform="Linux", cpu="a processor", cores=2, memory_bytes=2**34, device="cpu")
 SETTINGS = Settings(size="small", batch_size=None, device="cpu", threads=1, timeout_s=300.0)
@@ -143,7 +143,7 @@ def save(folder: Path, number: int, trials: list[Trial], **changes: Any) -> Path
         "commit_info": {"id": f"{number:040x}", "dirty": False, "branch": "main"},
         "command": "pytest experiments --benchmark-autosave",
         "trials": trials,
-        "figures": figures.of_trials(trials),
+        "figures": summary.of_trials(trials),
         "ceilings": [CEILING],
     }
     path.write_bytes(msgspec.json.encode({**document, **changes}))

@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.authoring.discovery import Source, StackSource
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Settings
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store
 from benchmarks.lanes import Unit
-from harness.cell import Mode
-from harness.discover import Source, StackSource
-from harness.plan import Plan
-from harness.session import Session
-from harness.store import Store
-from harness.summary import CellResult, by_cell
-from harness.trial import Settings
 
 FAKES = Path(__file__).parent / "fakes"
 ROOMS = ("honest", "cheats", "crashes", "diagnosed")

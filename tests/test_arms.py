@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.comparing.arms import checkout
-from harness.comparing.side import Side, drop_half_pairs, tamest
-from harness.discover import ROOT
-from harness.errors import UsageError
-from harness.measurement import Check, Parity
-from harness.trial import Trial
+from bakeoff.ab.arm_runner import Side, drop_half_pairs, tamest
+from bakeoff.ab.arms import checkout
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.measurement import Check, Parity
+from bakeoff.records.trial import Trial
 from tests.builders import measurement, trial
 from tests.test_duel import ab, folder, run_of
 
@@ -46,7 +46,7 @@ def test_an_arm_is_a_copy_of_what_it_names(tmp_path: Path) -> None:
     (other / "models" / "mine.py").write_text("MODEL = 1\n")
     made = checkout(str(other), tmp_path / "arm", {"torch"})
     assert (made.root / "models" / "mine.py").read_text() == "MODEL = 1\n"
-    assert (made.root / "harness").resolve() == ROOT / "harness"
+    assert (made.root / "bakeoff").resolve() == ROOT / "bakeoff"
     assert made.arm.commit is None
     (tmp_path / "venv" / "bin").mkdir(parents=True)
     (tmp_path / "venv" / "bin" / "python").write_text("")
@@ -78,8 +78,8 @@ def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -
 
 
 def test_a_model_or_stack_that_is_gone_is_a_vanished_cell(tmp_path: Path) -> None:
-    from harness import options
-    from harness.comparing.session import DEFAULTS, vanished
+    from bakeoff.ab.session import DEFAULTS, vanished
+    from bakeoff.runner import options
 
     for room, name in (("models", "retired"), ("compilers", "old_stack")):
         (tmp_path / "was" / room).mkdir(parents=True)

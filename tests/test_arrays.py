@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import model, parity
-from harness.model import Weights
+from bakeoff.authoring import model
+from bakeoff.authoring.model import Weights
+from bakeoff.worker import parity
 
 
 def test_weights_go_there_and_back() -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from bakeoff.analysis.results import by_cell
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.pytest_plugin.selection import named_cells
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.runner.plan import Plan
 from experiments import test_article as article
-from harness import discover
-from harness.cell import Cell, Mode
-from harness.discover import ROOT
-from harness.plan import Plan
-from harness.pytest_cells import named_cells
-from harness.summary import by_cell
 from tests.builders import SETTINGS, measurement, trial
 
 
@@ -46,7 +46,7 @@ def test_a_cell_that_trains_wrongly_has_no_throughput_in_the_table() -> None:
 
 
 def test_questions_that_name_their_cells() -> None:
-    models, stacks = discover.models(), [discover.stacks()["torch_eager"]]
+    models, stacks = discovery.models(), [discovery.stacks()["torch_eager"]]
     room = [m for m in models if m.in_matrix]
 
     def asked(selected: list[Mode], given: str | None = None, **marker: str) -> list[tuple[str, ...]]:

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.cell import Cell, Mode
-from harness.comparing import comparable, figures
-from harness.comparing.changes import compare
-from harness.comparing.figures import TYPICAL, Figures
-from harness.comparing.metrics import Metric
-from harness.comparing.verdicts import Change, Comparison, Rules, Verdict
-from harness.diagnostics import Compiled, Diagnostics
-from harness.trial import Start, Status
+from bakeoff.analysis import summary
+from bakeoff.analysis.metrics import Metric
+from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.compare import comparable
+from bakeoff.compare.changes import compare
+from bakeoff.compare.verdicts import Change, Comparison, Rules, Verdict
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.diagnostics import Compiled, Diagnostics
+from bakeoff.records.trial import Start, Status
 from tests.builders import ENVIRONMENT, SETTINGS, measurement, trial
 
 
@@ -180,14 +181,14 @@ def test_figures_are_those_of_the_summary() -> None:
     compiled = Diagnostics(graphs=1, recompiles=0, compiled=Compiled(kernels=3, library_calls=2))
     cold = trial(measurement(steps, first_call_cpu_s=2.0), diagnostics=compiled)
     warm = trial(measurement(steps, first_call_cpu_s=0.7), start=Start.WARM, diagnostics=Diagnostics(graphs=1, cache_hits=1))
-    (made,) = figures.of_trials([cold, warm])
+    (made,) = summary.of_trials([cold, warm])
     assert made.values["step"] == pytest.approx([0.00100990])
     assert made.values[TYPICAL] == pytest.approx([0.0010495])
     assert made.values["compile_cold"] == [2.0]
     assert made.values["compile_warm"] == [0.7]
-    assert made.values["steady_peak"] == [figures.LEAST_BYTES]
+    assert made.values["steady_peak"] == [summary.LEAST_BYTES]
     assert made.counts == {"breaks": 0, "graphs": 1, "recompiles": 0, "kernels": 3, "library_calls": 2}
-    (eager,) = figures.of_trials([replace(cold, eager=True)])
+    (eager,) = summary.of_trials([replace(cold, eager=True)])
     assert not {"compile_cold", "compile_warm"} & set(eager.values)
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from harness import discover
-from harness.__main__ import _parser, main
-from harness.advising import available
-from harness.advising.available import Machine
-from harness.discover import ROOT, StackSource
+from bakeoff.__main__ import _parser, main
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT, StackSource
+from bakeoff.machine import available
+from bakeoff.machine.available import Machine
 from tests.conftest import plant
 
 FRAMEWORKS = ("torch", "tensorflow", "keras", "onnxruntime", "ai_edge_litert")
@@ -33,12 +33,12 @@ def without(name: str) -> Machine:
 
 
 def lacks(stack: str, there: Machine) -> str:
-    (found,) = [stand for stand in available.stands(list(discover.stacks()), there) if stand.stack.name == stack]
+    (found,) = [stand for stand in available.stands(list(discovery.stacks()), there) if stand.stack.name == stack]
     return "; ".join(found.lacks)
 
 
 def test_with_everything_there_every_stack_is_available() -> None:
-    assert [str(s) for s in available.stands(list(discover.stacks()), machine()) if not s.available] == []
+    assert [str(s) for s in available.stands(list(discovery.stacks()), machine()) if not s.available] == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_stack_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text('FRAMEWORK = "no_such_framework"\nSTACK = None\n')
-    (stack,) = [s for s in discover.stacks([tmp_path]) if s.name == "mine"]
+    (stack,) = [s for s in discovery.stacks([tmp_path]) if s.name == "mine"]
     there = available.here([stack], {})
     assert there.installed == {sys.executable: {"no_such_framework": None}}
     (stand,) = available.stands([stack], there)
@@ -111,7 +111,7 @@ def test_list_has_a_row_per_stack(tmp_path: Path, capsys: pytest.CaptureFixture[
     plant(tmp_path / "stacks", "Compiler")
     assert main(["list", "--compilers-from", str(tmp_path / "stacks")]) == 0
     told = capsys.readouterr().out
-    for stack in discover.stacks():
+    for stack in discovery.stacks():
         assert sum(line.startswith(f"{stack.name} ") for line in told.splitlines()) == 1
     row = next(line for line in told.splitlines() if line.startswith("compiler "))
     assert "numpy" in row
@@ -135,7 +135,7 @@ def examples(parser: argparse.ArgumentParser) -> Iterator[list[str]]:
 def test_every_verb_has_examples_that_parse(verb: str) -> None:
     found = list(examples(verbs()[verb]))
     assert 1 <= len(found) <= 3
-    models, stacks = discover.models().names, discover.stacks().names
+    models, stacks = discovery.models().names, discovery.stacks().names
     for program, *words in found:
         assert (program, words[0]) == ("bakeoff", verb)
         asked = _parser().parse_args(words)
@@ -160,7 +160,7 @@ def test_the_program_says_how_to_switch_completion_on(capsys: pytest.CaptureFixt
     assert 'eval "$(register-python-argcomplete bakeoff)"' in told
     for words in examples(_parser()):
         _parser().parse_args(words[1:])
-    assert (ROOT / "harness" / "__main__.py").read_text()[:1024].count("PYTHON_ARGCOMPLETE_OK") == 1
+    assert (ROOT / "bakeoff" / "__main__.py").read_text()[:1024].count("PYTHON_ARGCOMPLETE_OK") == 1
 
 
 def completed(line: str, folder: Path, *python: str) -> tuple[list[str], str]:
@@ -169,7 +169,7 @@ def completed(line: str, folder: Path, *python: str) -> tuple[list[str], str]:
     asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
     where = {"_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
     ran = subprocess.run(
-        [sys.executable, *python, "-m", "harness"],
+        [sys.executable, *python, "-m", "bakeoff"],
         env={**os.environ, **asked, **where},
         capture_output=True,
         text=True,
@@ -232,7 +232,7 @@ def test_completing_imports_no_framework(tmp_path: Path) -> None:
     offered, said = completed("bakeoff measure ml", tmp_path, "-X", "importtime")
     imported = {line.rpartition("|")[2].strip() for line in said.splitlines()}
     assert offered == ["mlp"]
-    assert "harness.cli.completion" in imported
+    assert "bakeoff.cli.completion" in imported
     assert imported.isdisjoint({*FRAMEWORKS, "triton", "jax", "pytest"})
 
 
@@ -242,7 +242,7 @@ def test_a_stack_source_needs_no_file_to_stand_alone(tmp_path: Path) -> None:
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:
-    line = f"{shlex.quote(sys.executable)} -m harness list | head -1"
+    line = f"{shlex.quote(sys.executable)} -m bakeoff list | head -1"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.stdout.startswith("models")
     assert done.stderr == ""

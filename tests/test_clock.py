@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from harness import clock as one_clock
-from harness.procfs import CpuWait
-from harness.summary import CellResult
+from bakeoff.analysis.results import CellResult
+from bakeoff.system.procfs import CpuWait
+from bakeoff.worker import clock as one_clock
 from tests.conftest import planted
 
 

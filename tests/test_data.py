@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import archive, discover, gaps, store
-from harness.cell import Cell, Mode
-from harness.errors import UsageError
-from harness.expected import ExpectedBreaks
-from harness.trial import Toolchain
+from bakeoff.archive import saved_runs
+from bakeoff.authoring import discovery
+from bakeoff.authoring.errors import UsageError
+from bakeoff.expectations import gaps
+from bakeoff.expectations.graph_breaks import ExpectedBreaks
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Toolchain
+from bakeoff.runner import store
 from tests.builders import SETTINGS, measurement, trial
 
 CELLS = [Cell("toy", stack, Mode.INFERENCE) for stack in ("eager", "compiler")]
@@ -22,8 +25,8 @@ def one_line(error: pytest.ExceptionInfo[UsageError]) -> str:
 
 
 def test_names_come_from_files() -> None:
-    assert "resnet50" in discover.models().names
-    stacks = {s.name: s for s in discover.stacks()}
+    assert "resnet50" in discovery.models().names
+    stacks = {s.name: s for s in discovery.stacks()}
     assert [s for s in stacks if stacks[s].default] == [
         "tf_eager",
         "tf_function",
@@ -39,7 +42,7 @@ def test_names_come_from_files() -> None:
 
 def test_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(UsageError) as error:
-        discover.stacks().pick("tf_eager,tf_xlaa")
+        discovery.stacks().pick("tf_eager,tf_xlaa")
     assert one_line(error).startswith("there is no stack tf_xlaa; there are: served_")
     assert ", tf_eager, tf_function, tf_function_relaxed, " in one_line(error)
 
@@ -57,9 +60,9 @@ def test_unknown_name_lists_what_there_is() -> None:
 )
 def test_bad_stack_file(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "mine.py").write_text(text)
-    room = discover.stacks([tmp_path])
+    room = discovery.stacks([tmp_path])
     with pytest.raises(UsageError) as error:
-        discover.check(room["mine"], "STACK")
+        discovery.check(room["mine"], "STACK")
     assert "mine.py" in one_line(error)
     assert says in one_line(error)
 
@@ -67,7 +70,7 @@ def test_bad_stack_file(tmp_path: Path, text: str, says: str) -> None:
 def test_two_files_of_one_name(tmp_path: Path) -> None:
     (tmp_path / "mlp.py").write_text("MODEL = None\n")
     with pytest.raises(UsageError, match="two files define the model mlp"):
-        discover.models([tmp_path])
+        discovery.models([tmp_path])
 
 
 def test_gaps_are_read(tmp_path: Path) -> None:
@@ -105,43 +108,43 @@ def test_expected_breaks_of_no_cell(tmp_path: Path) -> None:
 def test_saved_run_reads_back(tmp_path: Path) -> None:
     tool = Toolchain(stack="s", wall_s=1.0, files=1, bytes=2, measured_at="now")
     path = tmp_path / "0001_x.json"
-    path.write_text(json.dumps({"benchmarks": [], "trials": archive.to_json([trial(measurement())]), "toolchains": []}))
-    assert archive.read(path).trials == [trial(measurement())]
-    assert archive.to_json(tool)["stack"] == "s"
+    path.write_text(json.dumps({"benchmarks": [], "trials": saved_runs.to_json([trial(measurement())]), "toolchains": []}))
+    assert saved_runs.read(path).trials == [trial(measurement())]
+    assert saved_runs.to_json(tool)["stack"] == "s"
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50, 1000, -1])
 def test_saved_run_that_was_cut(tmp_path: Path, cut: int) -> None:
-    whole = json.dumps({"trials": archive.to_json([trial(measurement())])})
+    whole = json.dumps({"trials": saved_runs.to_json([trial(measurement())])})
     path = tmp_path / "0001_x.json"
     path.write_text(whole[:cut])
     with pytest.raises(UsageError) as error:
-        archive.read(path)
+        saved_runs.read(path)
     assert "is not a whole saved run" in one_line(error)
 
 
 def test_saved_run_of_another_shape_names_the_field(tmp_path: Path) -> None:
     path = tmp_path / "0001_x.json"
-    text = json.dumps({"trials": archive.to_json([trial(measurement())])}).replace('"index": 0', '"index": "first"')
+    text = json.dumps({"trials": saved_runs.to_json([trial(measurement())])}).replace('"index": 0', '"index": "first"')
     path.write_text(text)
     with pytest.raises(UsageError) as error:
-        archive.read(path)
+        saved_runs.read(path)
     assert "$.trials[0].index" in one_line(error)
     path.write_text('{"benchmarks": []}')
     with pytest.raises(UsageError, match="trials"):
-        archive.read(path)
+        saved_runs.read(path)
 
 
 def test_finding_a_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="make experiments"):
-        archive.find(None, tmp_path)
+        saved_runs.find(None, tmp_path)
     (tmp_path / "machine").mkdir()
     for name in ("0001_a.json", "0002_b.json"):
         (tmp_path / "machine" / name).touch()
-    assert archive.find(None, tmp_path).name == "0002_b.json"
-    assert archive.find("1", tmp_path).name == "0001_a.json"
+    assert saved_runs.find(None, tmp_path).name == "0002_b.json"
+    assert saved_runs.find("1", tmp_path).name == "0001_a.json"
     with pytest.raises(UsageError, match=r"there is no saved run 9 .*0001_a.json"):
-        archive.find("9", tmp_path)
+        saved_runs.find("9", tmp_path)
 
 
 def test_resume_needs_an_unfinished_run_of_the_same_settings(tmp_path: Path) -> None:

@@ -13,16 +13,17 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import discover, scaling_table
-from harness.cell import Cell, Mode
-from harness.discover import ROOT, StackSource, load
-from harness.errors import Unsupported, UsageError
-from harness.model import Draw
-from harness.plan import Plan
-from harness.session import Session
-from harness.store import Store
-from harness.summary import CellResult, by_cell
-from harness.trial import Status, Trial
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT, StackSource, load
+from bakeoff.authoring.errors import Unsupported, UsageError
+from bakeoff.authoring.model import Draw
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Status, Trial
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store
+from bakeoff.views import scaling_table
 from tests import builders
 from tests.conftest import FAKES, settings
 
@@ -35,7 +36,7 @@ needs_tensorflow = [
 ]
 RAN = (Status.OK, Status.UNSTEADY)  # a shared machine's noise is no fault of a stack
 STACKS = ("torch_ddp_2", "torch_alone", "torch_apart", "torch_dies", "torch_leaves", "torch_says", "tf_mirrored_2", "tf_alone")
-ROOM = discover.stacks([FAKES / "parallel"])
+ROOM = discovery.stacks([FAKES / "parallel"])
 Results = Callable[[str], CellResult]
 
 
@@ -47,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def measured(home: Path, stacks: list[StackSource], modes: list[Mode], **changes: object) -> dict[Cell, CellResult]:
     plan = Plan(
         settings=settings(timeout_s=120.0, **changes),
-        models=[discover.models()["article_net"]],
+        models=[discovery.models()["article_net"]],
         stacks=stacks,
         modes=modes,
         # whether the frameworks agree is test_port.py's question; a cell that is refused needs no reference
@@ -152,7 +153,7 @@ def test_more_workers_than_cpus_is_a_row(home: Path) -> None:
 
 
 def test_a_batch_is_split_along_its_items() -> None:
-    for source in discover.models():
+    for source in discovery.models():
         if source.in_gallery or source.is_kernel:
             continue
         model = load(source.path, "MODEL").at("small")
@@ -170,10 +171,10 @@ def test_a_batch_is_split_along_its_items() -> None:
 def test_workers_are_a_number_in_the_file(tmp_path: Path) -> None:
     for said, told in (("WORKERS = 3", 3), ("", None)):
         (tmp_path / "mine.py").write_text(f'FRAMEWORK = "numpy"\n{said}\nSTACK = 1\n')
-        assert discover.stacks([tmp_path])["mine"].workers == told
+        assert discovery.stacks([tmp_path])["mine"].workers == told
     (tmp_path / "mine.py").write_text('FRAMEWORK = "numpy"\nWORKERS = 0\nSTACK = 1\n')
     with pytest.raises(UsageError, match="WORKERS must be a whole number above 0, literally"):
-        discover.check(discover.stacks([tmp_path])["mine"], "STACK")
+        discovery.check(discovery.stacks([tmp_path])["mine"], "STACK")
 
 
 def _trial(stack: str, workers: int | None, step_s: float) -> Trial:

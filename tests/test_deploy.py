@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from harness import archive, deploy_table, discover, tables, worker
-from harness.cell import Cell, Mode
-from harness.discover import ROOT, Source, StackSource
-from harness.errors import UsageError
-from harness.launch import Launcher
-from harness.measurement import Check, Parity
-from harness.plan import Plan
-from harness.session import Session
-from harness.store import Store
-from harness.summary import CellResult, by_cell
-from harness.trial import Export, Failure, Phase, Status
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.archive import saved_runs
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT, Source, StackSource
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.measurement import Check, Parity
+from bakeoff.records.trial import Export, Failure, Phase, Status
+from bakeoff.runner.launch import Launcher
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store
+from bakeoff.tasks.export import table as deploy_table
+from bakeoff.views import tables
+from bakeoff.worker import __main__ as worker
 from tests.builders import SETTINGS, measurement, trial
 from tests.conftest import TOY, plant, planted, settings
 from tests.test_plugin import experiments, saved
@@ -44,7 +48,7 @@ def serve(folder: Path, name: str) -> Path:
 
 
 def run(folder: Path, model: Source, *stacks: StackSource, **changes: object) -> tuple[Session, dict[str, CellResult]]:
-    every = [*planted(folder / "eager", "Eager"), *discover.stacks()]
+    every = [*planted(folder / "eager", "Eager"), *discovery.stacks()]
     options = {"settings": settings(), "modes": [Mode.INFERENCE], "all_stacks": every, "verify": False, **changes}
     session = Session(Plan(models=[model], stacks=stacks, **options), Store(folder / "store"), say=lambda line: None)
     session.run()
@@ -94,7 +98,7 @@ def test_what_was_exported_is_recorded_and_what_was_not_has_the_childs_words(
     assert (refused.phase, refused.status) == (Phase.EXPORT, Status.UNSUPPORTED)
     assert exports["corrupted"].failure is None
     assert exports["truncated"].failure is None
-    assert list(archive.SavedRun(trials=[], exports=list(fakes[0].folder.exports())).exports)
+    assert list(saved_runs.SavedRun(trials=[], exports=list(fakes[0].folder.exports())).exports)
 
 
 def test_it_is_exported_once_however_many_trials_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +144,7 @@ def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     assert set(recorded["extra_info"]) >= {"export_s", "artifact_bytes", "load_s", "first_answer_s", "parity_error"}
 
     shown = subprocess.run(
-        [sys.executable, "-m", "harness", "show", str(path), "--markdown"], capture_output=True, text=True, cwd=ROOT, check=True
+        [sys.executable, "-m", "bakeoff", "show", str(path), "--markdown"], capture_output=True, text=True, cwd=ROOT, check=True
     ).stdout
     assert re.search(r"\| toy \| served \| [\d.]+ .?s \| 0\.00 \|.* ×[\d.]+ \| \de-\d\d \| ok \|", shown), shown
     assert "| toy | refuses | – | – | – | – | – | – | – | unsupported |" in shown
@@ -160,7 +164,7 @@ def test_what_is_asked(tmp_path: Path) -> None:
         out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout
         return set(re.findall(r"test_deploy\[([\w-]+)\]", out))
 
-    formats = {s.name for s in discover.stacks() if s.exported_by}
+    formats = {s.name for s in discovery.stacks() if s.exported_by}
     assert len(formats) >= 7
     assert collected() == {f"mlp-{name}-inference" for name in formats}
     one = "served_savedmodel"
@@ -224,11 +228,11 @@ def corrupted(tmp_path: Path, stack: StackSource, corrupt: str) -> StackSource:
     ],
 )
 def test_a_real_format_and_one_whose_weights_were_changed(tmp_path: Path, name: str, corrupt: str) -> None:
-    stack = discover.stacks()[name]
+    stack = discovery.stacks()[name]
     path, seen = tmp_path / "copied.py", tmp_path / "seen"  # a model's file that notes every child that imports it
     path.write_text((ROOT / "models" / "mlp.py").read_text() + IMPORTED.format(str(seen)))
     small = settings(shape=("width=64", "depth=1"), timeout_s=120.0)
-    both, exporter = (stack, corrupted(tmp_path, stack, corrupt)), discover.stacks()[stack.exported_by]
+    both, exporter = (stack, corrupted(tmp_path, stack, corrupt)), discovery.stacks()[stack.exported_by]
     _, results = run(tmp_path, Source("copied", path), *both, settings=small, all_stacks=[exporter])
     assert set(seen.read_text().split()) == {"export-cold.request", "reference-cold.request"}
     right, wrong = results[name], results["corrupted"]

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.device_lock import NOTE, DeviceLock
-from harness.discover import ROOT, StackSource
-from harness.environment import DEVICE_LOCK
-from harness.summary import CellResult
+from bakeoff.analysis.results import CellResult
+from bakeoff.authoring.discovery import ROOT, StackSource
+from bakeoff.system.device_lock import NOTE, DeviceLock
+from bakeoff.system.environment import DEVICE_LOCK
 from tests.conftest import planted
 
 HELD_S = 2.0
 HOLDER = """
 import json, sys, time
-from harness.device_lock import DeviceLock
+from bakeoff.system.device_lock import DeviceLock
 lock, spans = DeviceLock.inherited(), []
 print("ready", flush=True)
 sys.stdin.readline()
@@ -103,7 +103,7 @@ def tuning(folder: Path, tunes: bool) -> StackSource:
 FRAMEWORK = "numpy"
 import fcntl, gc, os
 from contextlib import nullcontext, suppress
-from harness.environment import DEVICE_LOCK
+from bakeoff.system.environment import DEVICE_LOCK
 from tests.fakes import honest
 
 class Tuning(honest.Eager):
@@ -196,7 +196,7 @@ def test_without_it_nothing_is_said(measure_fakes: Callable[..., dict[str, CellR
 def test_inductor_tunes_its_kernels_inside_it() -> None:
     program = """
 from contextlib import contextmanager
-from compilers import torch_inductor
+from bakeoff.compilers import torch_inductor
 from torch._inductor.runtime.triton_heuristics import CachingAutotuner as Tuner
 said = []
 @contextmanager

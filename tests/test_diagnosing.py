@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import archive, shape_table
-from harness.cell import Cell, Mode
-from harness.diagnostics import Diagnostics, Kind
-from harness.errors import UsageError
-from harness.plan import Plan
-from harness.progress import seconds
-from harness.session import Session
-from harness.store import Store
-from harness.trial import ShapeSeries, Status, Trial
+from bakeoff.archive import saved_runs
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.diagnostics import Diagnostics, Kind
+from bakeoff.records.trial import ShapeSeries, Status, Trial
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.progress import seconds
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store
+from bakeoff.tasks.shapes import table as shape_table
 from tests.conftest import TOY, planted, settings
 
 STACKS = ("Diagnosed", "CountsAnotherBreak", "DiesInDiagnosis", "HangsInDiagnosis", "Refuses")
@@ -163,7 +164,7 @@ def test_saved_diagnoses_and_series_read_back(tmp_path: Path, session: Session) 
     import json
 
     path = tmp_path / "0001_x.json"
-    path.write_text(json.dumps({"trials": archive.to_json(session.trials), "shape_series": archive.to_json([series])}))
-    run = archive.read(path)
+    path.write_text(json.dumps({"trials": saved_runs.to_json(session.trials), "shape_series": saved_runs.to_json([series])}))
+    run = saved_runs.read(path)
     assert run.trials == session.trials
     assert run.shape_series == [series]

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from harness import explain
-from harness.caches import Private
-from harness.cell import Cell, Mode
-from harness.diagnosing import keep, write_index
-from harness.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, joined, merged, with_residual
-from harness.discover import ROOT
-from harness.summary import by_cell
+from bakeoff.analysis.results import by_cell
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, joined, merged, with_residual
+from bakeoff.system.sandbox import Private
+from bakeoff.tasks.diagnose.parent import keep, write_index
+from bakeoff.views import explain
 from tests.builders import measurement, trial
 from tests.test_stacks import needs_tensorflow, needs_torch
 
@@ -121,7 +121,7 @@ def test_dynamos_words(file: str, line: int) -> None:
 def test_a_private_name_that_is_gone_is_one_line(script: str, says: str) -> None:
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     last = run.stderr.strip().splitlines()[-1]
-    assert last.startswith("harness.errors.Unavailable: ")
+    assert last.startswith("bakeoff.authoring.errors.Unavailable: ")
     assert says in last
 
 
@@ -144,7 +144,7 @@ def instruction(number: int, opcode: str, out: SimpleNamespace, *operands: int, 
 
 def test_hlo_is_counted() -> None:
     """dot(f32[2,3], f32[3,4]) and a fusion of two operations over its f32[2,4]."""
-    from compilers._hlo import Hlo
+    from bakeoff.compilers._hlo import Hlo
 
     fused = SimpleNamespace(
         id=1,

@@ -10,11 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
-from harness.__main__ import main
-from harness.advising import host
-from harness.advising.doctor import Finding, Mark, examine
-from harness.advising.host import Busy, Facts, Folder
-from harness.discover import ROOT
+from bakeoff.__main__ import main
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.machine import host
+from bakeoff.machine.doctor import Finding, Mark, examine
+from bakeoff.machine.host import Busy, Facts, Folder
 
 GIB = 2**30
 QUIET = Facts(
@@ -157,7 +157,7 @@ def test_bad_exits_with_one(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_no_framework_is_imported() -> None:
-    ask = "import sys; from harness.__main__ import main; main(['doctor']); main(['list'])"
+    ask = "import sys; from bakeoff.__main__ import main; main(['doctor']); main(['list'])"
     names = "[m for m in ('torch', 'tensorflow', 'keras', 'onnxruntime') if m in sys.modules]"
     ran = subprocess.run(
         [sys.executable, "-c", f"{ask}; print({names})"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness import archive
-from harness.discover import ROOT
-from harness.measurement import Measurement
+from bakeoff.ab import paired_session
+from bakeoff.archive import saved_runs
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.records.measurement import Measurement
 from tests.conftest import FAKES, plant
 from tests.test_plugin import NO_FRAMEWORK, experiments, how
 
@@ -43,13 +44,13 @@ def where(folder: Path) -> list[str]:
 
 def ab(folder: Path, *arguments: str, stacks: str = "knob") -> subprocess.CompletedProcess[str]:
     words = ["ab", *arguments, *where(folder), "--models=toy", f"--stacks={stacks}"]
-    return subprocess.run([sys.executable, "-m", "harness", *words], **how())
+    return subprocess.run([sys.executable, "-m", "bakeoff", *words], **how())
 
 
-def run_of(folder: Path) -> archive.Run:
-    (path,) = (folder / "saved" / archive.PAIRS).glob("*.json")
-    assert archive.find(path.stem, folder / "saved") == path
-    return archive.read_figures(path)
+def run_of(folder: Path) -> saved_runs.Run:
+    (path,) = (folder / "saved" / saved_runs.PAIRS).glob("*.json")
+    assert saved_runs.find(path.stem, folder / "saved") == path
+    return saved_runs.read_figures(path)
 
 
 def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:
@@ -64,7 +65,7 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     assert run.ab is not None
     assert run.ab.alternated == 4
     assert run.ab.finished
-    trials = archive.read(run.path).trials
+    trials = saved_runs.read(run.path).trials
     assert len(trials) == 4
     assert all(isinstance(t.measurement, Measurement) and t.measurement.alternated for t in trials)
     at_once = [t.measurement.compiled_at_once for t in trials if t.measurement is not None]
@@ -72,7 +73,7 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     for measured in [t.measurement for t in trials if t.measurement is not None]:  # the partner's turns are not its own time
         assert measured.contention.wall_s < 1.6 * sum(measured.step_s) * measured.steps_per_sample
     words = ["gate", str(run.path), f"--budgets={folder / 'budgets.toml'}"]
-    again = subprocess.run([sys.executable, "-m", "harness", *words], **how())  # read, not measured
+    again = subprocess.run([sys.executable, "-m", "bakeoff", *words], **how())  # read, not measured
     assert again.returncode == 1
     assert subprocess.run(["pytest-benchmark", "--storage", str(folder / "saved"), "list"], **how()).returncode == 0
 
@@ -109,7 +110,7 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
     run = run_of(folder)
     assert run.ab is not None
     assert [f.counts["kernels"] for f in (*run.ab.figures, *run.figures)] == [3, 4]
-    (path,) = (folder / "saved" / archive.PAIRS).glob("*.json")
+    (path,) = (folder / "saved" / saved_runs.PAIRS).glob("*.json")
     path.unlink()
     done = ab(folder, *arms, "--no-diagnosis", stacks="countskernels")
     assert "diagnosed" not in done.stderr
@@ -136,10 +137,9 @@ def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path
 def test_without_memory_for_two_one_runs_after_the_other(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from harness.__main__ import main
-    from harness.comparing import duel
+    from bakeoff.__main__ import main
 
-    monkeypatch.setattr(duel, "SPARE", float("inf"))  # what is free never covers a second child
+    monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # what is free never covers a second child
     words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-canary", "--metrics=step"]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 1
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
@@ -154,9 +154,8 @@ def test_an_interrupt_leaves_no_half_pair(
     pairs: int,
     canaries: int,
 ) -> None:
-    from harness.__main__ import main
-    from harness.comparing import duel
-    from harness.comparing.side import Side
+    from bakeoff.__main__ import main
+    from bakeoff.ab.arm_runner import Side
 
     begun, trial = [], Side.trial
 
@@ -167,7 +166,7 @@ def test_an_interrupt_leaves_no_half_pair(
         trial(side, *asked)
 
     monkeypatch.setattr(Side, "trial", interrupted)
-    monkeypatch.setattr(duel, "SPARE", float("inf"))  # one after the other: the pair's first child has ended by then
+    monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # one after the other: the pair's first child has ended by then
     words = ["--models=toy", "--stacks=knob", "--looks=8", "--metrics=step", *words]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 130
     assert "saved: " in capsys.readouterr().err
@@ -184,7 +183,7 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     budgets = f"--budgets={folder / 'budgets.toml'}"
     first = experiments(folder, "--benchmark-save=base", "--trials=5", names="eager,knob")
     assert first.returncode == 0, first.stdout
-    (path,) = archive.runs(folder / "saved")
+    (path,) = saved_runs.runs(folder / "saved")
     body = json.loads(path.read_text())
     for figure in body["figures"]:
         figure["values"]["step"] = [v / 1.5 for v in figure["values"]["step"]]  # it used to be faster
@@ -214,7 +213,7 @@ def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
     assert "ab[toy-knob-inference]" in done.stdout
     assert "✗ toy-knob-inference step: worse" in done.stdout
     assert run_of(folder).ab is not None
-    assert archive.runs(folder / "saved") == []  # nothing that pytest-benchmark would take for a run of its own
+    assert saved_runs.runs(folder / "saved") == []  # nothing that pytest-benchmark would take for a run of its own
 
 
 def test_the_workflows_command_is_one(tmp_path: Path) -> None:

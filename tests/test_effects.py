@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from harness import effects
-from harness.diagnostics import merged
-from harness.discover import load
+from bakeoff.authoring.discovery import load
+from bakeoff.records.diagnostics import merged
+from bakeoff.tasks.diagnose import effects
 
 
 def test_what_happens_while_tracing_only(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import discover
-from harness.cell import Cell, Mode
-from harness.diagnostics import Diagnostics
-from harness.discover import GALLERY, ROOT, Source, StackSource
-from harness.errors import UsageError
-from harness.expected import ExpectedBreaks, ExpectedEverywhere
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import GALLERY, ROOT, Source, StackSource
+from bakeoff.authoring.errors import UsageError
+from bakeoff.expectations.graph_breaks import ExpectedBreaks, ExpectedEverywhere
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.diagnostics import Diagnostics
 from tests.test_diagnostics import BREAK, CELL
 
 
@@ -43,8 +43,8 @@ def test_a_users_own_breaks_are_expected_beside_their_files(tmp_path: Path) -> N
 
     ours = tmp_path / "ours" / "graph_breaks.toml"
     ours.parent.mkdir()
-    models = [source(Source, "mine", "my_models"), discover.models()["mlp"]]
-    stacks = [source(StackSource, "my_stack", "my_stacks"), discover.stacks()["tf_xla"]]
+    models = [source(Source, "mine", "my_models"), discovery.models()["mlp"]]
+    stacks = [source(StackSource, "my_stack", "my_stacks"), discovery.stacks()["tf_xla"]]
     found = Diagnostics(graphs=2, breaks=(BREAK,))
 
     def everywhere(accept: bool = False) -> ExpectedEverywhere:
@@ -75,7 +75,7 @@ def test_each_breakage_is_expected_where_it_is_planted_and_nowhere_else(path: Pa
     line = {"torch": planted[0], "tf": planted[1]}
     stacks = ("torch_inductor", "torch_script", "tf_function", "tf_xla")
     cells = [Cell(path.stem, stack, Mode.INFERENCE) for stack in stacks]
-    expected = ExpectedBreaks(ROOT / "experiments" / "graph_breaks.toml", discover.every_cell())
+    expected = ExpectedBreaks(ROOT / "experiments" / "graph_breaks.toml", discovery.every_cell())
     rows = [row for cell in cells for row in expected.of(cell)]
     assert any("torch_inductor" in row.cell for row in rows)  # each of them breaks at least there
     for row in rows:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.diagnostics import Compiled, Diagnostics
-from harness.errors import UsageError
-from harness.expected_code import ExpectedCode
-from harness.summary import CellResult, by_cell
-from harness.trial import Environment
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.authoring.errors import UsageError
+from bakeoff.expectations.compiled_code import ExpectedCode
+from bakeoff.records.diagnostics import Compiled, Diagnostics
+from bakeoff.records.trial import Environment
 from tests.builders import kernel, lowered
 
 

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from harness.__main__ import main
-from harness.cell import Cell, Mode
-from harness.comparing.budgets import read_budgets
-from harness.comparing.figures import Figures
-from harness.comparing.metrics import CELL
-from harness.comparing.tables import Report
-from harness.comparing.verdicts import Change, Comparison, Verdict
-from harness.errors import UsageError
-from harness.trial import Status
+from bakeoff.__main__ import main
+from bakeoff.analysis.metrics import CELL
+from bakeoff.analysis.summary import Figures
+from bakeoff.authoring.errors import UsageError
+from bakeoff.compare.budgets import read_budgets
+from bakeoff.compare.report import Report
+from bakeoff.compare.verdicts import Change, Comparison, Verdict
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Status
 from tests.builders import ENVIRONMENT, SETTINGS
 from tests.test_changes import found, noise
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from harness.archive import Run
-from harness.comparing import reports
-from harness.comparing.arms import Arm
-from harness.comparing.budgets import read_budgets
-from harness.comparing.changes import compare
-from harness.comparing.figures import TYPICAL, Figures
-from harness.comparing.gate import Exit
-from harness.comparing.pairs import Ab
-from harness.comparing.rounds import of_pairs
-from harness.comparing.verdicts import Verdict
-from harness.pytest_verdicts import VerdictFailed, VerdictPlugin
-from harness.trial import Status
+from bakeoff.ab.arms import Arm
+from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.archive.saved_runs import Run
+from bakeoff.compare import reports
+from bakeoff.compare.budgets import read_budgets
+from bakeoff.compare.changes import compare
+from bakeoff.compare.gate import Exit
+from bakeoff.compare.pairs import Ab
+from bakeoff.compare.rounds import of_pairs
+from bakeoff.compare.verdicts import Verdict
+from bakeoff.pytest_plugin.verdicts import VerdictFailed, VerdictPlugin
+from bakeoff.records.trial import Status
 from tests.builders import measurement, trial
 from tests.test_changes import found, noise, only, rules
 from tests.test_gate import call, matrix, runs, save

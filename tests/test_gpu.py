@@ -9,13 +9,14 @@ from shutil import which
 
 import pytest
 
-from harness import discover, options
-from harness.cell import Mode
-from harness.lowered import TARGETS
-from harness.plan import Plan
-from harness.session import Session
-from harness.summary import CellResult, by_cell
-from harness.trial import Status
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.authoring import discovery
+from bakeoff.records.cell import Mode
+from bakeoff.records.compile_only import TARGETS
+from bakeoff.records.trial import Status
+from bakeoff.runner import options
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
 from tests.conftest import settings
 
 pytestmark = pytest.mark.skipif(not (which("nvidia-smi") and find_spec("torch") and find_spec("triton")), reason="needs a GPU")
@@ -39,7 +40,7 @@ def run(pytestconfig: pytest.Config) -> Callable[..., CellResult]:
     home = options.store(pytestconfig.getoption)  # what a machine pays once may have been paid there
 
     def one(model: str, stack: str, **changes: str) -> CellResult:
-        models, stacks = discover.models(), discover.stacks()
+        models, stacks = discovery.models(), discovery.stacks()
         asked = replace(settings(timeout_s=240.0), **changes)  # type: ignore[arg-type]
         plan = Plan(
             settings=asked, models=[models[model]], stacks=[stacks[stack]], modes=[Mode.INFERENCE], all_stacks=list(stacks)

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.analysis.results import by_cell
+from bakeoff.archive import saved_runs
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.trial import Status, Trial
 from benchmarks import gpu
 from benchmarks.gpu import main, page
 from benchmarks.lanes import Lanes, Outcome, Unit
-from harness import archive, discover
-from harness.discover import ROOT
-from harness.errors import UsageError
-from harness.summary import by_cell
-from harness.trial import Status, Trial
 from tests.builders import cell, measurement, save
 from tests.test_gpu import MODELS
 
@@ -54,7 +55,7 @@ def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say(tmp_path: Pa
 def test_our_kernels_are_asked_of_models_that_have_something_for_them() -> None:
     rows = tomllib.loads((ROOT / "experiments" / "compiled.toml").read_text())["code"]
     ours = {r["cell"].partition("-")[0].removeprefix("kernel_") for r in rows if "-torch_triton-" in r["cell"]}
-    models = {m.name.removeprefix("kernel_") for m in discover.models() if m.in_matrix or m.is_kernel}
+    models = {m.name.removeprefix("kernel_") for m in discovery.models() if m.in_matrix or m.is_kernel}
     assert models - ours == set(gpu.NOTHING_OF_OURS)
 
 
@@ -90,9 +91,9 @@ def test_the_page_has_a_merged_table_a_group_and_survives_a_broken_run(tmp_path:
     assert "is not a whole saved run" in text
     assert "| softmax | torch_inductor | 500 µs | 0.2 (200%)" in text  # of the copy, which another unit has measured
     assert text.endswith("## Matrix, float32\n\nNothing was measured.\n")
-    kept = archive.read(gpu.keep(run, tmp_path / "storage", "kernels_bfloat16"))
+    kept = saved_runs.read(gpu.keep(run, tmp_path / "storage", "kernels_bfloat16"))
     assert kept.trials == run.trials
-    assert archive.find("gpu_kernels_bfloat16", tmp_path / "storage").name.startswith("0001_")
+    assert saved_runs.find("gpu_kernels_bfloat16", tmp_path / "storage").name.startswith("0001_")
 
 
 @pytest.mark.parametrize(("sleeps", "code", "exits"), [(600, 0, 0), (0, 1, 1)])

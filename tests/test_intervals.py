@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.comparing import intervals
+from bakeoff.analysis import intervals
 
 VALUES = st.floats(-3, 3, allow_nan=False)
 

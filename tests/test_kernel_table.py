@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness import kernel_table
-from harness.diagnostics import Compiled, Diagnostics
-from harness.matrix import Matrix
-from harness.measurement import Check, Parity
-from harness.summary import CellResult, by_cell
-from harness.trial import Failure, Phase, Status, Trial
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.records.diagnostics import Compiled, Diagnostics
+from bakeoff.records.measurement import Check, Parity
+from bakeoff.records.trial import Failure, Phase, Status, Trial
+from bakeoff.views import kernel_table
+from bakeoff.views.matrix import Matrix
 from tests.builders import kernel, lowered, measurement, trial
 
 GPU = {
@@ -97,7 +97,7 @@ def test_without_a_gpu_a_time_is_unavailable() -> None:
 @pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
 def test_what_a_driver_says_of_loaded_kernels() -> None:
     """Words become bytes, the tightest kernel decides, and one that is still being tuned is left out."""
-    from compilers._cubin import loaded
+    from bakeoff.compilers._cubin import loaded
 
     def tuner(name: str, registers: int | None, spilt: int = 0, launchers: int = 1) -> Any:
         one = SimpleNamespace(n_regs=registers, n_spills=spilt, shared=2048, config=SimpleNamespace(num_warps=4))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness import wording
-from harness.cell import Cell, Mode
-from harness.columns import Column, across, drawn, of_rows, packed
-from harness.matrix import LEGEND, Matrix
-from harness.summary import CellResult
-from harness.trial import Failure, Phase, Start, Status, Trial
+from bakeoff.analysis import formatting
+from bakeoff.analysis.results import CellResult
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Failure, Phase, Start, Status, Trial
+from bakeoff.views.columns import Column, across, drawn, of_rows, packed
+from bakeoff.views.matrix import LEGEND, Matrix
 from tests.builders import kernel, lowered, measurement, trial
 
 MAIN = ("tf_eager", "tf_function", "tf_xla", "torch_eager", "torch_inductor", "torch_script")
@@ -134,21 +134,21 @@ def test_no_escape_codes_whatever_the_environment_says(worst: Matrix, monkeypatc
     ],
 )
 def test_compact_keeps_three_digits(value: float, told: str) -> None:
-    assert wording.compact(value) == told
+    assert formatting.compact(value) == told
 
 
 def test_wordings_give_way_only_where_they_must() -> None:
-    assert wording.compiling(23.69, 3.38, None) == "23.69 s (3.38)"
-    assert wording.compiling(23.69, 3.38, 14) == "23.69 s (3.38)"
-    assert wording.compiling(23.69, 3.38, 12) == "23.7 (3.38)"
-    assert wording.speed(1560259, "", 12) == "1,560,259/s"
-    assert wording.speed(1560259, " ±120%", 12) == "1.56M ±120%"
-    assert wording.ratios(103.3, 0.62, 12) == "×103 ×0.62"
-    assert wording.ratios(None, 0.62, 12) == "×? ×0.62"
-    assert wording.even("ok", 197, 12) == "ok, even 197"
-    assert wording.even("ok", 25265, 12) == "ok, 25.3k"
-    assert wording.even("ok", None, 12) == "ok, never"
-    assert wording.peaks(None, 12) == "? MiB"
+    assert formatting.compiling(23.69, 3.38, None) == "23.69 s (3.38)"
+    assert formatting.compiling(23.69, 3.38, 14) == "23.69 s (3.38)"
+    assert formatting.compiling(23.69, 3.38, 12) == "23.7 (3.38)"
+    assert formatting.speed(1560259, "", 12) == "1,560,259/s"
+    assert formatting.speed(1560259, " ±120%", 12) == "1.56M ±120%"
+    assert formatting.ratios(103.3, 0.62, 12) == "×103 ×0.62"
+    assert formatting.ratios(None, 0.62, 12) == "×? ×0.62"
+    assert formatting.even("ok", 197, 12) == "ok, even 197"
+    assert formatting.even("ok", 25265, 12) == "ok, 25.3k"
+    assert formatting.even("ok", None, 12) == "ok, never"
+    assert formatting.peaks(None, 12) == "? MiB"
 
 
 def test_columns() -> None:

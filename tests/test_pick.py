@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.__main__ import main
-from harness.advising import evidence, pick
-from harness.cell import Mode
-from harness.discover import ROOT
-from harness.environment import cpu_model, default_threads
-from harness.errors import UsageError
-from harness.summary import CellResult, by_cell
-from harness.trial import Environment, Export, Failure, Phase, Settings, Start, Status, Trial
+from bakeoff.__main__ import main
+from bakeoff.analysis import cost
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.compare import evidence
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Environment, Export, Failure, Phase, Settings, Start, Status, Trial
+from bakeoff.system.environment import cpu_model, default_threads
 from tests.builders import measurement, trial
 from tests.conftest import FAKES, plant
 
@@ -44,7 +45,7 @@ def results(*stacks: tuple[str, float, float]) -> list[CellResult]:
     return list(by_cell([t for name, step_s, compile_s in stacks for t in taken(name, step_s, compile_s)]).values())
 
 
-def names(reigns: list[pick.Reign]) -> list[tuple[str, int]]:
+def names(reigns: list[cost.Reign]) -> list[tuple[str, int]]:
     return [(reign.result.cell.stack, reign.from_steps) for reign in reigns]
 
 
@@ -52,55 +53,55 @@ THREE = results(("eager", 0.010, 0.0), ("script", 0.008, 0.5), ("inductor", 0.00
 
 
 def test_total_is_compiling_and_the_steps() -> None:
-    (first, second, third) = pick.totals(THREE, 1000)
+    (first, second, third) = cost.totals(THREE, 1000)
     assert [t.result.cell.stack for t in (first, second, third)] == ["script", "eager", "inductor"]
     assert [t.seconds for t in (first, second, third)] == pytest.approx([8.5, 10.0, 10.0])
-    assert pick.totals(THREE, 10)[0].result.cell.stack == "eager"
-    assert pick.totals(THREE, 10_000)[0].result.cell.stack == "inductor"
+    assert cost.totals(THREE, 10)[0].result.cell.stack == "eager"
+    assert cost.totals(THREE, 10_000)[0].result.cell.stack == "inductor"
 
 
 def test_crossings_are_where_the_totals_cross() -> None:
     # 0.5 / 0.002 = 250 steps and 4.5 / 0.003 = 1500 steps are a draw: from the next one on the new stack wins
-    found = names(pick.crossings(THREE))
+    found = names(cost.crossings(THREE))
     assert [name for name, _ in found] == ["eager", "script", "inductor"]
     assert [steps for _, steps in found] == [pytest.approx(n, abs=1) for n in (1, 251, 1501)]
-    assert names(pick.crossings([])) == []
-    assert names(pick.crossings(results(("a", 0.01, 0.0), ("worse", 0.02, 1.0)))) == [("a", 1)]
+    assert names(cost.crossings([])) == []
+    assert names(cost.crossings(results(("a", 0.01, 0.0), ("worse", 0.02, 1.0)))) == [("a", 1)]
 
 
 @given(st.lists(st.tuples(st.floats(1e-4, 1.0), st.floats(0.0, 100.0)), min_size=1, max_size=6), st.integers(1, 10**6))
 def test_who_reigns_has_the_least_total(figures: list[tuple[float, float]], steps: int) -> None:
     found = results(*((f"s{i}", step_s, compile_s) for i, (step_s, compile_s) in enumerate(figures)))
-    reigns = pick.crossings(found)
+    reigns = cost.crossings(found)
     assert [r.from_steps for r in reigns] == sorted({r.from_steps for r in reigns})
     ruler = [r for r in reigns if r.from_steps <= steps][-1].result
-    best = pick.totals(found, steps)[0]
-    mine = next(t for t in pick.totals(found, steps) if t.result is ruler)
+    best = cost.totals(found, steps)[0]
+    mine = next(t for t in cost.totals(found, steps) if t.result is ruler)
     assert mine.seconds == pytest.approx(best.seconds, rel=1e-9)
 
 
 def test_what_is_close_is_said_to_be_close() -> None:
     close = results(("a", 0.0100, 0.0), ("b", 0.0103, 0.0), ("far", 0.0200, 0.0))
-    first, second, third = pick.totals(close, 1000)
+    first, second, third = cost.totals(close, 1000)
     assert second.near(first)
     assert not third.near(first)
 
 
 def test_more_processes_tell_more() -> None:
     apart = [*taken("a", 0.0100, 0.0, trials=3), *taken("b", 0.0104, 0.0, trials=3)]
-    first, second = pick.totals(by_cell(apart).values(), 1000)
+    first, second = cost.totals(by_cell(apart).values(), 1000)
     assert not second.near(first)
     spread = [*taken("a", 0.0100, 0.0, trials=3), *(replace(t, index=3) for t in taken("a", 0.0120, 0.0))]
-    (total,) = pick.totals(by_cell(spread).values(), 1000)
+    (total,) = cost.totals(by_cell(spread).values(), 1000)
     assert total.span.high >= 12.0
     (alone,), (beside,) = (taken("a", 0.01, compile_s) for compile_s in (1.0, 2.0))
     at_once = replace(beside, measurement=replace(beside.measurement, compiled_at_once=True))  # on the same CPUs
-    (total,) = pick.totals(by_cell([alone, at_once]).values(), 100)
+    (total,) = cost.totals(by_cell([alone, at_once]).values(), 100)
     assert (total.seconds, total.span.high) == (pytest.approx(2.0), pytest.approx(2.3, abs=0.2))
 
 
 def test_a_crossing_says_how_sure_it_is() -> None:
-    sure, unsure = (pick.crossings(results(("eager", 0.010, 0.0), ("c", step_s, 5.0)))[1] for step_s in (0.005, 0.0098))
+    sure, unsure = (cost.crossings(results(("eager", 0.010, 0.0), ("c", step_s, 5.0)))[1] for step_s in (0.005, 0.0098))
     assert sure.latest is not None
     assert sure.earliest < sure.from_steps < sure.latest
     assert unsure.latest is None
@@ -108,16 +109,16 @@ def test_a_crossing_says_how_sure_it_is() -> None:
 
 def test_warm_caches_change_the_choice() -> None:
     found = by_cell([*taken("eager", 0.010, 0.0), *taken("inductor", 0.005, 5.0, warm_s=1.0)]).values()
-    assert pick.totals(found, 300)[0].result.cell.stack == "eager"
-    assert pick.totals(found, 300, warm=True)[0].result.cell.stack == "inductor"
-    assert names(pick.crossings(found, warm=True))[1] == ("inductor", pytest.approx(200, abs=1))
+    assert cost.totals(found, 300)[0].result.cell.stack == "eager"
+    assert cost.totals(found, 300, warm=True)[0].result.cell.stack == "inductor"
+    assert names(cost.crossings(found, warm=True))[1] == ("inductor", pytest.approx(200, abs=1))
 
 
 def test_what_is_not_ok_is_in_no_ranking() -> None:
     failure = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message="cannot")
     found = by_cell([*taken("eager", 0.010, 0.0), trial(None, "mlp", "refuses", failure=failure)]).values()
-    assert [t.result.cell.stack for t in pick.totals(found, 10)] == ["eager"]
-    assert len(pick.crossings(found)) == 1
+    assert [t.result.cell.stack for t in cost.totals(found, 10)] == ["eager"]
+    assert len(cost.crossings(found)) == 1
 
 
 def environment(**changes: Any) -> Environment:
@@ -238,7 +239,7 @@ def test_measure_measures_now(tmp_path: Path) -> None:
     places = [f"{flag}={tmp_path / room}" for flag, room in rooms.items()]
     words = ["pick", "toy", "--steps", "100", "--stacks", "eager,compiler", "--measure", "--threads", "1"]
     ran = subprocess.run(
-        [sys.executable, "-m", "harness", *words, *places],
+        [sys.executable, "-m", "bakeoff", *words, *places],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.summary import LEAST_CPU_SHARE, CellResult
-from harness.trial import TIMED, Phase, Status
+from bakeoff.analysis.results import LEAST_CPU_SHARE, CellResult
+from bakeoff.records.trial import TIMED, Phase, Status
 from tests.conftest import FAKES, ROOMS, left_behind, planted, room_of
 
 # fault → status, and words that its reason must hold

@@ -11,7 +11,7 @@ from shutil import which
 
 import pytest
 
-from harness.discover import ROOT
+from bakeoff.authoring.discovery import ROOT
 from tests.conftest import FAKES, plant
 
 # fakes need none, but where no eager one is selected a reference is looked for in the real ones first
@@ -107,7 +107,7 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     assert table.returncode == 0, table.stderr
     assert "test_step_time[toy-compiler-inference] (0002" in table.stdout
 
-    shown = subprocess.run([sys.executable, "-m", "harness", "show", "--storage", str(stacks / "saved")], **how())
+    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", "--storage", str(stacks / "saved")], **how())
     assert "×" in shown.stdout
     assert "cachesondisk" in shown.stdout
 
@@ -200,7 +200,7 @@ def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:
 def test_bad_saved_run_is_one_line(stacks: Path) -> None:
     cut = stacks / "cut.json"
     cut.write_text('{"trials": [{"cell"')
-    shown = subprocess.run([sys.executable, "-m", "harness", "show", str(cut)], **how())
+    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", str(cut)], **how())
     assert shown.returncode == 2
     assert shown.stderr.count("\n") == 1
     assert "is not a whole saved run" in shown.stderr
@@ -228,7 +228,7 @@ def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
 
 
 def test_list(stacks: Path) -> None:
-    listed = subprocess.run([sys.executable, "-m", "harness", "list", f"--models-from={stacks / 'models'}"], **how())
+    listed = subprocess.run([sys.executable, "-m", "bakeoff", "list", f"--models-from={stacks / 'models'}"], **how())
     assert listed.returncode == 0
     assert "toy" in listed.stdout
     assert "tf_xla" in listed.stdout
@@ -238,7 +238,7 @@ def test_measure_prints_one_cell(stacks: Path) -> None:
     places = [f"--models-from={stacks / 'models'}", f"--compilers-from={stacks / 'stacks'}"]
     arguments = ["measure", "toy", "compiler", *NO_FRAMEWORK, *places]
     run = subprocess.run(
-        [sys.executable, "-m", "harness", *arguments, f"--bakeoff-storage={stacks / 'runs'}", "--json"], **how()
+        [sys.executable, "-m", "bakeoff", *arguments, f"--bakeoff-storage={stacks / 'runs'}", "--json"], **how()
     )
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)[0]["measurement"]["parity"]["checks"]

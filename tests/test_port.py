@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import discover, parity
-from harness.cell import Mode
-from harness.discover import ROOT
-from harness.model import Arrays
-from harness.training import distances
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.model import Arrays
+from bakeoff.records.cell import Mode
+from bakeoff.worker import parity
+from bakeoff.worker.training import distances
 
 pytestmark = [
     pytest.mark.torch,
@@ -24,26 +25,27 @@ pytestmark = [
 ]
 
 TOLERANCE = 1e-9  # relative to the largest element of each array
-MODELS = [m.name for m in discover.models() if m.in_matrix]
+MODELS = [m.name for m in discovery.models() if m.in_matrix]
 
 
 # the float64 references of all models in one process per framework: they take less than importing it
 REFERENCES = """
 import sys
 from pathlib import Path
-from harness import discover, reference, training
-from harness.cell import Cell, Mode
-from harness.request import Job, Request
-from harness.trial import Start
+from bakeoff.authoring import discovery
+from bakeoff.worker import reference, training
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.request import Job, Request
+from bakeoff.records.trial import Start
 from tests.conftest import settings
 training.NEARBY = 0  # how far rounding takes a float32 step is no question here
-stack, folder = discover.stacks()[sys.argv[1]], sys.argv[2]
+stack, folder = discovery.stacks()[sys.argv[1]], sys.argv[2]
 for name in sys.argv[3:]:
     for mode in (Mode.INFERENCE, Mode.TRAINING):
         path = Path(folder, f"{name}-{stack.name}-{mode}.npz")
         request = Request(
             job=Job.REFERENCE, cell=Cell(name, stack.name, mode), stack_path=str(stack.path),
-            model_path=str(discover.models()[name].path), framework=stack.framework, settings=settings(),
+            model_path=str(discovery.models()[name].path), framework=stack.framework, settings=settings(),
             start=Start.COLD, private=folder, result="", arrays=str(path),
         )
         reference.write(request, lambda phase: None)
@@ -108,13 +110,14 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from harness import Weights, discover
-from harness.model import Draw
+from bakeoff import Weights
+from bakeoff.authoring import discovery
+from bakeoff.authoring.model import Draw
 def exact(arrays):
     return [array.astype("float64") if array.dtype.kind == "f" else array for array in arrays]
 keras.config.set_floatx("float64")
 for name in sys.argv[2:]:
-    model = discover.load(discover.models()[name].path, "MODEL").at("small")
+    model = discovery.load(discovery.models()[name].path, "MODEL").at("small")
     weights = model.weights(Draw(0))
     model.keras(Weights(dict(zip(weights, exact(weights.values()))))).save(Path(sys.argv[1], f"{name}.keras"))
     for i in range(4):
@@ -131,7 +134,7 @@ for name in sys.argv[1:]:
         with np.load(f"{name}-{i}.npz") as archive:
             inputs = [archive[key] for key in archive.files]
         np.save(f"{name}-{i}.npy", net.predict_on_batch(inputs[0] if len(inputs) == 1 else inputs))
-assert not {"harness", "models"} & set(sys.modules)
+assert not {"bakeoff", "models"} & set(sys.modules)
 """
 KERAS = [name for name in MODELS if name != "branchy"]  # whose reason for having none is a row of known_gaps.toml
 # tf.nn.gelu, which Keras calls, rounds its constants to float32: 1.1e-8, 3.9e-9 and 5.0e-10 were seen
@@ -165,13 +168,15 @@ GALLERY = """
 import sys
 from pathlib import Path
 import numpy as np
-from harness import Mode, Setup, Weights, discover, parity
-from harness.discover import load
-from harness.model import Draw
+from bakeoff import Mode, Setup, Weights
+from bakeoff.authoring import discovery
+from bakeoff.worker import parity
+from bakeoff.authoring.discovery import load
+from bakeoff.authoring.model import Draw
 stack = load(Path(sys.argv[1]), "STACK")
 if "torch" in sys.modules:  # which it may be told only once per process
     sys.modules["torch"].set_num_interop_threads = lambda count: None
-for source in (m for m in discover.models() if m.in_gallery):
+for source in (m for m in discovery.models() if m.in_gallery):
     model = load(source.path, "MODEL").at("small")
     program = stack.build(model, Weights(model.weights(Draw(0))), Setup(mode=Mode.INFERENCE, precision="float64"))
     step = stack.bare(program)
@@ -184,11 +189,11 @@ def test_the_gallerys_halves_agree(tmp_path: Path) -> None:
     quiet = {**os.environ, "PYTHONBREAKPOINT": "0"}  # one of them has a breakpoint
     for stack in ("torch_eager", "tf_eager"):
         (tmp_path / stack).mkdir()
-        path = str(discover.stacks()[stack].path)
+        path = str(discovery.stacks()[stack].path)
         subprocess.run(
             [sys.executable, "-c", GALLERY, path, str(tmp_path / stack)], cwd=ROOT, check=True, capture_output=True, env=quiet
         )
-    names = [m.name for m in discover.models() if m.in_gallery]
+    names = [m.name for m in discovery.models() if m.in_gallery]
     for name in names:
         torch, tensorflow = (parity.read(tmp_path / stack / f"{name}.npz") for stack in ("torch_eager", "tf_eager"))
         for ours, theirs in zip(torch, tensorflow, strict=True):
@@ -202,12 +207,12 @@ from pathlib import Path
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from harness import discover
-from harness.model import Draw
+from bakeoff.authoring import discovery
+from bakeoff.authoring.model import Draw
 
 found = {}
 for name in sys.argv[1:]:
-    model = discover.load(discover.models()[name].path, "MODEL").at("small")
+    model = discovery.load(discovery.models()[name].path, "MODEL").at("small")
     inputs = [torch.from_numpy(array) for array in model.batch(Draw(0, 1, 0), 0).inputs]
     net = model.torch()
     torch.backends.mkldnn.set_flags(False)  # its LSTM is one operation, which nobody counts

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from harness import discover, profiling
-from harness.cell import Mode
-from harness.discover import ROOT
-from harness.errors import UsageError
-from harness.request import PROFILED_STEPS
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.cell import Mode
+from bakeoff.records.request import PROFILED_STEPS
+from bakeoff.tasks.profile import parent as profiling
 from tests.conftest import plant
 from tests.test_gate import save
 from tests.test_stacks import needs_tensorflow, needs_torch
@@ -24,7 +25,7 @@ __all__ = ["pytestmark"]
 
 
 def test_a_glob_means_the_matrix_where_that_has_it() -> None:
-    models, stacks = discover.models(), discover.stacks()
+    models, stacks = discovery.models(), discovery.stacks()
 
     def names(*wanted: str) -> list[str]:
         return [str(found) for found in profiling.chosen(wanted, models, stacks)]

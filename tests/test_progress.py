@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from harness import terminal
-from harness.progress import PATIENCE_S, Progress
-from harness.trial import Diagnosis, Failure, Phase, ShapeSeries, Start, Status
+from bakeoff.records.trial import Diagnosis, Failure, Phase, ShapeSeries, Start, Status
+from bakeoff.runner.progress import PATIENCE_S, Progress
+from bakeoff.system import terminal
 from tests.builders import SETTINGS, measurement, trial
 
 

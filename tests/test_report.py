@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.__main__ import main
-from harness.cell import Cell, Mode
-from harness.matrix import Matrix
-from harness.reporting import charts
-from harness.trial import Status, Trial
+from bakeoff.__main__ import main
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Status, Trial
+from bakeoff.report import charts
+from bakeoff.views.matrix import Matrix
 from tests.builders import ENVIRONMENT, broken, cell, matrix, save
 
 pytest.importorskip("altair", reason="needs the extra `report`: pip install '.[report]'")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.__main__ import main
-from harness.trial import Status
+from bakeoff.__main__ import main
+from bakeoff.records.trial import Status
 from tests.builders import STACKS, broken, cell, matrix, save
 from tests.test_report import HOSTILE, kept
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from harness.advising.pick import totals
-from harness.cell import Cell, Mode
-from harness.comparing import figures
-from harness.matrix import Matrix
-from harness.reporting import facts
-from harness.trial import Status
+from bakeoff.analysis import summary
+from bakeoff.analysis.cost import totals
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Status
+from bakeoff.report import facts
+from bakeoff.views.matrix import Matrix
 from tests.builders import CEILING, SETTINGS, cell, matrix, measurement, trial
 
 
@@ -63,7 +63,7 @@ def test_a_sample_of_several_steps_stands_in_their_middle() -> None:
 
 def test_what_a_run_was_judged_when_it_was_saved_is_what_it_is_judged_now() -> None:
     trials = [replace(cell("m0", "torch_script", 1e-3, seed=i), index=i) for i in range(3)] + matrix()
-    saved = figures.judged(figures.of_trials(trials))
+    saved = summary.judged(summary.of_trials(trials))
     for name, now in Matrix.of(trials).results.items():
         then = Matrix.of(trials, (), saved).results[name]
         assert then.judged is not None

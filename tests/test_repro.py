@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import discover, repro
-from harness.discover import ROOT, Source, StackSource
-from harness.errors import UsageError
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT, Source, StackSource
+from bakeoff.authoring.errors import UsageError
+from bakeoff.cli import repro
 from tests.test_stacks import needs_compiler, needs_tensorflow, needs_torch
 
-MODELS = discover.models()
-STACKS = discover.stacks()
+MODELS = discovery.models()
+STACKS = discovery.stacks()
 
 
 def text(model: str, stack: str, **changes: object) -> str:
@@ -64,7 +65,7 @@ def test_script_stands_alone(model: str, stack: str) -> None:
 
 def test_what_a_single_file_cannot_bring_is_said(tmp_path: Path) -> None:
     source = (ROOT / "models" / "article_net.py").read_text()
-    moved = source.replace("from harness import", "from no_such_helper import something\nfrom harness import")
+    moved = source.replace("from bakeoff import", "from no_such_helper import something\nfrom bakeoff import")
     moved = moved.replace("class ArticleNet(Model):", "class ArticleNet(Model):\n    extra = something\n", 1)
     with pytest.raises(UsageError, match="repro cannot find no_such_helper"):
         repro.script(planted(tmp_path, moved), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
@@ -81,8 +82,8 @@ def test_batch_size_and_size() -> None:
 
 
 HALF = """
-from harness import Draw, Sizes
-from models.branchy import Branchy
+from bakeoff import Draw, Sizes
+from bakeoff.models.branchy import Branchy
 class Planted(Branchy):
     pass
 {more}
@@ -95,8 +96,8 @@ class Planted(Branchy):
         ("MODEL = make()", "repro reads MODEL = Sizes(small=..., full=...) and finds no small in it"),
         ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one for repro"),
         (
-            "import harness.model as m\nMODEL = Sizes(small=Planted(m.SIZES))",
-            "repro cannot copy what `import harness.model as m` brings; write from MODULE import NAME",
+            "import bakeoff.authoring.model as m\nMODEL = Sizes(small=Planted(m.SIZES))",
+            "repro cannot copy what `import bakeoff.authoring.model as m` brings; write from MODULE import NAME",
         ),
         (
             "class Alone: pass\nMODEL = Sizes(small=Alone())",

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from harness.discover import ROOT
+from bakeoff.authoring.discovery import ROOT
 
 needs_triton = pytest.mark.skipif(not (find_spec("torch") and find_spec("triton")), reason="needs torch and triton")
 
@@ -17,10 +17,10 @@ import json, sys, torch
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
-from compilers.kernels.rewrite import rewrite
-from compilers.torch_triton import chosen
-from harness.discover import load
-from harness.model import Draw
+from bakeoff.compilers.kernels.rewrite import rewrite
+from bakeoff.compilers.torch_triton import chosen
+from bakeoff.authoring.discovery import load
+from bakeoff.authoring.model import Draw
 
 def placed_of(module, *inputs):
     return placed(module, *inputs, exactly=False)[0]

@@ -7,11 +7,11 @@ from statistics import median
 
 import pytest
 
-from harness.comparing.figures import TYPICAL
-from harness.comparing.rounds import _ratio, of_pairs
-from harness.summary import tenth_percentile
-from harness.trial import Trial
-from harness.turns import ROUNDS
+from bakeoff.analysis.results import tenth_percentile
+from bakeoff.analysis.summary import TYPICAL
+from bakeoff.compare.rounds import _ratio, of_pairs
+from bakeoff.records.trial import Trial
+from bakeoff.worker.turns import ROUNDS
 from tests.builders import measurement, trial
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import archive
-from harness.cell import Cell, Mode
-from harness.comparing.history import Point, trend
-from harness.comparing.tables import clean
-from harness.trial import Status
+from bakeoff.archive import saved_runs
+from bakeoff.compare.history import Point, trend
+from bakeoff.compare.report import clean
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Status
 from tests.builders import SETTINGS, measurement, trial
 from tests.test_changes import found, noise
 from tests.test_gate import call, matrix, runs, save
@@ -87,7 +87,7 @@ def test_no_file_makes_a_traceback(runs: Path, capsys: pytest.CaptureFixture[str
 def test_an_older_run_without_figures_is_read_by_its_trials(runs: Path) -> None:
     path = save(runs, 1, [], trials=[trial(measurement())])
     path.write_text(path.read_text().replace('"figures":[]', '"figures":null'))
-    assert archive.read_figures(path).figures[0].values["step"] == pytest.approx([0.001])
+    assert saved_runs.read_figures(path).figures[0].values["step"] == pytest.approx([0.001])
 
 
 def points(values: list[float | None]) -> list[Point]:

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.cell import Cell, Mode
-from harness.comparing import figures
-from harness.discover import ROOT
-from harness.trial import Trial
+from bakeoff.analysis import summary
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Trial
 from tests.builders import ENVIRONMENT, SETTINGS, measurement, trial
 
 MOST_CPU_S = 4.0
@@ -24,8 +24,8 @@ MOST_BYTES = 500 * 2**20
 SAMPLES = 400
 ACCOUNT = """
 import sys, time
-from harness import procfs
-from harness.__main__ import main
+from bakeoff.system import procfs
+from bakeoff.__main__ import main
 main(sys.argv[1:])
 print(time.process_time(), procfs.peak_bytes(), file=sys.stderr)
 """
@@ -54,7 +54,7 @@ def written(folder: Path, number: int, found: list[Trial]) -> None:
         "datetime": f"2026-01-{1 + number // 60 % 28:02}T00:{number % 60:02}:00+00:00",
         "commit_info": {"id": f"{number:040x}", "dirty": False, "branch": "main"},
         "trials": found,
-        "figures": figures.of_trials(found),
+        "figures": summary.of_trials(found),
     }
     text = msgspec.json.format(msgspec.json.encode(body), indent=4)  # as pytest-benchmark writes it
     (home / f"{number:04}_run.json").write_bytes(text)

@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.caches import Private
-from harness.cell import Cell, Mode
-from harness.discover import Source, StackSource
-from harness.launch import Launcher
-from harness.plan import Plan
-from harness.session import Session
-from harness.store import Store, write
-from harness.summary import CellResult
-from harness.trial import Start, Status, Toolchain
+from bakeoff.analysis.results import CellResult
+from bakeoff.authoring.discovery import Source, StackSource
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Start, Status, Toolchain
+from bakeoff.runner.launch import Launcher
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store, write
+from bakeoff.system.sandbox import Private
 from tests.conftest import TOY, left_behind, planted, settings
 
 
@@ -135,10 +135,10 @@ def test_another_interpreter_runs_a_frameworks_children(tmp_path: Path) -> None:
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from harness.cell import Mode
-from harness.plan import Plan
-from harness.session import Session
-from harness.store import Store, write
+from bakeoff.records.cell import Mode
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store, write
 from tests.conftest import TOY, planted, settings
 folder = Path(sys.argv[1])
 stacks = planted(folder / "s", *sys.argv[3:])
@@ -211,7 +211,7 @@ def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path
 
 COUNTED = """
 from dataclasses import dataclass
-from harness import Sizes
+from bakeoff import Sizes
 from tests.fakes.toy import Toy
 
 @dataclass(frozen=True)

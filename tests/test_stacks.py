@@ -9,14 +9,14 @@ from shutil import which
 
 import pytest
 
-from harness import discover
-from harness.cell import Cell, Mode
-from harness.discover import ROOT, load
-from harness.plan import Plan
-from harness.session import Session
-from harness.store import Store
-from harness.summary import CellResult, by_cell
-from harness.trial import Status
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT, load
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Status
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store
 from tests.conftest import FAKES, settings
 
 needs_torch = [pytest.mark.torch, pytest.mark.skipif(not find_spec("torch"), reason="needs torch")]
@@ -55,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path], Pat
 
 
 def measured(home: Store, asked: dict[str, list[str]], *, diagnose: bool = False, **changes: object) -> dict[Cell, CellResult]:
-    models, stacks = discover.models([FAKES / "models"]), discover.stacks()
+    models, stacks = discovery.models([FAKES / "models"]), discovery.stacks()
     chosen = [stacks[stack] for stack in dict.fromkeys(chain(*asked.values()))]
     plan = Plan(
         settings=settings(timeout_s=120.0, **changes),
@@ -77,7 +77,7 @@ def measured(home: Store, asked: dict[str, list[str]], *, diagnose: bool = False
 
 @pytest.fixture(scope="module")
 def measure(home: Store) -> Results:
-    frameworks = {stack.name: stack.framework for stack in discover.stacks()}
+    frameworks = {stack.name: stack.framework for stack in discovery.stacks()}
 
     @cache
     def of(framework: str, diagnose: bool) -> dict[Cell, CellResult]:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.measurement import Measurement
-from harness.steady import judge
+from bakeoff.analysis.steady import judge
+from bakeoff.records.measurement import Measurement
 from tests.builders import measurement
 
 

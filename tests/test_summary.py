@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.diagnostics import Diagnostics
-from harness.matrix import Matrix
-from harness.measurement import Check, Contention, Parity
-from harness.summary import break_even_steps, by_cell, tenth_percentile
-from harness.trial import Failure, Phase, Start, Status
+from bakeoff.analysis.results import break_even_steps, by_cell, tenth_percentile
+from bakeoff.records.diagnostics import Diagnostics
+from bakeoff.records.measurement import Check, Contention, Parity
+from bakeoff.records.trial import Failure, Phase, Start, Status
+from bakeoff.views.matrix import Matrix
 from tests.builders import measurement, trial
 
 

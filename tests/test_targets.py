@@ -12,20 +12,21 @@ from typing import Any
 
 import pytest
 
-from harness import discover, options
-from harness.cell import Cell, Mode
-from harness.comparing.figures import of_result
-from harness.discover import ROOT
-from harness.errors import UsageError
-from harness.expected_code import ExpectedCode
-from harness.lowered import TARGETS
-from harness.matrix import Matrix
-from harness.measurement import Check, Parity
-from harness.plan import Plan
-from harness.session import Session
-from harness.store import Store
-from harness.summary import CellResult, by_cell
-from harness.trial import Failure, Phase, Status
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.summary import of_result
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.expectations.compiled_code import ExpectedCode
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.compile_only import TARGETS
+from bakeoff.records.measurement import Check, Parity
+from bakeoff.records.trial import Failure, Phase, Status
+from bakeoff.runner import options
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store
+from bakeoff.views.matrix import Matrix
 from tests.builders import ENVIRONMENT, kernel, lowered, trial
 from tests.conftest import settings
 
@@ -39,8 +40,8 @@ needs_triton = [
 EACH_NAME = """
 import builtins, sys, torch, torch._dynamo, torch._inductor.compile_fx
 from types import SimpleNamespace
-from compilers import _gpuless, _interpreted
-from harness import Unavailable
+from bakeoff.compilers import _gpuless, _interpreted
+from bakeoff import Unavailable
 
 if sys.argv[1] == "gpuless":
     names = [*_gpuless.replacements(SimpleNamespace(**_gpuless.GPUS["sm_90"]), []), *_gpuless.CONFIG]
@@ -72,7 +73,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path],
     home = Store(storage(tmp_path_factory.mktemp("targets")))
 
     def some(asked: dict[str, str], target: str, **changes: object) -> dict[str, CellResult]:
-        models, stacks = discover.models(), discover.stacks()
+        models, stacks = discovery.models(), discovery.stacks()
         plan = Plan(
             settings=settings(timeout_s=240.0, target=target, **changes),
             models=[models[model] for model in asked],
@@ -226,7 +227,7 @@ def test_interpreted_models_are_right(interpreted: dict[str, CellResult], model:
 def test_a_wrong_kernel_is_found(name: str) -> None:
     """Plant a fault, see it named with the sizes."""
     script = (
-        "import compilers.kernels.numerics as n, dataclasses\n"
+        "import bakeoff.compilers.kernels.numerics as n, dataclasses\n"
         f"case = n.CASES['{name}']\n"
         "planted = lambda x: case.ours(x) * (1 + (x.shape[-1] % 7 == 3))\n"
         "few = {**case.ranges, 'width': (1, 60)}\n"  # the interpreter takes them row by row

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from harness.__main__ import main
-from harness.cell import Cell, Mode
-from harness.diagnostics import Diagnostics, GraphBreak, Kind
-from harness.measurement import Check, Parity
-from harness.reporting import event_files
-from harness.summary import by_cell
-from harness.trial import Failure, Phase, Start, Status, Trial
+from bakeoff.__main__ import main
+from bakeoff.analysis.results import by_cell
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.diagnostics import Diagnostics, GraphBreak, Kind
+from bakeoff.records.measurement import Check, Parity
+from bakeoff.records.trial import Failure, Phase, Start, Status, Trial
+from bakeoff.report import event_files
 from tests.builders import measurement, trial
 from tests.test_gate import save
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.__main__ import main
-from harness.discover import ROOT
-from harness.launch import Launcher
-from harness.reporting import event_files
-from harness.trial import Start
+from bakeoff.__main__ import main
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.records.trial import Start
+from bakeoff.report import event_files
+from bakeoff.runner.launch import Launcher
 from tests.builders import measurement, trial
 from tests.test_gate import save
 from tests.test_tensorboard import cell, export, good, pytestmark
@@ -90,7 +90,7 @@ def test_the_parent_imports_no_framework_and_starts_no_child(tmp_path: Path, mon
     save(tmp_path, 1, [], trials=good())
     call = ["export", "--tensorboard", str(tmp_path / "board"), "--storage", str(tmp_path / "saved")]
     ask = (
-        f"from harness.__main__ import main; import sys; assert main({call!r}) == 0; "
+        f"from bakeoff.__main__ import main; import sys; assert main({call!r}) == 0; "
         f"print([m for m in {(*FRAMEWORKS, *event_files.UNWANTED)} if m in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True)

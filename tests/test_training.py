@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cell import Mode
-from harness.measurement import Check, Parity
-from harness.summary import CellResult
-from harness.training import BUCKETS, distances, sketch
-from harness.trial import Status
+from bakeoff.analysis.results import CellResult
+from bakeoff.records.cell import Mode
+from bakeoff.records.measurement import Check, Parity
+from bakeoff.records.trial import Status
+from bakeoff.worker.training import BUCKETS, distances, sketch
 from tests.conftest import planted
 
 FAULTS = {

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from harness import clock
-from harness.turns import Turns
+from bakeoff.worker import clock
+from bakeoff.worker.turns import Turns
 
 
 def pair(begins: tuple[bool, ...]) -> tuple[Turns, Turns]:

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import archive
-from harness.__main__ import _parser
-from harness.discover import ROOT
-from harness.summary import CellResult, by_cell
-from harness.trial import Status
+from bakeoff.__main__ import _parser
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.archive import saved_runs
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.records.trial import Status
 
 TUTORIAL, README = ROOT / "docs" / "add-a-model.md", ROOT / "README.md"
 FILE = re.compile(r"^```python\n(# (my_(?:models|stacks)/\w+\.py)\n.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^    \.venv/bin/((?:pytest|bakeoff) .*\.\./my_.*)$", re.MULTILINE)
-PROGRAMS = {"pytest": "pytest", "bakeoff": "harness"}
+PROGRAMS = {"pytest": "pytest", "bakeoff": "bakeoff"}
 LONGEST = 15  # lines of an example in the README
 
 pytestmark = [pytest.mark.torch, pytest.mark.tensorflow]
@@ -84,7 +84,7 @@ def measured(command: str, user: Path) -> list[CellResult]:
     before = set(user.glob("saved/**/*.json"))
     run(command, user)
     (saved,) = set(user.glob("saved/**/*.json")) - before
-    return list(by_cell(archive.read(saved).trials).values())
+    return list(by_cell(saved_runs.read(saved).trials).values())
 
 
 def holds(result: CellResult, said: str) -> None:

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from harness.discover import ROOT
-from harness.procfs import cpu_s_with_children
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.system.procfs import cpu_s_with_children
 
 LONGEST = 250  # lines; a file beyond it needs a seam
 FRAMEWORKS = ("torch", "tensorflow", "triton", "keras", "jax")
@@ -18,13 +18,13 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_parent_imports_no_framework() -> None:
-    ask = f"import harness.pytest_plugin, harness.__main__, sys; print([m for m in {FRAMEWORKS} if m in sys.modules])"
+    ask = f"import bakeoff.pytest_plugin.plugin, bakeoff.__main__, sys; print([m for m in {FRAMEWORKS} if m in sys.modules])"
     assert python("-c", ask).stdout.strip() == "[]"
 
 
 def test_child_needs_only_numpy() -> None:
     ours = ("msgspec", "psutil", "rich", "pytest", "ruptures")
-    ask = f"import harness.worker, harness.measure, sys; print([m for m in {ours} if m in sys.modules])"
+    ask = f"import bakeoff.worker.__main__, bakeoff.worker.measure, sys; print([m for m in {ours} if m in sys.modules])"
     assert python("-c", ask).stdout.strip() == "[]"
 
 
@@ -57,7 +57,7 @@ def test_collecting_is_quick() -> None:
     assert min(took) <= 6
 
 
-@pytest.mark.parametrize("room", ["harness", "compilers", "models", "experiments", "tests", "benchmarks"])
+@pytest.mark.parametrize("room", ["bakeoff", "compilers", "models", "experiments", "tests", "benchmarks"])
 def test_files_are_short(room: str) -> None:
     sizes = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in (ROOT / room).rglob("*.py")}
     assert {name: size for name, size in sizes.items() if size > LONGEST} == {}

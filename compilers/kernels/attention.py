@@ -13,7 +13,7 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._operator import DTYPES, PRECISION, WIDEN, launch, operator, tuned
+from bakeoff.compilers.kernels._operator import DTYPES, PRECISION, WIDEN, launch, operator, tuned
 
 LOG2_E = 1.4426950408889634
 SHAPES = ((32, 32, 4, 2), (64, 64, 4, 3), (128, 64, 8, 2), (128, 64, 8, 3))

@@ -12,7 +12,7 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._operator import block, launch, operator, rows_of
+from bakeoff.compilers.kernels._operator import block, launch, operator, rows_of
 
 LOWEST = tl.constexpr(-3.0e38)
 VECTOR = 16  # bytes that a thread reads at once

@@ -11,7 +11,7 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._operator import launch, operator
+from bakeoff.compilers.kernels._operator import launch, operator
 
 LOOKUPS = 8  # rows in flight in one warp, which sums them without asking another; many bags are in flight beside it
 

@@ -10,8 +10,8 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._activations import GELU, GELU_TANH, activate, slope
-from compilers.kernels._operator import launch, operator, rows_of
+from bakeoff.compilers.kernels._activations import GELU, GELU_TANH, activate, slope
+from bakeoff.compilers.kernels._operator import launch, operator, rows_of
 
 TILE = 2048  # elements of a program
 WIDEST = 2048  # columns of it

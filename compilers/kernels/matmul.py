@@ -12,8 +12,8 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._activations import BY_NAME, activate
-from compilers.kernels._operator import INTERPRETED, PRECISION, WIDEN, launch, operator, rows_of, tuned
+from bakeoff.compilers.kernels._activations import BY_NAME, activate
+from bakeoff.compilers.kernels._operator import INTERPRETED, PRECISION, WIDEN, launch, operator, rows_of, tuned
 
 INNER = 128  # bytes of a row of x and of weight that a block holds at a time
 TMA_BYTES = 16  # what rows must be multiples of for Hopper's copy engine

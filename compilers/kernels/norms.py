@@ -12,7 +12,7 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._operator import block, launch, operator, rows_of
+from bakeoff.compilers.kernels._operator import block, launch, operator, rows_of
 
 GROUPS = 128  # of rows, in the weights' gradients
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from triton.runtime.errors import OutOfResources
 
-from compilers.kernels import attention, cross_entropy, embedding_bag, gelu, matmul, norms, rotary, softmax
-from compilers.kernels._operator import DTYPES, INTERPRETED
+from bakeoff.compilers.kernels import attention, cross_entropy, embedding_bag, gelu, matmul, norms, rotary, softmax
+from bakeoff.compilers.kernels._operator import DTYPES, INTERPRETED
 
 F = torch.nn.functional
 # of the largest reference value: a few units in the last place of the result, sums of thousands of terms being in float32

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch.fx import Graph, GraphModule, Node
 
-from compilers.kernels import attention, cross_entropy, norms
-from compilers.kernels import embedding_bag as _1  # noqa: F401  registers its operator, as those below do
-from compilers.kernels import gelu as _2  # noqa: F401
-from compilers.kernels import matmul as _3  # noqa: F401
-from compilers.kernels import rotary as _4  # noqa: F401
-from compilers.kernels import softmax as _5  # noqa: F401
+from bakeoff.compilers.kernels import attention, cross_entropy, norms
+from bakeoff.compilers.kernels import embedding_bag as _1  # noqa: F401  registers its operator, as those below do
+from bakeoff.compilers.kernels import gelu as _2  # noqa: F401
+from bakeoff.compilers.kernels import matmul as _3  # noqa: F401
+from bakeoff.compilers.kernels import rotary as _4  # noqa: F401
+from bakeoff.compilers.kernels import softmax as _5  # noqa: F401
 
 F = torch.nn.functional
 OURS = torch.ops.bakeoff

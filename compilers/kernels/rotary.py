@@ -10,7 +10,7 @@ import torch
 import triton
 import triton.language as tl
 
-from compilers.kernels._operator import launch, operator, rows_of
+from bakeoff.compilers.kernels._operator import launch, operator, rows_of
 
 TILE = 1024  # elements of each half that a program rotates
 

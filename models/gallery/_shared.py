@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import Arrays, Batch, Draw, Model
+from bakeoff import Arrays, Batch, Draw, Model
 
 
 @dataclass(frozen=True)

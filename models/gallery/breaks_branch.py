@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import Batch, Draw, Sizes, Weights
-from models.gallery._shared import Gallery
+from bakeoff import Batch, Draw, Sizes, Weights
+from bakeoff.models.gallery._shared import Gallery
 
 
 class Branch(Gallery):
@@ -41,7 +41,7 @@ class Branch(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense
+        from bakeoff.models._tensorflow import Dense
 
         class Net(tf.Module):
             def __init__(self) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import Sizes, Weights
-from models.gallery._shared import Gallery
+from bakeoff import Sizes, Weights
+from bakeoff.models.gallery._shared import Gallery
 
 
 class Breakpoint(Gallery):
@@ -35,7 +35,7 @@ class Breakpoint(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense
+        from bakeoff.models._tensorflow import Dense
 
         class Net(tf.Module):
             def __init__(self) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import Sizes, Weights
-from models.gallery._shared import Gallery
+from bakeoff import Sizes, Weights
+from bakeoff.models.gallery._shared import Gallery
 
 
 class Callback(Gallery):
@@ -37,7 +37,7 @@ class Callback(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense
+        from bakeoff.models._tensorflow import Dense
 
         def ranked(x: tf.Tensor) -> tf.Tensor:
             return tf.sort(x)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import Sizes, Weights
-from models.gallery._shared import Gallery
+from bakeoff import Sizes, Weights
+from bakeoff.models.gallery._shared import Gallery
 
 
 class CustomOp(Gallery):
@@ -39,7 +39,7 @@ class CustomOp(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense
+        from bakeoff.models._tensorflow import Dense
 
         class Net(tf.Module):
             def __init__(self) -> None:

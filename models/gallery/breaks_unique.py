@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import Sizes, Weights
-from models.gallery._shared import Gallery
+from bakeoff import Sizes, Weights
+from bakeoff.models.gallery._shared import Gallery
 
 
 class Unique(Gallery):
@@ -34,7 +34,7 @@ class Unique(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Dense
+        from bakeoff.models._tensorflow import Dense
 
         class Net(tf.Module):
             def __init__(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Draw, Sizes
-from models.kernels._shared import Operation, module
+from bakeoff import Draw, Sizes
+from bakeoff.models.kernels._shared import Operation, module
 
 
 @dataclass(frozen=True)

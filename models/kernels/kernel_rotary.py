@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import Draw, Sizes
-from models.kernels._shared import Operation, module
+from bakeoff import Draw, Sizes
+from bakeoff.models.kernels._shared import Operation, module
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Diagnostics, Model, Setup, Weights
+from bakeoff import Diagnostics, Model, Setup, Weights
 from tests.fakes.honest import STEP_S, Compiler, Program, spend
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Diagnostics, Model, Setup, Step, Weights
+from bakeoff import Diagnostics, Model, Setup, Step, Weights
 from tests.fakes.honest import Compiler, Program
 
 STAYS = f"import time; time.sleep(98765)  # {os.environ.get('FAKES_OF')}"  # so that one run of tests finds its own alone

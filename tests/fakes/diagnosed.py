@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Step, Unsupported
+from bakeoff import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Step, Unsupported
 from tests.fakes.honest import Compiler, Program, spend
 
 

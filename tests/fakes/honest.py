@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Batch, Diagnostics, Model, Setup, Stack, Step, Weights
+from bakeoff import Batch, Diagnostics, Model, Setup, Stack, Step, Weights
 
 STEP_S = 0.001
 

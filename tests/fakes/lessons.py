@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Array, Arrays, Batch, Diagnostics, Model, Setup, Stack, Step, Weights
+from bakeoff import Array, Arrays, Batch, Diagnostics, Model, Setup, Stack, Step, Weights
 from tests.fakes.honest import spend
 
 RATE, MOMENTUM = 0.1, 0.9

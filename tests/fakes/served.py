@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Batch, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from bakeoff import Batch, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
 from tests.fakes.honest import STEP_S, spend
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from harness import Arrays, Batch, Draw, Model, Sizes
+from bakeoff import Arrays, Batch, Draw, Model, Sizes
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)

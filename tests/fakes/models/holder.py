@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Arrays, Batch, Draw, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Holder(Model):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from models._tensorflow import Embedding
+        from bakeoff.models._tensorflow import Embedding
 
         class Net(tf.Module):
             def __init__(self) -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Sizes
-from models.article_net import ArticleNet
+from bakeoff import Sizes
+from bakeoff.models.article_net import ArticleNet
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from harness import Batch, Draw, Sizes
-from models.article_net import ArticleNet
+from bakeoff import Batch, Draw, Sizes
+from bakeoff.models.article_net import ArticleNet
 
 
 @dataclass(frozen=True)

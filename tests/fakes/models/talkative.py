@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Sizes, Weights
-from models.article_net import ArticleNet
+from bakeoff import Sizes, Weights
+from bakeoff.models.article_net import ArticleNet
 
 
 @dataclass(frozen=True)

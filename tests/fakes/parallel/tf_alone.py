@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from compilers import _tf_mirrored
+from bakeoff.compilers import _tf_mirrored
 
 FRAMEWORK = "tensorflow"
 WORKERS = 2

@@ -2,8 +2,8 @@
 
 import torch
 
-from compilers._torch_ddp import TorchDdp
-from harness import Step
+from bakeoff import Step
+from bakeoff.compilers._torch_ddp import TorchDdp
 
 FRAMEWORK = "torch"
 WORKERS = 2

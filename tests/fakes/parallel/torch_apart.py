@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import distributed
 
-from compilers._torch import TorchProgram
-from compilers._torch_ddp import TorchDdp
-from harness import Step
+from bakeoff import Step
+from bakeoff.compilers._torch import TorchProgram
+from bakeoff.compilers._torch_ddp import TorchDdp
 
 FRAMEWORK = "torch"
 WORKERS = 2

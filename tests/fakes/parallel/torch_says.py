@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable
 
-from compilers._torch import TorchProgram
-from compilers._torch_ddp import Task, TorchDdp
+from bakeoff.compilers._torch import TorchProgram
+from bakeoff.compilers._torch_ddp import Task, TorchDdp
 
 FRAMEWORK = "torch"
 WORKERS = 2

@@ -1,0 +1,57 @@
+"""The instrument. A model or a stack needs the names below and nothing else of it.
+
+In a checkout `bakeoff.models`, `bakeoff.compilers` and `bakeoff.experiments` are the folders beside this one; in an installed
+package they lie inside it (pyproject.toml, package-dir).
+"""
+
+from pathlib import Path
+
+_BESIDE = Path(__file__).parent.parent
+if (_BESIDE / "compilers").is_dir() and (_BESIDE / "models").is_dir():  # a checkout, or an arm of `bakeoff ab`
+    __path__.insert(0, str(_BESIDE))
+
+from bakeoff.authoring.discovery import is_users, raised_at, where  # noqa: E402  # the path comes first
+from bakeoff.authoring.errors import MissingHalf, Unavailable, Unsupported  # noqa: E402
+from bakeoff.authoring.laps import Laps  # noqa: E402
+from bakeoff.authoring.model import Array, Arrays, Batch, Draw, Model, Sizes, Weights  # noqa: E402
+from bakeoff.authoring.stack import Mark, Setup, Stack, Step  # noqa: E402
+from bakeoff.records.cell import Cell, Mode  # noqa: E402
+from bakeoff.records.diagnostics import (  # noqa: E402
+    Compiled,
+    CompilePhase,
+    Diagnostics,
+    GraphBreak,
+    Kind,
+    Recompile,
+    merged,
+)
+
+__all__ = [
+    "Array",
+    "Arrays",
+    "Batch",
+    "Cell",
+    "CompilePhase",
+    "Compiled",
+    "Diagnostics",
+    "Draw",
+    "GraphBreak",
+    "Kind",
+    "Laps",
+    "Mark",
+    "MissingHalf",
+    "Mode",
+    "Model",
+    "Recompile",
+    "Setup",
+    "Sizes",
+    "Stack",
+    "Step",
+    "Unavailable",
+    "Unsupported",
+    "Weights",
+    "is_users",
+    "merged",
+    "raised_at",
+    "where",
+]

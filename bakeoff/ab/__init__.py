@@ -1,0 +1,1 @@
+"""Two revisions, environments or settings of the same cells, measured in one session."""

@@ -1,0 +1,120 @@
+"""From the options of `bakeoff ab` to a saved run: arms made ready, pairs measured, everything kept at an interrupt."""
+
+import argparse
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bakeoff.ab.arms import Checkout, checkout
+from bakeoff.ab.paired_session import Duel
+from bakeoff.analysis.metrics import METRICS, Judged
+from bakeoff.authoring import discovery
+from bakeoff.authoring.errors import UsageError
+from bakeoff.compare.budgets import read_budgets
+from bakeoff.records.cell import Cell
+from bakeoff.runner import options
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.store import Store
+
+
+def run_ab(asked: argparse.Namespace) -> Path:
+    """Measure, save, and say where. An interrupt saves what there is and is raised again."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
+    plan = options.plan(lambda name: DEFAULTS[name] if name in DEFAULTS else getattr(asked, name))
+    at, judged = looks(asked.looks), metrics(asked.metrics)
+    budgets = read_budgets(Path(asked.budgets))
+    storage = Path(asked.storage)
+    options.need_writable({"--storage": storage})
+    store = options.store(lambda name: getattr(asked, name))
+    with armed(plan, store, asked.baseline, asked.candidate) as arms:
+        gone = vanished(plan, arms[0], models=asked.models is None, stacks=asked.stacks is None)
+        duel = Duel(
+            plan, arms, store, budgets, metrics=judged, looks=at, canary=not asked.no_canary, say=_to_stderr, vanished=gone
+        )
+        return measured(duel, storage)
+
+
+@contextmanager
+def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[tuple[Checkout, Checkout]]:
+    """Both arms in folders of their own, which are gone afterwards."""
+    if plan.settings.target:
+        raise UsageError(f"--target {plan.settings.target} times nothing, and pairs are timed: leave it out, and use gate")
+    frameworks = {stack.framework for stack in plan.all_stacks or plan.stacks}
+    store.root.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="arms-", dir=store.root))
+    try:
+        yield checkout(baseline, folder / "0", frameworks), checkout(candidate, folder / "1", frameworks)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> list[Cell]:
+    """Cells of the baseline whose model or stack this checkout no longer has, where all `models` or `stacks` were asked for."""
+    apart = {folder.name for folder in discovery.APART}
+    there = {m.name for m in discovery.models(root=baseline.root) if m.path.parent.name not in apart}
+    old_stacks = {s.name for s in discovery.stacks(root=baseline.root) if s.default}
+    now_models, now_stacks = {m.name for m in plan.all_models}, {s.name for s in plan.all_stacks}
+    left = sorted(there - now_models) if models else [], sorted(old_stacks - now_stacks) if stacks else []
+    own = {m.name for m in plan.models}, {s.name for s in plan.stacks}
+    lost = {(m, s) for m in left[0] for s in own[1] | set(left[1])} | {(m, s) for m in own[0] for s in left[1]}
+    return [Cell(model, stack, mode) for mode in plan.modes for model, stack in sorted(lost)]
+
+
+def measured(duel: Duel, storage: Path) -> Path:
+    """Run it and save it, whatever happens once there is a pair."""
+    from bakeoff.archive.saving import save
+
+    path: Path | None = None
+    try:
+        duel.run()
+    finally:
+        arms = duel.record
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"ab_{arms.baseline.label}_{arms.candidate.label}").strip("-")[:80]
+        if duel.candidate.trials or duel.baseline.trials:
+            path = save(storage, name, duel.parts, pairs=True)
+            _to_stderr(f"saved: {path}")
+    if path is None:
+        raise UsageError("no cell could be measured in either arm: neither has the models and stacks that were asked for")
+    return path
+
+
+def looks(text: str) -> list[int]:
+    """Numbers of pairs after which verdicts are read. UsageError for anything else."""
+    try:
+        found = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise UsageError(f"--looks {text}: write numbers of pairs and commas, such as 7,12,20") from None
+    if found[0] < 1 or found[-1] > 1000:
+        raise UsageError(f"--looks {text}: from 1 to 1000 pairs")
+    return found
+
+
+def metrics(text: str) -> list[str]:
+    """Names of metrics that pairs can judge. UsageError for anything else."""
+    known = [m.name for m in METRICS.values() if m.judged is Judged.INTERVAL and m.name != "compile_warm"]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--metrics: there is no {name} in pairs; there are: {', '.join(known)}")
+    return list(dict.fromkeys(names)) or ["step"]
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+# of what pairs do not have
+DEFAULTS: dict[str, Any] = {
+    "trials": 1,
+    "resume": False,
+    "keep_artifacts": None,
+    "shape_models": None,
+    "shapes": options.RUN["--shapes"]["default"],
+    "shape_axis": options.RUN["--shape-axis"]["default"],
+}

@@ -1,0 +1,1 @@
+"""Pure functions of trials: validity, steady state, ratios, metrics, cost."""

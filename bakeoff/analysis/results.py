@@ -1,0 +1,205 @@
+"""The trials of one cell → what the matrix says of it. Pure: nothing here measures, and every table reads it from here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median, quantiles
+
+from bakeoff.analysis.steady import Steadiness, judge
+from bakeoff.analysis.validity import cached, of_trial, returned_early, stalls
+from bakeoff.records.cell import Cell
+from bakeoff.records.compile_only import Lowering
+from bakeoff.records.diagnostics import Diagnostics
+from bakeoff.records.measurement import Measurement
+from bakeoff.records.trial import Start, Status, Trial
+
+LEAST_CPU_SHARE = 0.9  # below it something else ran
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a saved run holds of a cell beside its trials: these formulas' own findings, from when it was saved."""
+
+    status: Status
+    reason: str
+    steadiness: Steadiness
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """All trials of one cell. Figures are over trials; with one trial they are that trial's."""
+
+    cell: Cell
+    trials: tuple[Trial, ...]  # cold, in order
+    warm: tuple[Trial, ...] = ()
+    judged: Judged | None = None  # else now, which takes ten milliseconds a cell
+
+    @cached_property
+    def measurements(self) -> list[Measurement]:
+        """Of the cold trials that have one."""
+        return [t.measurement for t in self.trials if t.measurement is not None]
+
+    @property
+    def lowering(self) -> Lowering | None:
+        """Of the first trial, where a target was asked for."""
+        return self.trials[0].lowering if self.trials else None
+
+    @cached_property
+    def steadiness(self) -> Steadiness:
+        return self.judged.steadiness if self.judged is not None else judge(self.measurements)
+
+    @cached_property
+    def verdict(self) -> tuple[Status, str]:
+        """The cell's one status, and why: the first trial that is not ok decides, then all trials together."""
+        if self.judged is not None:
+            return self.judged.status, self.judged.reason
+        for trial in (*self.trials, *self.warm):
+            status, reason = of_trial(trial)
+            if status is not Status.OK:
+                return status, f"warm start: {reason}" if trial.start is Start.WARM else reason
+        if not self.trials:
+            return Status.ERROR, "no trial was run"
+        if self.lowering is not None:
+            how = "by Triton's interpreter" if self.lowering.parity else "its kernels did nothing"
+            return Status.COMPILED, f"compiled for {self.lowering.target}; {how}"
+        for measurement in self.measurements:
+            early = returned_early(measurement, self.steadiness)
+            if early:
+                return Status.ERROR, early
+        if not self.steadiness.steady:
+            return Status.UNSTEADY, self.steadiness.reason
+        for measurement in self.measurements:
+            remembered = cached(measurement, self.steadiness)
+            if remembered:
+                return Status.ERROR, remembered
+            stalled = stalls(measurement, self.steadiness)
+            if stalled:
+                return Status.UNSTEADY, stalled
+        return Status.OK, "" if self.steadiness.verified else "steady state not verified (fewer than 3 trials)"
+
+    @property
+    def status(self) -> Status:
+        return self.verdict[0]
+
+    @property
+    def reason(self) -> str:
+        return self.verdict[1]
+
+    @property
+    def framework(self) -> str:
+        return self.trials[0].framework
+
+    @property
+    def eager(self) -> bool:
+        """Is this its framework's baseline?"""
+        return self.trials[0].eager
+
+    @cached_property
+    def steady_step_s(self) -> list[float]:
+        """Steady samples of all trials, in their order."""
+        return [s for m in self.measurements for s in self.steadiness.samples(m)]
+
+    @cached_property
+    def step_s(self) -> float:
+        """Median over trials of each trial's median steady step."""
+        return median(median(self.steadiness.samples(m)) for m in self.measurements)
+
+    @property
+    def device_step_s(self) -> float | None:
+        """The device's own time for a step, the least of all samples: whatever else uses it only ever adds. None on a host."""
+        return min((s for m in self.measurements for s in m.device_step_s), default=None)
+
+    @property
+    def device_peak_bytes(self) -> int | None:
+        """Of the device's allocator, the largest of all trials; None where there is none."""
+        return max((m.memory.device_peak_bytes for m in self.measurements if m.memory.device_peak_bytes), default=None)
+
+    @property
+    def value_s(self) -> float:
+        """Median over trials of each trial's 10th percentile: what comparisons use, since contention only adds time."""
+        return median(tenth_percentile(self.steadiness.samples(m)) for m in self.measurements)
+
+    @property
+    def throughput(self) -> float:
+        """Items per second."""
+        return self.measurements[0].items_per_step / self.step_s
+
+    @cached_property
+    def compiles_s(self) -> list[float]:
+        """Cold compile times, of those that had their CPUs to themselves; of all where none had."""
+        return [m.compile_s for m in self.measurements if not m.compiled_at_once] or [m.compile_s for m in self.measurements]
+
+    @cached_property
+    def compile_s(self) -> float:
+        """Cold: from private empty caches."""
+        return median(self.compiles_s)
+
+    @property
+    def warm_compile_s(self) -> float | None:
+        """From the disk caches that the cold trial left; None where the stack has none."""
+        warm = [t.measurement.compile_s for t in self.warm if t.measurement is not None]
+        return median(warm) if warm else None
+
+    @property
+    def parity_error(self) -> float:
+        """The worst of all checks of all trials."""
+        return max(m.parity.error for m in self.measurements if m.parity is not None)
+
+    @property
+    def peak_bytes(self) -> tuple[int, int] | None:
+        """(compile peak, steady peak) above a child that only imported the framework; None without that baseline."""
+        baseline = self.trials[0].baseline_bytes
+        if baseline is None:
+            return None
+        memories = [m.memory for m in self.measurements]
+        peaks = [m.compile_peak_bytes for m in memories], [m.steady_peak_bytes for m in memories]
+        return max(0, int(median(peaks[0])) - baseline), max(0, int(median(peaks[1])) - baseline)
+
+    @property
+    def cpu_share(self) -> float:
+        """For how much of the timed wall time the worst trial had a CPU; 1 where waiting for others is no contention."""
+        alone = self.trials[0].settings.device == "cpu" and (self.trials[0].workers or 1) == 1  # no GPU, no other worker
+        spent = [m.contention for m in self.measurements if alone]
+        return min((min(1.0, s.cpu_s / s.wall_s) for s in spent if s.wall_s), default=1.0)
+
+    @property
+    def diagnostics(self) -> Diagnostics | None:
+        """Of the first cold trial, which the diagnosing child's findings are joined to."""
+        return self.trials[0].diagnostics
+
+    @property
+    def break_count(self) -> int | None:
+        """Breaks of every kind; None for eager, which captures nothing."""
+        found = self.diagnostics
+        return None if found is None or found.graphs is None else found.break_count
+
+
+def by_cell(trials: Iterable[Trial], judged: Mapping[Cell, Judged] | None = None) -> dict[Cell, CellResult]:
+    """Trials of any order → one result per cell, in the order in which the cells first appear."""
+    known = judged or {}
+    cold: dict[Cell, list[Trial]] = {}
+    warm: dict[Cell, list[Trial]] = {}
+    for trial in trials:
+        cold.setdefault(trial.cell, [])
+        (cold if trial.start is Start.COLD else warm).setdefault(trial.cell, []).append(trial)
+    return {
+        cell: CellResult(cell, tuple(found), tuple(warm.get(cell, ())), _fitting(known.get(cell), found))
+        for cell, found in cold.items()
+    }
+
+
+def _fitting(judged: Judged | None, trials: Sequence[Trial]) -> Judged | None:
+    """Not where it cannot be of these trials: somebody may have written the file."""
+    has = any(t.measurement is not None or t.lowering is not None for t in trials)
+    return judged if judged is not None and (has or judged.status not in (Status.OK, Status.COMPILED)) else None
+
+
+def break_even_steps(result: CellResult, eager: CellResult) -> float | None:
+    """After how many steps compiling has paid for itself against eager; None if never."""
+    gain = eager.step_s - result.step_s
+    return max(0.0, result.compile_s - eager.compile_s) / gain if gain > 0 else None
+
+
+def tenth_percentile(samples: Sequence[float]) -> float:
+    """Of at least one sample."""
+    return quantiles(samples, n=10, method="inclusive")[0] if len(samples) > 1 else samples[0]

@@ -1,0 +1,1 @@
+"""Saved runs: read, write, and the formats of older versions."""

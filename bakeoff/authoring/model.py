@@ -1,0 +1,204 @@
+"""A Model: one network with a PyTorch half and a TensorFlow half that share weights drawn from a seed."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+
+from bakeoff.authoring.errors import MissingHalf, Unsupported, UsageError
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Arrays: TypeAlias = dict[str, Array]
+
+Loss = Literal["cross_entropy", "binary_cross_entropy"]
+Optimizer = Literal["sgd", "adamw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch in canonical layout: `inputs` in the order in which the network takes them, `target` for the loss."""
+
+    inputs: tuple[Array, ...]
+    target: Array
+
+
+PIECE, LARGE = 2**20, 2**24  # elements: what is larger is drawn in pieces, each from a seed of its own, by all CPUs
+
+
+class Draw:
+    """Random arrays from a seed: the same numbers for every stack, framework and machine."""
+
+    def __init__(self, *seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def normal(self, *shape: int, scale: float = 1.0, mean: float = 0.0) -> Array:
+        """float32 of `shape`, normal with standard deviation `scale`."""
+        values = np.empty(shape, dtype=np.float32)
+
+        def fill(piece: Array, rng: np.random.Generator) -> None:
+            rng.standard_normal(dtype=np.float32, out=piece)
+            piece *= np.float32(scale)
+            piece += np.float32(mean)
+
+        if values.size < LARGE:
+            fill(values, self._rng)
+        else:
+            flat = values.reshape(-1)
+            pieces = [flat[start : start + PIECE] for start in range(0, flat.size, PIECE)]
+            with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                list(pool.map(fill, pieces, self._rng.spawn(len(pieces))))
+        return values
+
+    def uniform(self, low: float, high: float, *shape: int) -> Array:
+        """float32 of `shape`, uniform in [low, high)."""
+        return self._rng.random(shape, dtype=np.float32) * np.float32(high - low) + np.float32(low)
+
+    def integers(self, high: int, *shape: int) -> Array:
+        """int64 of `shape`, uniform in [0, high)."""
+        return self._rng.integers(high, size=shape, dtype=np.int64)
+
+
+class Weights(Mapping[str, Array]):
+    """Canonical weights (names and layout of the PyTorch half's state_dict) for a half that stores them otherwise.
+
+    `take` hands out one array in the layout asked for and remembers the permutation, so that `canonical` can bring a
+    gradient back. Whoever builds a half from it calls `finish`, which refuses forgotten weights.
+
+    They may be drawn at the first look: whoever finds that a half is missing has needed none, nor the framework that the
+    names come from.
+    """
+
+    def __init__(self, arrays: Arrays | Callable[[], Arrays]) -> None:
+        self._given = arrays
+        self._axes: dict[str, tuple[int, ...]] = {}
+
+    @cached_property
+    def _arrays(self) -> Arrays:
+        return self._given() if callable(self._given) else self._given
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    @property
+    def dtype(self) -> str:
+        """Of those that are no integers: float32, or float64 where a reference is built."""
+        return next(str(array.dtype) for array in self._arrays.values() if array.dtype.kind == "f")
+
+    def take(self, name: str, axes: tuple[int, ...] | None = None) -> Array:
+        """The array `name` with its axes permuted as `numpy.transpose(array, axes)`; KeyError if there is none."""
+        array = self._arrays[name]
+        self._axes[name] = axes if axes is not None else tuple(range(array.ndim))
+        return self.laid_out(name, array)
+
+    def laid_out(self, name: str, array: Array) -> Array:
+        """An array in canonical layout as `take` gave the weight `name` out."""
+        return np.ascontiguousarray(np.transpose(array, self._axes[name]))
+
+    def canonical(self, name: str, array: Array) -> Array:
+        """The inverse of `take` for an array (a gradient, say) in the half's layout."""
+        return np.transpose(array, np.argsort(self._axes[name]))
+
+    def finish(self) -> None:
+        """Raise if a weight was never taken: the halves would not be the same network."""
+        forgotten = sorted(set(self._arrays) - set(self._axes))
+        if forgotten:
+            raise ValueError(f"this half never took the weights {', '.join(forgotten)}")
+
+    def release(self) -> None:
+        """Let go of the arrays, which the program has copies of by now: they are not its memory. `canonical` still works."""
+        self._arrays.clear()
+
+
+class Model(ABC):
+    """One network at one size: a frozen dataclass whose fields are its shapes.
+
+    A half that is missing raises MissingHalf with the reason; a framework is imported inside the method alone.
+    """
+
+    batch_size: int
+    item: ClassVar[str] = "samples"  # what throughput counts
+    loss: ClassVar[Loss] = "cross_entropy"
+    optimizer: ClassVar[Optimizer] = "sgd"
+    batch_axes: ClassVar[tuple[int, ...]] = ()  # of each input, the axis along which its items lie; the first if not told
+    tolerance: ClassVar[float] = 1e-5  # of max |difference| / max |reference|, float32 against float64
+
+    @property
+    def items_per_step(self) -> int:
+        """How many items one step handles."""
+        return self.batch_size
+
+    def flops(self) -> int | None:
+        """Floating-point operations of an inference step; None where nobody counted."""
+        return None
+
+    def moved(self, itemsize: int) -> int | None:
+        """Bytes that an inference step must read and write at least, with elements of `itemsize` bytes.
+
+        None: every weight, input and output once, if there are flops to set them against.
+        """
+        return None
+
+    @abstractmethod
+    def weights(self, draw: Draw) -> Arrays:
+        """Canonical weights, float32: the state_dict of the PyTorch half, tied ones under one of their names, without
+        integers. With no such half, whatever names the TensorFlow half takes them by."""
+
+    @abstractmethod
+    def batch(self, draw: Draw, index: int) -> Batch:
+        """The batch number `index`; `draw` is seeded by the index."""
+
+    def shard(self, batch: Batch, index: int, of: int) -> Batch:
+        """What worker `index` of `of` data-parallel ones trains on. Unsupported where the batch does not split evenly."""
+        if self.batch_size % of:
+            raise Unsupported(f"a batch of {self.batch_size} does not split evenly over {of} workers: another --batch-size")
+        axes = self.batch_axes or (0,) * len(batch.inputs)
+        inputs = tuple(np.split(array, of, axis)[index] for array, axis in zip(batch.inputs, axes, strict=True))
+        return Batch(tuple(map(np.ascontiguousarray, inputs)), np.split(batch.target, of)[index])
+
+    def torch(self) -> Any:
+        """The PyTorch half: a torch.nn.Module whose state_dict has the names and shapes of `weights`."""
+        raise MissingHalf(f"{type(self).__name__} has no PyTorch half")
+
+    def tensorflow(self, weights: Weights) -> Any:
+        """The TensorFlow half, which takes each of `weights`: a tf.Module whose variables have the names of the canonical
+        weights, or a keras.Model, whose variables have paths; its dtype policy is `weights.dtype`."""
+        raise MissingHalf(f"{type(self).__name__} has no TensorFlow half")
+
+    def keras(self, weights: Weights) -> Any:
+        """A keras.Model of Keras's own layers, which takes the TensorFlow half's inputs: what Keras's own format can hold."""
+        raise MissingHalf(f"{type(self).__name__} has no Keras half, and Keras's own format holds Keras models alone")
+
+    def tensorflow_inputs(self, *inputs: Array) -> tuple[Array, ...]:
+        """Canonical inputs in the layout of the TensorFlow half (NHWC images, say)."""
+        return inputs
+
+
+class Sizes:
+    """What a model file exports as MODEL: the same network at each size."""
+
+    def __init__(self, *, small: Model, full: Model) -> None:
+        self._models = {"small": small, "full": full}
+
+    def at(self, size: str, batch_size: int | None = None, shape: Mapping[str, int] | None = None) -> Model:
+        """The network at `size`, with another batch size, or another value of any of its fields, if one is given."""
+        model = self._models[size]
+        changed = ({} if batch_size is None else {"batch_size": batch_size}) | dict(shape or {})
+        known = [f.name for f in fields(model)]  # type: ignore[arg-type]  # a dataclass by contract
+        for name in changed:
+            if name not in known:
+                raise UsageError(f"{type(model).__name__} has no field {name}; there are: {', '.join(known)}")
+        return replace(model, **changed) if changed else model  # type: ignore[type-var]
+
+
+SIZES = ("small", "full")

@@ -1,0 +1,171 @@
+"""What Tab offers: models, stacks, modes, saved runs, by the names of arguments, whichever verb has them.
+
+Nobody imports a framework or reads a saved run for that: names come from folders.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bakeoff.analysis.metrics import METRICS
+from bakeoff.archive import saved_runs
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.authoring.model import SIZES
+from bakeoff.records.cell import Mode
+from bakeoff.records.compile_only import TARGETS
+from bakeoff.runner.options import DTYPES
+
+Offer = Callable[..., Iterable[str]]
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell and end the process, if it is the shell that asks."""
+    if "_ARGCOMPLETE" not in os.environ:
+        return
+    import argcomplete
+
+    attach(parser)
+    argcomplete.autocomplete(parser, always_complete_options=False)
+
+
+def attach(parser: argparse.ArgumentParser) -> None:
+    """Give each argument of each verb its completer; files are offered where none fits, and nothing for numbers."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, verb in action.choices.items():
+                attach(verb)
+                for own in verb._actions:
+                    if (name, own.dest) in OF_VERB:
+                        _give(own, OF_VERB[name, own.dest])
+        elif action.type in (int, float):
+            _give(action, _nothing)
+        elif action.dest in BY_NAME:
+            _give(action, BY_NAME[action.dest])
+
+
+def _give(action: argparse.Action, offer: Offer) -> None:
+    """An attribute of argcomplete's own, which argparse does not know."""
+    vars(action)["completer"] = offer
+
+
+def _models(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    return _names(lambda: discovery.models(map(Path, getattr(parsed_args, "models_from", None) or ())).names)
+
+
+def _stacks(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    return _names(lambda: discovery.stacks(map(Path, getattr(parsed_args, "compilers_from", None) or ())).names)
+
+
+def _modes(**_: Any) -> list[str]:
+    return [str(mode) for mode in Mode]
+
+
+def _cells(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Models; after the first hyphen stacks, after the second modes."""
+    parts = prefix.split("-")
+    if len(parts) == 1:
+        return _models(parsed_args)
+    if len(parts) == 2:
+        return [f"{parts[0]}-{name}" for name in _stacks(parsed_args)]
+    return ["-".join((*parts[:2], mode)) for mode in _modes()]
+
+
+def _rest(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """What goes on after MODEL: a stack, then a mode."""
+    if "-" in (getattr(parsed_args, "cell", None) or ""):  # a whole cell is named
+        return []
+    had = getattr(parsed_args, "rest", None) or []
+    return _stacks(parsed_args) if not had else _modes() if len(had) == 1 else []
+
+
+def _runs(parsed_args: argparse.Namespace, **_: Any) -> Mapping[str, str]:
+    """Numbers of saved runs, the latest ones' first, and names of pairs; a shell may show the commit beside a number."""
+    storage = Path(getattr(parsed_args, "storage", None) or ROOT / ".benchmarks")
+    pairs = sorted(storage.glob(f"{saved_runs.PAIRS}/*.json"))
+    numbers = {path.name[:4]: path.stem[5:] for path in reversed(saved_runs.runs(storage))}
+    return numbers | {path.stem: "pairs" for path in pairs}
+
+
+def _listed(names: Offer) -> Offer:
+    """The last name of a comma-separated list."""
+
+    def offer(prefix: str, **more: Any) -> list[str]:
+        before, comma, _ = prefix.rpartition(",")
+        had = before.split(",")
+        return [f"{before}{comma}{name}" for name in names(prefix=prefix, **more) if name not in had]
+
+    return offer
+
+
+def _one_of(*names: str) -> Offer:
+    return lambda **_: names
+
+
+def _frameworks(parsed_args: argparse.Namespace, prefix: str, **_: Any) -> list[str]:
+    """FRAMEWORK=, and then files."""
+    framework, equals, path = prefix.partition("=")
+    if equals:
+        from argcomplete.completers import FilesCompleter
+
+        return [f"{framework}={found}" for found in FilesCompleter()(path)]
+    return _names(lambda: sorted({f"{s.framework}=" for s in discovery.stacks(map(Path, parsed_args.compilers_from or ()))}))
+
+
+def _folders(prefix: str, **_: Any) -> Iterable[str]:
+    from argcomplete.completers import DirectoriesCompleter
+
+    found: Iterable[str] = DirectoriesCompleter()(prefix)
+    return found
+
+
+def _nothing(**_: Any) -> list[str]:
+    return []
+
+
+def _names(ask: Callable[[], list[str]]) -> list[str]:
+    """Of whatever folders are there; a wrong one is told when the command is run."""
+    try:
+        return ask()
+    except UsageError:
+        return []
+
+
+BY_NAME: dict[str, Offer] = {
+    "model": _models,
+    "models": _listed(_models),
+    "shape_models": _listed(_models),
+    "stack": _stacks,
+    "stacks": _listed(_stacks),
+    "mode": _modes,
+    "modes": _listed(_modes),
+    "cell": _cells,
+    "rest": _rest,
+    "run": _runs,
+    "runs": _runs,
+    "profile": _cells,
+    "tensorboard": _folders,
+    "metrics": _listed(_one_of(*METRICS)),
+    "size": _one_of(*SIZES),
+    "device": _one_of("cpu", "cuda"),
+    "dtype": _one_of(*DTYPES),
+    "target": _one_of(*TARGETS),
+    "interpreter": _frameworks,
+    "shape": _nothing,
+    "shapes": _nothing,
+    "shape_axis": _nothing,
+    "cells": _nothing,
+    "looks": _nothing,
+    "accept": _nothing,
+    "models_from": _folders,
+    "compilers_from": _folders,
+    "bakeoff_storage": _folders,
+    "storage": _folders,
+    "keep_artifacts": _folders,
+}
+# where the same name means something else
+SIDES = ("baseline", "candidate")
+OF_VERB: dict[tuple[str, str], Offer] = {(verb, side): _runs for verb in ("compare", "gate") for side in SIDES}

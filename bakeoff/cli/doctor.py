@@ -1,0 +1,78 @@
+"""bakeoff doctor: what this machine would do to a measurement, a line per finding, and how to mend it."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.cli import verb
+from bakeoff.machine import available, doctor, host
+from bakeoff.machine.doctor import Finding, Mark
+from bakeoff.records.trial import Settings
+from bakeoff.runner import options, store
+from bakeoff.runner.option_values import interpreters
+from bakeoff.runner.preparation import toolchain_home
+from bakeoff.system.environment import default_threads, enforced
+from bakeoff.system.sandbox import Private
+
+OPTIONS = ("--threads", "--interpreter", "--bakeoff-storage")
+
+
+def add_verb(verbs: Any) -> None:
+    """The subcommand."""
+    asking = verb.add(
+        verbs,
+        "doctor",
+        "what this machine would do to a measurement, and how to mend it; exit code 1 if anything is bad",
+        "bakeoff doctor",
+        "bakeoff doctor --threads 1 --json",
+    )
+    asking.add_argument("--json", action="store_true", help="the findings as JSON")
+    asking.add_argument("--storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="pytest-benchmark's folder")
+    options.add(asking, {flag: options.RUN[flag] for flag in OPTIONS})
+    asking.set_defaults(do=_doctor)
+
+
+def _doctor(asked: argparse.Namespace) -> int:
+    found = doctor.examine(_facts(asked))
+    if asked.json:
+        print(json.dumps([_record(finding) for finding in found], indent=1))
+    else:
+        count = Counter(finding.mark for finding in found)
+        print(*found, sep="\n")
+        print(f"\n{count[Mark.BAD]} bad, {count[Mark.WARN]} to be wary of, {count[Mark.OK]} fine")
+    return 1 if any(finding.mark is Mark.BAD for finding in found) else 0
+
+
+def _facts(asked: argparse.Namespace) -> host.Facts:
+    stacks = [stack for stack in discovery.stacks() if stack.default]
+    others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
+    machine = available.here(stacks, others)
+    versions = {stack.framework: machine.version(stack.framework, stack.framework) for stack in stacks}
+    threads = default_threads() if asked.threads is None else asked.threads
+    if threads < 1:  # more than there are is a finding
+        raise UsageError(f"--threads {threads}: must be at least 1")
+    keeps = options.store(lambda name: getattr(asked, name))
+    pays = next((s for s in stacks if s.toolchain and versions[s.framework] and machine.compiler), None)
+    paid = None
+    if pays is not None:
+        home = toolchain_home(keeps.machine, pays, others.get(pays.framework, sys.executable))
+        paid = store.toolchain(home) is not None
+    settings = Settings(size="small", batch_size=None, device="cpu", threads=threads, timeout_s=300.0)
+    return host.read(
+        threads,
+        versions=versions,
+        compiler=machine.compiler,
+        folders={"runs": keeps.root, "saved runs": Path(asked.storage).absolute()},
+        children=enforced(Private(Path("<private>")), settings, "<mark>"),
+        toolchain=paid,
+    )
+
+
+def _record(finding: Finding) -> dict[str, str]:
+    return {"mark": str(finding.mark), "about": finding.about, "told": finding.told, "mend": finding.mend}

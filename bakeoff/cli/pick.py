@@ -1,0 +1,193 @@
+"""bakeoff pick: which stack for so many steps of a model here? Out of a saved run; nothing is measured unless asked for."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff.analysis import cost
+from bakeoff.analysis.cost import Total
+from bakeoff.analysis.results import CellResult
+from bakeoff.archive import saved_runs
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.cli import cells, verb
+from bakeoff.compare import evidence
+from bakeoff.compare.evidence import Evidence
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Status
+from bakeoff.runner import options
+from bakeoff.runner.option_values import at_least
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.progress import seconds
+from bakeoff.system import terminal
+from bakeoff.views import columns
+
+STORAGE = ROOT / ".benchmarks"
+MOST_STEPS = 10**12
+
+
+def add_verb(verbs: Any) -> None:
+    """The subcommand."""
+    picking = verb.add(
+        verbs,
+        "pick",
+        "which stack for so many steps of a model here: the latest saved run that has it says, with the evidence",
+        "bakeoff pick mlp --steps 10000",
+        "bakeoff pick lstm --steps 500 --mode training --run 0007",
+        "bakeoff pick mlp --steps 10000 --measure     # now, if there is no saved run of it",
+    )
+    picking.add_argument("model", metavar="MODEL", help="by file name in models/")
+    picking.add_argument("--steps", type=int, required=True, metavar="N", help="how many steps are to be run")
+    picking.add_argument("--mode", default=str(Mode.INFERENCE), metavar="MODE", help="of a step (default: inference)")
+    picking.add_argument("--stacks", metavar="A,B", help="only these (default: whatever runs the model by itself)")
+    picking.add_argument("--run", metavar="RUN", help="number, name or path (default: the latest of this machine and settings)")
+    picking.add_argument("--measure", action="store_true", help="measure now, as `bakeoff measure MODEL` does")
+    picking.add_argument("--json", action="store_true", help="the ranking and the evidence as JSON")
+    picking.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
+    options.add(picking, options.RUN)
+    picking.set_defaults(do=_pick)
+
+
+def _pick(asked: argparse.Namespace) -> int:
+    at_least(1, asked.steps, "--steps")
+    if asked.steps > MOST_STEPS:
+        raise UsageError(f"--steps {asked.steps}: no run here is as long as that; at most {MOST_STEPS:,}")
+    if asked.target:
+        raise UsageError(f"--target {asked.target} only compiles, and pick chooses by speed: leave it out")
+    if asked.measure and asked.run is not None:
+        raise UsageError("--measure measures now, and --run names what was measured before: leave one of them out")
+    names = {"models": asked.model, "modes": asked.mode}
+    plan = options.plan(lambda name: names[name] if name in names else getattr(asked, name))
+    if len(plan.models) != 1 or len(plan.modes) != 1:
+        raise UsageError("pick chooses for one model and one mode: name one of each")
+    found = _evidence(asked, plan)
+    ranking = cost.totals(found.results, asked.steps)
+    if asked.json:
+        print(json.dumps(_record(asked, found, ranking), indent=1))
+    else:
+        print(*_told(asked, found, ranking), sep="\n")
+    return 0 if ranking else 1
+
+
+def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
+    """Measured now, of the run that was named, or of the latest one that fits."""
+    stacks = None if asked.stacks is None else [stack.name for stack in plan.stacks]
+    if asked.measure:
+        session = cells.run(asked, asked.model, asked.stacks, asked.mode, verify=True)
+        return evidence.of(session.trials, session.exports, stacks, "measured now", plan.settings)
+    model, mode, storage = plan.models[0].name, plan.modes[0], Path(asked.storage)
+    if asked.run is not None:
+        return evidence.named(asked.run, storage, model, mode, stacks, plan.settings)
+    alone = [stack.name for stack in plan.all_stacks if stack.workers is None and stack.exported_by is None]
+    return evidence.latest(storage, model, mode, stacks, plan.settings, stacks or alone)
+
+
+def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> dict[str, object]:
+    warm = {t.result.cell: t.seconds for t in cost.totals(found.results, asked.steps, warm=True)}
+    rows = [
+        {
+            "stack": total.result.cell.stack,
+            "total_s": total.seconds,
+            "low_s": total.span.low,
+            "high_s": total.span.high,
+            "compile_s": total.result.compile_s,
+            "step_s": total.result.step_s,
+            "warm_compile_s": total.result.warm_compile_s,
+            "warm_total_s": warm[total.result.cell] if total.result.warm_compile_s is not None else None,
+            "processes": len(total.result.measurements),
+            "verified": total.result.steadiness.verified,
+            "within_noise_of_winner": total.near(ranking[0]),
+        }
+        for total in ranking
+    ]
+    return {
+        "model": asked.model,
+        "mode": asked.mode,
+        "steps": asked.steps,
+        "source": found.source,
+        "settings": saved_runs.to_json(found.settings),
+        "ranking": rows,
+        "by_steps": {"cold": _reigns(found.results, warm=False), "warm": _reigns(found.results, warm=True)},
+        "no_speed": [{"stack": name, "status": status, "reason": why} for name, status, why in _without(found.results)],
+        "remarks": list(found.remarks),
+    }
+
+
+def _reigns(results: Sequence[CellResult], *, warm: bool) -> list[dict[str, object]]:
+    reigns = cost.crossings(results, warm=warm)
+    return [
+        {"stack": r.result.cell.stack, "from_steps": r.from_steps, "earliest": r.earliest, "latest": r.latest} for r in reigns
+    ]
+
+
+def _told(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> list[str]:
+    width = terminal.columns(sys.stdout)
+    told = found.settings
+    shape = "".join(f", {field}" for field in told.shape) + (f", batch {told.batch_size}" if told.batch_size else "")
+    where = f"{told.device}, {told.threads} thread{'s' * (told.threads != 1)}, size {told.size}{shape}, {told.dtype}"
+    out = columns.wrapped(f"{asked.model} {asked.mode}, {asked.steps:,} steps; {where}; {found.source}", width)
+    if ranking:
+        out += ["", *_table(ranking, found.results, width)]
+        out += [line for text in _verdict(asked.steps, ranking, found.results) for line in columns.wrapped(text, width, "  ")]
+    else:
+        out.append("no stack has a speed for it:")
+    lines = [f"no speed: {name} ({status}): {reason}" for name, status, reason in _without(found.results)]
+    return out + [line for text in (*lines, *found.remarks) for line in columns.wrapped(text, width, "  ")]
+
+
+def _table(ranking: Sequence[Total], results: Sequence[CellResult], width: int) -> list[str]:
+    warm = {t.result.cell: t.seconds for t in cost.totals(results, ranking[0].steps, warm=True)}
+    rows = []
+    for total in ranking:
+        result, span, count = total.result, total.span, len(total.result.measurements)
+        told = f"{count} trial{'s' * (count != 1)}" + (", steady" if result.steadiness.verified else ", not verified")
+        again = _time(warm[result.cell]) if result.warm_compile_s is not None else "–"
+        times = (_time(total.seconds), f"{_time(span.low)} – {_time(span.high)}", _time(result.compile_s))
+        rows.append((result.cell.stack, *times, seconds(result.step_s), again, told))
+    names = ("stack", "total", "between", "compile", "step", "if warm", "evidence")
+    tables = columns.packed(columns.of_rows(names, rows), width)
+    return [line for table in tables for line in (*columns.drawn(table, apart=False), "")]
+
+
+def _verdict(steps: int, ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
+    """Winner, runner-up, and who wins for other numbers of steps."""
+    best = ranking[0]
+    out = [f"winner: {_name(best)}, {_time(best.seconds)} with compiling, from empty caches"]
+    if len(ranking) > 1:
+        second = ranking[1]
+        out.append(f"runner-up: {_name(second)}, {_time(second.seconds)}, ×{second.seconds / best.seconds:.2f}")
+        near = [total for total in ranking[1:] if total.near(best)]
+        if near:
+            more = "" if best.result.steadiness.verified else "; --trials 5 would say more"
+            out.append(f"within noise of the winner, cannot be told apart: {', '.join(map(_name, near))}{more}")
+    else:
+        out.append("that is no choice: no other stack has a speed there")
+    cold, warm = (_by_steps(results, warm=warm) for warm in (False, True))
+    return [*out, f"by the number of steps: {cold}", *([f"from warm disk caches: {warm}"] if warm != cold else [])]
+
+
+def _by_steps(results: Sequence[CellResult], *, warm: bool) -> str:
+    parts = []
+    for reign in cost.crossings(results, warm=warm):
+        late = "perhaps never" if reign.latest is None else f"{reign.latest:,}"
+        between = f" (between {reign.earliest:,} and {late}, by their noise)" if reign.from_steps > 1 else ""
+        parts.append(f"{reign.result.cell.stack} from {reign.from_steps:,} on{between}")
+    return "; ".join(parts)
+
+
+def _time(value: float) -> str:
+    """Seconds, or minutes or hours where that says more."""
+    return f"{value / 3600:,.1f} h" if value >= 7200 else f"{value / 60:.1f} min" if value >= 300 else seconds(value)
+
+
+def _name(total: Total) -> str:
+    return total.result.cell.stack
+
+
+def _without(results: Iterable[CellResult]) -> list[tuple[str, str, str]]:
+    """(stack, status, first line of the reason) of those that have no speed."""
+    bad = [r for r in results if r.status is not Status.OK]
+    return [(r.cell.stack, str(r.status), (r.reason.splitlines() or [""])[0]) for r in bad]

@@ -1,0 +1,105 @@
+"""bakeoff report: the command line of this room."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff.archive import saved_runs
+from bakeoff.archive.saved_runs import Run
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.cli import verb
+from bakeoff.cli.compare import BUDGETS, STORAGE
+from bakeoff.compare import trends
+from bakeoff.compare.budgets import read_budgets
+from bakeoff.compare.reports import of_pairs, of_runs
+
+
+def add_verb(verbs: Any) -> None:
+    """The subcommand."""
+    telling = verb.add(
+        verbs,
+        "report",
+        "one self-contained HTML file of a saved run: matrix, cost against benefit, cells, changes, trends",
+        "bakeoff report 0007 -o seven.html",
+        "bakeoff report 0006 0007  # 0007, with what changed since 0006",
+        "bakeoff report --all  # the latest run, what changed since the one before it, and trends over all",
+    )
+    telling.add_argument("runs", metavar="RUN", nargs="*", help="numbers, names or paths, oldest first (default: the latest)")
+    telling.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: %(default)s")
+    telling.add_argument("--all", action="store_true", help="every saved run, the latest in full")
+    telling.add_argument("--cells", metavar="GLOB", default="*", help="of trends: only these cells")
+    telling.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
+    telling.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
+    telling.add_argument(
+        "--bakeoff-storage", default=".bakeoff", metavar="DIR", help="where the drawing library's text is kept"
+    )
+    telling.set_defaults(do=_report)
+
+
+def _report(asked: argparse.Namespace) -> int:
+    try:
+        from bakeoff.report import changed, page
+    except ModuleNotFoundError as error:
+        raise UsageError(f"bakeoff report needs {error.name}, which is not installed: pip install '.[report]'") from None
+    storage = Path(asked.storage)
+    if asked.all and asked.runs:
+        raise UsageError("--all takes every saved run; leave the names out, or leave --all out")
+    paths = saved_runs.runs(storage) if asked.all else [saved_runs.find(name, storage) for name in asked.runs]
+    paths = list(dict.fromkeys(paths or [saved_runs.find(None, storage)]))
+    left_out: list[str] = []
+    run = saved_runs.read(paths[-1])
+    read = _read(paths, left_out) if len(paths) > 1 else [saved_runs.read_figures(paths[-1])]
+    if read[-1].path != paths[-1]:
+        raise UsageError(left_out[-1])
+    changes = drawn = None
+    if len(read) > 1:
+        changes = _changes(asked, read[-2], read[-1])
+    elif read[0].ab is not None:
+        budgets = read_budgets(Path(asked.budgets), None)
+        changes = changed.told(of_pairs(read[0], budgets, gate=False))
+    if len(read) > 2:
+        drawn = changed.over_runs(read, trends.trends(read, asked.cells, "step"), left_out)
+        if not drawn["cells"] and asked.cells != "*":
+            raise UsageError(f"--cells {asked.cells} matches no cell that has a speed in those runs")
+        drawn = drawn if drawn["cells"] else None
+    elif asked.cells != "*":
+        raise UsageError("--cells chooses what trends are drawn of, and they take three runs: name them, or --all")
+    text = page.html(
+        page.Page(run=run, label=read[-1].label, stem=paths[-1].stem[:4], changes=changes, trends=drawn),
+        (ROOT / asked.bakeoff_storage).resolve() / "machine",
+    )
+    try:
+        Path(asked.output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"-o {asked.output}: {error.strerror}") from None
+    print(
+        f"{asked.output}: {len(text.encode()) / 1e6:.1f} MB; it needs no network, and opens in a browser from disk",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _read(paths: Sequence[Path], left_out: list[str]) -> list[Run]:
+    """Those that can be read, as comparisons read them."""
+    found = []
+    for path in paths:
+        try:
+            found.append(saved_runs.read_figures(path))
+        except UsageError as error:
+            left_out.append(str(error))
+    if not found:
+        raise UsageError(left_out[0])
+    return found
+
+
+def _changes(asked: argparse.Namespace, baseline: Run, candidate: Run) -> dict[str, Any]:
+    from bakeoff.report import changed
+
+    budgets = read_budgets(Path(asked.budgets), None)
+    try:
+        return changed.told(of_runs(baseline, candidate, baseline.figures, candidate.figures, budgets, gate=False))
+    except UsageError as error:
+        return changed.refused(baseline.label, candidate.label, str(error))

@@ -1,0 +1,152 @@
+"""How does a cell go upstream? As one script without the harness, to attach to a report about the framework.
+
+The parent imports neither a framework nor the model's file: what the network needs is followed name by name through syntax
+trees, and the other frameworks' halves are left out. What a user would write by hand stands in the stacks' RECIPEs.
+"""
+
+import argparse
+import ast
+import re
+import sys
+from pathlib import Path
+from string import Template
+from textwrap import indent
+
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT, Room, Source, StackSource, shown
+from bakeoff.authoring.errors import UsageError
+from bakeoff.authoring.model import SIZES
+from bakeoff.cli import verb
+from bakeoff.records.cell import Mode
+from bakeoff.runner import options
+from bakeoff.views.excerpt import Parts
+
+SCRIPT = Template('''\
+"""The model $model, $size, compiled as Bakeoff's $stack.
+
+$about
+
+    pip install $requirements
+    python $model-$stack.py
+
+The network runs eagerly, then as compiled; each output of the compiled program is compared with the eager one. The script
+exits with 1 where one is wrong; where the compiler raises, that is its own exception. Written by `bakeoff repro`.
+"""
+
+from __future__ import annotations
+
+$imports
+
+$definitions
+
+
+def float32(array):
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def main():
+    # the network, its weights and four batches, all drawn from a seed
+    model = $network
+    weights = {name: float32(array) for name, array in model.weights(Draw($seed)).items()}
+    batches = [tuple(map(float32, model.batch(Draw($seed, 1, i), i).inputs)) for i in range(4)]
+
+    # the network in $framework, and what it computes without a compiler
+$build
+    expected = [module(*batch).numpy() for batch in inputs]
+    print("Python", sys.version.split()[0], "numpy", np.__version__, "$framework", sys.modules["$framework"].__version__)
+
+    # $stack
+$recipe
+
+    # two batches take turns, then come two that the compiled program has not seen
+    wrong = 0
+    for i in (0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 2, 3):
+        output = step(*inputs[i]).numpy()
+        error = np.abs(output - expected[i]).max() / np.abs(expected[i]).max()
+        print(f"batch {i}: max |difference| / max |reference| = {error:.1e}", flush=True)
+        wrong += not error <= model.tolerance  # so that NaN is wrong
+    print(f"{wrong} of 12 outputs are off by more than {model.tolerance:.0e}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+''')
+
+
+def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Give the command line `bakeoff repro`."""
+    writing = verb.add(
+        verbs,
+        "repro",
+        "write a script that shows a cell in the bare framework, for a report upstream",
+        "bakeoff repro branchy torch_inductor -o repro.py",
+        "bakeoff repro mlp-tf_xla-inference --size full",
+    )
+    writing.add_argument("cell", metavar="CELL", help="such as branchy-torch_inductor-inference, or MODEL STACK")
+    writing.add_argument("stack", metavar="STACK", nargs="?", help=argparse.SUPPRESS)
+    writing.add_argument("-o", "--output", metavar="FILE", help="write there (default: to standard output)")
+    options.add(writing, {f: options.RUN[f] for f in ("--size", "--batch-size", "--models-from", "--compilers-from")})
+    writing.set_defaults(do=_repro)
+
+
+def script(
+    model: Source, stack: StackSource, stacks: Room[StackSource], *, size: str, batch_size: int | None, seed: int = 0
+) -> str:
+    """The script's text; `stacks` has the eager one that builds the network. UsageError where something cannot be copied."""
+    discovery.check(model, "MODEL")
+    discovery.check(stack, "STACK")
+    eager = {s.framework: s.recipe for s in stacks if s.eager and s.recipe is not None}
+    if stack.recipe is None or stack.framework not in eager:
+        lacks = stack.name if stack.recipe is None else f"the eager stack of {stack.framework}"
+        raise UsageError(
+            f"repro needs a literal RECIPE in {lacks}: what a user writes by hand; compilers/torch_eager.py has one"
+        )
+    parts = Parts(model.path, size, stack.framework, eager, called=None)
+    called = {"tolerance", *re.findall(r"\.(\w+)", parts.definitions() + eager[stack.framework])}
+    parts = Parts(model.path, size, stack.framework, eager, called)
+    network = parts.network
+    if batch_size is not None:
+        network = f"dataclasses.replace({network}, batch_size={batch_size})"
+        parts.imported[""].add("dataclasses")
+    about = ast.get_docstring(parts.file(model.path).tree) or f"The network of {shown(model.path)}."
+    return SCRIPT.substitute(
+        model=model.name,
+        size=size,
+        stack=stack.name,
+        framework=stack.framework,
+        about=about.replace("\\", "\\\\").replace('"""', "'''"),
+        requirements=" ".join(_pinned(package) for package in (stack.framework, "numpy")),
+        imports=parts.imports(),
+        definitions=parts.definitions(),
+        network=network,
+        seed=seed,
+        build=indent(eager[stack.framework].strip(), "    "),
+        recipe=indent("step = module" if stack.eager else stack.recipe.strip(), "    "),
+    )
+
+
+def _pinned(package: str) -> str:
+    """What to install: the version in constraints.txt, where that names one."""
+    constraints = ROOT / "constraints.txt"
+    lines = constraints.read_text(encoding="utf-8").split() if constraints.is_file() else []
+    return next((line for line in lines if re.match(rf"{package}(-cpu)?==", line)), package)
+
+
+def _repro(asked: argparse.Namespace) -> int:
+    cell = "-".join(filter(None, (asked.cell, asked.stack))).split("-")
+    if not 2 <= len(cell) <= 3 or asked.size not in SIZES:
+        raise UsageError(f"write MODEL-STACK-MODE or MODEL STACK, and --size {' or '.join(SIZES)}")
+    if cell[2:] not in ([], [Mode.INFERENCE]):
+        raise UsageError(f"{asked.cell}: repro writes {Mode.INFERENCE} steps only")
+    stacks = discovery.stacks(map(Path, asked.compilers_from))
+    model = discovery.models(map(Path, asked.models_from))[cell[0]]
+    text = script(model, stacks[cell[1]], stacks, size=asked.size, batch_size=asked.batch_size)
+    if asked.output is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        Path(asked.output).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output: cannot write {asked.output}: {error.strerror}") from None
+    return 0

@@ -1,0 +1,1 @@
+"""Two runs: changes, verdicts, budgets, the gate, and the history of many."""

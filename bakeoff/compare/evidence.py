@@ -1,0 +1,131 @@
+"""The cells of one model that a choice may rest on: of a run that was named, or of the latest one that fits this machine."""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.summary import Figures
+from bakeoff.archive import saved_runs
+from bakeoff.authoring.errors import UsageError
+from bakeoff.compare import comparable
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Export, Settings, Trial
+from bakeoff.system.environment import cpu_model, default_threads
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Results of one model and mode, and where they come from."""
+
+    results: Sequence[CellResult]
+    source: str
+    settings: Settings
+    remarks: tuple[str, ...] = ()
+
+
+def of(
+    trials: Iterable[Trial],
+    exports: Iterable[Export],
+    stacks: Sequence[str] | None,
+    source: str,
+    settings: Settings,
+    *remarks: str,
+) -> Evidence:
+    """Of `stacks`, or for None those that run the model by themselves: neither a deployment format nor several workers."""
+    found = list(by_cell(trials).values())
+    if stacks is None:
+        served: Collection[Cell] = {export.cell for export in exports}
+        apart = [r for r in found if r.cell in served or r.trials[0].workers is not None]
+        if apart:
+            names = ", ".join(r.cell.stack for r in apart)
+            remarks += (f"not ranked unless --stacks names them, as they are no way to run a model alone: {names}",)
+        return Evidence([r for r in found if r not in apart], source, settings, remarks)
+    missing = [name for name in stacks if name not in {r.cell.stack for r in found}]
+    if missing:
+        remarks += (f"not in that run: {', '.join(missing)}",)
+    return Evidence([r for r in found if r.cell.stack in stacks], source, settings, remarks)
+
+
+def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings) -> Evidence:
+    """Of one saved run, whatever its settings and wherever it was taken: that is told."""
+    path = saved_runs.find(name, storage)
+    found = _figures(path, model, mode)
+    if not found.figures:
+        raise UsageError(f"the run {name} has no cell of {model} {mode}; `bakeoff show {name}` prints those that it has")
+    unlike = _settings(found.figures, settings) + _machine(found.figures)
+    elsewhere = [f"that run had another {text}" for text in unlike]
+    return _read(found, model, mode, stacks, *elsewhere)
+
+
+def latest(
+    storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings, rankable: Collection[str]
+) -> Evidence:
+    """Of the latest saved run on this machine with these settings that has the model on any of the `rankable` stacks.
+
+    UsageError with the command that makes one, if there is none.
+    """
+    differs = "none has it"
+    for path in reversed(saved_runs.runs(storage)):
+        with contextlib.suppress(UsageError):  # an old file that is cut does not stand in the way of the others
+            found = _figures(path, model, mode)
+            if not any(f.cell.stack in rankable for f in found.figures):
+                continue
+            unlike = _settings(found.figures, settings) + _machine(found.figures)
+            if not unlike:
+                return _read(found, model, mode, stacks)
+            if differs == "none has it":
+                differs = f"{found.label} has it with another {', '.join(unlike)}"
+    raise UsageError(
+        f"no saved run in {storage} has {model} {mode} with these settings on this machine ({differs}); "
+        f"make one: {command(model, mode, settings, stacks)}; or measure now: --measure"
+    )
+
+
+def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | None = None) -> str:
+    """What makes a saved run of a model."""
+    words = ["pytest", "experiments/test_step_time.py", "experiments/test_compile_time.py", "--benchmark-autosave"]
+    words += ["--models", model, "--modes", str(mode), *(["--stacks", ",".join(stacks)] if stacks else [])]
+    usual = {"size": "small", "batch_size": None, "device": "cpu", "threads": default_threads(), "dtype": "float32"}
+    for name, default in usual.items():
+        if (value := getattr(settings, name)) != default:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    words += [word for field in settings.shape for word in ("--shape", field)]
+    return shlex.join([*words, *settings.found_with])
+
+
+def _figures(path: Path, model: str, mode: Mode) -> saved_runs.Run:
+    """Those of a model, of a run of any age."""
+    run = saved_runs.read_figures(path, only=lambda cell: (cell.model, cell.mode) == (model, mode))
+    mine = [f for f in run.figures if (f.cell.model, f.cell.mode) == (model, mode)]
+    return msgspec.structs.replace(run, figures=mine)
+
+
+def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] | None, *remarks: str) -> Evidence:
+    run = saved_runs.read(found.path)
+    trials = [t for t in run.trials if (t.cell.model, t.cell.mode) == (model, mode)]
+    if not trials:
+        raise UsageError(f"{found.path} is not a whole saved run: it has figures of {model} {mode}, and no trials")
+    source = f"saved run {found.label}" + (f" of {found.when[:19]}" if found.when else "")
+    return of(trials, run.exports, stacks, source, trials[0].settings, *remarks)
+
+
+def _settings(figures: Sequence[Figures], mine: Settings) -> list[str]:
+    """In what the settings differ that decide a speed."""
+    theirs = figures[0].settings
+    told = [(what, ask(theirs), ask(mine)) for what, ask, forbids in comparable.SETTINGS if forbids]
+    return [f"{what.removeprefix('another ')} ({was}, not {wanted})" for what, was, wanted in told if was != wanted]
+
+
+def _machine(figures: Sequence[Figures]) -> list[str]:
+    """In what the machine differs."""
+    there = next((f.environment for f in figures if f.environment is not None), None)
+    if there is None:
+        return []
+    told = [("processor", there.cpu, cpu_model()), ("number of cores", there.cores, os.cpu_count())]
+    return [f"{what} ({was}, not {here})" for what, was, here in told if was != here]

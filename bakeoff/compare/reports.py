@@ -1,0 +1,104 @@
+"""Two saved runs, or the two arms of one → the report of their comparison."""
+
+from collections.abc import Sequence
+
+from bakeoff.analysis.metrics import METRICS, Judged
+from bakeoff.analysis.summary import Figures
+from bakeoff.archive.saved_runs import Run
+from bakeoff.authoring.errors import UsageError
+from bakeoff.compare import comparable, pairs
+from bakeoff.compare.budgets import Budgets
+from bakeoff.compare.changes import compare
+from bakeoff.compare.gate import decide
+from bakeoff.compare.pairs import Ab
+from bakeoff.compare.report import Report, clean
+from bakeoff.compare.verdicts import Rules
+from bakeoff.records.cell import Cell
+
+
+def of_runs(
+    baseline: Run,
+    candidate: Run,
+    before: Sequence[Figures],
+    after: Sequence[Figures],
+    budgets: Budgets,
+    *,
+    gate: bool,
+    force: bool = False,
+    accept: str = "",
+) -> Report:
+    """One saved run against another. UsageError where they are not comparable, unless forced."""
+    unlike = comparable.differences(before, after)
+    forbidden = [d for d in unlike if d.forbids]
+    if forbidden and not force:
+        told = "; ".join(clean(str(d)) for d in forbidden)
+        raise UsageError(
+            f"{baseline.label} and {candidate.label} are not comparable: {told}; --force compares them all the same"
+        )
+    warnings = [str(d) for d in unlike]
+    if baseline.path == candidate.path:
+        warnings.append("both are the same run")
+    table = budgets.of(pairs=False)
+    # each session's own deviation: the two add up
+    rules = Rules(budget=table, alarm=budgets.alarm, session_sd={n: getattr(budgets.sessions, n) for n in _timed()})
+    comparison = compare(before, after, rules)
+    return Report(
+        baseline=baseline.label,
+        candidate=candidate.label,
+        comparison=comparison,
+        warnings=warnings,
+        decision=decide(comparison, table, budgets.row) if gate else None,
+        accept=accept,
+    )
+
+
+def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: bool = False) -> Report:
+    """The two arms of one session, or only `part` of its cells."""
+    assert run.ab is not None
+    comparison, table = pairs.compared(run.ab, run.figures, budgets), budgets.of(pairs=True)
+    noisy = pairs.too_noisy(run.ab, budgets)
+    quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
+    few = "; its pairs are too few to tell how noisy this session is"
+    notes = [
+        f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}"
+        f"{few * (not noisy and c.verdict != 'same')}"
+        for c in quiet
+    ]
+    notes += pairs.failed(run.ab)
+    if run.ab.alternated < len(run.ab.trials):
+        notes.append(
+            f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
+        )
+    notes += _apart(run.ab)
+    judged = len({f.cell for f in run.ab.figures} | {f.cell for f in run.figures})
+    unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
+    if judged < run.ab.planned and not part:
+        unfinished = f"the session was to have {run.ab.planned} cells, and has {judged}"
+    if unfinished:
+        notes.append(unfinished)
+    return Report(
+        baseline=run.ab.baseline.label,
+        candidate=run.ab.candidate.label,
+        comparison=comparison,
+        warnings=notes,
+        decision=decide(comparison, table, budgets.row, too_noisy=noisy, unfinished=unfinished) if gate else None,
+        accept=accept,
+    )
+
+
+def _apart(ab: Ab) -> list[str]:
+    """Cells that compile, and did so one after the other in all their pairs."""
+    if "compile_cold" not in ab.metrics:
+        return []
+    found: dict[Cell, list[bool]] = {}
+    for trial in ab.trials:
+        if trial.measurement is not None and trial.measurement.alternated and not trial.eager:
+            found.setdefault(trial.cell, []).append(trial.measurement.compiled_at_once)
+    apart = [str(cell) for cell, at_once in found.items() if not any(at_once)]
+    more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
+    why = "compiled one after the other (too little memory, a GPU, an older Bakeoff): the machine may have changed meanwhile"
+    return [f"{', '.join(apart[:3])}{more} {why}"] if apart else []
+
+
+def _timed() -> list[str]:
+    return [m.name for m in METRICS.values() if m.judged is Judged.INTERVAL]

@@ -1,0 +1,86 @@
+"""Pairs, round by round: the two children of a pair took turns, so each round is a comparison of its own, moments apart.
+
+A pair's ratio is the median over its rounds of one side's 10th percentile to the other's. What is slow for longer than a round
+falls on both sides of it, and a bad round is one of twenty; the 10th percentile of all of a side's samples is at the mercy of
+one good moment that only that side had (docs/lab-notebook.md, 2026-11-23).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean, median
+
+from bakeoff.analysis import summary
+from bakeoff.analysis.results import tenth_percentile
+from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.records.measurement import Measurement
+from bakeoff.records.trial import Trial
+from bakeoff.worker.turns import ROUNDS
+
+STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"step": tenth_percentile, TYPICAL: median}
+
+
+def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[Figures], list[Figures]]:
+    """Both arms' figures. Where children alternated, the candidate's step times are the baseline's times the pairs' ratios."""
+    before, after = summary.of_trials(baseline), summary.of_trials(candidate)
+    after = [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]
+    kept = {f.cell: _at_once(_pairs_of(f, baseline, candidate)) for f in after}
+    return [_only(f, kept.get(f.cell, [])) for f in before], [_only(f, kept.get(f.cell, [])) for f in after]
+
+
+Pairs = list[tuple[Measurement, Measurement]]
+
+
+def _pairs_of(made: Figures, baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Pairs:
+    """The cell's measurements of equal position; none where the sides do not have equally many."""
+    sides = [[t.measurement for t in trials if t.cell == made.cell and t.measurement] for trials in (baseline, candidate)]
+    return list(zip(*sides, strict=True)) if len(sides[0]) == len(sides[1]) else []
+
+
+def _at_once(pairs: Pairs) -> list[int]:
+    """Those that compiled at once; [] if none did."""
+    return [n for n, pair in enumerate(pairs) if all(m.compiled_at_once for m in pair)]
+
+
+def _only(found: Figures, kept: Sequence[int]) -> Figures:
+    """Compile times of the pairs that are `kept`, if most are: those of other moments are no comparison beside them."""
+    values = found.values.get("compile_cold", [])
+    kept = kept if 2 * len(kept) > len(values) - 1 else []
+    return replace(found, values=found.values | {"compile_cold": [values[n] for n in kept]}) if kept and values else found
+
+
+def _paired(made: Figures, other: list[Figures], baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Figures:
+    pairs = _pairs_of(made, baseline, candidate)
+    if not pairs or not other or "step" not in made.values or "step" not in other[0].values:
+        return made
+    if not all(m.alternated and m.step_s and min(m.step_s) > 0 for pair in pairs for m in pair):
+        return made
+    steps = {
+        name: [value * math.exp(_ratio(*pair, statistic)) for value, pair in zip(other[0].values[name], pairs, strict=True)]
+        for name, statistic in STATISTICS.items()
+    }
+    return replace(made, values=made.values | steps, block=other[0].block)  # the ratio is of equal blocks
+
+
+def _ratio(before: Measurement, after: Measurement, statistic: Callable[[Sequence[float]], float]) -> float:
+    """Median over the rounds of the logarithm of candidate to baseline.
+
+    Both sides of a round are the same statistic of the same number of samples: a 10th percentile of few is higher than of many.
+    Where one side was timed in longer blocks than the other, only means are alike.
+    """
+    if before.steps_per_sample != after.steps_per_sample:
+        statistic = fmean
+    of = min(ROUNDS, len(before.step_s), len(after.step_s))
+    rounds = zip(_rounds(before.step_s, of), _rounds(after.step_s, of), strict=True)
+    return median(_of_equal_numbers(x, y, statistic) for x, y in rounds)
+
+
+def _of_equal_numbers(x: Sequence[float], y: Sequence[float], statistic: Callable[[Sequence[float]], float]) -> float:
+    count = min(len(x), len(y))
+    x, y = ([side[n * len(side) // count] for n in range(count)] for side in (x, y))
+    return math.log(statistic(y) / statistic(x))
+
+
+def _rounds(samples: Sequence[float], of: int) -> list[Sequence[float]]:
+    """The samples as `of` rounds had them."""
+    return [samples[len(samples) * n // of : len(samples) * (n + 1) // of] for n in range(of)]

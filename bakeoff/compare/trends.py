@@ -1,0 +1,100 @@
+"""bakeoff history: one metric of some cells over all saved runs, as the terminal or JSON shows it."""
+
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from bakeoff.analysis.metrics import METRICS
+from bakeoff.analysis.summary import Figures
+from bakeoff.archive import saved_runs
+from bakeoff.archive.saved_runs import Run
+from bakeoff.authoring.errors import UsageError
+from bakeoff.compare import comparable
+from bakeoff.compare.history import Point, Trend, sparkline, trend
+from bakeoff.compare.report import clean
+from bakeoff.records.cell import Cell
+from bakeoff.records.trial import Status
+from bakeoff.runner.progress import seconds
+
+
+def read(storage: Path, glob: str, say: list[str]) -> list[Run]:
+    """All saved runs, with the cells that the glob covers; what cannot be read is named in `say`. UsageError for no cell."""
+    runs: list[Run] = []
+    for path in saved_runs.runs(storage):
+        try:
+            runs.append(saved_runs.read_figures(path, lambda cell: fnmatchcase(str(cell), glob)))
+        except UsageError as error:
+            say.append(str(error))
+    if not any(run.figures for run in runs):
+        known = sorted({str(f.cell) for path in saved_runs.runs(storage)[-1:] for f in saved_runs.read_figures(path).figures})
+        raise UsageError(f"no saved run in {storage} has a cell {glob}; there are: {', '.join(known[:8]) or 'no runs at all'}")
+    return runs
+
+
+def trends(runs: Iterable[Run], glob: str, metric: str) -> Iterator[Trend]:
+    """A trend per cell that the glob covers, oldest run first."""
+    series: dict[Cell, list[tuple[Run, Figures]]] = {}
+    for run in sorted(runs, key=lambda run: run.when):
+        for found in run.figures:
+            if fnmatchcase(str(found.cell), glob):
+                series.setdefault(found.cell, []).append((run, found))
+    for cell, rows in series.items():
+        latest = rows[-1][1]
+        kept = [(run, found) for run, found in rows if comparable.alike([latest], [found])]
+        yield trend(cell, metric, [_point(run, found, metric) for run, found in kept], len(rows) - len(kept))
+
+
+def _point(run: Run, found: Figures, metric: str) -> Point:
+    values = found.values.get(metric)
+    value = median(values) if found.status is Status.OK and values else None
+    return Point(
+        run=run.path.stem[:4],
+        when=run.when,
+        commit=str(run.commit),
+        status=str(found.status),
+        value=value,
+        trials=found.trials,
+    )
+
+
+def show(glob: str, metric: str, storage: Path, *, as_json: bool) -> None:
+    """Print it."""
+    said: list[str] = []
+    found = list(trends(read(storage, glob, said), glob, metric))
+    if as_json:
+        body = [{**msgspec.to_builtins(t), "cell": str(t.cell)} for t in found]
+        print(msgspec.json.format(msgspec.json.encode(body), indent=1).decode())
+    else:
+        width = shutil.get_terminal_size((100, 0)).columns
+        for each in found:
+            print("\n".join(_lines(each, width)))
+    for line in said:
+        print(clean(f"left out: {line}"))
+
+
+def _lines(found: Trend, width: int) -> Sequence[str]:
+    valued = [p for p in found.points if p.value is not None]
+    lines = [f"{found.cell} {METRICS[found.metric].title}: {len(found.points)} runs, {len(valued)} with a value"]
+    if found.left_out:
+        lines[0] += f"; {found.left_out} of another machine or other settings left out"
+    lines.append(sparkline(found, width - 2))
+    if valued:
+        ends = valued[0], valued[-1]
+        lines.append("  ".join(clean(f"{p.run} {p.when[:10]} {p.commit}: {_value(found.metric, p.value)}") for p in ends))
+    for step in found.steps:
+        at = clean(f"{step.at.run} ({step.at.when[:16]}, {step.at.commit})")
+        lines.append(f"  ×{step.ratio:.3f} from {at} on; {clean(step.before.run)} ({clean(step.before.commit)}) was before it")
+    if not found.steps:
+        lines.append("  no step found" if len(valued) > 3 else "  too few runs to look for steps")
+    return lines
+
+
+def _value(metric: str, value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "?"
+    return f"{value / 2**20:.0f} MiB" if METRICS[metric].unit == "bytes" else seconds(value)

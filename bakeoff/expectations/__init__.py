@@ -1,0 +1,1 @@
+"""Data in git that a run is checked against: known gaps, graph breaks, compiled code."""

@@ -1,0 +1,68 @@
+"""Known gaps: data in git, strict in both directions.
+
+A gap that starts to work fails until its row is removed; a row that matches no cell is an error; a failure of another kind
+than `raises` says is one, too.
+"""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from bakeoff.authoring import errors
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.cell import Cell
+
+T = TypeVar("T")
+RAISES: dict[str, type[BaseException]] = {
+    **{cls.__name__.removeprefix("Cell"): cls for cls in errors.BY_STATUS.values()},
+    "AssertionError": AssertionError,
+}
+
+
+class Gap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of known_gaps.toml. `cells` and `question` are globs (`branchy-tf_*-inference`, `test_*_time`)."""
+
+    cells: str
+    kind: Literal["notimpl", "notyet", "never"]  # ours to do | upstream's to do, with its issue | it can't be, and why
+    raises: str
+    reason: str
+    question: str = "*"
+
+    def covers(self, cell: Cell, question: str) -> bool:
+        return fnmatchcase(str(cell), self.cells) and fnmatchcase(question, self.question)
+
+    @property
+    def exception(self) -> type[BaseException]:
+        return RAISES[self.raises]
+
+
+class Gaps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """known_gaps.toml."""
+
+    gap: list[Gap] = []
+
+
+def read_gaps(path: Path, cells: Sequence[Cell], questions: Iterable[str]) -> list[Gap]:
+    """The rows of known_gaps.toml. UsageError for a broken file, a row that matches nothing, or an unknown `raises`."""
+    gaps = read(path, Gaps).gap
+    questions, names = list(questions), [str(cell) for cell in cells]
+    for gap in gaps:
+        if gap.raises not in RAISES:
+            raise UsageError(f"{path.name}: {gap.cells} raises {gap.raises!r}; there are: {', '.join(sorted(RAISES))}")
+        named = any(fnmatchcase(name, gap.cells) for name in names) and any(fnmatchcase(q, gap.question) for q in questions)
+        if not named:
+            raise UsageError(f"{path.name}: no cell and question match {gap.cells!r} × {gap.question!r}; remove the row")
+    return gaps
+
+
+def read(path: Path, record: type[T]) -> T:
+    """The record in a TOML file, or an empty one if there is no file. UsageError, in one line, for a broken one."""
+    if not path.exists():
+        return record()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=record)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name}: {error}") from None

@@ -1,0 +1,1 @@
+"""What this machine would do to a measurement, and what is installed on it."""

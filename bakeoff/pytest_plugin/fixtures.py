@@ -1,0 +1,223 @@
+"""What an experiment may ask for: a cell's result, its diagnosis, what is expected of it.
+
+ERROR means that a cell has no measurement, FAILED that a claim about it is false.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import pytest
+
+from bakeoff.analysis.results import CellResult
+from bakeoff.authoring.errors import BY_STATUS
+from bakeoff.expectations.compiled_code import ExpectedCode
+from bakeoff.expectations.graph_breaks import ExpectedEverywhere
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.diagnostics import Diagnostics
+from bakeoff.records.trial import Diagnosis, Export, ShapeSeries, Status
+from bakeoff.views import kernel_table, scaling_table
+from bakeoff.views.explain import command
+
+NAME = "bakeoff-matrix"
+CELL_FIXTURES = ("model", "stack", "mode")
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    """The cell that a test item asks about."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if not set(CELL_FIXTURES) <= set(parameters):
+        return None
+    return Cell(parameters["model"], parameters["stack"], Mode(parameters["mode"]))
+
+
+class Matrix(Protocol):
+    """What fixtures need of the plugin."""
+
+    results: dict[Cell, CellResult]
+    diagnoses: dict[Cell, Diagnosis]
+    series: dict[Cell, ShapeSeries]
+    exports: dict[Cell, Export]
+    expected_breaks: ExpectedEverywhere | None
+
+
+def _matrix(request: pytest.FixtureRequest) -> Matrix:
+    plugin: Matrix | None = request.config.pluginmanager.get_plugin(NAME)
+    assert plugin is not None  # registered in pytest_configure
+    return plugin
+
+
+@pytest.fixture
+def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> CellResult:
+    """The cell's result, if its children came to an end. Its outputs may be wrong and its steps unsteady."""
+    plugin = _matrix(request)
+    result = plugin.results[Cell(model, stack, Mode(mode))]
+    if not result.measurements or len(result.measurements) < len(result.trials):
+        if result.status is Status.UNAVAILABLE:
+            _unavailable(request, result.cell, result.reason)
+        failure = result.trials[0].failure
+        if failure is not None and failure.half_missing and request.node.get_closest_marker("xfail") is None:
+            pytest.skip(f"unsupported: {result.reason}")  # what known_gaps.toml has a row for, is that row's to judge
+        raise BY_STATUS[result.status](_account(result))
+    return result
+
+
+@pytest.fixture
+def lowered(request: pytest.FixtureRequest, model: str, stack: str, mode: str, expected_code: ExpectedCode) -> CellResult:
+    """The cell's result, if it was compiled for the target asked for (and interpreted right, where that is the target)."""
+    result = _matrix(request).results[Cell(model, stack, Mode(mode))]
+    if result.status is Status.UNAVAILABLE:
+        _unavailable(request, result.cell, result.reason)
+    if result.status is Status.UNSUPPORTED and not expected_code.knows(result):  # or it used to be compiled
+        pytest.skip(f"unsupported: {result.reason}")
+    if result.status is not Status.COMPILED:
+        raise BY_STATUS[result.status](_account(result))
+    return result
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
+    """The cell's result, if it is ok: numbers that may be quoted."""
+    if ran.status is Status.UNSTEADY and request.config.getoption("allow_unsteady"):
+        pytest.skip(f"unsteady: {ran.reason}")
+    if ran.status is not Status.OK:
+        raise BY_STATUS[ran.status](_account(ran))
+    return ran
+
+
+@pytest.fixture
+def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
+    """The cell's diagnostics record, of both children."""
+    if request.config.getoption("no_diagnosis"):
+        pytest.skip("--no-diagnosis: nobody looked where it breaks")
+    if ran.diagnostics is None:
+        raise BY_STATUS[Status.ERROR](f"{ran.cell} has no diagnostics record")
+    return ran.diagnostics
+
+
+@pytest.fixture
+def diagnosis(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Diagnosis:
+    """What the diagnosing child found of a cell, measured or not."""
+    plugin, cell = _matrix(request), Cell(model, stack, Mode(mode))
+    if cell in plugin.results:  # asked for by name, and measured as well
+        trial = plugin.results[cell].trials[0]
+        if not trial.diagnosed and trial.measurement is not None:
+            pytest.skip("--no-diagnosis: nobody looked where it breaks")
+        found = Diagnosis(**{name: getattr(trial, name) for name in Diagnosis.__dataclass_fields__})
+    elif cell in plugin.diagnoses:
+        found = plugin.diagnoses[cell]
+    else:
+        _unavailable(request, cell, "its framework is not installed")
+    if found.diagnostics is None and found.failure is not None:
+        if found.failure.status is Status.UNAVAILABLE:
+            _unavailable(request, cell, found.failure.message)
+        raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
+    return found
+
+
+@pytest.fixture
+def shape_series(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> ShapeSeries:
+    """What a series of shapes through one compiled program took."""
+    cell = Cell(model, stack, Mode(mode))
+    found = _matrix(request).series.get(cell)
+    if found is None:
+        _unavailable(request, cell, "its framework is not installed")
+    if found.failure is not None:
+        if found.failure.status is Status.UNAVAILABLE:
+            _unavailable(request, cell, found.failure.message)
+        raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
+    return found
+
+
+@pytest.fixture
+def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mode], CellResult | None]:
+    """Another mode of the same model and stack, if it is ok."""
+    results, cell = _matrix(request).results, measured.cell
+
+    def other(mode: Mode) -> CellResult | None:
+        found = results.get(Cell(cell.model, cell.stack, mode))
+        return found if found is not None and found.status is Status.OK else None
+
+    return other
+
+
+@pytest.fixture
+def export(request: pytest.FixtureRequest, measured: CellResult) -> Export:
+    """What the cell is served from; ask for it beside `measured`, which says why there is nothing."""
+    return _matrix(request).exports[measured.cell]
+
+
+@pytest.fixture
+def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
+    """What a single operation reached, and its share of what eager PyTorch did in the run: a copy, and a product."""
+    return kernel_table.shares(measured, _matrix(request).results)
+
+
+@pytest.fixture
+def scaling(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
+    """How many workers a data-parallel cell has, and its scaling efficiency where one worker was measured beside it."""
+    of = scaling_table.of(measured, _matrix(request).results.values())
+    return {"workers": of.workers} | ({} if of.efficiency is None else {"scaling_efficiency": of.efficiency})
+
+
+@pytest.fixture
+def numerics(request: pytest.FixtureRequest) -> Callable[[str], list[dict[str, Any]]]:
+    """Check a kernel over many shapes in a child: by Triton's interpreter, or on the GPU that --device names."""
+    interpreter = next(
+        (p.partition("=")[2] for p in request.config.getoption("interpreter") if p.startswith("torch=")), sys.executable
+    )
+    variables = {"TRITON_INTERPRET": "1"} if request.config.getoption("device") == "cpu" else {}
+
+    def check(kernel: str) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [interpreter, "-m", "bakeoff.compilers.kernels.numerics", kernel],
+            env={**os.environ, **variables},
+            cwd=request.config.rootpath,
+            capture_output=True,
+            text=True,
+            timeout=request.config.getoption("timeout_s"),
+            check=False,
+        )
+        if "No module named 'torch'" in done.stderr or "No module named 'triton'" in done.stderr:
+            _absent(request, "PyTorch and Triton are not installed: pip install '.[torch]'")
+        assert done.stdout, f"the child died: {done.stderr[-2000:]}"
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def expected_code(request: pytest.FixtureRequest) -> ExpectedCode:
+    """compiled.toml."""
+    path = Path(request.config.rootpath, "experiments", "compiled.toml")
+    return ExpectedCode(path, accept=request.config.getoption("accept_code"))
+
+
+@pytest.fixture(scope="session")
+def expected_breaks(request: pytest.FixtureRequest) -> ExpectedEverywhere:
+    """graph_breaks.toml."""
+    found = _matrix(request).expected_breaks
+    assert found is not None  # read when the experiments were collected
+    return found
+
+
+def _unavailable(request: pytest.FixtureRequest, cell: Cell, why: str) -> NoReturn:
+    """This machine lacks something: a skip, or with --require-all an error."""
+    _absent(request, why, f"{cell} is ")
+
+
+def _absent(request: pytest.FixtureRequest, why: str, what: str = "") -> NoReturn:
+    if request.config.getoption("require_all"):
+        pytest.fail(f"{what}unavailable: {why}", pytrace=False)
+    pytest.skip(f"unavailable: {why}")
+
+
+def _account(result: CellResult) -> str:
+    """A failure in the child's own words."""
+    failures = [t.failure for t in (*result.trials, *result.warm) if t.failure is not None]
+    text = f"{result.cell} is {result.status}: {result.reason}\nagain: {command(result.cell, result.trials[0].settings)}"
+    return f"{text}\n{failures[0].traceback}" if failures and failures[0].traceback else text

@@ -1,0 +1,222 @@
+"""Verdicts as test items, after all cells: `-rf`, JUnit XML and the exit code carry them, without a traceback.
+
+--gate-against RUN compares what this session measures with a saved run; --ab-against measures pairs against another
+revision, checkout or environment.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff.analysis import summary
+from bakeoff.archive import saved_runs
+from bakeoff.archive.saved_runs import Commit, Run
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.compare.budgets import read_budgets
+from bakeoff.compare.gate import Exit
+from bakeoff.compare.report import Report, clean, told
+from bakeoff.compare.verdicts import Verdict
+from bakeoff.pytest_plugin.fixtures import NAME, cell_of
+from bakeoff.records.cell import Cell
+from bakeoff.runner import options
+
+WHOLE = "matrix"  # the item that says whether there is anything to compare at all
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What to compare with, and how strictly."""
+    group = parser.getgroup("bakeoff verdicts", "bakeoff: verdicts against another run")
+    group.addoption("--gate-against", metavar="RUN", help="a saved run by number, name or path: verdicts as further items")
+    group.addoption(
+        "--ab-against",
+        metavar="ARM",
+        help="a git revision, checkout, virtual environment or NAME=VALUE: measure pairs, with verdicts as further items",
+    )
+    group.addoption(
+        "--budgets",
+        metavar="FILE",
+        default=str(ROOT / "experiments" / "budgets.toml"),
+        help="default: experiments/budgets.toml",
+    )
+    group.addoption("--looks", metavar="N,N", default="7,12,20", help="pairs after which --ab-against reads its verdicts")
+    group.addoption("--verdict-markdown", metavar="FILE", help="append the comparison there as Markdown: a CI job's summary")
+    group.addoption("--allow-undecided", action="store_true", default=False, help="an undecided verdict is a skip, no failure")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only where a verdict is asked for."""
+    if config.getoption("gate_against") or config.getoption("ab_against"):
+        config.pluginmanager.register(VerdictPlugin(config), "bakeoff-verdicts")
+
+
+class VerdictItem(pytest.Item):
+    """One cell's verdict, or the whole matrix's."""
+
+    def __init__(self, *, cell: Cell | None, how: str, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.cell, self.how = cell, how
+
+    def runtest(self) -> None:
+        plugin: VerdictPlugin = self.config.pluginmanager.get_plugin("bakeoff-verdicts")  # type: ignore[assignment]
+        plugin.judge(self)
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> str:
+        return str(excinfo.value)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, self.name
+
+
+class Budgets(pytest.File):
+    """The verdicts' parent: the file that they are judged by."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        return iter(())
+
+
+class VerdictFailed(Exception):
+    """Its text is the whole report."""
+
+
+class VerdictPlugin:
+    """One session's verdicts."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.baseline: Run | None = None
+        self._reports: dict[str, Report | str] = {}
+        self._judged: set[Cell] = set()  # those with an item of their own
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        asked = list(dict.fromkeys(cell for item in items if (cell := cell_of(item)) is not None))
+        try:
+            budgets = Path(self.config.getoption("budgets"))
+            read_budgets(budgets)
+            if self.config.getoption("verdict_markdown"):
+                options.need_writable({"--verdict-markdown": Path(self.config.getoption("verdict_markdown")).absolute().parent})
+            if self.config.getoption("gate_against"):
+                storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
+                self.baseline = saved_runs.read_figures(saved_runs.find(self.config.getoption("gate_against"), storage))
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+        parent = Budgets.from_parent(session, path=budgets.resolve())
+        for how, cells in (("gate", [*asked, *self._vanished(asked)]), ("ab", asked)):
+            if self.config.getoption(f"{how}_against"):
+                self._judged |= set(cells)
+                for cell in (None, *cells):
+                    name = f"{how}[{cell or WHOLE}]"
+                    items.append(VerdictItem.from_parent(parent, name=name, cell=cell, how=how))
+
+    def _vanished(self, asked: list[Cell]) -> list[Cell]:
+        """Cells of the baseline that nobody asks about any more, unless they were left out by name."""
+        if self.baseline is None:
+            return []
+        plan = self._matrix.plan
+        chosen = {
+            "model": None if self.config.getoption("models") is None else {m.name for m in plan.models},
+            "stack": None if self.config.getoption("stacks") is None else {s.name for s in plan.stacks},
+            "mode": set(plan.modes),
+        }
+        gone = []
+        for figure in self.baseline.figures:
+            inside = all(names is None or getattr(figure.cell, part) in names for part, names in chosen.items())
+            if figure.cell not in asked and inside and not self._picked:
+                gone.append(figure.cell)
+        return gone
+
+    @property
+    def _picked(self) -> bool:
+        """Did -k, -m or a node id leave questions out?"""
+        named = any("::" in str(argument) for argument in self.config.args)
+        return named or bool(self.config.getoption("keyword") or self.config.getoption("markexpr"))
+
+    @property
+    def _matrix(self) -> Any:
+        return self.config.pluginmanager.get_plugin(NAME)
+
+    def judge(self, item: VerdictItem) -> None:
+        """Pass, or raise with the verdict."""
+        report = self._report(item.how)
+        if isinstance(report, str):
+            raise VerdictFailed(report if item.cell is None else f"no verdict: {item.how}[{WHOLE}] says why")
+        assert report.decision is not None
+        if item.cell is None:
+            if report.decision.exit is Exit.NOT_COMPARABLE:
+                raise VerdictFailed(report.decision.summary)
+            others = [told(c, Exit.REGRESSION) for c in report.decision.failed if c.cell not in self._judged]
+            if others:
+                raise VerdictFailed("\n".join([*others, f"if that is wanted: {report.accept}"]))
+            return
+        compared = any(c.cell == item.cell for c in report.comparison.changes)
+        if not compared and not self._compared_by_status(item):
+            raise VerdictFailed(f"{item.cell} was not compared: it was not measured")
+        failed = [told(c, Exit.REGRESSION) for c in report.decision.failed if c.cell == item.cell]
+        mine = [c for c in report.decision.undecided if c.cell == item.cell]
+        undecided = [told(c, Exit.UNDECIDED) for c in mine]
+        undecided += [report.decision.too_noisy] * any(c.verdict is Verdict.WORSE for c in mine)
+        if failed:
+            raise VerdictFailed("\n".join([*failed, f"if that is wanted: {report.accept}"]))
+        if undecided and self.config.getoption("allow_undecided"):
+            pytest.skip("undecided: " + "; ".join(undecided))
+        if undecided:
+            raise VerdictFailed("\n".join(["undecided:", *undecided]))
+
+    def _compared_by_status(self, item: VerdictItem) -> bool:
+        """A cell that fails in the same way in both has no row, and is the same."""
+        found = {f.cell for f in summary.of_trials(self._matrix.session.trials)} if self._matrix.session else set()
+        return item.cell in found
+
+    def _report(self, how: str) -> Report | str:
+        """The comparison, made at the first item that asks for it; a line if there can be none."""
+        if how not in self._reports:
+            try:
+                self._reports[how] = report = self._gate() if how == "gate" else self._ab()
+                self._write(report.markdown())
+            except UsageError as error:
+                self._reports[how] = str(error)
+                self._write(clean(str(error)))
+        return self._reports[how]
+
+    def _write(self, text: str) -> None:
+        if self.config.getoption("verdict_markdown"):
+            with Path(self.config.getoption("verdict_markdown")).open("a") as file:
+                file.write(text + "\n")
+
+    def _gate(self) -> Report:
+        from bakeoff.compare.reports import of_runs
+
+        assert self.baseline is not None
+        session = self._matrix.session
+        measured = summary.of_trials(session.trials) if session is not None else []
+        now = Run(path=Path("this session"), figures=measured, commit=Commit())
+        wanted = {*(f.cell for f in measured), *self._vanished([f.cell for f in measured])}
+        before = [f for f in self.baseline.figures if f.cell in wanted]
+        accept = 'save both runs, and: bakeoff gate BASELINE CANDIDATE --accept "WHY"'
+        budgets = read_budgets(Path(self.config.getoption("budgets")))
+        return of_runs(self.baseline, now, before, measured, budgets, gate=True, accept=accept)
+
+    def _ab(self) -> Report:
+        from bakeoff.ab import session
+        from bakeoff.ab.paired_session import Duel
+        from bakeoff.compare.reports import of_pairs
+
+        matrix = self._matrix
+        reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
+        store, budgets = options.store(self.config.getoption), read_budgets(Path(self.config.getoption("budgets")))
+        looks, metrics = session.looks(self.config.getoption("looks")), ["step", "compile_cold", "steady_peak"]
+        cells = frozenset(matrix.results)
+        plan = replace(matrix.plan, cells=cells)
+        reporter.ensure_newline()
+        with session.armed(plan, store, self.config.getoption("ab_against"), ".") as arms:
+            whole = [self.config.getoption(n) is None and not self._picked for n in ("models", "stacks")]
+            gone = session.vanished(matrix.plan, arms[0], models=whole[0], stacks=whole[1])
+            say = reporter.write_line
+            duel = Duel(plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, vanished=gone)
+            storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
+            path = session.measured(duel, storage)
+        return of_pairs(saved_runs.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

@@ -1,0 +1,231 @@
+"""What the report shows of each cell: the formulas of bakeoff.analysis.results and bakeoff.views.matrix, rounded for a
+page. Pure."""
+
+import linecache
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+from bakeoff.analysis.cost import compiling, stepping
+from bakeoff.analysis.results import CellResult, break_even_steps
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.records.cell import Mode
+from bakeoff.records.diagnostics import GraphBreak
+from bakeoff.records.measurement import Measurement
+from bakeoff.records.trial import Ceiling, Status
+from bakeoff.views.explain import FIGURES, command
+from bakeoff.views.matrix import Matrix
+
+CURVE_STEPS = 200  # of the warm-up that are drawn
+MOST_CURVES = 3  # trials of a cell whose curves are drawn,
+FEW_CELLS = 150  # and one alone in a report of more cells than these
+AROUND = 2  # source lines on each side of a break
+MOST_BREAKS = 12  # of a cell, with their lines
+SPREAD = (5, 25, 50, 75, 95)  # percentiles of a trial's steady steps
+CACHED_BYTES = 64 * 2**20  # what moves less may well stay in a cache, and has another roof than memory's
+FORWARD, BACKWARD = 1, 2  # passes' worth of flops, by convention (Kaplan et al. 2020, arXiv:2001.08361)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFacts:
+    """One cell on the page, and a row of its downloads. Seconds, bytes, shares are plain numbers; None where there is none."""
+
+    cell: str
+    model: str
+    stack: str
+    mode: str
+    framework: str
+    eager: bool
+    workers: int | None  # that share each batch, of a data-parallel stack
+    status: str
+    reason: str
+    trials: int
+    command: str  # that runs it again
+    item: str = "items"
+    items_per_second: float | None = None
+    step_s: float | None = None
+    step_low_s: float | None = None  # between what it may lie: bakeoff.analysis.cost
+    step_high_s: float | None = None
+    noise: float | None = None  # slowest window of a process over its fastest, less one, where that is the machine's doing
+    verified: bool | None = None
+    compile_s: float | None = None
+    compile_low_s: float | None = None
+    compile_high_s: float | None = None
+    warm_compile_s: float | None = None
+    over_eager: float | None = None  # throughput over the framework's eager stack
+    even_after_steps: float | None = None  # compiling has paid for itself; None: never, or there is nothing to set it against
+    breaks: int | None = None
+    parity_error: float | None = None
+    compile_peak_bytes: int | None = None
+    steady_peak_bytes: int | None = None
+    flops_per_s: float | None = None
+    flops_per_byte: float | None = None
+    share_of_ceiling: float | None = None  # of what the machine can reach at that intensity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What is drawn or listed once a cell is chosen."""
+
+    steady_from: int | None = None  # step after the first call
+    curves: Sequence[dict[str, Any]] = ()  # per trial {"x": steps, "y": µs}; x left out where it is 0, 1, 2 …
+    spread: Sequence[Sequence[float]] = ()  # per trial, µs at SPREAD
+    phases: Sequence[tuple[str, float]] = ()
+    findings: Sequence[dict[str, Any]] = ()
+    more_findings: int = 0
+    kernels: Sequence[tuple[str, int, int, int]] = ()  # name, registers, bytes spilt, shared bytes
+    compiled: str = ""
+    notes: Sequence[str] = ()
+    losses: Sequence[float | None] = ()
+    reference_losses: Sequence[float] = ()
+
+
+def of(matrix: Matrix, ceiling: Ceiling | None) -> list[tuple[CellFacts, Detail]]:
+    """Every cell of the matrix, whether it has a speed or not, in the order of the run."""
+    curves = MOST_CURVES if len(matrix.results) <= FEW_CELLS else 1
+    return [(_facts(matrix, r, ceiling), _detail(r, curves)) for r in matrix.results.values()]
+
+
+def _facts(matrix: Matrix, result: CellResult, ceiling: Ceiling | None) -> CellFacts:
+    trial, cell = result.trials[0], result.cell
+    told: dict[str, Any] = {}
+    if result.status is Status.OK:
+        eager = matrix.eager(result)
+        even = None if eager is None or eager is result else break_even_steps(result, eager)
+        peaks = result.peak_bytes or (None, None)
+        step, compiled = stepping(result), compiling(result)
+        told = {
+            "item": result.measurements[0].item,
+            "items_per_second": result.throughput,
+            "step_s": result.step_s,
+            "step_low_s": step.low,
+            "step_high_s": step.high,
+            "noise": result.steadiness.noise or None,
+            "verified": result.steadiness.verified,
+            "compile_s": result.compile_s,
+            "compile_low_s": compiled.low,
+            "compile_high_s": compiled.high,
+            "warm_compile_s": result.warm_compile_s,
+            "over_eager": matrix.over_eager(result),
+            "even_after_steps": None if even is None else math.ceil(even),
+            "parity_error": result.parity_error,
+            "compile_peak_bytes": peaks[0],
+            "steady_peak_bytes": peaks[1],
+            **_reached(result, ceiling),
+        }
+    elif result.status is Status.COMPILED and result.lowering is not None:
+        told = {"compile_s": result.lowering.first_call_s}
+    return CellFacts(
+        cell=str(cell),
+        model=cell.model,
+        stack=cell.stack,
+        mode=cell.mode,
+        framework=result.framework,
+        eager=result.eager,
+        workers=trial.workers,
+        status=str(result.status),
+        reason=result.reason,
+        trials=len(result.trials),
+        command=command(cell, trial.settings),
+        breaks=result.break_count,
+        **{name: _rounded(value) for name, value in told.items()},
+    )
+
+
+def _reached(result: CellResult, ceiling: Ceiling | None) -> dict[str, float]:
+    """Flops per second, flops per byte, and the share of the lower of the two roofs. Only float32 on a CPU has a roof."""
+    measured, settings = result.measurements[0], result.trials[0].settings
+    if not measured.flops:
+        return {}
+    passes = FORWARD + BACKWARD if result.cell.mode.differentiates else FORWARD
+    reached = {"flops_per_s": passes * measured.flops / result.step_s}
+    if not measured.moved_bytes or result.cell.mode is not Mode.INFERENCE:
+        return reached
+    intensity = measured.flops / measured.moved_bytes
+    reached["flops_per_byte"] = intensity
+    if ceiling is None or not ceiling.flops_per_s or not ceiling.bytes_per_s:
+        return reached
+    own = settings.device == "cpu" and settings.dtype == "float32" and settings.threads == ceiling.threads
+    by_memory = intensity * ceiling.bytes_per_s < ceiling.flops_per_s
+    if own and not (by_memory and measured.moved_bytes < CACHED_BYTES):
+        reached["share_of_ceiling"] = reached["flops_per_s"] / min(ceiling.flops_per_s, intensity * ceiling.bytes_per_s)
+    return reached
+
+
+def _detail(result: CellResult, curves: int) -> Detail:
+    found = result.diagnostics
+    compiled = found.compiled if found is not None else None
+    made: dict[str, float | None] = {}
+    lowered = result.lowering.kernels if result.lowering is not None else ()
+    counted = f"{len(lowered)} kernels assembled; " if lowered else ""
+    if compiled is not None:
+        made = {label: getattr(compiled, name) for name, label in FIGURES.items()}
+        made |= {name.replace("_", " "): value for name, value in compiled.figures.items()}
+    measured = result.measurements
+    kernels = result.lowering.kernels if result.lowering is not None else ()
+    breaks = found.breaks if found is not None else ()
+    return Detail(
+        steady_from=result.steadiness.start if measured else None,
+        curves=[_curve(m) for m in measured[:curves]],
+        spread=[_spread(result.steadiness.samples(m)) for m in measured],
+        phases=[(p.name, _digits(p.seconds)) for p in found.phases if p.seconds is not None] if found is not None else [],
+        findings=[_finding(b) for b in breaks[:MOST_BREAKS]],
+        more_findings=max(0, len(breaks) - MOST_BREAKS),
+        kernels=[(k.name, k.registers, k.spill_bytes, k.shared_bytes) for k in kernels],
+        compiled=counted + ", ".join(f"{value:,.0f} {label}" for label, value in made.items() if value is not None),
+        notes=list(dict.fromkeys((*(n for m in measured for n in m.notes), *(found.remarks if found is not None else ())))),
+        losses=[None if x is None else _digits(x) for x in measured[0].losses] if measured else [],
+        reference_losses=[_digits(x) for x in measured[0].reference_losses] if measured else [],
+    )
+
+
+def _curve(measured: Measurement) -> dict[str, Any]:
+    """The first steps after the first call. A sample that is a mean of several steps stands in their middle."""
+    y = [_digits(s * 1e6) for s in measured.warmup_s[:CURVE_STEPS]]
+    each, x = measured.steps_per_sample, list(range(len(y)))
+    for index, sample in enumerate(measured.step_s):
+        at = len(measured.warmup_s) + index * each + each // 2
+        if at >= CURVE_STEPS:
+            break
+        x.append(at)
+        y.append(_digits(sample * 1e6))
+    return {"y": y} if x == list(range(len(y))) else {"x": x, "y": y}
+
+
+def _spread(samples: Sequence[float]) -> list[float]:
+    if len(samples) == 1:
+        return [_digits(samples[0] * 1e6)] * len(SPREAD)
+    cuts = quantiles(samples, n=100, method="inclusive")
+    return [_digits(cuts[p - 1] * 1e6) for p in SPREAD]
+
+
+def _finding(seen: GraphBreak) -> dict[str, Any]:
+    told = {"kind": str(seen.kind), "reason": seen.reason, "where": seen.where, "count": seen.count, "hint": seen.hint}
+    return told | {"source": source(seen.where)}
+
+
+def source(where: str) -> list[tuple[int, str]]:
+    """The lines around a place as they are now, with their numbers; none where the file is not to be had."""
+    path, _, line = where.rpartition(":")
+    if not line.isdigit() or Path(path).suffix != ".py":
+        return []
+    lines = linecache.getlines(str(ROOT / path if not Path(path).is_absolute() else path))
+    if not 1 <= int(line) <= len(lines):
+        return []
+    numbers = range(max(1, int(line) - AROUND), min(len(lines), int(line) + AROUND) + 1)
+    return [(number, lines[number - 1].rstrip("\n")[:200]) for number in numbers]
+
+
+def _rounded(value: Any) -> Any:
+    return _digits(value) if isinstance(value, float) else value
+
+
+def _digits(value: float, digits: int = 5) -> float:
+    """So many of them: what a page can show, and a third of the bytes."""
+    if not math.isfinite(value) or value == 0:
+        return 0.0 if value == 0 else value
+    rounded = round(value, digits - 1 - math.floor(math.log10(abs(value))))
+    return int(rounded) if rounded == int(rounded) and abs(rounded) < 2**53 else rounded

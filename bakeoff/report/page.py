@@ -1,0 +1,248 @@
+"""A report as one HTML file: everything is in it, nothing is fetched. Pure, but for the drawing library's text kept on disk."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bakeoff.analysis.cost import crossings
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.summary import judged
+from bakeoff.archive.saved_runs import SavedRun
+from bakeoff.compare.report import clean
+from bakeoff.records.trial import Ceiling, Status
+from bakeoff.report import charts, facts
+from bakeoff.report import sections as other_sections
+from bakeoff.report.facts import CellFacts, Detail
+from bakeoff.runner.progress import seconds
+from bakeoff.views.matrix import Matrix
+
+SCRIPTS = ("draw.js", "cell.js", "page.js")
+METRICS = {
+    "over_eager": "speed-up over its framework's eager",
+    "over_best": "share of the fastest stack's throughput",
+    "items_per_second": "throughput",
+    "compile_s": "compile time",
+    "steady_peak_bytes": "memory, steady peak",
+    "breaks": "graph breaks",
+    "parity_error": "parity error",
+    "share_of_ceiling": "share of the machine's roof",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a report is made of: a run, and what other runs say beside it."""
+
+    run: SavedRun
+    label: str
+    stem: str
+    changes: Mapping[str, Any] | None = None  # changed.told
+    trends: Mapping[str, Any] | None = None  # changed.over_runs
+
+
+def html(page: Page, kept: Path) -> str:
+    """The whole file. `kept` is a folder in which the drawing library's text stays from report to report."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    library: list[str] = []
+    fetching = threading.Thread(target=lambda: library.append(_vega(kept)))
+    fetching.start()  # a second or two on the first time, beside the rest
+    values = _values(page)
+    environment = Environment(
+        loader=PackageLoader("bakeoff.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda value: clean(value) if type(value) is str else value,  # ours are Markup
+    )
+    fetching.join()
+    return environment.get_template("page.html").render(
+        **values, vega=library[0], css=_file("page.css"), js="\n".join(map(_file, SCRIPTS))
+    )
+
+
+def _file(name: str) -> str:
+    return files("bakeoff.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _vega(kept: Path) -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script without imports, as vl-convert brings them along."""
+    path = kept / f"vega-{version('vl-convert-python')}.js"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        import vl_convert
+
+        bundle: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub knows no default
+        script = bundle.replace("</script", r"<\/script")
+        try:
+            kept.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            partial.write_text(script, encoding="utf-8")
+            partial.rename(path)
+        except OSError:
+            pass  # the next report takes a second longer
+        return script
+
+
+def _values(page: Page) -> dict[str, Any]:
+    run = page.run
+    served = {made.cell for made in run.exports}
+    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.toolchains, judged(run.figures or ()))
+    ceiling = next((c for c in run.ceilings if c.failure is None), None)
+    cells = facts.of(matrix, ceiling)
+    told = [f for f, _ in cells]
+    stacks = list(dict.fromkeys(f.stack for f in told))
+    choosable = [f for f in told if f.step_s is not None and f.workers is None]
+    changes, trends = page.changes, page.trends
+    shares = [f for f in told if f.flops_per_byte is not None]
+    metrics = {
+        n: title for n, title in METRICS.items() if n not in ("share_of_ceiling",) or any(f.share_of_ceiling for f in told)
+    }
+    apart = other_sections.of(run)
+    sections = {
+        "choose": "Which one?" if choosable else "",
+        "matrix": "Matrix" if told else "",
+        "cell": "One cell" if told else "",
+        "roofline": "Roofline" if shares else "",
+        "changes": "What changed" if changes else "",
+        "trends": "Trends" if trends else "",
+        **{id: title for id, title, *_ in apart},
+        "environment": "Environment",
+    }
+    environment = other_sections.environment(run)
+    head = {"label": page.label, "stem": page.stem, "when": run.datetime[:16].replace("T", " "), "summary": _summary(told, run)}
+    data = {
+        "run": {**head, "environment": environment},
+        "cells": told,
+        "details": {f.cell: d for f, d in cells},
+        "charts": charts.specifications(stacks),
+        "ceiling": ceiling,
+        "reigns": _reigns(matrix),
+        "changes": None if changes is None else changes.get("drawn"),
+        "trends": None if trends is None else trends["data"],
+    }
+    return {
+        "run": head,
+        "sections": [(id, title) for id, title in sections.items() if title],
+        "choosable": bool(choosable),
+        "models": list(dict.fromkeys(f.model for f in told)),
+        "modes": list(dict.fromkeys(f.mode for f in told)),
+        "metrics": list(metrics.items()),
+        "matrices": [_heat(cells, mode) for mode in dict.fromkeys(f.mode for f in told)],
+        "failures": _failures(told),
+        "notes": [note for note in matrix.notes() if not _of_a_failure(note, told)],
+        "curve_steps": facts.CURVE_STEPS,
+        "roofline": _roofline(ceiling if any(f.share_of_ceiling for f in told) else None) if shares else "",
+        "shares": [_share(f) for f in sorted(shares, key=lambda f: -(f.share_of_ceiling or 0.0))],
+        "changes": changes,
+        "trends": trends,
+        "tables": apart,
+        "environment": environment,
+        "data": _json(data),
+    }
+
+
+def _reigns(matrix: Matrix) -> dict[str, list[dict[str, Any]]]:
+    """Model and mode → who is the fastest from how many steps on, and between which numbers that begins: as `pick` says it."""
+    alone = [r for r in matrix.results.values() if r.trials[0].workers is None]
+    rows: dict[str, list[CellResult]] = {}
+    for r in alone:
+        rows.setdefault(f"{r.cell.model} {r.cell.mode}", []).append(r)
+    return {
+        row: [
+            {"stack": g.result.cell.stack, "from": g.from_steps, "low": g.earliest, "high": g.latest} for g in crossings(found)
+        ]
+        for row, found in rows.items()
+    }
+
+
+def _json(data: object) -> str:
+    """For a script element: no `<` in it, so that no name can end the element or begin another."""
+    text = msgspec.json.encode(_clean(msgspec.to_builtins(data))).decode()
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _clean(value: Any) -> Any:
+    """Without what could pass for something else: control characters, and those that turn the writing round."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(str(name)): _clean(part) for name, part in value.items()}
+    return [_clean(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _summary(told: Sequence[CellFacts], run: SavedRun) -> str:
+    fine = sum(f.status == Status.OK for f in told)
+    trial = run.trials[0]
+    of = trial.settings
+    sizes = ", ".join(dict.fromkeys(t.settings.size for t in run.trials))
+    threads = f"{of.threads} thread{'s' * (of.threads > 1)} per cell"
+    said = f"{fine} of {len(told)} cells have a speed; size {sizes}, {of.dtype}, {threads}"
+    if run.exports:
+        served = by_cell([t for t in run.trials if t.cell in {made.cell for made in run.exports}]).values()
+        said = f"{sum(r.status is Status.OK for r in served)} of {len(served)} deployment formats have a speed; {said}"
+    machine = next((t.environment for t in run.trials if t.environment is not None), None)
+    return f"{said}{f', on {machine.cpu}' if machine is not None else ''}."
+
+
+def _heat(
+    cells: Sequence[tuple[CellFacts, Detail]], mode: str
+) -> tuple[str, list[str], list[tuple[str, list[tuple[str, Any]]]]]:
+    """(mode, stacks, rows), as the page shows it where no script runs: speed-up over eager."""
+    here = {(f.model, f.stack): (f, d) for f, d in cells if f.mode == mode}
+    stacks = list(dict.fromkeys(stack for _, stack in here))
+    rows = []
+    for model in dict.fromkeys(model for model, _ in here):
+        row = [(stack, here.get((model, stack))) for stack in stacks]
+        rows.append((model, [(stack, None if found is None else _button(found[0], found[1].notes)) for stack, found in row]))
+    return mode, stacks, rows
+
+
+def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
+    """A cell of the matrix: its speed-up, and on hover its status, the reason, and what was not made equal."""
+    failed = found.status not in (Status.OK, Status.COMPILED)
+    value = found.status
+    if found.step_s is not None:
+        value = seconds(found.step_s) if found.over_eager is None else f"×{found.over_eager:.2f}"
+    title = "; ".join([f"{found.cell}: {found.status}" + (f": {found.reason}" if found.reason else ""), *notes])
+    return {"id": found.cell, "failed": failed, "value": value, "title": title}
+
+
+def _failures(told: Sequence[CellFacts]) -> list[tuple[str, str]]:
+    reasons: dict[str, list[str]] = {}
+    for f in told:
+        if f.status not in (Status.OK, Status.COMPILED):
+            reasons.setdefault(f"{f.status}: {f.reason.splitlines()[0] if f.reason else ''}", []).append(f.cell)
+    return [(why, ", ".join(cells)) for why, cells in reasons.items()]
+
+
+def _of_a_failure(note: str, told: Sequence[CellFacts]) -> bool:
+    """Is that line of the matrix among the failures already?"""
+    failed = [f.cell for f in told if f.status not in (Status.OK, Status.COMPILED)]
+    return note.startswith("  again: ") or any(note.startswith((f"{cell}: ", f"{cell} and ")) for cell in failed)
+
+
+def _roofline(ceiling: Ceiling | None) -> str:
+    how = (
+        "Flops and bytes are counted once per model: its matrix products and convolutions; each weight, input and output once."
+    )
+    if ceiling is None or not ceiling.flops_per_s or not ceiling.bytes_per_s:
+        return f"{how} No ceiling was measured that is these cells' own."
+    product = f"{ceiling.flops_per_s / 1e9:.3g} Gflop/s (numpy's float32 matrix product)"
+    reached = f"{product} and {ceiling.bytes_per_s / 1e9:.3g} GB/s (copies)"
+    threads = f"{ceiling.threads} thread{'s' * (ceiling.threads > 1)}"
+    cached = "Cells that memory would bind, and that move so little that it may stay in a cache, have no share."
+    return f"{how} With {threads} this machine was measured to reach {reached}, in the same run. {cached}"
+
+
+def _share(f: CellFacts) -> tuple[str, ...]:
+    share = "–" if f.share_of_ceiling is None else f"{100 * f.share_of_ceiling:.0f} %"
+    return f.cell, f"{(f.flops_per_s or 0) / 1e9:.3g}", f"{f.flops_per_byte:.3g}", share

@@ -1,0 +1,209 @@
+"""The options of a run: one list, for pytest and for the command line."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
+from bakeoff.authoring.model import SIZES
+from bakeoff.records.compile_only import INTERPRETER, TARGETS
+from bakeoff.records.trial import Settings
+from bakeoff.runner.option_values import at_least, fields, interpreters, modes, shapes
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.store import Store
+from bakeoff.system.environment import default_threads
+from bakeoff.system.procfs import memory_limit
+from bakeoff.tasks.diagnose.parent import INDEX
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+# flags, and the keywords that argparse and pytest's addoption understand alike
+MATRIX: dict[str, dict[str, Any]] = {
+    "--models": {"metavar": "A,B", "help": "models to measure, by file name in models/ (default: all)"},
+    "--stacks": {
+        "metavar": "A,B",
+        "help": "compiler stacks to measure, by file name in compilers/ (default: the six main ones)",
+    },
+    "--modes": {
+        "metavar": "A,B",
+        "default": "inference",
+        "help": "inference, training, and its parts loss and gradient (default: inference)",
+    },
+}
+RUN: dict[str, dict[str, Any]] = {
+    "--size": {
+        "default": "small",
+        "metavar": "SIZE",
+        "help": "small: minutes on 2 cores; full: the published shapes (default: small)",
+    },
+    "--batch-size": {"type": int, "metavar": "N", "help": "instead of the batch size that belongs to --size"},
+    "--shape": {
+        "action": "append",
+        "default": [],
+        "metavar": "FIELD=N",
+        "help": "another value of a field of the models, such as pixels=32 or tokens=16; may be repeated",
+    },
+    "--threads": {"type": int, "metavar": "N", "help": "threads and CPUs of every child alike (default: cores − 1)"},
+    "--device": {"default": "cpu", "metavar": "DEVICE", "help": "cpu or cuda (default: cpu)"},
+    "--dtype": {
+        "default": "float32",
+        "metavar": "DTYPE",
+        "help": "float32, or for PyTorch float16 or bfloat16 (default: float32)",
+    },
+    "--target": {
+        "metavar": "TARGET",
+        "help": f"compile only, for what this machine may not have: {', '.join(TARGETS)}",
+    },
+    "--trials": {
+        "type": int,
+        "default": 1,
+        "metavar": "N",
+        "help": "children per cell, interleaved over cells; from 3 on the steady state is verified (default: 1)",
+    },
+    "--timeout-s": {"type": float, "default": 300.0, "metavar": "S", "help": "longest wall time of one child (default: 300)"},
+    "--interpreter": {
+        "action": "append",
+        "default": [],
+        "metavar": "FRAMEWORK=PATH",
+        "help": "run a framework's children with another Python, such as tensorflow=/opt/tf/bin/python; may be repeated",
+    },
+    "--models-from": {"action": "append", "default": [], "metavar": "DIR", "help": "another folder of models; may be repeated"},
+    "--compilers-from": {
+        "action": "append",
+        "default": [],
+        "metavar": "DIR",
+        "help": "another folder of stacks; may be repeated",
+    },
+    "--bakeoff-storage": {
+        "default": ".bakeoff",
+        "metavar": "DIR",
+        "help": "where runs are kept while they go on (default: .bakeoff)",
+    },
+    "--shape-models": {
+        "metavar": "A,B",
+        "help": "models of test_dynamic_shapes, by file name (default: mlp, where --models leaves it in)",
+    },
+    "--shapes": {
+        "default": "8,9,10,16,33,64",
+        "metavar": "N,N,...",
+        "help": "the series of test_dynamic_shapes (default: 8,9,10,16,33,64)",
+    },
+    "--shape-axis": {
+        "default": "batch_size",
+        "metavar": "FIELD",
+        "help": "the model's field that varies in it: batch_size, or tokens, pixels, ... (default: batch_size)",
+    },
+    "--keep-artifacts": {
+        "metavar": "DIR",
+        "help": "keep what each stack generated (sources, graphs, HLO, MLIR) in DIR/<cell>/, with DIR/index.md",
+    },
+    "--no-diagnosis": {
+        "action": "store_true",
+        "default": False,
+        "help": "no second, untimed child per cell that finds where and why a program breaks and what it compiled to",
+    },
+    "--resume": {"action": "store_true", "default": False, "help": "go on with the latest unfinished run of the same settings"},
+}
+
+
+def add(parser: argparse._ActionsContainer, *groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give a parser of the command line these options."""
+    for group in groups:
+        for flag, keywords in group.items():
+            parser.add_argument(flag, **keywords)
+
+
+def plan(option: Callable[[str], Any]) -> Plan:
+    """What the options ask for. `option` maps a name such as `timeout_s` to its value. UsageError for anything unknown."""
+    models = discovery.models(map(Path, option("models_from")))
+    stacks = discovery.stacks(map(Path, option("compilers_from")))
+    if not models.names or not stacks.names:
+        raise UsageError("there is no model or no stack to measure")
+    chosen_models = models.pick(option("models")) if option("models") is not None else [m for m in models if m.in_matrix]
+    default_stacks = [stack for stack in stacks if stack.default]
+    chosen_stacks = stacks.pick(option("stacks")) if option("stacks") is not None else default_stacks
+    for model in chosen_models:
+        discovery.check(model, "MODEL")
+    for stack in chosen_stacks:
+        discovery.check(stack, "STACK")
+    return Plan(
+        settings=_settings(option),
+        models=chosen_models,
+        stacks=chosen_stacks,
+        modes=modes(option("modes")),
+        trials=at_least(1, option("trials"), "--trials"),
+        all_stacks=list(stacks),
+        gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],
+        all_models=list(models),
+        axis=option("shape_axis"),
+        shapes=shapes(option("shapes")),
+        diagnose=not option("no_diagnosis"),
+        artifacts=_folder(option("keep_artifacts"), "--keep-artifacts"),
+        interpreters=interpreters(option("interpreter"), {stack.framework for stack in stacks}),
+    )
+
+
+def store(option: Callable[[str], Any]) -> Store:
+    """Where runs are kept; relative to the project, whatever the current directory."""
+    return Store((ROOT / option("bakeoff_storage")).resolve())
+
+
+def need_writable(folders: Mapping[str, Path]) -> None:
+    """Option → folder: find out now whether each can be written to, not after everything has been measured."""
+    for flag, folder in folders.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
+
+
+def _settings(option: Callable[[str], Any]) -> Settings:
+    if option("size") not in SIZES:
+        raise UsageError(f"there is no size {option('size')}; there are: {', '.join(SIZES)}")
+    if option("device") not in ("cpu", "cuda"):
+        raise UsageError(f"there is no device {option('device')}; there are: cpu, cuda")
+    if option("dtype") not in DTYPES:
+        raise UsageError(f"there is no dtype {option('dtype')}; there are: {', '.join(DTYPES)}")
+    target = option("target") or ""
+    if target and target not in TARGETS:
+        raise UsageError(f"there is no target {target}; there are: {', '.join(TARGETS)}")
+    if target and option("device") != "cpu":
+        raise UsageError(f"--target {target} compiles without the device: leave out --device {option('device')}")
+    if target == INTERPRETER and option("dtype") != "float32":
+        raise UsageError("--target interpreter checks float32 only: leave out --dtype")
+    threads = option("threads")
+    if not 0 < option("timeout_s") < 1e6:
+        raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be more than 0, and less than a million")
+    return Settings(
+        size=option("size"),
+        batch_size=None if option("batch_size") is None else at_least(1, option("batch_size"), "--batch-size"),
+        device=option("device"),
+        threads=default_threads() if threads is None else at_least(1, threads, "--threads"),
+        shape=fields(option("shape")),
+        timeout_s=option("timeout_s"),
+        dtype=option("dtype"),
+        target=target,
+        memory_limit_bytes=memory_limit(),
+        found_with=tuple(
+            word
+            for flag in ("--models-from", "--compilers-from", "--interpreter")
+            for value in option(flag.removeprefix("--").replace("-", "_"))
+            for word in (flag, str(value))
+        ),
+    )
+
+
+def _folder(path: str | None, flag: str) -> Path | None:
+    if path is None:
+        return None
+    folder = Path(path).absolute()
+    need_writable({flag: folder})
+    if any(folder.iterdir()) and not (folder / INDEX).exists():  # its cells' folders are replaced
+        raise UsageError(f"{flag}: {folder} holds files that are not ours; name an empty or a new folder")
+    return folder

@@ -1,0 +1,187 @@
+"""One child process under watch: time limit, memory limit, phases, and no descendant left behind."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from bakeoff.records.trial import Phase
+from bakeoff.system import procfs
+from bakeoff.system.environment import MARK, PHASES_FD
+
+GRACE_S = 2.0  # between SIGTERM and SIGKILL
+WATCH_S = 0.2  # how often memory and time are looked at; an exit wakes the parent at once
+
+End = Literal["exited", "timeout", "out of memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a child ended. `code` is negative for a signal, as in subprocess."""
+
+    end: End
+    code: int
+    phase: Phase
+    wall_s: float
+    resident_bytes: int  # the largest that the watch saw
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    cpus: Iterable[int],
+    directory: Path,
+    log: Path,
+    timeout_s: float,
+    memory_limit_bytes: int | None,
+    on_phase: Callable[[Phase], None],
+    cancelled: Callable[[], bool] = lambda: False,
+    pass_fds: Sequence[int] = (),
+) -> Exit:
+    """Run `argv` on `cpus`, in a session of its own, until it ends or a limit ends it. Raises OSError if it cannot start.
+
+    An interrupt of the parent stops the child, too.
+    """
+    kills = procfs.out_of_memory_kills()
+    read_end, write_end = os.pipe()
+    started = time.monotonic()
+    child: subprocess.Popen[bytes] | None = None
+    watch: _Watch | None = None
+    end: End = "exited"
+    try:
+        # readable too: a child may read back what its framework logs about compilations
+        with log.open("w+b") as output, started_on(cpus):
+            child = subprocess.Popen(
+                argv,
+                env={**environment, PHASES_FD: str(write_end)},
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(write_end, *pass_fds),
+            )
+        watch = _Watch(child, read_end, on_phase)
+        while not watch.wait(WATCH_S):
+            if memory_limit_bytes is not None and watch.resident() > memory_limit_bytes:
+                end = "out of memory"
+            elif time.monotonic() - started > timeout_s or cancelled():
+                end = "timeout"
+            if end != "exited":
+                _stop(child)
+                break
+        code = child.wait()
+        wall_s = time.monotonic() - started
+    finally:
+        with _uninterrupted():
+            os.close(write_end)
+            if child is not None:
+                _kill(child)
+            if watch is not None:
+                watch.close()
+            os.close(read_end)
+            sweep(environment[MARK])
+    if end == "exited" and code == -signal.SIGKILL and kills is not None and procfs.out_of_memory_kills() != kills:
+        end = "out of memory"
+    return Exit(end, code, watch.phase, wall_s, watch.largest)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C waits until nothing is left behind."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def started_on(cpus: Iterable[int]) -> Iterator[None]:
+    """A child started in this block may use these CPUs from its first instruction on, before any library counts them."""
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
+class _Watch:
+    """Waits for a child's exit and reads its phases meanwhile."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]", phases: int, on_phase: Callable[[Phase], None]) -> None:
+        self.phase = Phase.START
+        self.largest = 0
+        self._child, self._phases, self._on_phase, self._partial = child, phases, on_phase, b""
+        self._exit = os.pidfd_open(child.pid)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(phases, selectors.EVENT_READ)
+        self._selector.register(self._exit, selectors.EVENT_READ)
+
+    def wait(self, seconds: float) -> bool:
+        """True once the child has ended."""
+        ready = {key.fd for key, _ in self._selector.select(seconds)}
+        if self._phases in ready:
+            self._read()
+        return self._exit in ready
+
+    def resident(self) -> int:
+        """Resident bytes of the child now; 0 once it is gone."""
+        try:
+            now = procfs.resident_bytes(self._child.pid)
+        except (OSError, IndexError):
+            return 0
+        self.largest = max(self.largest, now)
+        return now
+
+    def close(self) -> None:
+        self._selector.close()
+        os.close(self._exit)
+
+    def _read(self) -> None:
+        data = os.read(self._phases, 4096)
+        if not data:
+            self._selector.unregister(self._phases)
+            return
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            if line.decode(errors="replace") in set(Phase):
+                self.phase = Phase(line.decode())
+                self._on_phase(self.phase)
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
+    """Ask the whole session to end; who has not within the grace period is killed afterwards."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        _kill(child)
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """The child's process group, whether or not the child itself has ended: its descendants may not have."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def sweep(mark: str) -> None:
+    """Kill every process that carries a child's mark: what it started must not run beside the next cell."""
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                process.kill()
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
+            continue

@@ -1,0 +1,1 @@
+"""A cell compiled for a target that this machine is not."""

@@ -1,0 +1,70 @@
+"""In the child: one cell compiled for a target, and not timed. Interpreted steps are checked, others compute nothing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.authoring.discovery import load
+from bakeoff.authoring.stack import Stack
+from bakeoff.records.cell import Mode
+from bakeoff.records.compile_only import INTERPRETER, Lowering
+from bakeoff.records.request import Request
+from bakeoff.records.trial import Phase
+from bakeoff.system import procfs
+from bakeoff.system.sandbox import Private
+from bakeoff.tasks.diagnose.child import refused
+from bakeoff.worker import clock, reference, training
+from bakeoff.worker.build import build
+
+
+def lowering(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
+    """{"lowering": Lowering, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
+    import_start = time.perf_counter()
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    import_s = time.perf_counter() - import_start
+    private.artifacts.mkdir()
+    stack.watch(private.artifacts)
+    enter(Phase.BUILD)
+    build_start = time.perf_counter()
+    model, _, program, batches = build(request, stack, request.settings.dtype)
+    build_s = time.perf_counter() - build_start
+    enter(Phase.COMPILE)
+    cpu_start = procfs.cpu_s_with_children()
+    try:
+        step, output, first_call_ns = clock.first_call(
+            lambda: stack.compile(program), batches[0], stack.synchronize, clock.monotonic
+        )
+    except Exception as error:  # the stack says whether that is a refusal; else it is raised again
+        return refused(stack, program, error)
+    first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
+    once, phases = stack.compilations(program), stack.phases(program)
+    parity = None
+    if request.settings.target == INTERPRETER:
+        enter(Phase.PARITY)
+        if request.cell.mode is Mode.INFERENCE:
+            outputs = {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
+            parity = reference.checked(request, model, {0: ("interpreted", outputs)})
+        else:
+            lesson = training.Lesson(request, stack, model, program)
+            lesson.first(output)
+            parity, _ = training.checked(request, model, lesson, {})
+    else:
+        stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
+    recompiles = stack.compilations(program) - once
+    enter(Phase.DIAGNOSE)
+    kernels, found, gaps = stack.lowered(program, request.settings.target)
+    made = Lowering(
+        target=request.settings.target,
+        import_s=import_s,
+        build_s=build_s,
+        first_call_s=first_call_ns / 1e9,
+        first_call_cpu_s=first_call_cpu_s,
+        kernels=kernels,
+        parity=parity,
+        gaps=gaps,
+    )
+    return {"lowering": made, "diagnostics": replace(found, recompiles=recompiles, phases=phases)}

@@ -1,0 +1,85 @@
+"""The table of test_deploy: a row per model and deployment format, for a terminal or as Markdown. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.records.cell import Cell
+from bakeoff.records.trial import TIMED, Export, Status, Toolchain, Trial
+from bakeoff.runner.progress import seconds
+from bakeoff.views.columns import drawn, of_rows, wrapped
+from bakeoff.views.matrix import Matrix
+
+LEGEND = (
+    "exported where the model is, loaded and run in a process without its code: answer is the first step after loading, "
+    "× eager is against the eager stack that was exported"
+)
+COLUMNS = ("model", "format", "export", "MiB", "load", "answer", "step", "× eager", "parity", "status")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One deployment format of one model."""
+
+    export: Export
+    result: CellResult
+    eager: CellResult | None = None
+
+    @property
+    def cells(self) -> list[str]:
+        """The row's text. What is wrong has no seconds but the export's; what did not settle has no step time."""
+        cell, made, status = self.export.cell, self.export, self.result.status
+        found = [cell.model, cell.stack.removeprefix("served_")]
+        exported = made.failure is None and made.export_s is not None
+        found += [seconds(made.export_s or 0.0), f"{made.artifact_bytes / 2**20:.2f}"] if exported else ["–", "–"]
+        loaded = self.result.measurements if status in TIMED else []
+        found += [seconds(load_s(self.result)), seconds(first_answer_s(self.result))] if loaded else ["–", "–"]
+        settled = status is Status.OK
+        found += [seconds(self.result.step_s) if settled else "–", self._over_eager() if settled else "–"]
+        return [*found, f"{self.result.parity_error:.0e}" if loaded else "–", str(status)]
+
+    def _over_eager(self) -> str:
+        eager = self.eager
+        return f"×{eager.step_s / self.result.step_s:.2f}" if eager is not None and eager.status is Status.OK else "–"
+
+
+def load_s(result: CellResult) -> float:
+    """Median over trials: the artifact loaded, its batches placed; imports are done by then."""
+    return median(m.build_s for m in result.measurements)
+
+
+def first_answer_s(result: CellResult) -> float:
+    """Median over trials, from the loaded program."""
+    return median(m.first_call_s for m in result.measurements)
+
+
+def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[Row]:
+    """Each exported cell that was asked for, model by model."""
+    return [
+        Row(made, results[made.cell], results.get(Cell(made.cell.model, made.exporter, made.cell.mode)))
+        for made in sorted(exports, key=lambda made: made.cell)
+        if made.cell in results
+    ]
+
+
+def terminal(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain], width: int) -> str:
+    """As text, with the reasons below."""
+    lines = [*wrapped(LEGEND, width), ""]
+    lines += drawn(of_rows(COLUMNS, [row.cells for row in rows(by_cell(trials), exports)]), apart=False)
+    lines.append("")
+    for note in _notes(trials, exports, toolchains):
+        lines += wrapped(note, width, "  ")
+    return "\n".join(lines) + "\n"
+
+
+def markdown(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain]) -> str:
+    """As a Markdown table, with the reasons below."""
+    lines = [LEGEND, "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    lines += [f"| {' | '.join(row.cells)} |" for row in rows(by_cell(trials), exports)]
+    return "\n".join([*lines, "", *(f"- {note}" for note in _notes(trials, exports, toolchains))]) + "\n"
+
+
+def _notes(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain]) -> list[str]:
+    served = {made.cell for made in exports}
+    return Matrix.of([trial for trial in trials if trial.cell in served], toolchains).notes()

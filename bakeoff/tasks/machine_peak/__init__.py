@@ -1,0 +1,1 @@
+"""What the machine reaches at most: the upper bound of a roofline."""

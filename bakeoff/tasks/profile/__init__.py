@@ -1,0 +1,1 @@
+"""A few warm steps under the framework's own profiler, untimed."""

@@ -1,0 +1,44 @@
+"""In the profiling child: a few warm steps under the framework's own profiler. Times under a profiler are no measurements."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bakeoff.authoring.discovery import load, shown
+from bakeoff.authoring.errors import BakeoffError
+from bakeoff.authoring.stack import Stack
+from bakeoff.records.request import PROFILED_STEPS, Request
+from bakeoff.records.trial import Phase
+from bakeoff.system.sandbox import Private, listing
+from bakeoff.tasks.diagnose.child import WARM_UP_TURNS
+from bakeoff.worker.build import ROTATING, build
+
+
+def profiled(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
+    """{"files": path in the private folder for artifacts → bytes, of what the profiler wrote}."""
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    folder = private.artifacts
+    folder.mkdir()
+    profiler = stack.profile(folder)
+    stack.start()
+    enter(Phase.BUILD)
+    _, _, program, batches = build(request, stack, request.settings.dtype)
+    rotating = batches[:ROTATING]
+    enter(Phase.COMPILE)
+    try:
+        step = stack.compile(program)
+        stack.synchronize(step(rotating[0]))
+    except Exception as error:  # whatever it is: the stack says whether that is a refusal, and it is raised again
+        raise stack.refusal(error) from error
+    enter(Phase.WARM_UP)
+    for batch in rotating * WARM_UP_TURNS:
+        stack.synchronize(step(batch))
+    enter(Phase.PROFILE)
+    with profiler as mark:
+        for number in range(PROFILED_STEPS):
+            with mark(number):
+                stack.synchronize(step(rotating[number % ROTATING]))
+    files = {str(Path(path).relative_to(folder.name)): size for path, size in listing(private.root, (folder.name,)).items()}
+    if not files:
+        raise BakeoffError(f"the profiler of {shown(request.stack_path)} wrote nothing")
+    return {"files": files}

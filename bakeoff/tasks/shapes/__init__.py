@@ -1,0 +1,1 @@
+"""A series of shapes through one compiled program."""

@@ -1,0 +1,85 @@
+"""In the child: a series of shapes through one compiled program. What does each new shape cost, and how fast is it then?"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.authoring.discovery import load
+from bakeoff.authoring.errors import Unsupported, UsageError
+from bakeoff.authoring.model import Arrays, Draw
+from bakeoff.authoring.stack import Stack
+from bakeoff.records.cell import Mode
+from bakeoff.records.measurement import ShapeStep
+from bakeoff.records.request import Request
+from bakeoff.records.trial import Phase
+from bakeoff.worker import clock, parity
+from bakeoff.worker.build import build
+
+LEAST_STEPS = 20
+LEAST_NS = 200_000_000  # of steady steps per shape
+MOST_STEPS = 2_000
+
+
+def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, list[ShapeStep]]:
+    """(tolerance, one ShapeStep per size, in order). The program is built once, for the largest size."""
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    settings = request.settings
+    if request.cell.mode is not Mode.INFERENCE:
+        raise Unsupported("a series of shapes is of inference steps")
+    enter(Phase.BUILD)
+    sizes = load(Path(request.model_path), "MODEL")
+    try:
+        sizes.at(settings.size, None, {request.axis: request.sizes[0]})
+    except UsageError as error:
+        raise Unsupported(str(error)) from None
+    models = {n: sizes.at(settings.size, settings.batch_size, {request.axis: n}) for n in (*request.sizes, max(request.sizes))}
+    program = build(request, stack, "float32", model=models[max(request.sizes)])[2]
+    batches = {n: stack.place(program, model.batch(Draw(settings.seed, 1, 0), 0)) for n, model in models.items()}
+    enter(Phase.COMPILE)
+    step: Callable[[Any], Any] | None = None
+    found = []
+    for number, (size, batch) in enumerate((n, batches[n]) for n in request.sizes):
+        before = stack.compilations(program) if number else 0
+        if step is None:
+            try:
+                step, output, first_ns = clock.first_call(
+                    lambda: stack.compile(program), batch, stack.synchronize, clock.monotonic
+                )
+            except Exception as error:  # the stack says whether that is a refusal; else it is raised again
+                raise stack.refusal(error) from error
+        else:
+            output, first_ns = _timed(step, batch, stack)
+        compilations = stack.compilations(program) - before
+        outputs = _copied(stack.fetch(output))
+        taken: list[int] = []
+        until = clock.monotonic() + LEAST_NS
+        while len(taken) < LEAST_STEPS or (clock.monotonic() < until and len(taken) < MOST_STEPS):
+            taken.append(_timed(step, batch, stack)[1])
+        if number == 0:
+            taken = taken[LEAST_STEPS // 2 :]  # the program's own warm-up
+        expected = _copied(stack.fetch(stack.bare(program)(batch)))
+        found.append(
+            ShapeStep(
+                size=size,
+                first_s=first_ns / 1e9,
+                compilations=compilations,
+                step_s=tuple(ns / 1e9 for ns in taken),
+                error=parity.check(outputs, expected, 0, "timed").error,
+            )
+        )
+    if stack.account(program).graphs == 0:
+        raise Unsupported("the stack captured no graph and ran eager")
+    return models[request.sizes[0]].tolerance, found
+
+
+def _timed(step: Callable[[Any], Any], batch: Any, stack: Stack[Any]) -> tuple[Any, int]:
+    start = clock.monotonic()
+    output = step(batch)
+    stack.synchronize(output)
+    return output, clock.monotonic() - start
+
+
+def _copied(arrays: Arrays) -> Arrays:
+    return {name: np.array(array, copy=True) for name, array in arrays.items()}

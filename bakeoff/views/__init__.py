@@ -1,0 +1,1 @@
+"""Tables of results on the terminal and in Markdown."""

@@ -1,0 +1,132 @@
+"""The table of test_kernels: what a single operation reached, and what its kernels take of the device. Pure.
+
+Speeds are of cells that ran on a device; registers and the like are the assembler's where it was compiled for a target, and the
+driver's where a kernel was loaded. One formula of a share, for the table and for the saved file.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from bakeoff.analysis.results import CellResult
+from bakeoff.records.cell import Cell
+from bakeoff.records.trial import TIMED, Status
+from bakeoff.runner.progress import seconds
+from bakeoff.views.columns import Column, across, drawn, of_rows, packed, wrapped
+
+PREFIX = "kernel_"  # of the models in models/kernels/
+PROBES = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
+COLUMNS = (
+    "operation",
+    "stack",
+    "step",
+    "device",
+    "GB/s",
+    "TFLOP/s",
+    "kernels",
+    "reg",
+    "spilt B",
+    "shared B",
+    "occupancy",
+    "status",
+)
+LEGEND = (
+    "single operations; device: its own time for a step that nobody waits for, by which speeds are where it is known; "
+    "in brackets the share of what eager PyTorch reached here by copying and by multiplying matrices; "
+    "most registers of a thread, bytes spilt by all kernels (loaded ones: local memory), most shared memory of a block, "
+    "least occupancy"
+)
+
+
+def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
+    """Bytes and flops per second of an operation, and its shares of what eager PyTorch did in the run: a copy, a product."""
+    found = {}
+    for what, name, probe in PROBES:
+        mine, best = _reached(result, what), _reached(results.get(Cell(probe, "torch_eager", result.cell.mode)), what)
+        if mine is not None:
+            found[name] = mine
+            if best is not None:
+                found[f"{name}_of_{probe}"] = mine / best
+    return found
+
+
+def _reached(result: CellResult | None, what: str) -> float | None:
+    if result is None or result.status not in TIMED:
+        return None
+    count = getattr(result.measurements[0], what)
+    return count / (result.device_step_s or result.step_s) if count else None
+
+
+def resources(result: CellResult) -> dict[str, float]:
+    """kernels, registers, spill_bytes, shared_bytes, occupancy: as far as the compiler or the driver told."""
+    made, found = result.lowering, result.diagnostics.compiled if result.diagnostics else None
+    if made is not None and made.kernels:
+        told = {"kernels": len(made.kernels), "registers": made.registers, "spill_bytes": made.spill_bytes}
+        fits = [k.occupancy for k in made.kernels if k.occupancy is not None]
+        return told | {"shared_bytes": made.shared_bytes} | ({"occupancy": min(fits)} if fits else {})
+    if found is None:
+        return {}
+    counted = {} if found.kernels is None else {"kernels": found.kernels}
+    names = ("registers", "spill_bytes", "shared_bytes", "occupancy")
+    return counted | {name: found.figures[name] for name in names if name in found.figures}
+
+
+def terminal(results: Mapping[Cell, CellResult], width: int = 150) -> str:
+    """As text; empty where no single operation was asked about. What is too wide for one table becomes several."""
+    columns = _columns(results)
+    if not columns:
+        return ""
+    tables = [columns] if across(columns) <= width else packed([_both(*columns[:2]), *columns[2:]], width)
+    return "\n".join(["", *wrapped(LEGEND, width), "", *(line for t in tables for line in (*drawn(t, apart=False), "")), ""])
+
+
+def _both(operation: Column, stack: Column) -> Column:
+    """What names a row, as one column."""
+    names = [[f"{x}, {y}"] for (x,), (y,) in zip(operation.cells, stack.cells, strict=True)]
+    return Column(f"{operation.name}, {stack.name}", names)
+
+
+def markdown(results: Mapping[Cell, CellResult]) -> str:
+    """The same as Markdown."""
+    columns = _columns(results)
+    if not columns:
+        return ""
+    lines = [f"{LEGEND}.", "", "| " + " | ".join(c.name for c in columns) + " |", "|---" * len(columns) + "|"]
+    for row in zip(*(c.cells for c in columns), strict=True):
+        lines.append("| " + " | ".join(" ".join(cell) for cell in row) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
+    """Those that some row has something in."""
+    rows = [_row(r, results) for cell, r in results.items() if cell.model.startswith(PREFIX)]
+    columns = of_rows(COLUMNS, rows) if rows else []
+    return [c for c in columns if c.name in COLUMNS[:2] or any(lines != ["–"] for lines in c.cells)]
+
+
+def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
+    ok = result.status is Status.OK
+    on_device = result.device_step_s if ok or result.status is Status.UNSTEADY else None  # its own time does not wander
+    reached, taken = shares(result, results) if ok or on_device is not None else {}, resources(result)
+    speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PROBES, (1e9, 1e12), strict=True)]
+    counts = [f"{taken[n]:,.0f}" if n in taken else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
+    occupancy = f"{taken['occupancy']:.0%}" if "occupancy" in taken else "–"
+    settings = result.trials[0].settings
+    no_gpu = result.status is Status.UNAVAILABLE and settings.device == "cpu" and not settings.target
+    step = seconds(result.step_s) if ok else "unavailable (no GPU)" if no_gpu else "–"
+    device = "–" if on_device is None else seconds(on_device)
+    return [
+        result.cell.model.removeprefix(PREFIX),
+        result.cell.stack,
+        step,
+        device,
+        *speeds,
+        *counts,
+        occupancy,
+        str(result.status),
+    ]
+
+
+def _speed(reached: Mapping[str, float], name: str, probe: str, unit: float) -> str:
+    if name not in reached:
+        return "–"
+    share, value = reached.get(f"{name}_of_{probe}"), reached[name] / unit
+    return (f"{value:,.0f}" if value >= 100 else f"{value:.3g}") + ("" if share is None else f" ({share:.0%})")

@@ -1,0 +1,86 @@
+"""What do more workers bring? A row per data-parallel cell, from trials alone. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+
+from bakeoff.analysis.formatting import figure
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Status, Trial
+from bakeoff.system.terminal import plain
+
+LEGEND = (
+    "data-parallel training; efficiency: items/s of n workers / (n × items/s of one), of the same whole batch; "
+    "parity: what is off most from one process with the whole batch, as a share of what it may be off by"
+)
+COLUMNS = ("model", "stack", "workers", "items/s", "efficiency", "parity", "status")
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A data-parallel cell, and the one with which one worker did the same."""
+
+    result: CellResult
+    alone: CellResult | None
+
+    @property
+    def workers(self) -> int:
+        return self.result.trials[0].workers or 1
+
+    @property
+    def efficiency(self) -> float | None:
+        """throughput(n) / (n × throughput(1)); None where either has no speed."""
+        if self.alone is None or {self.result.status, self.alone.status} != {Status.OK}:
+            return None
+        return self.result.throughput / (self.workers * self.alone.throughput)
+
+
+def of(result: CellResult, results: Iterable[CellResult]) -> Scaled:
+    """`result` beside the cell of one worker among `results`: that whose name differs in the number at its end only."""
+    same = (r for r in results if (r.cell.model, r.cell.mode) == (result.cell.model, result.cell.mode))
+    return Scaled(result, next((r for r in same if r.trials[0].workers == 1 and _family(r) == _family(result)), None))
+
+
+def _family(result: CellResult) -> str:
+    return result.cell.stack.removesuffix(f"_{result.trials[0].workers}")
+
+
+def rows(trials: Iterable[Trial]) -> list[Scaled]:
+    """The data-parallel cells that train, in the order of the run."""
+    results = by_cell(trials).values()
+    return [of(r, results) for r in results if r.cell.mode is Mode.TRAINING and r.trials and r.trials[0].workers is not None]
+
+
+def terminal(trials: Sequence[Trial], width: int) -> str:
+    """As text; empty where no cell is data-parallel."""
+    found = rows(trials)
+    console = plain(max(width, 60))
+    with console.capture() as capture:
+        if found:
+            console.print(LEGEND, markup=False)
+            table = Table(box=box.SIMPLE_HEAD)
+            for name in COLUMNS:
+                table.add_column(name, justify="left" if name in ("model", "stack", "status") else "right")
+            for row in found:
+                table.add_row(*told(row))
+            console.print(table)
+    return capture.get()
+
+
+def told(row: Scaled) -> tuple[str, ...]:
+    """A row at COLUMNS. A cell that is not ok has a status and no speed."""
+    result, efficiency = row.result, row.efficiency
+    speed = f"{figure(result.throughput)} {result.measurements[0].item}" if result.status is Status.OK else "–"
+    off = [m.parity.worst.excess(m.parity.tolerance) for m in result.measurements if m.parity is not None and m.parity.checks]
+    return (
+        result.cell.model,
+        result.cell.stack,
+        str(row.workers),
+        speed,
+        "–" if efficiency is None else f"{efficiency:.2f}",
+        f"{max(off):.2g}" if off else "–",
+        str(result.status),
+    )

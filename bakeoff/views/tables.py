@@ -1,0 +1,40 @@
+"""All tables of a run, saved or just measured: matrix, single operations, workers, series of shapes, formats. Pure."""
+
+from collections.abc import Sequence
+
+from bakeoff.analysis.results import by_cell
+from bakeoff.records.trial import Export, ShapeSeries, Toolchain, Trial
+from bakeoff.tasks.export import table as deploy_table
+from bakeoff.tasks.shapes import table as shape_table
+from bakeoff.views import kernel_table, scaling_table
+from bakeoff.views.matrix import Matrix
+
+
+def terminal(
+    trials: Sequence[Trial],
+    toolchains: Sequence[Toolchain],
+    exports: Sequence[Export],
+    series: Sequence[ShapeSeries],
+    width: int,
+) -> str:
+    """As text; a table of nothing is left out."""
+    rest = _apart(trials, exports)
+    parts = [Matrix.of(rest, toolchains).terminal(width), kernel_table.terminal(by_cell(rest), width)] if rest else []
+    parts += [scaling_table.terminal(rest, width)] if rest else []
+    parts += [shape_table.terminal(series, width)] if series else []
+    parts += [deploy_table.terminal(trials, exports, () if rest else toolchains, width)] if exports else []
+    return "".join(parts)
+
+
+def markdown(trials: Sequence[Trial], toolchains: Sequence[Toolchain], exports: Sequence[Export]) -> str:
+    """The matrix, single operations and the deployment formats as Markdown."""
+    rest = _apart(trials, exports)
+    parts = [Matrix.of(rest, toolchains).markdown(), kernel_table.markdown(by_cell(rest))] if rest else []
+    parts += [deploy_table.markdown(trials, exports, () if rest else toolchains)] if exports else []
+    return "\n".join(parts)
+
+
+def _apart(trials: Sequence[Trial], exports: Sequence[Export]) -> list[Trial]:
+    """The trials that are no deployment format's."""
+    served = {made.cell for made in exports}
+    return [trial for trial in trials if trial.cell not in served]

@@ -1,0 +1,1 @@
+"""The child process: build, compile, clock, measure, check. Standard library, numpy, and one framework."""

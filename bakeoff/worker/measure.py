@@ -1,0 +1,235 @@
+"""In the child: one cell from its files to a Measurement, in the order in which a reader would do it by hand."""
+
+import gc
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bakeoff.authoring.discovery import load
+from bakeoff.authoring.model import Arrays, Draw, Model
+from bakeoff.authoring.stack import Stack
+from bakeoff.records.cell import Mode
+from bakeoff.records.diagnostics import Diagnostics
+from bakeoff.records.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Threads
+from bakeoff.records.request import Request
+from bakeoff.records.trial import Phase
+from bakeoff.system import procfs
+from bakeoff.system.device_lock import DeviceLock
+from bakeoff.system.sandbox import Private
+from bakeoff.worker import clock, reference, training
+from bakeoff.worker.build import ROTATING, build
+from bakeoff.worker.shipped import Shipped
+from bakeoff.worker.training import Lesson
+from bakeoff.worker.turns import Turns
+
+ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+Enter = Callable[[Phase], None]
+
+
+def measurement(request: Request, private: Private, found: dict[str, int], enter: Enter) -> tuple[Measurement, Diagnostics]:
+    """Import, build, compile, warm up, time, check, give account."""
+    settings, now = request.settings, clock.monotonic
+    import_start = time.perf_counter()
+    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack.start()
+    import_s = time.perf_counter() - import_start
+
+    def fetch(output: Any) -> Arrays:
+        """Copied: a stack may use its output's buffer again for the next."""
+        return {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
+
+    enter(Phase.BUILD)
+    served = Shipped.read(Path(request.artifact)) if request.artifact else None
+    build_start = time.perf_counter()
+    model, weights_bytes, program, batches = build(request, stack, settings.dtype, served)
+    rotating, unseen = batches[:ROTATING], batches[ROTATING:]
+    build_s = time.perf_counter() - build_start
+    built_bytes = procfs.resident_bytes()
+    device = DeviceLock("") if request.begins else DeviceLock.inherited()  # the children of a pair have their turns
+    turns = Turns.inherited(request.begins, request.waits) if request.begins else None
+    at_once = False
+    if turns is not None and request.at_once:
+        turns.meet()  # both are built
+        at_once = not turns.alone
+
+    enter(Phase.COMPILE)
+    procfs.reset_peak()
+    cpu_start = procfs.cpu_s_with_children()
+    try:
+        with stack.measuring(device.alone) if device.path else nullcontext():
+            step, output, first_call_ns = clock.first_call(lambda: stack.compile(program), rotating[0], stack.synchronize, now)
+    except Exception as error:  # whatever it is: the stack says whether that is a refusal, and it is raised again
+        raise stack.refusal(error) from error
+    first_call_ns -= round(1e9 * device.waited_s)
+    first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
+    compile_peak = procfs.peak_bytes()
+    compiled_once = stack.compilations(program)
+    phases = stack.phases(program)
+    lesson = Lesson(request, stack, model, program) if request.cell.mode is not Mode.INFERENCE else None
+    if lesson is not None:
+        lesson.first(output)
+    del output
+
+    enter(Phase.WARM_UP)
+    if turns is not None:
+        turns.meet()  # both have compiled
+        turns.cold()
+    device.take()
+    follow = lesson.follow if lesson is not None else lambda output: None
+    warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now, follow)
+
+    if turns is not None:
+        turns.warm()
+    enter(Phase.TIMING)
+    gc.disable()  # a collection is not the stack's; off for all stacks alike
+    before = stack.compilations(program)
+    threads_before, switches, pressure = procfs.thread_cpu_s(), procfs.involuntary_switches(), procfs.pressure_s()
+    procfs.reset_peak()
+    wall, cpu = time.perf_counter(), time.process_time()
+    budget_ns = int(settings.timed_s * 1e9)
+    waited_s = turns.waited_s if turns else 0.0  # for the other one to compile and to warm up
+    timed = clock.timed_steps(
+        step,
+        rotating,
+        stack.synchronize,
+        step_ns=clock.typical_ns(warmup),
+        budget_ns=budget_ns,
+        cap_ns=10 * budget_ns,
+        read=clock.Readings(procfs.resident_bytes, procfs.peak_bytes, fetch),
+        clock=now,
+        turns=turns,
+    )
+    wall, cpu = time.perf_counter() - wall - (turns.waited_s - waited_s if turns else 0.0), time.process_time() - cpu
+    pressure_after = procfs.pressure_s()
+    switches = procfs.involuntary_switches() - switches
+    busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
+    after = stack.compilations(program)
+    alternated = turns is not None and not turns.alone
+    if turns is not None:
+        turns.finish()
+    step_ns = clock.typical_ns(timed.sample_ns) / timed.steps_per_sample
+    device_step_s = clock.device_steps(step, rotating, partial(stack.device_s, program), step_ns)
+
+    enter(Phase.PARITY)
+    asynchrony = _asynchrony(stack, step, rotating)
+    outputs = {index: ("timed", arrays) for index, arrays in timed.outputs.items()}
+    unseen_ns, waits = [], procfs.CpuWait()
+    for index, batch in enumerate(unseen, start=ROTATING):
+        if lesson is not None:
+            lesson.restart()
+        elif step_ns < clock.AWAKE_NS:  # what was copied since then took as long as many steps
+            clock.untimed_steps(step, rotating, stack.synchronize, step_ns)
+        waited_ns, spent_ns, start = waits.ns(), time.process_time_ns(), now()
+        output = step(batch)
+        stack.synchronize(output)
+        took_ns, spent_ns = now() - start, time.process_time_ns() - spent_ns
+        waited_ns = waits.ns() - waited_ns if settings.device == "cpu" else 0  # a GPU goes on meanwhile
+        unseen_ns.append(clock.without_waiting(took_ns, waited_ns, spent_ns, settings.threads))
+        if lesson is not None:
+            lesson.first(output)
+        else:
+            outputs[index] = ("unseen", fetch(output))
+    device.leave()
+    after_unseen = stack.compilations(program)
+    if lesson is not None:
+        parity_, reference_losses = training.checked(request, model, lesson, timed.outputs)
+    else:
+        parity_, reference_losses = reference.checked(request, model, outputs), ()
+
+    enter(Phase.DIAGNOSE)
+    diagnostics = stack.account(program)
+    recompiles = None if diagnostics.graphs is None else before - compiled_once
+    left = {path: size for path, size in private.files().items() if path not in found}
+    measured = Measurement(
+        import_s=import_s,
+        build_s=build_s,
+        first_call_s=first_call_ns / 1e9,
+        first_call_cpu_s=first_call_cpu_s,
+        warmup_s=tuple(ns / 1e9 for ns in warmup),
+        step_s=tuple(ns / 1e9 / timed.steps_per_sample for ns in timed.sample_ns),
+        steps_per_sample=timed.steps_per_sample,
+        unseen_step_s=tuple(ns / 1e9 for ns in unseen_ns),
+        items_per_step=model.items_per_step,
+        item=model.item,
+        flops=model.flops(),
+        moved_bytes=_moved(request, model, weights_bytes, outputs),
+        compilations_before=before,
+        compilations_after=after,
+        compilations_unseen=after_unseen,
+        memory=Memory(
+            built_bytes=built_bytes,
+            compile_peak_bytes=compile_peak,
+            steady_peak_bytes=timed.peak,
+            timed_bytes=tuple(timed.resident),
+            weights_bytes=weights_bytes,
+            device_peak_bytes=stack.device_peak_bytes(),
+        ),
+        parity=parity_,
+        asynchrony=asynchrony,
+        contention=Contention(
+            wall_s=wall,
+            cpu_s=cpu,
+            involuntary_switches=switches,
+            load_1min=os.getloadavg()[0],
+            pressure_s=None if pressure is None or pressure_after is None else pressure_after - pressure,
+        ),
+        threads=Threads(
+            requested=settings.threads * (stack.workers or 1),
+            affinity=len(os.sched_getaffinity(0)),
+            reported=stack.read_threads(),
+            busy=busy,
+        ),
+        caches=Caches(
+            found_files=len(found),
+            found_bytes=sum(found.values()),
+            left_files=len(left),
+            left_bytes=sum(left.values()),
+        ),
+        notes=(*stack.notes, *device.notes),
+        device_step_s=tuple(device_step_s),
+        alternated=alternated,
+        compiled_at_once=at_once,  # even if the partner has died since
+        losses=tuple(loss if math.isfinite(loss) else None for loss in lesson.losses) if lesson is not None else (),
+        reference_losses=reference_losses,
+    )
+    return measured, replace(diagnostics, recompiles=recompiles, phases=phases)
+
+
+def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[int, tuple[str, Arrays]]) -> int | None:
+    """By the model's own account, or each weight, input and output once."""
+    itemsize = ITEMSIZE[request.settings.dtype]
+    told = model.moved(itemsize)
+    if told is not None or model.flops() is None or request.cell.mode is not Mode.INFERENCE:
+        return told
+    inputs = sum(array.nbytes for array in model.batch(Draw(request.settings.seed, 1, 0), 0).inputs)
+    output = sum(array.nbytes for array in outputs[0][1].values())
+    return weights_bytes * itemsize // ITEMSIZE["float32"] + inputs + output
+
+
+def _asynchrony(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Asynchrony:
+    """After synchronising, fetching an output should cost what copying it costs; the best of three decides."""
+    fetches, copies = [], []
+    for k in range(3):
+        output = step(batches[k % len(batches)])
+        stack.synchronize(output)
+        start = time.perf_counter()
+        arrays = stack.fetch(output)
+        fetches.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        for value in arrays.values():
+            np.array(value, copy=True)
+        copies.append(time.perf_counter() - start)
+    return Asynchrony(fetch_s=min(fetches), copy_s=median(copies))
+
+
+def _busy(before: dict[str, float], after: dict[str, float], wall_s: float) -> int:
+    return sum(1 for thread, used in after.items() if used - before.get(thread, 0.0) > 0.05 * wall_s)

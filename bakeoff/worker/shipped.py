@@ -1,0 +1,70 @@
+"""In the child: what is shipped beside an exported program, so that whoever serves it needs nothing of the model's file.
+
+FOLDER/program/     the deployment format's own files, and nothing else
+FOLDER/inputs.npz   each batch's inputs, in the layout of the exported half; no pickles
+FOLDER/shipped.json the figures that a measurement needs of a model
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bakeoff.authoring.model import Array, Arrays, Batch, Draw, Model
+
+PROGRAM, INPUTS, FIGURES = "program", "inputs.npz", "shipped.json"
+
+
+class Shipped(Model):
+    """A model of which there are only inputs and a few figures."""
+
+    def __init__(self, inputs: list[tuple[Array, ...]], figures: dict[str, Any]) -> None:
+        self.item = figures["item"]  # type: ignore[misc]  # of an instance here
+        self.tolerance = figures["tolerance"]  # type: ignore[misc]
+        self.weights_bytes = int(figures["weights_bytes"])
+        self._inputs, self._figures = inputs, figures
+
+    @classmethod
+    def read(cls, folder: Path) -> "Shipped":
+        """What `write` wrote."""
+        batches: dict[int, list[Array]] = {}
+        with np.load(folder / INPUTS, allow_pickle=False) as archive:
+            for key in sorted(archive.files, key=lambda name: tuple(map(int, name.split("/")))):
+                batches.setdefault(int(key.partition("/")[0]), []).append(archive[key])
+        return cls([tuple(batches[i]) for i in sorted(batches)], json.loads((folder / FIGURES).read_text()))
+
+    @property
+    def items_per_step(self) -> int:
+        return int(self._figures["items_per_step"])
+
+    def flops(self) -> int | None:
+        found: int | None = self._figures["flops"]
+        return found
+
+    def moved(self, itemsize: int) -> int | None:
+        """In the precision of the run."""
+        found: int | None = self._figures["moved_bytes"]
+        return found
+
+    def weights(self, draw: Draw) -> Arrays:
+        """None: they are in the exported program."""
+        return {}
+
+    def batch(self, draw: Draw, index: int) -> Batch:
+        return Batch(self._inputs[index], np.empty(0))
+
+
+def write(folder: Path, model: Model, inputs: list[tuple[Array, ...]], weights_bytes: int, itemsize: int) -> None:
+    """Ship `inputs`, a tuple per batch, and the model's figures."""
+    arrays: dict[str, Any] = {f"{i}/{k}": array for i, batch in enumerate(inputs) for k, array in enumerate(batch)}
+    np.savez(folder / INPUTS, **arrays)
+    figures = {
+        "items_per_step": model.items_per_step,
+        "item": model.item,
+        "tolerance": model.tolerance,
+        "flops": model.flops(),
+        "moved_bytes": model.moved(itemsize),
+        "weights_bytes": weights_bytes,
+    }
+    (folder / FIGURES).write_text(json.dumps(figures))
