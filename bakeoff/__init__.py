@@ -11,10 +11,10 @@ if (_BESIDE / "compilers").is_dir() and (_BESIDE / "models").is_dir():  # a chec
     __path__.insert(0, str(_BESIDE))
 
 from bakeoff.authoring.discovery import is_users, raised_at, where  # noqa: E402  # the path comes first
-from bakeoff.authoring.errors import MissingHalf, Unavailable, Unsupported  # noqa: E402
+from bakeoff.authoring.errors import MissingImplementation, Unavailable, Unsupported  # noqa: E402
 from bakeoff.authoring.laps import Laps  # noqa: E402
 from bakeoff.authoring.model import Array, Arrays, Batch, Draw, Model, Sizes, Weights  # noqa: E402
-from bakeoff.authoring.stack import Mark, Setup, Stack, Step  # noqa: E402
+from bakeoff.authoring.stack import BuildConfig, Mark, Stack, Step  # noqa: E402
 from bakeoff.records.cell import Cell, Mode  # noqa: E402
 from bakeoff.records.diagnostics import (  # noqa: E402
     Compiled,
@@ -30,6 +30,7 @@ __all__ = [
     "Array",
     "Arrays",
     "Batch",
+    "BuildConfig",
     "Cell",
     "CompilePhase",
     "Compiled",
@@ -39,11 +40,10 @@ __all__ = [
     "Kind",
     "Laps",
     "Mark",
-    "MissingHalf",
+    "MissingImplementation",
     "Mode",
     "Model",
     "Recompile",
-    "Setup",
     "Sizes",
     "Stack",
     "Step",

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from bakeoff.analysis.intervals import spread
-from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.analysis.summary import TYPICAL, CellSummary
 from bakeoff.cli.compare import BUDGETS
 from bakeoff.compare.budgets import Budgets, read_budgets
 from bakeoff.compare.changes import compare
@@ -125,7 +125,7 @@ def _compared(
     size: int,
     rules: Rules,
 ) -> Comparison:
-    sides: list[list[Figures]] = [[], []]
+    sides: list[list[CellSummary]] = [[], []]
     for n in still:
         for side in (0, 1):
             values = {name: found[:size] for name, found in arms[n][side].items()}

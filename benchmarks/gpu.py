@@ -4,7 +4,7 @@
 
 Most of a cell's time is not the GPU's: importing, drawing data, compiling, checking. So units (a pytest each, one model or
 operation) are worked off in lanes side by side, each on CPUs of its own and with a storage of its own, and one cell at a time
-is timed on the GPU (bakeoff/system/device_lock.py). Figures come first, checks that only compare after them: when the
+is timed on the GPU (bakeoff/system/device_lock.py). CellSummary come first, checks that only compare after them: when the
 time is up, what
 runs is interrupted and saved, and what was not begun is named. Cells that did not settle get two more trials at the end, if
 there is time. The exit code is 0 only if all but those came to their end, and nothing failed. Needs PyTorch, Triton and
@@ -32,7 +32,7 @@ from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.pytest_plugin import selection
-from bakeoff.records.trial import Status, Toolchain, Trial
+from bakeoff.records.trial import OneTimeCost, Status, Trial
 from bakeoff.system.environment import DEVICE_LOCK
 from bakeoff.views import tables
 from benchmarks.lanes import Lanes, Unit, cpu_sets
@@ -107,7 +107,7 @@ def saved_by(folder: Path, unit: Unit) -> Path:
 def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[str]]:
     """(what a table's units have saved as one run, why some of it cannot be read)."""
     trials: list[Trial] = []
-    tools: dict[str, Toolchain] = {}
+    tools: dict[str, OneTimeCost] = {}
     problems: list[str] = []
     for before, unit in ((before, unit) for each in group for before, unit in enumerate((each, again(each)))):
         for path in saved_runs.runs(saved_by(folder, unit)):
@@ -117,8 +117,8 @@ def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[s
                 problems.append(str(error))
                 continue
             trials += [replace(trial, index=before + trial.index) for trial in run.trials]
-            tools |= {tool.stack: tool for tool in run.toolchains}  # each lane has paid; one of them is told
-    return SavedRun(trials=trials, toolchains=list(tools.values())) if trials else None, problems
+            tools |= {tool.stack: tool for tool in run.one_time_costs}  # each lane has paid; one of them is told
+    return SavedRun(trials=trials, one_time_costs=list(tools.values())) if trials else None, problems
 
 
 def keep(run: SavedRun, storage: Path, name: str) -> Path:
@@ -127,7 +127,7 @@ def keep(run: SavedRun, storage: Path, name: str) -> Path:
         "command": f"python -m benchmarks.gpu: {name}",
         "trials": run.trials,
         "figures": summary.of_trials(run.trials),
-        "toolchains": run.toolchains,
+        "one_time_costs": run.one_time_costs,
     }
     return saving.save(storage, f"gpu_{name}", {key: saved_runs.to_json(value) for key, value in parts.items()})
 
@@ -140,7 +140,7 @@ def page(head: Sequence[str], lanes: Lanes, groups: Mapping[str, tuple[SavedRun 
         lines += [f"  - `{line}`" for line in _told(lanes.log(outcome.unit))] if outcome.exit and not outcome.cut else []
     for title, (run, problems) in groups.items():
         lines += ["", f"## {title[:1].upper()}{title[1:]}", "", *problems]
-        lines += [tables.markdown(run.trials, run.toolchains, ()) if run else "Nothing was measured."]
+        lines += [tables.markdown(run.trials, run.one_time_costs, ()) if run else "Nothing was measured."]
     return "\n".join([*lines, ""])
 
 

@@ -45,8 +45,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         launcher = Launcher(settings=settings, folder=folder, scratch=folder)
-        seed = folder / "toolchain"
-        launcher.toolchain(stacks["torch_inductor"], seed)
+        seed = folder / "one_time_cost"
+        launcher.one_time_cost(stacks["torch_inductor"], seed)
         for model, stack in CELLS:
             source = stacks[stack]
             reference = folder / f"{model}.npz"
@@ -54,10 +54,10 @@ def main() -> int:
             launcher.reference(models[model], eager, Mode.INFERENCE, reference)
             found = []
             for index in range(PAIRS + 1):
-                with launcher.private(seed if source.toolchain else None) as private:
+                with launcher.private(seed if source.one_time_cost else None) as private:
                     cell = Cell(model, stack, Mode.INFERENCE)
                     trial = launcher.measure(cell, models[model], source, index, private, Start.COLD, reference)
-                wall_s, alone = bare(launcher, trial, seed if source.toolchain else None)
+                wall_s, alone = bare(launcher, trial, seed if source.one_time_cost else None)
                 measured = trial.measurement
                 if index and measured is not None:  # the first pair warms the disk's caches for both
                     first, step = measured.first_call_s / alone["first_s"], median(measured.step_s) / alone["step_s"]
@@ -78,7 +78,7 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
     if measured is None:
         raise SystemExit(f"{trial.cell} failed: {trial.failure}")
     timed = len(measured.step_s) * measured.steps_per_sample
-    steps = 1 + len(measured.warmup_s) + timed + 3 + len(measured.unseen_step_s)
+    steps = 1 + len(measured.warmup_s) + timed + 3 + len(measured.held_out_step_s)
     cpus = child_cpus(trial.settings.threads)
     with launcher.private(seed) as private:
         environment = child_environment(private, trial.settings, "bare")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, median
 
-from bakeoff.ab.paired_session import Duel
+from bakeoff.ab.paired_session import PairedSession
 from bakeoff.ab.session import DEFAULTS, armed, measured
 from bakeoff.analysis.results import by_cell
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
 from bakeoff.cli.compare import BUDGETS
 from bakeoff.compare import rounds
@@ -28,7 +28,7 @@ class Recorded:
     """One cell's processes: two figures of each pair, and what pytest-benchmark would have kept of each process."""
 
     name: str
-    template: Figures
+    template: CellSummary
     sides: tuple[dict[str, list[float]], dict[str, list[float]]]
     kept: dict[str, list[float]]  # statistic → of each process, in the order of time
     pair_s: float
@@ -45,8 +45,10 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
     store = Store(folder / "bakeoff")
     with armed(plan, store, ".", ".") as arms:
         asked = ["step", "compile_cold"]
-        duel = Duel(plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], canary=False, say=print)
-        return measured(duel, folder)
+        paired_session = PairedSession(
+            plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], control=False, say=print
+        )
+        return measured(paired_session, folder)
 
 
 def read(path: Path) -> list[Recorded]:

@@ -15,6 +15,7 @@ import torch._dynamo
 import torch._inductor.compile_fx
 
 from bakeoff import (
+    BuildConfig,
     Compiled,
     CompilePhase,
     Diagnostics,
@@ -22,7 +23,6 @@ from bakeoff import (
     Kind,
     Model,
     Recompile,
-    Setup,
     Step,
     Unsupported,
     Weights,
@@ -63,9 +63,9 @@ class InductorStack(TorchStack):
         self.folder: Path | None = None
         self.fused = 0
         self.kernels: list[Any] = []  # compiled for a target
-        self.toolchain: set[Path] = set()  # libraries that were there before
+        self.one_time_cost: set[Path] = set()  # libraries that were there before
 
-    def prepare_machine(self) -> None:
+    def pay_one_time_cost(self) -> None:
         """On a CPU: the precompiled header and the probes of vector instructions, 15 of a first compile's 20 seconds.
 
         On a GPU: the library through which Triton asks its driver, and which it has a C compiler build.
@@ -77,7 +77,7 @@ class InductorStack(TorchStack):
             return
         _toolchain.pay(lambda: torch.compile(lambda x: x + 1)(torch.ones(8)))
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
         if _target.GPULESS:
             self.kernels = _gpuless.install(_target.TARGET)
         elif _target.INTERPRETED:
@@ -113,7 +113,7 @@ class InductorStack(TorchStack):
         totals[COMPILER] += in_process
         return tuple(CompilePhase(name=name, seconds=totals[name] / 1e6) for name, _ in NESTED)
 
-    def account(self, program: TorchProgram) -> Diagnostics:
+    def counters(self, program: TorchProgram) -> Diagnostics:
         counters = private.counters()
         graphs = int(counters["stats"]["unique_graphs"])
         limit = [text.splitlines()[0] for text in counters["unimplemented"] if LIMIT in text.lower()]
@@ -155,9 +155,9 @@ class InductorStack(TorchStack):
             ),
         )
 
-    def watch(self, folder: Path) -> None:
+    def enable_collectors(self, folder: Path) -> None:
         self.trace, self.folder = Trace(), folder
-        self.toolchain = set(Path(private.cache_folder()).rglob("*.so"))
+        self.one_time_cost = set(Path(private.cache_folder()).rglob("*.so"))
         private.after_fusion(self._count_fused)
 
     def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
@@ -165,7 +165,7 @@ class InductorStack(TorchStack):
         return self._found(self._captured_share(program, step, batch))
 
     def lowered(self, program: TorchProgram, target: str) -> tuple[tuple[Kernel, ...], Diagnostics, tuple[str, ...]]:
-        self.account(program)  # raises where nothing was captured
+        self.counters(program)  # raises where nothing was captured
         found = self._found(None)
         if not _target.GPULESS:
             return (), found, ()
@@ -191,7 +191,7 @@ class InductorStack(TorchStack):
         self.trace.keep(self.folder)
         sources = [text for _, text in self.trace.payloads("inductor_output_code")]
         made = self._compiled()
-        binaries = [p.stat().st_size for p in set(Path(private.cache_folder()).rglob("*.so")) - self.toolchain]
+        binaries = [p.stat().st_size for p in set(Path(private.cache_folder()).rglob("*.so")) - self.one_time_cost]
         return Diagnostics(
             graphs=int(counters["stats"]["unique_graphs"]),
             captured_share=captured_share,

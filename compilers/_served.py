@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import Array, Batch, Mark, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights, raised_at
+from bakeoff import Array, Batch, BuildConfig, Mark, Model, Stack, Step, Unavailable, Unsupported, Weights, raised_at
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Served:
     """What was loaded: inputs in order → output."""
 
     run: Callable[..., Any]
-    setup: Setup
+    setup: BuildConfig
 
 
 class ServedStack(Stack[Served]):
@@ -31,15 +31,15 @@ class ServedStack(Stack[Served]):
     notes = ("deployment formats are exported for the one batch shape that they then serve",)
 
     @abstractmethod
-    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         """The program in `folder`, ready to be called with a batch's inputs in order."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Served:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Served:
         if setup.artifact is None:
             raise Unsupported(f"{type(self).__name__} serves what was exported, and nothing was")
         return Served(self.load(Path(setup.artifact), setup), setup)
 
-    def place(self, program: Served, batch: Batch) -> Any:
+    def to_device(self, program: Served, batch: Batch) -> Any:
         return batch.inputs
 
     def compile(self, program: Served) -> Step:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bakeoff import Setup, Unsupported
+from bakeoff import BuildConfig, Unsupported
 from bakeoff.compilers._served import ServedStack, need
 
 FILE = "model.onnx"
@@ -21,7 +21,7 @@ class OnnxServed(ServedStack):
     def start(self) -> None:
         need("onnxruntime")
 
-    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         runtime = need("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = setup.threads
@@ -37,7 +37,7 @@ class OnnxServed(ServedStack):
         return {"intra_op": options.intra_op_num_threads, "inter_op": options.inter_op_num_threads}
 
 
-def need_float32(setup: Setup) -> None:
+def need_float32(setup: BuildConfig) -> None:
     """numpy has no bfloat16, and half of what ONNX Runtime computes on a CPU has no float16."""
     if setup.precision != "float32":
         raise Unsupported(f"ONNX cells are float32: --dtype {setup.precision} is for PyTorch's own formats")

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from bakeoff import Array, Batch, Setup
+from bakeoff import Array, Batch, BuildConfig
 from bakeoff.compilers import _torch
 from bakeoff.compilers._served import Served, ServedStack
 
@@ -15,15 +15,15 @@ from bakeoff.compilers._served import Served, ServedStack
 class TorchServed(ServedStack):
     """Tensors in, tensors out."""
 
-    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         _torch.configure(setup)
         return self.loaded(folder, setup)
 
     @abstractmethod
-    def loaded(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def loaded(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         """The program in `folder`: threads and modes are set."""
 
-    def place(self, program: Served, batch: Batch) -> tuple[torch.Tensor, ...]:
+    def to_device(self, program: Served, batch: Batch) -> tuple[torch.Tensor, ...]:
         return tuple(_torch.tensor(array, program.setup) for array in batch.inputs)
 
     def synchronize(self, output: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bakeoff import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from bakeoff import Array, Arrays, Batch, BuildConfig, Mark, Mode, Model, Stack, Step, Unavailable, Unsupported, Weights
 from bakeoff.compilers._keras import KerasHalf
 from bakeoff.compilers._tf_training import STEPS, LossStep
 
@@ -21,7 +21,7 @@ class TensorFlowProgram:
     model: Model
     module: tf.Module
     weights: Weights
-    setup: Setup
+    setup: BuildConfig
     training: LossStep | None = None
     output: Any = None  # of the last step, where gradients are part of it
     example: tuple[tf.Tensor, ...] = ()
@@ -45,7 +45,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
     def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         """The compiled step. Timed; tracing and compilation happen at the first step, timed too."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TensorFlowProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TensorFlowProgram:
         configure(setup, self.workers or 1)
         cast = Weights(lambda: {name: _cast(array, setup.precision) for name, array in weights.items()})
         with self.scope(setup):
@@ -60,15 +60,15 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         training = None if setup.mode is Mode.INFERENCE else self.training_step(model, module, setup)
         return TensorFlowProgram(model, module, cast, setup, training)
 
-    def scope(self, setup: Setup) -> AbstractContextManager[Any]:
+    def scope(self, setup: BuildConfig) -> AbstractContextManager[Any]:
         """What the module's variables are made in. Entered before the first operation."""
         return nullcontext()
 
-    def training_step(self, model: Model, module: tf.Module, setup: Setup) -> LossStep:
+    def training_step(self, model: Model, module: tf.Module, setup: BuildConfig) -> LossStep:
         """What is compiled in training, or of a training step."""
         return STEPS[setup.mode](model, module)
 
-    def place(self, program: TensorFlowProgram, batch: Batch) -> tuple[tf.Tensor, ...]:
+    def to_device(self, program: TensorFlowProgram, batch: Batch) -> tuple[tf.Tensor, ...]:
         arrays = program.model.tensorflow_inputs(*batch.inputs)
         if program.setup.mode is not Mode.INFERENCE:
             arrays = (*arrays, batch.target)
@@ -116,7 +116,7 @@ class TensorFlowStack(Stack[TensorFlowProgram]):
         return threads()
 
 
-def configure(setup: Setup, workers: int = 1) -> None:
+def configure(setup: BuildConfig, workers: int = 1) -> None:
     """Threads and global modes, before anything is built. Replicas of one process share its pools."""
     if setup.precision in ("float16", "bfloat16"):
         raise Unsupported(f"TensorFlow's halves are float32: --dtype {setup.precision} is for PyTorch")
@@ -129,7 +129,7 @@ def configure(setup: Setup, workers: int = 1) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(workers)
 
 
-def tensor(array: Array, setup: Setup) -> tf.Tensor:
+def tensor(array: Array, setup: BuildConfig) -> tf.Tensor:
     """In the precision asked for."""
     return tf.constant(_cast(array, setup.precision))
 

@@ -77,7 +77,7 @@ class CapturedStack(TensorFlowStack):
             CompilePhase(name="Grappler", seconds=sum(passes) / 1e3, note="its passes, from its own log"),
         )
 
-    def account(self, program: TensorFlowProgram) -> Diagnostics:
+    def counters(self, program: TensorFlowProgram) -> Diagnostics:
         return Diagnostics(
             graphs=self.compilations_of_python(program),
             counted={
@@ -90,7 +90,7 @@ class CapturedStack(TensorFlowStack):
         """Traces, whatever else a stack counts as compilation."""
         return int(program.function.experimental_get_tracing_count())
 
-    def watch(self, folder: Path) -> None:
+    def enable_collectors(self, folder: Path) -> None:
         self.folder = folder
         private.on_fallback(self._note_fallback)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bakeoff import Array, Arrays, Batch, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+from bakeoff import Array, Arrays, Batch, BuildConfig, Mode, Model, Step, Unavailable, Unsupported, Weights
 from bakeoff.compilers._keras import KerasHalf
 from bakeoff.compilers._tensorflow import TensorFlowProgram
 from bakeoff.compilers._tf_captured import CapturedStack
@@ -67,12 +67,12 @@ class TfMirrored(CapturedStack):
         self.devices: list[str] = []
         self.strategy: Any = None
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TensorFlowProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TensorFlowProgram:
         if setup.mode is not Mode.TRAINING:
             raise Unsupported("data-parallel training only: --modes training")
         return super().build(model, weights, setup)
 
-    def scope(self, setup: Setup) -> AbstractContextManager[Any]:
+    def scope(self, setup: BuildConfig) -> AbstractContextManager[Any]:
         kind, reduction = ("GPU", None) if setup.device == "cuda" else ("CPU", tf.distribute.ReductionToOneDevice())
         there = tf.config.list_physical_devices(kind)
         if kind == "CPU":
@@ -83,7 +83,7 @@ class TfMirrored(CapturedStack):
         self.strategy = tf.distribute.MirroredStrategy(self.devices, cross_device_ops=reduction)
         return self.strategy.scope()
 
-    def training_step(self, model: Model, module: tf.Module, setup: Setup) -> Any:
+    def training_step(self, model: Model, module: tf.Module, setup: BuildConfig) -> Any:
         if isinstance(module, KerasHalf):
             raise Unsupported("a Keras model's copies have no names to compare them by: write a tf.Module half")
         return MirroredStep(model, module, self.strategy, self.devices)
@@ -91,11 +91,11 @@ class TfMirrored(CapturedStack):
     def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         return tf.function(step)
 
-    def place(self, program: TensorFlowProgram, batch: Batch) -> tuple[Any, ...]:
+    def to_device(self, program: TensorFlowProgram, batch: Batch) -> tuple[Any, ...]:
         parts = []
         for number, device in enumerate(self.devices):
             with tf.device(device):
-                parts.append(super().place(program, program.model.shard(batch, number, self.workers)))
+                parts.append(super().to_device(program, program.model.shard(batch, number, self.workers)))
         spread = self.strategy.experimental_distribute_values_from_function
         placed = tuple(spread(lambda of, own=own: own[of.replica_id_in_sync_group]) for own in zip(*parts, strict=True))
         program.example = placed

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bakeoff import Array, Arrays, Batch, Mark, Mode, Model, Setup, Stack, Step, Unavailable, Weights
+from bakeoff import Array, Arrays, Batch, BuildConfig, Mark, Mode, Model, Stack, Step, Unavailable, Weights
 from bakeoff.compilers import _target
 from bakeoff.compilers import _torch_private as private
 from bakeoff.compilers import _torch_training as training
@@ -23,7 +23,7 @@ class TorchProgram:
 
     model: Model
     module: torch.nn.Module
-    setup: Setup
+    setup: BuildConfig
     example: tuple[torch.Tensor, ...] = ()
     optimizer: torch.optim.Optimizer | None = None
     values: Any = None  # where tensors are fake: who answers what the program reads of them,
@@ -41,7 +41,7 @@ class TorchStack(Stack[TorchProgram]):
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         """The compiled module. Timed; the first step, timed too, follows at once."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
         configure(setup)
         in_training = setup.mode is not Mode.INFERENCE
         dtype = getattr(torch, setup.precision)
@@ -64,7 +64,7 @@ class TorchStack(Stack[TorchProgram]):
                 training.prime(program.optimizer)
         return program
 
-    def place(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
+    def to_device(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
         arrays = batch.inputs if program.setup.mode is Mode.INFERENCE else (*batch.inputs, batch.target)
         placed = tuple(self._tensor(program, array) for array in arrays)
         program.example = program.example or placed
@@ -175,7 +175,7 @@ def load(module: torch.nn.Module, weights: Mapping[str, Array]) -> None:
         raise ValueError(f"the PyTorch half and its weights disagree: without {absent}, beyond it {unknown}")
 
 
-def configure(setup: Setup) -> None:
+def configure(setup: BuildConfig) -> None:
     """Threads and global modes, before anything is built."""
     if setup.device == "cuda" and not torch.cuda.is_available():
         raise Unavailable("torch sees no CUDA device: use --device cpu")
@@ -187,7 +187,7 @@ def configure(setup: Setup) -> None:
     torch.set_grad_enabled(setup.mode.differentiates)
 
 
-def tensor(array: Array, setup: Setup) -> torch.Tensor:
+def tensor(array: Array, setup: BuildConfig) -> torch.Tensor:
     """On the device, in the precision asked for."""
     placed = torch.from_numpy(array)
     if placed.is_floating_point():

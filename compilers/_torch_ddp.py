@@ -21,7 +21,7 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from bakeoff import Array, Arrays, Batch, Mark, Mode, Model, Setup, Step, Unavailable, Unsupported, Weights
+from bakeoff import Array, Arrays, Batch, BuildConfig, Mark, Mode, Model, Step, Unavailable, Unsupported, Weights
 from bakeoff.compilers._torch import TorchProgram, TorchStack
 
 PATIENCE_S = 5.0  # for the last words of a worker, once the group has broken
@@ -44,7 +44,7 @@ class Task(NamedTuple):
     stack: "TorchDdp"
     model: Model
     weights: Arrays
-    setup: Setup
+    setup: BuildConfig
     rank: int
     meeting: str  # a file by which the workers find each other
 
@@ -61,7 +61,7 @@ class TorchDdp(TorchStack):
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         return DistributedDataParallel(module)
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
         if setup.mode is not Mode.TRAINING:
             raise Unsupported("data-parallel training only: --modes training")
         if not distributed.is_available():
@@ -87,12 +87,12 @@ class TorchDdp(TorchStack):
         )
         return program
 
-    def place(self, program: TorchProgram, batch: Batch) -> Any:
+    def to_device(self, program: TorchProgram, batch: Batch) -> Any:
         assert self.team is not None
         parts = [program.model.shard(batch, rank, self.workers) for rank in range(self.workers)]
         with self.team.together():
-            number = self.team.place(parts[1:])
-            placed = Part(number, super().place(program, parts[0]))
+            number = self.team.to_device(parts[1:])
+            placed = Part(number, super().to_device(program, parts[0]))
             distributed.barrier()
         return placed
 
@@ -157,7 +157,7 @@ class TorchDdp(TorchStack):
                 assert step is not None
                 step(placed[given])
             elif verb == "place":
-                placed.append(super().place(program, given))
+                placed.append(super().to_device(program, given))
                 distributed.barrier()
             elif verb == "compile":
                 step = self.part(program)
@@ -201,21 +201,21 @@ class Team:
         except torch.OutOfMemoryError:  # a status of its own
             raise
         except (RuntimeError, OSError, EOFError) as error:
-            raise self.account(error) from error
+            raise self.counters(error) from error
 
     def tell(self, verb: str, given: Any = None) -> None:
         """The same to every worker."""
         for pipe in self.pipes:
             pipe.send((verb, given))
 
-    def place(self, parts: list[Batch]) -> int:
+    def to_device(self, parts: list[Batch]) -> int:
         """Its part of a batch to every worker; the number of the batch."""
         for pipe, part in zip(self.pipes, parts, strict=True):
             pipe.send(("place", part))
         self.placed += 1
         return self.placed - 1
 
-    def account(self, error: Exception) -> Exception:
+    def counters(self, error: Exception) -> Exception:
         """Why the group broke, in the words of the worker that broke it; the exception itself if that was none."""
         dead, said = [], []  # who dies in silence is the cause of what others have to say
         for rank, (process, pipe) in enumerate(zip(self.processes, self.pipes, strict=True), start=1):

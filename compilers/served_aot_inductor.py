@@ -13,7 +13,7 @@ from typing import Any, final
 
 import torch
 
-from bakeoff import Setup, Weights
+from bakeoff import BuildConfig, Weights
 from bakeoff.compilers import _toolchain
 from bakeoff.compilers import _torch_private as private
 from bakeoff.compilers._served import refused
@@ -43,7 +43,7 @@ class ServedAotInductor(TorchServed):
     def start(self) -> None:
         private.import_packages()
 
-    def prepare_machine(self) -> None:
+    def pay_one_time_cost(self) -> None:
         """Its shared libraries take another precompiled header than torch.compile's."""
         folder = Path(tempfile.mkdtemp())
         exported = torch.export.export(torch.nn.GELU(), (torch.ones(8),))
@@ -59,7 +59,7 @@ class ServedAotInductor(TorchServed):
             raise refused("torch.export", error) from error
         private.compile_package(exported, str(folder / FILE))
 
-    def loaded(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def loaded(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         return private.load_package(str(folder / FILE))
 
 

@@ -11,7 +11,7 @@ from typing import Any, final
 
 import keras
 
-from bakeoff import Setup, Unsupported, Weights
+from bakeoff import BuildConfig, Unsupported, Weights
 from bakeoff.compilers import _tensorflow
 from bakeoff.compilers._exported_tensorflow import TensorFlowExported
 
@@ -36,7 +36,7 @@ class ServedKeras(TensorFlowExported):
             raise Unsupported(f"Keras runs on {keras.backend.backend()} here: unset KERAS_BACKEND")
         program.model.keras(weights).save(folder / FILE)
 
-    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         _tensorflow.configure(setup)
         loaded = keras.saving.load_model(folder / FILE)
         return lambda *arrays: loaded.predict_on_batch(arrays[0] if len(arrays) == 1 else list(arrays))

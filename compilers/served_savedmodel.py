@@ -6,7 +6,7 @@ from typing import Any, final
 
 import tensorflow as tf
 
-from bakeoff import Array, Batch, Setup, Weights
+from bakeoff import Array, Batch, BuildConfig, Weights
 from bakeoff.compilers import _tensorflow
 from bakeoff.compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
 from bakeoff.compilers._served import Served
@@ -25,7 +25,7 @@ class ServedSavedModel(TensorFlowExported):
     ) -> None:
         tf.saved_model.save(program.module, str(folder), signatures=traced(program, example)[1])
 
-    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         _tensorflow.configure(setup)
         loaded = tf.saved_model.load(str(folder))
         signature = loaded.signatures["serving_default"]
@@ -36,7 +36,7 @@ class ServedSavedModel(TensorFlowExported):
 
         return run
 
-    def place(self, program: Served, batch: Batch) -> tuple[tf.Tensor, ...]:
+    def to_device(self, program: Served, batch: Batch) -> tuple[tf.Tensor, ...]:
         return tuple(_tensorflow.tensor(array, program.setup) for array in batch.inputs)
 
     def synchronize(self, output: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
-from bakeoff import Setup, Weights
+from bakeoff import BuildConfig, Weights
 from bakeoff.compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
 from bakeoff.compilers._served import need, refused
 
@@ -39,7 +39,7 @@ class ServedTflite(TensorFlowExported):
             raise refused("TFLite's converter", error) from error
         (folder / FILE).write_bytes(converted)
 
-    def load(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         interpreter = need("ai_edge_litert.interpreter").Interpreter(str(folder / FILE), num_threads=setup.threads)
         interpreter.allocate_tensors()
         signature = interpreter.get_signature_runner()

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import torch
 
-from bakeoff import Setup, Weights
+from bakeoff import BuildConfig, Weights
 from bakeoff.compilers import _torch_private as private
 from bakeoff.compilers._served import Served, refused
 from bakeoff.compilers._served_torch import TorchServed
@@ -31,7 +31,7 @@ class ServedTorchScript(TorchServed):
             raise refused("tracing", error) from error
         traced.save(folder / "module.pt")
 
-    def loaded(self, folder: Path, setup: Setup) -> Callable[..., Any]:
+    def loaded(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
         return torch.jit.load(folder / "module.pt", map_location=setup.device)
 
     def compilations(self, program: Served) -> int:

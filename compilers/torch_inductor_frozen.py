@@ -7,7 +7,7 @@ from typing import final
 
 import torch._inductor.config
 
-from bakeoff import Model, Setup, Step, Unsupported, Weights
+from bakeoff import BuildConfig, Model, Step, Unsupported, Weights
 from bakeoff.compilers._inductor import InductorStack
 from bakeoff.compilers._torch import TorchProgram
 
@@ -29,7 +29,7 @@ step = torch.compile(module)  # with fullgraph=True it raises at the first graph
 class TorchInductorFrozen(InductorStack):
     """Inductor with freezing."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
         if setup.mode.differentiates:
             raise Unsupported("freezing makes the weights constants: nothing is left to train")
         return super().build(model, weights, setup)

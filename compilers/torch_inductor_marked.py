@@ -26,8 +26,8 @@ step = torch.compile(module)
 class TorchInductorMarked(InductorStack):
     """The first dimension of every input is dynamic; Dynamo refuses where the program makes it a constant."""
 
-    def place(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
-        placed = super().place(program, batch)
+    def to_device(self, program: TorchProgram, batch: Batch) -> tuple[torch.Tensor, ...]:
+        placed = super().to_device(program, batch)
         for tensor in placed:
             private.mark_dynamic(tensor, 0)
         return placed

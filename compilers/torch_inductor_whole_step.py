@@ -13,7 +13,7 @@ import torch._dynamo.config
 
 import torch._dynamo.compiled_autograd  # isort: skip  # imported lazily by the first backward otherwise
 
-from bakeoff import Diagnostics, Mode, Model, Setup, Step, Unsupported, Weights
+from bakeoff import BuildConfig, Diagnostics, Mode, Model, Step, Unsupported, Weights
 from bakeoff.compilers import _torch_training as training
 from bakeoff.compilers._inductor import InductorStack
 from bakeoff.compilers._torch import TorchProgram
@@ -29,7 +29,7 @@ TOOLCHAIN = "inductor"
 class TorchInductorWholeStep(InductorStack):
     """One compiled function per step."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
         if setup.mode is not Mode.TRAINING:
             raise Unsupported("there is no step to compile whole in inference: torch_inductor")
         return super().build(model, weights, setup)
@@ -41,9 +41,9 @@ class TorchInductorWholeStep(InductorStack):
         parameters = list(program.module.parameters())
         return torch.compile(training.differentiated(objective, parameters, program.optimizer.step))
 
-    def account(self, program: TorchProgram) -> Diagnostics:
+    def counters(self, program: TorchProgram) -> Diagnostics:
         """Dynamo goes through compiled autograd's own frames, too, and counts their breaks: those are not told apart here."""
-        return replace(super().account(program), counted={})
+        return replace(super().counters(program), counted={})
 
 
 STACK = TorchInductorWholeStep()

@@ -100,7 +100,7 @@ class TorchScriptStack(TorchStack):
         later = "the executor profiles the first run and optimises before the second: in the warm-up"
         return (*told, CompilePhase(name="executor optimisation", seconds=None, note=later))
 
-    def account(self, program: TorchProgram) -> Diagnostics:
+    def counters(self, program: TorchProgram) -> Diagnostics:
         return Diagnostics(
             graphs=1,
             counted={
@@ -110,7 +110,7 @@ class TorchScriptStack(TorchStack):
             warnings=self.warnings,
         )
 
-    def watch(self, folder: Path) -> None:
+    def enable_collectors(self, folder: Path) -> None:
         self.folder = folder
 
     def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:

@@ -7,7 +7,7 @@ from typing import final
 
 import torch
 
-from bakeoff import Model, Setup, Unsupported, Weights
+from bakeoff import BuildConfig, Model, Unsupported, Weights
 from bakeoff.compilers._torch import TorchProgram
 from bakeoff.compilers.torch_script import TorchScriptStack
 
@@ -21,7 +21,7 @@ RECIPE = "step = torch.jit.freeze(torch.jit.trace(module, inputs[0], check_trace
 class TorchScriptFrozen(TorchScriptStack):
     """Traced, then frozen."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> TorchProgram:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
         if setup.mode.differentiates:
             raise Unsupported("freezing makes the weights constants: nothing is left to train")
         return super().build(model, weights, setup)

@@ -53,10 +53,10 @@ class TorchTriton(InductorStack):
         kernels, found, gaps = super().lowered(program, target)
         return kernels, self._with_kernels(found), gaps
 
-    def account(self, program: TorchProgram) -> Diagnostics:
+    def counters(self, program: TorchProgram) -> Diagnostics:
         if not self.placed:
             raise Unsupported("no operation of this model is one that a kernel of ours replaces: it is torch_inductor's cell")
-        return self._with_kernels(super().account(program))
+        return self._with_kernels(super().counters(program))
 
     def _backend(self, graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
         from bakeoff.compilers.kernels.rewrite import rewrite  # not before Triton has been told whether to interpret

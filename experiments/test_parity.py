@@ -9,7 +9,7 @@ def test_parity(ran):
     for measurement in ran.measurements:
         parity = measurement.parity
         assert parity is not None, "there is no float64 reference"
-        assert {check.when for check in parity.checks} >= {"timed", "unseen"}
+        assert {check.when for check in parity.checks} >= {"timed", "held-out"}
         for check in parity.failed:
             allowed = parity.tolerance if check.tolerance is None else check.tolerance
             off = f"{check.output} of {check.when} batch {check.batch} is off by {check.error}; it may be by {allowed}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff import Arrays, Batch, Draw, MissingHalf, Model, Sizes, Weights
+from bakeoff import Arrays, Batch, Draw, MissingImplementation, Model, Sizes, Weights
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ class Branchy(Model):
         return 2 * self.batch_size * self.width * (self.width + 10)
 
     def keras(self, weights: Weights) -> Any:
-        raise MissingHalf("Keras's own format holds a graph of layers: no Python between them, and no value read back into it")
+        raise MissingImplementation(
+            "Keras's own format holds a graph of layers: no Python between them, and no value read back into it"
+        )
 
 
 MODEL = Sizes(small=Branchy(batch_size=64, width=256), full=Branchy(batch_size=256, width=2048))

@@ -12,10 +12,10 @@ import msgspec
 from bakeoff.analysis import summary
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.compile_only import Kernel, Lowering
+from bakeoff.records.compile_only import CompileOnly, Kernel
 from bakeoff.records.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
-from bakeoff.records.measurement import Asynchrony, Caches, Check, Contention, Measurement, Memory, Parity, Threads
-from bakeoff.records.trial import Ceiling, Environment, Failure, Phase, Settings, Start, Status, Trial
+from bakeoff.records.measurement import Caches, Check, Contention, Measurement, Memory, Parity, SyncCheck, Threads
+from bakeoff.records.trial import Environment, Failure, MachinePeak, Phase, Settings, Start, Status, Trial
 
 ENVIRONMENT = Environment(python="3.11", platform="Linux", cpu="a processor", cores=2, memory_bytes=2**34, device="cpu")
 SETTINGS = Settings(size="small", batch_size=None, device="cpu", threads=1, timeout_s=300.0)
@@ -31,12 +31,12 @@ def measurement(step_s: Sequence[float] = (0.001,) * 100, **changes: Any) -> Mea
         warmup_s=(0.001,) * 20,
         step_s=tuple(step_s),
         steps_per_sample=1,
-        unseen_step_s=(0.001, 0.001),
+        held_out_step_s=(0.001, 0.001),
         items_per_step=4,
         item="samples",
         compilations_before=1,
         compilations_after=1,
-        compilations_unseen=1,
+        compilations_held_out=1,
         memory=Memory(
             built_bytes=2**20,
             compile_peak_bytes=3 * 2**20,
@@ -45,7 +45,7 @@ def measurement(step_s: Sequence[float] = (0.001,) * 100, **changes: Any) -> Mea
             weights_bytes=1000,
         ),
         parity=Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=1e-7),)),
-        asynchrony=Asynchrony(fetch_s=1e-6, copy_s=1e-6),
+        sync_check=SyncCheck(fetch_s=1e-6, copy_s=1e-6),
         contention=Contention(wall_s=1.0, cpu_s=1.0, involuntary_switches=0, load_1min=0.0, pressure_s=None),
         threads=Threads(requested=1, affinity=1),
         caches=Caches(found_files=0, found_bytes=0, left_files=0, left_bytes=0),
@@ -71,10 +71,10 @@ def trial(found: Measurement | None, model: str = "toy", stack: str = "compiler"
 
 
 def lowered(kernels: tuple[Kernel, ...] = (), parity: Parity | None = None, target: str = "cuda:sm_90") -> CellResult:
-    made = Lowering(
+    made = CompileOnly(
         target=target, import_s=1.0, build_s=1.0, first_call_s=2.0, first_call_cpu_s=2.0, kernels=kernels, parity=parity
     )
-    (result,) = by_cell([trial(None, lowering=made, settings=replace(trial(None).settings, target=target))]).values()
+    (result,) = by_cell([trial(None, compile_only=made, settings=replace(trial(None).settings, target=target))]).values()
     return result
 
 
@@ -85,7 +85,7 @@ def kernel(**changes: object) -> Kernel:
 
 # a saved run for reports: models × stacks with speeds, phases and one refusal
 STACKS = {"tf_eager": 1.0, "tf_function": 0.5, "torch_eager": 0.6, "torch_inductor": 0.3, "torch_script": 0.55}
-CEILING = Ceiling(threads=1, measured_at="2026-01-01T00:00:00+00:00", flops_per_s=50e9, bytes_per_s=10e9)
+MACHINE_PEAK = MachinePeak(threads=1, measured_at="2026-01-01T00:00:00+00:00", flops_per_s=50e9, bytes_per_s=10e9)
 
 
 def steps(level: float, seed: int, count: int = 300) -> list[float]:
@@ -103,7 +103,7 @@ def cell(model: str, stack: str, level: float, seed: int = 0, count: int = 300, 
         first_call_s=level * (50 if eager else 5000),
         flops=2_000_000,
         moved_bytes=100_000,
-        unseen_step_s=(level, level),
+        held_out_step_s=(level, level),
     )
     phases = (
         ()
@@ -144,7 +144,7 @@ def save(folder: Path, number: int, trials: list[Trial], **changes: Any) -> Path
         "command": "pytest experiments --benchmark-autosave",
         "trials": trials,
         "figures": summary.of_trials(trials),
-        "ceilings": [CEILING],
+        "machine_peaks": [MACHINE_PEAK],
     }
     path.write_bytes(msgspec.json.encode({**document, **changes}))
     return path

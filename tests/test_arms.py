@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bakeoff.ab.arm_runner import Side, drop_half_pairs, tamest
+from bakeoff.ab.arm_runner import ArmRunner, control_cell, drop_incomplete_pairs
 from bakeoff.ab.arms import checkout
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
@@ -65,7 +65,7 @@ def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nKNOB_STEP={step} exec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
-    arms = (str(folder / "old"), str(folder / "new"), "--looks", "3", "--no-canary", "--metrics", "step", "--json")
+    arms = (str(folder / "old"), str(folder / "new"), "--looks", "3", "--no-control", "--metrics", "step", "--json")
     done = ab(folder, *arms)
     (change,) = [c for c in json.loads(done.stdout)["changes"] if c["metric"] == "step"]
     assert change["ratio"] == pytest.approx(2, rel=0.35), done.stdout + done.stderr
@@ -93,16 +93,16 @@ def test_a_model_or_stack_that_is_gone_is_a_vanished_cell(tmp_path: Path) -> Non
     assert vanished(plan, before, models=False, stacks=False) == []
 
 
-def side(*trials: Trial) -> Side:
+def side(*trials: Trial) -> ArmRunner:
     """With what these two functions read."""
     stacks = {"eager": SimpleNamespace(eager=True), "compiler": SimpleNamespace(eager=False)}
-    return Side(None, None, None, None, stacks, list(trials))  # type: ignore[arg-type]  # no child is launched
+    return ArmRunner(None, None, None, None, stacks, list(trials))  # type: ignore[arg-type]  # no child is launched
 
 
 def test_a_trial_without_its_partner_is_dropped_and_that_of_a_cell_of_one_arm_kept() -> None:
     whole, half, gone = trial(None), trial(None, index=1), trial(None, model="retired")
     baseline, candidate = side(whole, half, gone), side(whole)
-    drop_half_pairs((baseline, candidate), [whole.cell])
+    drop_incomplete_pairs((baseline, candidate), [whole.cell])
     assert baseline.trials == [whole, gone]
     assert candidate.trials == [whole]
 
@@ -112,9 +112,9 @@ def test_the_canary_stays_with_its_cell_until_that_fails() -> None:
     wrong = replace(measurement(), parity=Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.5),)))
     bad = trial(wrong, stack="eager")  # it has a measurement, and no speed
     cells = [good.cell, eager.cell]
-    assert tamest(cells, side(), (side(), side())) == eager.cell
-    assert tamest(cells, side(), (side(eager), side(bad))) == good.cell
-    assert tamest(cells, side(bad), (side(), side())) == good.cell
-    assert tamest(cells, side(bad), (side(eager), side(eager))) == eager.cell
-    assert tamest(cells, side(good), (side(good), side(good))) == good.cell
-    assert tamest([eager.cell], side(), (side(bad), side(eager))) is None
+    assert control_cell(cells, side(), (side(), side())) == eager.cell
+    assert control_cell(cells, side(), (side(eager), side(bad))) == good.cell
+    assert control_cell(cells, side(bad), (side(), side())) == good.cell
+    assert control_cell(cells, side(bad), (side(eager), side(eager))) == eager.cell
+    assert control_cell(cells, side(good), (side(good), side(good))) == good.cell
+    assert control_cell([eager.cell], side(), (side(bad), side(eager))) is None

@@ -8,7 +8,7 @@ import pytest
 
 from bakeoff.analysis import summary
 from bakeoff.analysis.metrics import Metric
-from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.analysis.summary import TYPICAL, CellSummary
 from bakeoff.compare import comparable
 from bakeoff.compare.changes import compare
 from bakeoff.compare.verdicts import Change, Comparison, Rules, Verdict
@@ -18,10 +18,10 @@ from bakeoff.records.trial import Start, Status
 from tests.builders import ENVIRONMENT, SETTINGS, measurement, trial
 
 
-def found(model: str = "toy", step: list[float] | None = None, **changes: object) -> Figures:
+def found(model: str = "toy", step: list[float] | None = None, **changes: object) -> CellSummary:
     """One cell's figures."""
     values = {} if step is None else {"step": step, TYPICAL: step}
-    base = Figures(
+    base = CellSummary(
         cell=Cell(model, "compiler", Mode.INFERENCE),
         status=Status.OK,
         reason="",

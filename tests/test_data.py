@@ -11,7 +11,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.expectations import gaps
 from bakeoff.expectations.graph_breaks import ExpectedBreaks
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Toolchain
+from bakeoff.records.trial import OneTimeCost
 from bakeoff.runner import store
 from tests.builders import SETTINGS, measurement, trial
 
@@ -106,9 +106,9 @@ def test_expected_breaks_of_no_cell(tmp_path: Path) -> None:
 
 
 def test_saved_run_reads_back(tmp_path: Path) -> None:
-    tool = Toolchain(stack="s", wall_s=1.0, files=1, bytes=2, measured_at="now")
+    tool = OneTimeCost(stack="s", wall_s=1.0, files=1, bytes=2, measured_at="now")
     path = tmp_path / "0001_x.json"
-    path.write_text(json.dumps({"benchmarks": [], "trials": saved_runs.to_json([trial(measurement())]), "toolchains": []}))
+    path.write_text(json.dumps({"benchmarks": [], "trials": saved_runs.to_json([trial(measurement())]), "one_time_costs": []}))
     assert saved_runs.read(path).trials == [trial(measurement())]
     assert saved_runs.to_json(tool)["stack"] == "s"
 

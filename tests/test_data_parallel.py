@@ -81,7 +81,7 @@ def test_two_workers_learn_what_one_learns_from_the_whole_batch(result: Results,
     assert found.status in RAN, found.reason
     measurement = found.measurements[0]
     assert measurement.parity is not None
-    kinds = {check.output.partition(".")[0] for check in measurement.parity.checks if check.when in ("first", "unseen")}
+    kinds = {check.output.partition(".")[0] for check in measurement.parity.checks if check.when in ("first", "held-out")}
     assert kinds == {"loss", "gradient", "parameter"}
     assert found.trials[0].workers == 2
     assert measurement.threads.requested == measurement.threads.affinity == 2

@@ -79,7 +79,7 @@ def test_the_serving_child_has_nothing_of_the_model(fakes: tuple[Session, dict[s
     assert measured.items_per_step == 4
     assert measured.memory.weights_bytes == 8 * 3 * 4
     assert measured.parity is not None
-    assert {check.when for check in measured.parity.checks} == {"timed", "unseen"}
+    assert {check.when for check in measured.parity.checks} == {"timed", "held-out"}
 
 
 def test_what_was_exported_is_recorded_and_what_was_not_has_the_childs_words(

@@ -14,7 +14,7 @@ from bakeoff.analysis.results import by_cell
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, joined, merged, with_residual
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 from bakeoff.tasks.diagnose.parent import keep, write_index
 from bakeoff.views import explain
 from tests.builders import measurement, trial
@@ -205,7 +205,7 @@ def test_the_command_has_what_is_not_the_default() -> None:
 
 
 def test_artifacts_are_kept_with_an_index(tmp_path: Path) -> None:
-    private = Private(tmp_path / "trial")
+    private = Sandbox(tmp_path / "trial")
     private.artifacts.mkdir(parents=True)
     (private.artifacts / "graph.py").write_text("x = 1\n")
     (private.artifacts / "contents.json").write_text('{"graph.py": "the captured graph"}')

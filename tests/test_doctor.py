@@ -34,7 +34,7 @@ QUIET = Facts(
     available_bytes=12 * GIB,
     pressure={"cpu": 0.0, "memory": 0.0, "io": 0.0},
     folders=(Folder("runs", "/here/.bakeoff", 50 * GIB),),
-    toolchain=True,
+    one_time_cost=True,
 )
 
 
@@ -113,8 +113,8 @@ def test_variables_are_told_apart_and_their_values_kept_back() -> None:
 
 
 def test_the_toolchain_is_told_where_somebody_needs_it() -> None:
-    assert "not yet paid" in only("Inductor's once-per-machine cost", toolchain=False).told
-    assert of("Inductor's once-per-machine cost", toolchain=None) == []
+    assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).told
+    assert of("Inductor's once-per-machine cost", one_time_cost=None) == []
 
 
 def test_a_busy_process_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

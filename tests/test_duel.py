@@ -54,7 +54,7 @@ def run_of(folder: Path) -> saved_runs.Run:
 
 
 def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=2", "--looks", "4", "--no-canary", "--metrics", "step", "--json")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=2", "--looks", "4", "--no-control", "--metrics", "step", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     body = json.loads(done.stdout)
     (change,) = [c for c in body["changes"] if c["metric"] == "step"]
@@ -90,7 +90,7 @@ def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> No
     ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "2", "--metrics", "step", stacks="raisesincompile,knob")
     run = run_of(folder)
     assert run.ab is not None
-    for side in run.ab.canary:
+    for side in run.ab.control:
         failed, other = side
         assert (failed.cell.stack, failed.status, failed.trials) == ("raisesincompile", "error", 1)
         assert (other.cell.stack, other.trials) == ("knob", 1)
@@ -99,7 +99,7 @@ def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> No
 def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
     """Exactly, and by one untimed child of each arm once nothing is timed any more."""
     plant(folder / "stacks", "CountsKernels", "DIAGNOSES = True")
-    arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--looks", "2", "--no-canary", "--metrics", "step")
+    arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--looks", "2", "--no-control", "--metrics", "step")
     done = ab(folder, *arms, stacks="countskernels")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "✗ toy-countskernels-inference kernels: worse" in done.stdout
@@ -120,13 +120,13 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
 
 def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None:
     """Each waits for the other, and both are stopped: then each is measured alone, and the one that is well says so."""
-    done = ab(folder, "KNOB_HANGS=0", "KNOB_HANGS=1", "--looks", "2", "--no-canary", "--metrics", "step", "--timeout-s", "12")
+    done = ab(folder, "KNOB_HANGS=0", "KNOB_HANGS=1", "--looks", "2", "--no-control", "--metrics", "step", "--timeout-s", "12")
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"broken \((ok|unsteady) → timeout", done.stdout), done.stdout
 
 
 def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "4", "--no-canary")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "4", "--no-control")
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"broken \((ok|unsteady) → crash", done.stdout), done.stdout
     run = run_of(folder)
@@ -140,12 +140,12 @@ def test_without_memory_for_two_one_runs_after_the_other(
     from bakeoff.__main__ import main
 
     monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # what is free never covers a second child
-    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-canary", "--metrics=step"]
+    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-control", "--metrics=step"]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 1
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("words", "pairs", "canaries"), [(["--no-canary"], 2, 0), ([], 1, 2)])
+@pytest.mark.parametrize(("words", "pairs", "canaries"), [(["--no-control"], 2, 0), ([], 1, 2)])
 def test_an_interrupt_leaves_no_half_pair(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -155,17 +155,17 @@ def test_an_interrupt_leaves_no_half_pair(
     canaries: int,
 ) -> None:
     from bakeoff.__main__ import main
-    from bakeoff.ab.arm_runner import Side
+    from bakeoff.ab.arm_runner import ArmRunner
 
-    begun, trial = [], Side.trial
+    begun, trial = [], ArmRunner.trial
 
-    def interrupted(side: Side, *asked: Any) -> None:
+    def interrupted(side: ArmRunner, *asked: Any) -> None:
         begun.append(asked)
         if len(begun) == 6:  # the second child of the third pair, or of the canary's second
             raise KeyboardInterrupt
         trial(side, *asked)
 
-    monkeypatch.setattr(Side, "trial", interrupted)
+    monkeypatch.setattr(ArmRunner, "trial", interrupted)
     monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # one after the other: the pair's first child has ended by then
     words = ["--models=toy", "--stacks=knob", "--looks=8", "--metrics=step", *words]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 130
@@ -175,7 +175,7 @@ def test_an_interrupt_leaves_no_half_pair(
     assert not run.ab.finished
     assert [t.index for t in run.ab.trials] == list(range(pairs))
     assert [f.trials for f in (*run.ab.figures, *run.figures)] == [pairs, pairs]
-    assert len(run.ab.canary_trials) == canaries
+    assert len(run.ab.control_trials) == canaries
 
 
 def test_verdicts_are_items_of_pytest(folder: Path) -> None:

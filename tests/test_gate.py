@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from bakeoff.__main__ import main
 from bakeoff.analysis.metrics import CELL
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.report import Report
@@ -30,7 +30,7 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def save(folder: Path, number: int, figures: list[Figures], **changes: Any) -> Path:
+def save(folder: Path, number: int, figures: list[CellSummary], **changes: Any) -> Path:
     """A saved run as the plugin writes it, without what nobody here reads."""
     home = folder / "saved" / "Linux-CPython-3.11-64bit"
     home.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def save(folder: Path, number: int, figures: list[Figures], **changes: Any) -> P
     return path
 
 
-def matrix(*seeds: int, factor: float = 1.0, **changes: Any) -> list[Figures]:
+def matrix(*seeds: int, factor: float = 1.0, **changes: Any) -> list[CellSummary]:
     return [found(f"m{s}", [factor * v for v in noise(s + 100 * (factor != 1.0))], **changes) for s in seeds]
 
 

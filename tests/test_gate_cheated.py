@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bakeoff.ab.arms import Arm
-from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.analysis.summary import TYPICAL, CellSummary
 from bakeoff.archive.saved_runs import Run
 from bakeoff.compare import reports
 from bakeoff.compare.budgets import read_budgets
@@ -141,7 +141,7 @@ def test_a_row_of_a_cell_that_was_not_selected_is_no_error(runs: Path) -> None:
     assert call(runs, "gate", "1", "1") == 0
 
 
-def pairs_of(canary: tuple[list[Figures], list[Figures]]) -> Run:
+def pairs_of(control: tuple[list[CellSummary], list[CellSummary]]) -> Run:
     """Twenty pairs of a cell that became half as slow again, beside that canary."""
     before, after = ([found("m1", [factor * v for v in noise(1, 20)])] for factor in (1.0, 1.5))
     arms = Arm(label="before"), Arm(label="after")
@@ -153,7 +153,7 @@ def pairs_of(canary: tuple[list[Figures], list[Figures]]) -> Run:
         planned=1,
         finished=True,
         figures=before,
-        canary=canary,
+        control=control,
     )
     return Run(path=Path("0001_x.json"), figures=after, ab=ab)
 
@@ -162,22 +162,22 @@ def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
     """Also where a canary's cell failed late, and its successor had no time to tell."""
     budgets, crash = read_budgets(runs / "budgets.toml"), {"status": Status.CRASH, "reason": "signal 6"}
 
-    def canary(count: int, factor: float = 1.0, **failure: Any) -> tuple[list[Figures], list[Figures]]:
+    def control(count: int, factor: float = 1.0, **failure: Any) -> tuple[list[CellSummary], list[CellSummary]]:
         before, after = ([found("calm", [f * v for v in noise(seed, count)], **failure)] for seed, f in ((2, 1.0), (3, factor)))
         return before, after
 
     lost = ([found("toy", **crash)], [found("toy", noise(3, 1))])
     given = {
-        "calm": canary(20),
-        "wild": canary(20, 1.3),
-        "never settled": canary(20, status=Status.UNSTEADY, values={}),
+        "calm": control(20),
+        "wild": control(20, 1.3),
+        "never settled": control(20, status=Status.UNSTEADY, values={}),
         "lost": lost,
-        "replaced": (lost[0] + canary(17)[0], lost[1] + canary(17)[1]),
-        "replaced by a wild one": (lost[0] + canary(17, 1.3)[0], lost[1] + canary(17, 1.3)[1]),
-        "replaced late": (lost[0] + canary(3)[0], lost[1] + canary(3)[1]),
-        "short": canary(3, 1.3),
+        "replaced": (lost[0] + control(17)[0], lost[1] + control(17)[1]),
+        "replaced by a wild one": (lost[0] + control(17, 1.3)[0], lost[1] + control(17, 1.3)[1]),
+        "replaced late": (lost[0] + control(3)[0], lost[1] + control(3)[1]),
+        "short": control(3, 1.3),
     }
-    judged = {name: reports.of_pairs(pairs_of(canary), budgets, gate=True) for name, canary in given.items()}
+    judged = {name: reports.of_pairs(pairs_of(control), budgets, gate=True) for name, control in given.items()}
     exits = {name: report.decision.exit for name, report in judged.items() if report.decision is not None}
     assert {name for name, code in exits.items() if code is Exit.REGRESSION} == {"calm", "replaced", "short"}
     assert {name for name, code in exits.items() if code is Exit.UNDECIDED} == set(exits) - {"calm", "replaced", "short"}

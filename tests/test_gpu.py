@@ -67,12 +67,12 @@ def test_compiled_without_it_is_compiled_for_it(run: Callable[..., CellResult], 
         assert there.diagnostics.compiled.kernels == here.diagnostics.compiled.kernels
         assert there.diagnostics.compiled.library_calls == here.diagnostics.compiled.library_calls
     assert there.diagnostics.break_count == here.diagnostics.break_count
-    assert here.lowering is not None
+    assert here.compile_only is not None
     # the driver must say what the assembler said of the configuration that was chosen: of one of them
     figures = there.diagnostics.compiled.figures
     loaded = {name.removeprefix("registers_"): figures[name] for name in figures if name.startswith("registers_")}
-    known = {k.name: k.registers_each for k in here.lowering.kernels if k.name in loaded}
+    known = {k.name: k.registers_each for k in here.compile_only.kernels if k.name in loaded}
     assert known
     assert {name: loaded[name] for name in known if loaded[name] not in known[name]} == {}, known
-    if not here.lowering.spill_bytes:
+    if not here.compile_only.spill_bytes:
         assert figures["spill_bytes"] == 0

@@ -125,7 +125,7 @@ def test_the_command_writes_its_page_and_passes_only_if_all_do(
 def test_what_did_not_settle_is_verified_and_all_trials_decide(tmp_path: Path) -> None:
     unit = Unit("matrix, float32: mlp", ("pytest", "--stacks", "torch_eager,torch_inductor", "--trials", "1"))
     settled = cell("mlp", "torch_eager", 0.001)
-    rising = measurement([0.001] * 150 + [0.002] * 150, unseen_step_s=(0.001,))
+    rising = measurement([0.001] * 150 + [0.002] * 150, held_out_step_s=(0.001,))
     keep_as(tmp_path, unit, [settled, replace(cell("mlp", "torch_inductor", 0.001), measurement=rising)])
     (more,) = gpu.verifying(tmp_path, [unit])
     assert more.title == "matrix, float32: mlp, verified"

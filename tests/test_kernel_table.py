@@ -26,7 +26,7 @@ GPU = {
 def ran(model: str, stack: str, step_s: float, **counts: Any) -> Trial:
     figures = {"registers": 32.0, "spill_bytes": 8.0, "shared_bytes": 1024.0, "occupancy": 0.5}
     found = Diagnostics(graphs=1, recompiles=0, compiled=Compiled(kernels=2, figures=figures))
-    made = measurement([step_s] * 100, unseen_step_s=(step_s, step_s), **counts)
+    made = measurement([step_s] * 100, held_out_step_s=(step_s, step_s), **counts)
     return trial(made, model, stack, diagnostics=found, eager=stack.endswith("eager"))
 
 

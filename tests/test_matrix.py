@@ -23,7 +23,7 @@ def one(model: str, stack: str, step_s: float, compile_s: float, **changes: Any)
     found = measurement(
         (step_s,) * 100,
         first_call_s=compile_s + step_s,
-        unseen_step_s=(step_s,),
+        held_out_step_s=(step_s,),
         warmup_s=(step_s,) * 20,
         items_per_step=128,
         memory=replace(measurement().memory, compile_peak_bytes=1235 * MIB, steady_peak_bytes=1235 * MIB),

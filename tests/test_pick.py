@@ -34,7 +34,9 @@ def taken(
     """Trials of one stack, all alike."""
 
     def one(compile_s: float, **how: Any) -> Trial:
-        found = measurement((step_s,) * 100, first_call_s=compile_s + step_s, unseen_step_s=(step_s,), warmup_s=(step_s,) * 20)
+        found = measurement(
+            (step_s,) * 100, first_call_s=compile_s + step_s, held_out_step_s=(step_s,), warmup_s=(step_s,) * 20
+        )
         return trial(found, "mlp", stack, **(more | how))
 
     warm = [] if warm_s is None else [one(warm_s, start=Start.WARM)]
@@ -45,8 +47,8 @@ def results(*stacks: tuple[str, float, float]) -> list[CellResult]:
     return list(by_cell([t for name, step_s, compile_s in stacks for t in taken(name, step_s, compile_s)]).values())
 
 
-def names(reigns: list[cost.Reign]) -> list[tuple[str, int]]:
-    return [(reign.result.cell.stack, reign.from_steps) for reign in reigns]
+def names(ranges: list[cost.FastestFrom]) -> list[tuple[str, int]]:
+    return [(reign.result.cell.stack, reign.from_steps) for reign in ranges]
 
 
 THREE = results(("eager", 0.010, 0.0), ("script", 0.008, 0.5), ("inductor", 0.005, 5.0))
@@ -72,9 +74,9 @@ def test_crossings_are_where_the_totals_cross() -> None:
 @given(st.lists(st.tuples(st.floats(1e-4, 1.0), st.floats(0.0, 100.0)), min_size=1, max_size=6), st.integers(1, 10**6))
 def test_who_reigns_has_the_least_total(figures: list[tuple[float, float]], steps: int) -> None:
     found = results(*((f"s{i}", step_s, compile_s) for i, (step_s, compile_s) in enumerate(figures)))
-    reigns = cost.crossings(found)
-    assert [r.from_steps for r in reigns] == sorted({r.from_steps for r in reigns})
-    ruler = [r for r in reigns if r.from_steps <= steps][-1].result
+    ranges = cost.crossings(found)
+    assert [r.from_steps for r in ranges] == sorted({r.from_steps for r in ranges})
+    ruler = [r for r in ranges if r.from_steps <= steps][-1].result
     best = cost.totals(found, steps)[0]
     mine = next(t for t in cost.totals(found, steps) if t.result is ruler)
     assert mine.seconds == pytest.approx(best.seconds, rel=1e-9)

@@ -168,7 +168,7 @@ GALLERY = """
 import sys
 from pathlib import Path
 import numpy as np
-from bakeoff import Mode, Setup, Weights
+from bakeoff import Mode, BuildConfig, Weights
 from bakeoff.authoring import discovery
 from bakeoff.worker import parity
 from bakeoff.authoring.discovery import load
@@ -178,9 +178,9 @@ if "torch" in sys.modules:  # which it may be told only once per process
     sys.modules["torch"].set_num_interop_threads = lambda count: None
 for source in (m for m in discovery.models() if m.in_gallery):
     model = load(source.path, "MODEL").at("small")
-    program = stack.build(model, Weights(model.weights(Draw(0))), Setup(mode=Mode.INFERENCE, precision="float64"))
+    program = stack.build(model, Weights(model.weights(Draw(0))), BuildConfig(mode=Mode.INFERENCE, precision="float64"))
     step = stack.bare(program)
-    outputs = [stack.fetch(step(stack.place(program, model.batch(Draw(0, 1, i), i)))) for i in range(4)]
+    outputs = [stack.fetch(step(stack.to_device(program, model.batch(Draw(0, 1, i), i)))) for i in range(4)]
     parity.save(Path(sys.argv[2], f"{source.name}.npz"), [{n: np.array(a) for n, a in o.items()} for o in outputs])
 """
 

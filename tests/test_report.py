@@ -177,8 +177,8 @@ def test_bad_input_is_one_line(tmp_path: Path, kept: Path, capsys, arguments: li
 def test_a_training_run_and_one_without_any_speed(report, tmp_path: Path) -> None:
     train = cell("m0", "torch_script", 1e-3)
     assert train.measurement is not None
-    lesson = replace(train.measurement, losses=(2.0, None, 1.0), reference_losses=(2.0, 1.5, 1.0))
-    save(tmp_path, 1, [replace(train, cell=Cell("m0", "torch_script", Mode.TRAINING), measurement=lesson)])
+    training_check = replace(train.measurement, losses=(2.0, None, 1.0), reference_losses=(2.0, 1.5, 1.0))
+    save(tmp_path, 1, [replace(train, cell=Cell("m0", "torch_script", Mode.TRAINING), measurement=training_check)])
     data = embedded(report())
     assert data["details"]["m0-torch_script-training"]["losses"] == [2, None, 1]
     assert data["cells"][0]["flops_per_s"] == pytest.approx(6e9, rel=0.01)  # forward, and backward twice
@@ -193,7 +193,7 @@ def test_no_file_makes_a_traceback(kept: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("fuzz")
     path = save(folder, 1, [cell("m0", "torch_script", 1e-3, count=30), broken("m0", "tf_function", "no")])
     body = json.loads(path.read_bytes())
-    node: Any = body[data.draw(st.sampled_from(["trials", "figures", "ceilings"]))]
+    node: Any = body[data.draw(st.sampled_from(["trials", "figures", "machine_peaks"]))]
     parent: Any = body
     key: Any = None
     for _ in range(data.draw(st.integers(1, 7))):

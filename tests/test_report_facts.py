@@ -11,13 +11,13 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 from bakeoff.report import facts
 from bakeoff.views.matrix import Matrix
-from tests.builders import CEILING, SETTINGS, cell, matrix, measurement, trial
+from tests.builders import MACHINE_PEAK, SETTINGS, cell, matrix, measurement, trial
 
 
 def test_figures_of_a_cell() -> None:
     trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
     results = Matrix.of(trials).results
-    told = {f.stack: f for f, _ in facts.of(Matrix.of(trials), CEILING)}
+    told = {f.stack: f for f, _ in facts.of(Matrix.of(trials), MACHINE_PEAK)}
     fast = told["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
     assert fast.even_after_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
@@ -39,7 +39,7 @@ def test_figures_of_a_cell() -> None:
 def test_no_share_of_a_roof_that_is_not_the_cells_own(changes: dict[str, Any]) -> None:
     found = cell("m", "torch_eager", 1e-3)
     found = replace(found, settings=replace(SETTINGS, **changes))
-    (told, _), *_ = facts.of(Matrix.of([found]), CEILING)
+    (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
     assert told.share_of_ceiling is None
 
 
@@ -49,7 +49,7 @@ def test_memory_is_a_roof_only_of_what_no_cache_holds(moved: float, share: float
     found = cell("m", "torch_eager", moved / 1e10)
     assert found.measurement is not None
     found = replace(found, measurement=replace(found.measurement, flops=int(moved / 10), moved_bytes=int(moved)))
-    (told, _), *_ = facts.of(Matrix.of([found]), CEILING)
+    (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
     assert told.flops_per_s == pytest.approx(1e9, rel=0.02)
     assert told.share_of_ceiling == (None if share is None else pytest.approx(share, rel=0.02))
 

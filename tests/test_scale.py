@@ -38,7 +38,7 @@ def trials(cells: int, seed: int, count: int) -> list[Trial]:
     for number in range(cells):
         level = 1e-3 * (1 + number % 7)
         for index in range(count):
-            made = measurement([level * rng.uniform(0.99, 1.01) for _ in range(SAMPLES)], unseen_step_s=(level, level))
+            made = measurement([level * rng.uniform(0.99, 1.01) for _ in range(SAMPLES)], held_out_step_s=(level, level))
             cell = Cell(f"m{number // 6}", f"s{number % 6}", Mode.INFERENCE)
             found.append(replace(trial(made, environment=ENVIRONMENT, settings=SETTINGS, index=index), cell=cell))
     return found

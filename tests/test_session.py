@@ -14,12 +14,12 @@ import pytest
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import Source, StackSource
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Start, Status, Toolchain
+from bakeoff.records.trial import OneTimeCost, Start, Status
 from bakeoff.runner.launch import Launcher
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store, write
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 from tests.conftest import TOY, left_behind, planted, settings
 
 
@@ -55,7 +55,7 @@ def test_cold_start_refuses_a_used_cache(tmp_path: Path) -> None:
     for folder in ("logs", "scratch"):
         (tmp_path / folder).mkdir()
     launcher = Launcher(settings=settings(), folder=tmp_path / "logs", scratch=tmp_path / "scratch")
-    private = Private(tmp_path / "private")
+    private = Sandbox(tmp_path / "private")
     private.make()
     (private.compiler / "stale").write_text("from another trial")
     trial = launcher.measure(Cell("toy", stack.name, Mode.INFERENCE), TOY, stack, 0, private, Start.COLD, None)
@@ -65,7 +65,7 @@ def test_cold_start_refuses_a_used_cache(tmp_path: Path) -> None:
 
 
 def test_toolchain_files_are_copied_so_that_no_cell_changes_another(tmp_path: Path) -> None:
-    seed, private = Private(tmp_path / "seed"), Private(tmp_path / "private")
+    seed, private = Sandbox(tmp_path / "seed"), Sandbox(tmp_path / "private")
     seed.make()
     (seed.tmp / "header.gch").write_text("precompiled")
     private.make(tmp_path / "seed")
@@ -80,21 +80,21 @@ def test_a_toolchain_that_another_session_paid_meanwhile_stays(tmp_path: Path, m
     plan = Plan(
         settings=settings(timed_s=0.05),
         models=[TOY],
-        stacks=planted(tmp_path / "s", "Eager", toolchain="fake"),
+        stacks=planted(tmp_path / "s", "Eager", one_time_cost="fake"),
         modes=[Mode.INFERENCE],
     )
     homes: list[Path] = []
 
-    def paid(launcher: Launcher, stack: StackSource, seed: Path) -> Toolchain:
-        Private(seed).make()
-        record = Toolchain(stack=stack.name, wall_s=1.0, files=0, bytes=0, measured_at="")
+    def paid(launcher: Launcher, stack: StackSource, seed: Path) -> OneTimeCost:
+        Sandbox(seed).make()
+        record = OneTimeCost(stack=stack.name, wall_s=1.0, files=0, bytes=0, measured_at="")
         homes.append(tmp_path / "store" / "machine" / seed.name)
-        Private(homes[0]).make()
+        Sandbox(homes[0]).make()
         (homes[0] / "tmp" / "theirs").touch()
         write(homes[0] / "toolchain.json", record)
         return record
 
-    monkeypatch.setattr(Launcher, "toolchain", paid)
+    monkeypatch.setattr(Launcher, "one_time_cost", paid)
     session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
     session.run()
     assert session.trials[0].measurement is not None
@@ -227,22 +227,22 @@ def test_the_machines_ceiling_is_measured_where_there_are_flops_to_set_against_i
     (tmp_path / "counted.py").write_text(COUNTED)
     model = Source("counted", tmp_path / "counted.py") if counted else TOY
     stacks = planted(tmp_path / "s", "Eager")
-    plan = Plan(settings=settings(timed_s=0.05), models=[model], stacks=stacks, modes=[Mode.INFERENCE], ceiling=True)
+    plan = Plan(settings=settings(timed_s=0.05), models=[model], stacks=stacks, modes=[Mode.INFERENCE], machine_peak=True)
     session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
     session.run()
     measured = session.trials[0].measurement
     assert measured is not None
     if not counted:
-        assert session.ceilings == []
+        assert session.machine_peaks == []
         assert measured.flops is measured.moved_bytes is None
         return
     assert measured.flops == 2 * 4 * 8 * 3
     assert measured.moved_bytes == 4 * (8 * 3 + 4 * 8 + 4 * 3)  # weights, inputs, outputs, once each
-    (ceiling,) = session.ceilings
-    assert ceiling.failure is None
-    assert ceiling.threads == 1
-    assert ceiling.flops_per_s is not None
-    assert ceiling.bytes_per_s is not None
+    (machine_peak,) = session.machine_peaks
+    assert machine_peak.failure is None
+    assert machine_peak.threads == 1
+    assert machine_peak.flops_per_s is not None
+    assert machine_peak.bytes_per_s is not None
     # within what any machine of these years does with one thread
-    assert 1e8 < ceiling.bytes_per_s < 1e12
-    assert 1e9 < ceiling.flops_per_s < 1e12
+    assert 1e8 < machine_peak.bytes_per_s < 1e12
+    assert 1e9 < machine_peak.flops_per_s < 1e12

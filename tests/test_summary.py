@@ -76,8 +76,8 @@ def test_without_reference_there_is_no_speed() -> None:
 
 
 def eager_and_compiled(step_s: float) -> Matrix:
-    eager = measurement((0.01,) * 100, first_call_s=0.02, unseen_step_s=(0.01,))
-    compiled = measurement((step_s,) * 100, first_call_s=1.0, unseen_step_s=(step_s,))
+    eager = measurement((0.01,) * 100, first_call_s=0.02, held_out_step_s=(0.01,))
+    compiled = measurement((step_s,) * 100, first_call_s=1.0, held_out_step_s=(step_s,))
     return Matrix.of([trial(eager, stack="eager", eager=True, diagnostics=Diagnostics()), trial(compiled)])
 
 
@@ -100,7 +100,7 @@ def test_table_has_ratios_and_a_row_for_every_cell() -> None:
 
 
 def test_a_cell_that_is_not_ok_shows_no_speed() -> None:
-    wrong = measurement(parity=Parity(tolerance=1e-5, checks=(Check(batch=1, when="unseen", error=None),)))
+    wrong = measurement(parity=Parity(tolerance=1e-5, checks=(Check(batch=1, when="held-out", error=None),)))
     matrix = Matrix.of([trial(wrong)])
     assert matrix.lines(next(iter(matrix.results.values()))) == ["wrong"]
 
@@ -127,14 +127,14 @@ def test_a_warm_start_that_found_nothing_is_an_error() -> None:
 )
 def test_a_batch_never_seen_takes_as_long_as_the_others(unseen_s: float, losses: tuple[float, ...], status: str) -> None:
     """In training its parameters were written anew just before: that takes longer, but not ten times as long."""
-    made = measurement((1e-3,) * 100, unseen_step_s=(unseen_s, unseen_s), losses=losses)
+    made = measurement((1e-3,) * 100, held_out_step_s=(unseen_s, unseen_s), losses=losses)
     (result,) = by_cell([trial(made)]).values()
     assert result.status == status
 
 
 def test_a_step_that_returns_early_is_an_error_though_it_never_settles() -> None:
-    early = replace(measurement().asynchrony, fetch_s=0.02, copy_s=1e-6)
+    early = replace(measurement().sync_check, fetch_s=0.02, copy_s=1e-6)
     drifting = tuple(1e-3 * (1 + step / 10) for step in range(200))
-    for asynchrony, status in ((early, Status.ERROR), (measurement().asynchrony, Status.UNSTEADY)):
-        (result,) = by_cell([trial(measurement(drifting, asynchrony=asynchrony))]).values()
+    for sync_check, status in ((early, Status.ERROR), (measurement().sync_check, Status.UNSTEADY)):
+        (result,) = by_cell([trial(measurement(drifting, sync_check=sync_check))]).values()
         assert result.status is status, result.reason

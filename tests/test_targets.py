@@ -157,17 +157,17 @@ def test_each_private_name_is_missed_in_one_line(patches: str) -> None:
 def test_compiles(compiled: Compiled, target: str) -> None:
     first = compiled({"mlp": "torch_inductor"}, target)["mlp"]
     assert first.status is Status.COMPILED, first.reason
-    assert first.lowering is not None
-    assert first.lowering.registers > 0
-    assert all(k.occupancy is not None and 0 < k.occupancy <= 1 for k in first.lowering.kernels)
+    assert first.compile_only is not None
+    assert first.compile_only.registers > 0
+    assert all(k.occupancy is not None and 0 < k.occupancy <= 1 for k in first.compile_only.kernels)
     assert first.diagnostics is not None
     assert first.diagnostics.compiled is not None
     assert first.diagnostics.compiled.library_calls == 5  # mlp's products, which Inductor leaves to the library
     assert first.diagnostics.phases
     if target == "cuda:sm_90":  # twice alike
         second = compiled({"mlp": "torch_inductor"}, target)["mlp"]
-        assert second.lowering is not None
-        assert first.lowering.kernels == second.lowering.kernels
+        assert second.compile_only is not None
+        assert first.compile_only.kernels == second.compile_only.kernels
 
 
 @pytest.mark.parametrize("model", [pytest.param("branchy", marks=needs_triton)])
@@ -175,9 +175,9 @@ def test_values_that_a_program_reads_come_from_a_step_with_data(compiled: Compil
     """Python between two graphs goes on as it would with a device: breaks and graphs are those of the timed CPU program."""
     result, timed = (compiled({model: "torch_inductor"}, target)[model] for target in ("cuda:sm_90", ""))
     assert result.status is Status.COMPILED, result.reason
-    assert result.lowering is not None
-    assert any("values that the program reads" in gap for gap in result.lowering.gaps)
-    assert result.lowering.kernels
+    assert result.compile_only is not None
+    assert any("values that the program reads" in gap for gap in result.compile_only.gaps)
+    assert result.compile_only.kernels
     assert result.break_count == timed.break_count
     assert (result.break_count or 0) > 0
 
@@ -205,8 +205,8 @@ def test_what_used_to_be_compiled_may_not_become_a_skip(tmp_path: Path) -> None:
 def test_kernels_of_ours_compile(compiled: Compiled, dtype: str) -> None:
     result = compiled({"gpt_decoder": "torch_triton"}, "cuda:sm_80", dtype=dtype)["gpt_decoder"]
     assert result.status is Status.COMPILED, result.reason
-    assert result.lowering is not None
-    names = {k.name for k in result.lowering.kernels}
+    assert result.compile_only is not None
+    names = {k.name for k in result.compile_only.kernels}
     assert {"norm_forward", "gelu_forward", "attention_forward"} <= names
     assert result.diagnostics is not None
     assert result.diagnostics.compiled is not None
@@ -218,9 +218,9 @@ def test_kernels_of_ours_compile(compiled: Compiled, dtype: str) -> None:
 def test_interpreted_models_are_right(interpreted: dict[str, CellResult], model: str) -> None:
     result = interpreted[model]
     assert result.status is Status.COMPILED, result.reason
-    assert result.lowering is not None
-    assert result.lowering.parity is not None
-    assert result.lowering.parity.error < 1e-5
+    assert result.compile_only is not None
+    assert result.compile_only.parity is not None
+    assert result.compile_only.parity.error < 1e-5
 
 
 @pytest.mark.parametrize("name", [pytest.param("softmax", marks=needs_triton)])

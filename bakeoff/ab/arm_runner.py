@@ -18,14 +18,14 @@ from bakeoff.worker.turns import Partner
 
 
 @dataclass(slots=True)
-class Side:
+class ArmRunner:
     """One arm's children, or one of the canary's two."""
 
     prepared: Prepared
     launcher: Launcher
     folder: RunFolder
-    models: discovery.Room[Source]
-    stacks: discovery.Room[StackSource]
+    models: discovery.Registry[Source]
+    stacks: discovery.Registry[StackSource]
     trials: list[Trial] = field(default_factory=list)
 
     def sources(self, cell: Cell) -> tuple[Source, StackSource] | None:
@@ -48,7 +48,7 @@ class Side:
         assert found is not None
         model, stack = found
         with lock:
-            if stack.toolchain and stack.toolchain not in self.prepared.seeds:
+            if stack.one_time_cost and stack.one_time_cost not in self.prepared.seeds:
                 self.prepared.once_per_machine(stack)
             baseline, unavailable = self.prepared.baseline(stack)
             artifact = None
@@ -93,16 +93,16 @@ class Side:
             yield diagnosis
 
 
-def drop_half_pairs(sides: tuple[Side, Side], cells: Collection[Cell]) -> None:
+def drop_incomplete_pairs(sides: tuple[ArmRunner, ArmRunner], cells: Collection[Cell]) -> None:
     """Of `cells`, which both sides have: an interrupt leaves a trial without its partner, and that compares nothing."""
     there = [{(t.cell, t.index) for t in side.trials} for side in sides]
     for side in sides:
         side.trials[:] = [t for t in side.trials if t.cell not in cells or (t.cell, t.index) in there[0] & there[1]]
 
 
-def tamest(cells: Collection[Cell], baseline: Side, canary: tuple[Side, Side]) -> Cell | None:
+def control_cell(cells: Collection[Cell], baseline: ArmRunner, control: tuple[ArmRunner, ArmRunner]) -> Cell | None:
     """The canary's next: the cell that it has, until that fails; then one that has not, of an eager stack if there is one."""
-    mine, *both = [{c: result.status for c, result in by_cell(side.trials).items()} for side in (baseline, *canary)]
+    mine, *both = [{c: result.status for c, result in by_cell(side.trials).items()} for side in (baseline, *control)]
     left = [c for c in cells if all(found.get(c, Status.OK) in TIMED for found in both)]
     fit = [c for c in left if c in both[0]] or [c for c in left if mine.get(c, Status.OK) in TIMED]
     return next((c for c in fit if baseline.stacks[c.stack].eager), fit[0] if fit else None)

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bakeoff.ab.arm_runner import Side, drop_half_pairs, tamest
+from bakeoff.ab.arm_runner import ArmRunner, control_cell, drop_incomplete_pairs
 from bakeoff.ab.arms import Checkout
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import pairs, rounds
@@ -35,7 +35,7 @@ from bakeoff.worker.turns import ROUNDS, Ends, Partner
 SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
 
 
-class Duel:
+class PairedSession:
     """Runs the pairs. `record` is valid at any interrupt."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Duel:
         *,
         metrics: Sequence[str],
         looks: Sequence[int] = LOOKS,
-        canary: bool = True,
+        control: bool = True,
         say: Callable[[str], None],
         seed: int | None = None,
         vanished: Sequence[Cell] = (),  # of the baseline, which this checkout no longer has
@@ -62,7 +62,7 @@ class Duel:
         self._lock = threading.Lock()
         self._random = random.Random(seed)  # noqa: S311 - the order of children is no secret
         self.baseline, self.candidate = (self._side(arm, root) for arm in arms)
-        self.canary = (self._beside(self.baseline, root), self._beside(self.baseline, root)) if canary else None
+        self.control = (self._beside(self.baseline, root), self._beside(self.baseline, root)) if control else None
 
     def run(self) -> None:
         """Pair after pair, cell after cell, until every verdict is there or the last look is over."""
@@ -72,8 +72,8 @@ class Duel:
         try:
             for look in self._looks:
                 for index in range(done, look + probe):
-                    if self.canary is not None and done == 0 and (tame := tamest(both, self.baseline, self.canary)):
-                        self._pair(tame, index, self.canary, look + probe, "canary")
+                    if self.control is not None and done == 0 and (tame := control_cell(both, self.baseline, self.control)):
+                        self._pair(tame, index, self.control, look + probe, "control")
                     for cell in self._random.sample(open_cells, len(open_cells)):
                         if not self._failed(cell):
                             self._pair(cell, index, (self.baseline, self.candidate), look + probe, "")
@@ -85,16 +85,16 @@ class Duel:
             if self._plan.diagnose:
                 self._diagnose()
         finally:
-            for sides in filter(None, ((self.baseline, self.candidate), self.canary)):
-                drop_half_pairs(sides, both)
-            for side in (self.baseline, self.candidate, *(self.canary or ())):
+            for sides in filter(None, ((self.baseline, self.candidate), self.control)):
+                drop_incomplete_pairs(sides, both)
+            for side in (self.baseline, self.candidate, *(self.control or ())):
                 side.folder.finish()
                 shutil.rmtree(side.folder.scratch, ignore_errors=True)
 
     @property
     def record(self) -> Ab:
         """What is saved beside the candidate's trials."""
-        quiet = ([], []) if self.canary is None else rounds.of_pairs(self.canary[0].trials, self.canary[1].trials)
+        quiet = ([], []) if self.control is None else rounds.of_pairs(self.control[0].trials, self.control[1].trials)
         return Ab(
             baseline=self._arms[0].arm,
             candidate=self._arms[1].arm,
@@ -105,12 +105,12 @@ class Duel:
             alternated=self.alternated,
             trials=self.baseline.trials,
             figures=self._figures[0],
-            canary=(quiet[0], quiet[1]),
-            canary_trials=[t for side in self.canary or () for t in side.trials],
+            control=(quiet[0], quiet[1]),
+            control_trials=[t for side in self.control or () for t in side.trials],
         )
 
     @property
-    def _figures(self) -> tuple[list[Figures], list[Figures]]:
+    def _figures(self) -> tuple[list[CellSummary], list[CellSummary]]:
         return rounds.of_pairs(self.baseline.trials, self.candidate.trials)
 
     @property
@@ -121,7 +121,7 @@ class Duel:
         found = {"trials": self.candidate.trials, "figures": self._figures[1], "ab": self.record}
         return {name: to_json(value) for name, value in found.items()}
 
-    def _side(self, arm: Checkout, root: Store) -> Side:
+    def _side(self, arm: Checkout, root: Store) -> ArmRunner:
         plan = self._plan
         interpreters = {**plan.interpreters, **arm.arm.interpreters}
         extra = [Path(p) for p in plan.settings.found_with[1::2]]
@@ -138,9 +138,9 @@ class Duel:
             variables=arm.arm.variables,
         )
         own = replace(plan, interpreters=interpreters, stacks=list(stacks), all_stacks=list(stacks))
-        return Side(Prepared(own, launcher, folder, root.machine, self._say), launcher, folder, models, stacks)
+        return ArmRunner(Prepared(own, launcher, folder, root.machine, self._say), launcher, folder, models, stacks)
 
-    def _beside(self, side: Side, root: Store) -> Side:
+    def _beside(self, side: ArmRunner, root: Store) -> ArmRunner:
         folder = root.begin(self._plan.settings, [], 0)
         return replace(
             side, folder=folder, launcher=replace(side.launcher, folder=folder.logs, scratch=folder.scratch), trials=[]
@@ -161,7 +161,7 @@ class Duel:
         comparison = pairs.compared(self.record, self._figures[1], self._budgets)
         return list(dict.fromkeys(c.cell for c in comparison.changes if c.verdict is Verdict.UNDECIDED))
 
-    def _failed(self, cell: Cell, *sides: Side) -> bool:
+    def _failed(self, cell: Cell, *sides: ArmRunner) -> bool:
         """Has it no measurement in one of `sides`, of both arms if none are named? More pairs would not bring one."""
         both = sides or (self.baseline, self.candidate)
         return any(t.cell == cell and t.failure is not None for side in both for t in side.trials)
@@ -176,7 +176,7 @@ class Duel:
             for diagnosis in side.diagnosed(both):
                 self._say(f"diagnosed {diagnosis.cell} of {arm.arm.label} in {diagnosis.wall_s:.1f} s")
 
-    def _pair(self, cell: Cell, index: int, sides: tuple[Side, Side], look: int, kind: str) -> None:
+    def _pair(self, cell: Cell, index: int, sides: tuple[ArmRunner, ArmRunner], look: int, kind: str) -> None:
         """Both children, in random order. Where memory allows they compile at once, or at least the second joins the first."""
         first, second = self._random.sample(sides, 2)
         begins = tuple(self._random.random() < 0.5 for _ in range(ROUNDS))
@@ -237,7 +237,7 @@ class Duel:
         """
         if self._plan.settings.device != "cpu":
             return False
-        sides = (self.baseline, self.candidate, *(self.canary or ()))
+        sides = (self.baseline, self.candidate, *(self.control or ()))
         made = [t.measurement.memory for s in sides for t in s.trials if t.cell == cell and t.measurement is not None]
         most = max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in made), default=None)
         return most is not None and procfs.available_bytes() > 2 * SPARE * most

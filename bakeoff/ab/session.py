@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.ab.arms import Checkout, checkout
-from bakeoff.ab.paired_session import Duel
+from bakeoff.ab.paired_session import PairedSession
 from bakeoff.analysis.metrics import METRICS, Judged
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
@@ -34,10 +34,10 @@ def run_ab(asked: argparse.Namespace) -> Path:
     store = options.store(lambda name: getattr(asked, name))
     with armed(plan, store, asked.baseline, asked.candidate) as arms:
         gone = vanished(plan, arms[0], models=asked.models is None, stacks=asked.stacks is None)
-        duel = Duel(
-            plan, arms, store, budgets, metrics=judged, looks=at, canary=not asked.no_canary, say=_to_stderr, vanished=gone
+        paired_session = PairedSession(
+            plan, arms, store, budgets, metrics=judged, looks=at, control=not asked.no_control, say=_to_stderr, vanished=gone
         )
-        return measured(duel, storage)
+        return measured(paired_session, storage)
 
 
 @contextmanager
@@ -66,18 +66,18 @@ def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> l
     return [Cell(model, stack, mode) for mode in plan.modes for model, stack in sorted(lost)]
 
 
-def measured(duel: Duel, storage: Path) -> Path:
+def measured(paired_session: PairedSession, storage: Path) -> Path:
     """Run it and save it, whatever happens once there is a pair."""
     from bakeoff.archive.saving import save
 
     path: Path | None = None
     try:
-        duel.run()
+        paired_session.run()
     finally:
-        arms = duel.record
+        arms = paired_session.record
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"ab_{arms.baseline.label}_{arms.candidate.label}").strip("-")[:80]
-        if duel.candidate.trials or duel.baseline.trials:
-            path = save(storage, name, duel.parts, pairs=True)
+        if paired_session.candidate.trials or paired_session.baseline.trials:
+            path = save(storage, name, paired_session.parts, pairs=True)
             _to_stderr(f"saved: {path}")
     if path is None:
         raise UsageError("no cell could be measured in either arm: neither has the models and stacks that were asked for")

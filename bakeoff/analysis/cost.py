@@ -44,7 +44,7 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
-class Reign:
+class FastestFrom:
     """From this number of steps on a stack is the fastest, until the next one is."""
 
     result: CellResult
@@ -63,14 +63,14 @@ def totals(results: Iterable[CellResult], steps: int, *, warm: bool = False) -> 
     return sorted(found, key=lambda total: total.seconds)
 
 
-def crossings(results: Iterable[CellResult], *, warm: bool = False) -> list[Reign]:
+def crossings(results: Iterable[CellResult], *, warm: bool = False) -> list[FastestFrom]:
     """Who is the fastest from how many steps on, from 1 upwards: the lower envelope of the totals."""
     there = _fit(results)
     if not there:
         return []
     cost = {id(r): (compiling(r, warm=warm), stepping(r)) for r in there}
     now = min(there, key=lambda r: (cost[id(r)][0].value + r.step_s, r.step_s))
-    reigns = [Reign(now, 1, 1, 1)]
+    ranges = [FastestFrom(now, 1, 1, 1)]
     while faster := [r for r in there if r.step_s < now.step_s]:
         old_compile, old_step = cost[id(now)]
         at = {id(r): (cost[id(r)][0].value - old_compile.value) / (old_step.value - r.step_s) for r in faster}
@@ -80,10 +80,10 @@ def crossings(results: Iterable[CellResult], *, warm: bool = False) -> list[Reig
         early = (new_compile.low - old_compile.high) / (old_step.high - new_step.low)
         gain = old_step.low - new_step.high
         late = math.floor(max(0.0, new_compile.high - old_compile.low) / gain) + 1 if gain > 0 else None
-        if len(reigns) > 1 and reigns[-1].from_steps == begins:  # it would reign over no whole step
-            reigns.pop()
-        reigns.append(Reign(now, begins, max(1, math.floor(early) + 1), late))
-    return reigns
+        if len(ranges) > 1 and ranges[-1].from_steps == begins:  # it would reign over no whole step
+            ranges.pop()
+        ranges.append(FastestFrom(now, begins, max(1, math.floor(early) + 1), late))
+    return ranges
 
 
 def stepping(result: CellResult) -> Span:

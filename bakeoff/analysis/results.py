@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from bakeoff.analysis.steady import Steadiness, judge
 from bakeoff.analysis.validity import cached, of_trial, returned_early, stalls
 from bakeoff.records.cell import Cell
-from bakeoff.records.compile_only import Lowering
+from bakeoff.records.compile_only import CompileOnly
 from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Start, Status, Trial
@@ -27,7 +27,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class CellResult:
-    """All trials of one cell. Figures are over trials; with one trial they are that trial's."""
+    """All trials of one cell. CellSummary are over trials; with one trial they are that trial's."""
 
     cell: Cell
     trials: tuple[Trial, ...]  # cold, in order
@@ -40,9 +40,9 @@ class CellResult:
         return [t.measurement for t in self.trials if t.measurement is not None]
 
     @property
-    def lowering(self) -> Lowering | None:
+    def compile_only(self) -> CompileOnly | None:
         """Of the first trial, where a target was asked for."""
-        return self.trials[0].lowering if self.trials else None
+        return self.trials[0].compile_only if self.trials else None
 
     @cached_property
     def steadiness(self) -> Steadiness:
@@ -59,9 +59,9 @@ class CellResult:
                 return status, f"warm start: {reason}" if trial.start is Start.WARM else reason
         if not self.trials:
             return Status.ERROR, "no trial was run"
-        if self.lowering is not None:
-            how = "by Triton's interpreter" if self.lowering.parity else "its kernels did nothing"
-            return Status.COMPILED, f"compiled for {self.lowering.target}; {how}"
+        if self.compile_only is not None:
+            how = "by Triton's interpreter" if self.compile_only.parity else "its kernels did nothing"
+            return Status.COMPILED, f"compiled for {self.compile_only.target}; {how}"
         for measurement in self.measurements:
             early = returned_early(measurement, self.steadiness)
             if early:
@@ -190,7 +190,7 @@ def by_cell(trials: Iterable[Trial], judged: Mapping[Cell, Judged] | None = None
 
 def _fitting(judged: Judged | None, trials: Sequence[Trial]) -> Judged | None:
     """Not where it cannot be of these trials: somebody may have written the file."""
-    has = any(t.measurement is not None or t.lowering is not None for t in trials)
+    has = any(t.measurement is not None or t.compile_only is not None for t in trials)
     return judged if judged is not None and (has or judged.status not in (Status.OK, Status.COMPILED)) else None
 
 

@@ -23,7 +23,7 @@ _NAME = re.compile(r"\w{1,100}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class CellSummary:
     """One cell of one run. `values` holds one value per trial for each metric that has an interval."""
 
     cell: Cell
@@ -59,7 +59,7 @@ class Figures:
         return ""
 
 
-def judged(found: Iterable[Figures]) -> dict[Cell, Judged]:
+def judged(found: Iterable[CellSummary]) -> dict[Cell, Judged]:
     """What a saved run's figures spare whoever reads its trials."""
     return {
         f.cell: Judged(f.status, f.reason, Steadiness(f.status is not Status.UNSTEADY, f.steady_from, f.verified, "", f.noise))
@@ -68,15 +68,15 @@ def judged(found: Iterable[Figures]) -> dict[Cell, Judged]:
     }
 
 
-def of_trials(trials: Iterable[Trial]) -> list[Figures]:
+def of_trials(trials: Iterable[Trial]) -> list[CellSummary]:
     """The figures of each cell."""
     return [of_result(result) for result in by_cell(trials).values()]
 
 
-def of_result(result: CellResult) -> Figures:
+def of_result(result: CellResult) -> CellSummary:
     """A cell that is not ok has no figures but its status and what diagnostics counted."""
     ok = result.status is Status.OK
-    return Figures(
+    return CellSummary(
         cell=result.cell,
         status=result.status,
         reason=result.reason,
@@ -98,14 +98,14 @@ def of_result(result: CellResult) -> Figures:
 
 def _resources(result: CellResult) -> dict[str, int]:
     """Of kernels that were compiled for a target and assembled."""
-    made = result.lowering
+    made = result.compile_only
     return {"registers": made.registers, "spill_bytes": made.spill_bytes} if made and made.kernels else {}
 
 
 def _parity(result: CellResult) -> float | None:
-    if result.lowering is None:
+    if result.compile_only is None:
         return result.parity_error
-    return result.lowering.parity.error if result.lowering.parity else None
+    return result.compile_only.parity.error if result.compile_only.parity else None
 
 
 def _values(result: CellResult) -> dict[str, list[float]]:

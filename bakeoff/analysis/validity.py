@@ -16,8 +16,8 @@ def of_trial(trial: Trial) -> tuple[Status, str]:
     """What one trial alone says."""
     if trial.failure is not None:
         return trial.failure.status, trial.failure.message
-    if trial.lowering is not None:
-        return _wrong(trial.lowering.parity) if trial.lowering.target == INTERPRETER else (Status.OK, "")
+    if trial.compile_only is not None:
+        return _wrong(trial.compile_only.parity) if trial.compile_only.target == INTERPRETER else (Status.OK, "")
     measurement = trial.measurement
     if measurement is None:
         return Status.ERROR, "the child's result holds neither a measurement nor a failure"
@@ -33,7 +33,7 @@ def of_trial(trial: Trial) -> tuple[Status, str]:
     moved = measurement.recompiled_while_timed
     if moved:
         return Status.RECOMPILED, f"compiled {moved} more time{'s' * (moved > 1)} while it was timed"
-    moved = measurement.compiled_for_unseen
+    moved = measurement.compiled_for_held_out
     if moved:
         return (
             Status.RECOMPILED,
@@ -83,7 +83,7 @@ def stalls(measurement: Measurement, steadiness: Steadiness) -> str:
 
 def returned_early(measurement: Measurement, steadiness: Steadiness) -> str:
     """That a step was not over when its time was, steady or not; empty if it was."""
-    step_s, late = median(steadiness.samples(measurement)), measurement.asynchrony
+    step_s, late = median(steadiness.samples(measurement)), measurement.sync_check
     if late.fetch_s > 0.5 * step_s and late.fetch_s > 10 * late.copy_s + FLOOR_S:
         took = f"fetching its output took {late.fetch_s * 1e3:.2f} ms, copying it {late.copy_s * 1e3:.2f} ms"
         return f"the step returned before its work was done: {took}"
@@ -93,8 +93,8 @@ def returned_early(measurement: Measurement, steadiness: Steadiness) -> str:
 def cached(measurement: Measurement, steadiness: Steadiness) -> str:
     """That a steady step only looks its result up; empty if not."""
     step_s = median(steadiness.samples(measurement))
-    unseen = min(measurement.unseen_step_s)
+    held_out = min(measurement.held_out_step_s)
     # a training step from the start finds its parameters written anew, and in no processor cache
-    if unseen > (10 if measurement.losses else 3) * step_s + FLOOR_S:
-        return f"results are cached between calls: a batch never seen took {unseen / step_s:.0f} times as long"
+    if held_out > (10 if measurement.losses else 3) * step_s + FLOOR_S:
+        return f"results are cached between calls: a batch never seen took {held_out / step_s:.0f} times as long"
     return ""

@@ -8,11 +8,11 @@ from typing import TypeVar
 import msgspec
 
 from bakeoff.analysis import summary
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.pairs import Ab
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import Ceiling, Diagnosis, Export, ShapeSeries, Toolchain, Trial
+from bakeoff.records.trial import Diagnosis, Export, MachinePeak, OneTimeCost, ShapeSeries, Trial
 
 T = TypeVar("T")
 
@@ -32,14 +32,14 @@ class SavedRun(msgspec.Struct, frozen=True):
     """What we read of a saved run; pytest-benchmark's own keys are left to pytest-benchmark."""
 
     trials: list[Trial]
-    figures: list[Figures] | None = None  # None: saved before figures were
+    figures: list[CellSummary] | None = None  # None: saved before figures were
     datetime: str = ""
     version: str = ""
-    toolchains: list[Toolchain] = []
+    one_time_costs: list[OneTimeCost] = []
     diagnoses: list[Diagnosis] = []
     shape_series: list[ShapeSeries] = []
     exports: list[Export] = []
-    ceilings: list[Ceiling] = []
+    machine_peaks: list[MachinePeak] = []
     commit_info: Commit = Commit()
     command: str = ""  # that made it
 
@@ -51,7 +51,7 @@ class Run(msgspec.Struct, frozen=True):
     """A saved run as comparisons read it: no samples."""
 
     path: Path
-    figures: list[Figures]
+    figures: list[CellSummary]
     when: str = ""
     commit: Commit = Commit()
     ab: Ab | None = None
@@ -110,10 +110,10 @@ def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
     found = None
     if saved.figures is not None:
         wanted = [raw for raw in saved.figures if only is None or only(_part(path, raw, _Named).cell)]
-        found = [_part(path, raw, Figures) for raw in wanted]
+        found = [_part(path, raw, CellSummary) for raw in wanted]
     if found is None:  # saved before figures were: the same formulas, now
         found = summary.of_trials(read(path).trials)
-    groups = [found, *(() if saved.ab is None else (saved.ab.figures, *saved.ab.canary))]
+    groups = [found, *(() if saved.ab is None else (saved.ab.figures, *saved.ab.control))]
     problem = next((p for group in groups for f in group if (p := f.problem())), "")
     if any(len({f.cell for f in group}) < len(group) for group in groups):
         problem = "the same cell twice"

@@ -27,8 +27,8 @@ def parts(session: Session, command: str) -> dict[str, Any]:
         "diagnoses": session.diagnoses,
         "shape_series": session.series,
         "exports": session.exports,
-        "toolchains": session.toolchains,
-        "ceilings": session.ceilings,
+        "one_time_costs": session.one_time_costs,
+        "machine_peaks": session.machine_peaks,
     }
     return {name: saved_runs.to_json(value) for name, value in found.items()}
 

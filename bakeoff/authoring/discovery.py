@@ -59,7 +59,7 @@ class StackSource(Source):
     default: bool = True  # DEFAULT: part of the matrix unless --stacks says otherwise
     disk_cache: bool = False  # DISK_CACHE: a second process can start warm
     diagnoses: bool = False  # DIAGNOSES: a child of its own can tell where and why the program breaks, and what became of it
-    toolchain: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
+    one_time_cost: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
     devices: tuple[str, ...] = ()  # DEVICES: where alone it runs, such as "cuda"
     targets: tuple[str, ...] = ()  # TARGETS: what it compiles for where that is not at hand: "cuda interpreter"
     workers: int | None = None  # WORKERS: data-parallel ones, each with the threads of a child
@@ -71,7 +71,7 @@ class StackSource(Source):
 S = TypeVar("S", bound=Source)
 
 
-class Room(Generic[S]):
+class Registry(Generic[S]):
     """The models, or the stacks, by name."""
 
     def __init__(self, kind: str, sources: Iterable[S]) -> None:
@@ -103,15 +103,15 @@ class Room(Generic[S]):
         return [self[name] for name in dict.fromkeys(names)]
 
 
-def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[Source]:
+def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Registry[Source]:
     """Every model: root/models/*.py, the rooms apart and `extra` folders. Underscored files are shared parts."""
     apart = [folder for room in APART if (folder := root / "models" / room.name).is_dir()]  # an old checkout has not all
-    return Room("model", (Source(p.stem, p) for p in _files(root / "models", (*apart, *extra), "--models-from")))
+    return Registry("model", (Source(p.stem, p) for p in _files(root / "models", (*apart, *extra), "--models-from")))
 
 
-def stacks(extra: Iterable[Path] = (), root: Path = ROOT) -> Room[StackSource]:
+def stacks(extra: Iterable[Path] = (), root: Path = ROOT) -> Registry[StackSource]:
     """Every stack: root/compilers/*.py and those of `extra` folders."""
-    return Room("stack", (_stack(p) for p in _files(root / "compilers", extra, "--compilers-from")))
+    return Registry("stack", (_stack(p) for p in _files(root / "compilers", extra, "--compilers-from")))
 
 
 def every_cell() -> list[Cell]:
@@ -206,7 +206,7 @@ def _stack(path: Path) -> StackSource:
         default=literals.get("DEFAULT", True) is True,
         disk_cache=literals.get("DISK_CACHE") is True,
         diagnoses=literals.get("DIAGNOSES") is True,
-        toolchain=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
+        one_time_cost=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
         devices=tuple(str(literals.get("DEVICES") or "").split()),
         targets=tuple(str(literals.get("TARGETS") or "").split()),
         workers=workers if isinstance(workers := literals.get("WORKERS"), int) else None,

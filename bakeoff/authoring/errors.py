@@ -3,7 +3,7 @@
 BakeoffError
 ├── UsageError          bad input: one line that says what is wrong, what there is, what to do next
 ├── Unsupported         this stack cannot express this model: a row with a reason
-│   └── MissingHalf     nor could any of its framework: the model has nothing for it
+│   └── MissingImplementation     nor could any of its framework: the model has nothing for it
 ├── Unavailable         this machine lacks what the stack needs: a row with the command that installs it
 └── CellFailed          a cell has no valid measurement; one subclass per status, named by known_gaps.toml
     ├── Wrong · Recompiled · Unsteady · Timeout · OutOfMemory · Crash · Error
@@ -25,7 +25,7 @@ class Unsupported(BakeoffError):
     """Raised by a model or a stack, in the child: this stack cannot express this model; the message says why."""
 
 
-class MissingHalf(Unsupported):
+class MissingImplementation(Unsupported):
     """Raised by a model that has no half for a framework; the message says why. A row, and nobody's failure."""
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from bakeoff.authoring.errors import MissingHalf, Unsupported, UsageError
+from bakeoff.authoring.errors import MissingImplementation, Unsupported, UsageError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Arrays: TypeAlias = dict[str, Array]
@@ -123,7 +123,7 @@ class Weights(Mapping[str, Array]):
 class Model(ABC):
     """One network at one size: a frozen dataclass whose fields are its shapes.
 
-    A half that is missing raises MissingHalf with the reason; a framework is imported inside the method alone.
+    A half that is missing raises MissingImplementation with the reason; a framework is imported inside the method alone.
     """
 
     batch_size: int
@@ -168,16 +168,16 @@ class Model(ABC):
 
     def torch(self) -> Any:
         """The PyTorch half: a torch.nn.Module whose state_dict has the names and shapes of `weights`."""
-        raise MissingHalf(f"{type(self).__name__} has no PyTorch half")
+        raise MissingImplementation(f"{type(self).__name__} has no PyTorch half")
 
     def tensorflow(self, weights: Weights) -> Any:
         """The TensorFlow half, which takes each of `weights`: a tf.Module whose variables have the names of the canonical
         weights, or a keras.Model, whose variables have paths; its dtype policy is `weights.dtype`."""
-        raise MissingHalf(f"{type(self).__name__} has no TensorFlow half")
+        raise MissingImplementation(f"{type(self).__name__} has no TensorFlow half")
 
     def keras(self, weights: Weights) -> Any:
         """A keras.Model of Keras's own layers, which takes the TensorFlow half's inputs: what Keras's own format can hold."""
-        raise MissingHalf(f"{type(self).__name__} has no Keras half, and Keras's own format holds Keras models alone")
+        raise MissingImplementation(f"{type(self).__name__} has no Keras half, and Keras's own format holds Keras models alone")
 
     def tensorflow_inputs(self, *inputs: Array) -> tuple[Array, ...]:
         """Canonical inputs in the layout of the TensorFlow half (NHWC images, say)."""

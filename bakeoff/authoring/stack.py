@@ -20,7 +20,7 @@ Mark = Callable[[int], AbstractContextManager[Any]]  # what a profiled step of t
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class BuildConfig:
     """What a program is built for."""
 
     mode: Mode
@@ -39,18 +39,18 @@ class Stack(ABC, Generic[Program]):
     notes: ClassVar[tuple[str, ...]] = ()  # fairness: differences to other stacks that were not equalised
     workers: int | None = None  # data-parallel ones; its file says WORKERS, too, so that they are given their CPUs
 
-    def prepare_machine(self) -> None:
+    def pay_one_time_cost(self) -> None:
         """Pay what a machine pays once (a precompiled header, say) into the private caches, and leave only that.
 
         Called in a child of its own, and only for stacks whose file says TOOLCHAIN = True.
         """
 
     @abstractmethod
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Program:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
         """Model and weights on the device. Untimed. May raise Unsupported or Unavailable."""
 
     @abstractmethod
-    def place(self, program: Program, batch: Batch) -> Any:
+    def to_device(self, program: Program, batch: Batch) -> Any:
         """A batch on the device, as `Step` takes it. Untimed."""
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Stack(ABC, Generic[Program]):
         """What the first call consisted of, by the stack's own counters. Read outside the clock, right after that call."""
         return ()
 
-    def account(self, program: Program) -> Diagnostics:
+    def counters(self, program: Program) -> Diagnostics:
         """What counters tell that the framework keeps anyway. In the timed child, after the clock has stopped.
 
         Raises Unsupported where the compiler silently fell back to eager.
@@ -98,7 +98,7 @@ class Stack(ABC, Generic[Program]):
 
     # The diagnosing child, for stacks whose file says DIAGNOSES = True: the same program once more, with collectors on.
 
-    def watch(self, folder: Path) -> None:
+    def enable_collectors(self, folder: Path) -> None:
         """Switch collectors on, before anything is built. What they write goes to `folder`."""
 
     def bare(self, program: Program) -> Step:
@@ -139,7 +139,7 @@ class Stack(ABC, Generic[Program]):
         raise Unsupported(f"{type(self).__name__} does not train")
 
     # A deployment format, whose file names in EXPORTED_BY an eager stack of the exporting framework. `export` runs in a child
-    # of that framework, on that stack's program; all else in children that have nothing of the model but Setup.artifact.
+    # of that framework, on that stack's program; all else in children that have nothing of the model but BuildConfig.artifact.
 
     def start(self) -> None:
         """Import the runtime that serves, where the file does not at its top: the exporting child loads it, too."""

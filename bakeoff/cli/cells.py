@@ -74,7 +74,7 @@ def _measure(asked: argparse.Namespace) -> int:
         _print_json(session)
     else:
         width = terminal.columns(sys.stdout)
-        print(tables.terminal(session.trials, session.toolchains, session.exports, (), width), end="")
+        print(tables.terminal(session.trials, session.one_time_costs, session.exports, (), width), end="")
         for failure in [t.failure for t in session.trials if t.failure is not None and t.failure.traceback]:
             print(failure.traceback)
     return 0 if all(r.status in (Status.OK, Status.COMPILED) for r in by_cell(session.trials).values()) else 1

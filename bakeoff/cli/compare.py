@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.analysis.metrics import METRICS, Judged
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
 from bakeoff.archive.saved_runs import Run
 from bakeoff.authoring import discovery
@@ -73,7 +73,7 @@ def add_verbs(verbs: Any) -> None:
     pairing.add_argument(
         "--looks", metavar="N,N", default="7,12,20", help="pairs after which verdicts are read (default: %(default)s)"
     )
-    pairing.add_argument("--no-canary", action="store_true", help="do not run the baseline against itself")
+    pairing.add_argument("--no-control", action="store_true", help="do not run the baseline against itself")
     options.add(pairing, options.MATRIX, {k: v for k, v in options.RUN.items() if k not in _NOT_AB})
     pairing.set_defaults(do=_ab)
 
@@ -170,14 +170,14 @@ def _history(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _budgets(asked: argparse.Namespace, found: Iterable[Figures] | None) -> Budgets:
+def _budgets(asked: argparse.Namespace, found: Iterable[CellSummary] | None) -> Budgets:
     some = bool(getattr(asked, "cells", None)) or found is None
     # a run of some models is no reason to take out the rows of the others
     every = () if some or found is None else chain((f.cell for f in found), discovery.every_cell())
     return read_budgets(Path(asked.budgets), every or None)
 
 
-def _chosen(found: Sequence[Figures], globs: Sequence[str]) -> list[Figures]:
+def _chosen(found: Sequence[CellSummary], globs: Sequence[str]) -> list[CellSummary]:
     return [f for f in found if not globs or any(fnmatchcase(str(f.cell), glob) for glob in globs)]
 
 

@@ -23,7 +23,7 @@ Offer = Callable[..., Iterable[str]]
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell and end the process, if it is the shell that asks."""
+    """WorkerResult the shell and end the process, if it is the shell that asks."""
     if "_ARGCOMPLETE" not in os.environ:
         return
     import argcomplete

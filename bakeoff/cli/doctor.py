@@ -16,9 +16,9 @@ from bakeoff.machine.doctor import Finding, Mark
 from bakeoff.records.trial import Settings
 from bakeoff.runner import options, store
 from bakeoff.runner.option_values import interpreters
-from bakeoff.runner.preparation import toolchain_home
+from bakeoff.runner.preparation import one_time_cost_home
 from bakeoff.system.environment import default_threads, enforced
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 
 OPTIONS = ("--threads", "--interpreter", "--bakeoff-storage")
 
@@ -58,19 +58,19 @@ def _facts(asked: argparse.Namespace) -> host.Facts:
     if threads < 1:  # more than there are is a finding
         raise UsageError(f"--threads {threads}: must be at least 1")
     keeps = options.store(lambda name: getattr(asked, name))
-    pays = next((s for s in stacks if s.toolchain and versions[s.framework] and machine.compiler), None)
+    pays = next((s for s in stacks if s.one_time_cost and versions[s.framework] and machine.compiler), None)
     paid = None
     if pays is not None:
-        home = toolchain_home(keeps.machine, pays, others.get(pays.framework, sys.executable))
-        paid = store.toolchain(home) is not None
+        home = one_time_cost_home(keeps.machine, pays, others.get(pays.framework, sys.executable))
+        paid = store.one_time_cost(home) is not None
     settings = Settings(size="small", batch_size=None, device="cpu", threads=threads, timeout_s=300.0)
     return host.read(
         threads,
         versions=versions,
         compiler=machine.compiler,
         folders={"runs": keeps.root, "saved runs": Path(asked.storage).absolute()},
-        children=enforced(Private(Path("<private>")), settings, "<mark>"),
-        toolchain=paid,
+        children=enforced(Sandbox(Path("<private>")), settings, "<mark>"),
+        one_time_cost=paid,
     )
 
 

@@ -110,16 +110,16 @@ def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]
         "source": found.source,
         "settings": saved_runs.to_json(found.settings),
         "ranking": rows,
-        "by_steps": {"cold": _reigns(found.results, warm=False), "warm": _reigns(found.results, warm=True)},
+        "by_steps": {"cold": _ranges(found.results, warm=False), "warm": _ranges(found.results, warm=True)},
         "no_speed": [{"stack": name, "status": status, "reason": why} for name, status, why in _without(found.results)],
         "remarks": list(found.remarks),
     }
 
 
-def _reigns(results: Sequence[CellResult], *, warm: bool) -> list[dict[str, object]]:
-    reigns = cost.crossings(results, warm=warm)
+def _ranges(results: Sequence[CellResult], *, warm: bool) -> list[dict[str, object]]:
+    ranges = cost.crossings(results, warm=warm)
     return [
-        {"stack": r.result.cell.stack, "from_steps": r.from_steps, "earliest": r.earliest, "latest": r.latest} for r in reigns
+        {"stack": r.result.cell.stack, "from_steps": r.from_steps, "earliest": r.earliest, "latest": r.latest} for r in ranges
     ]
 
 

@@ -13,7 +13,7 @@ from string import Template
 from textwrap import indent
 
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT, Room, Source, StackSource, shown
+from bakeoff.authoring.discovery import ROOT, Registry, Source, StackSource, shown
 from bakeoff.authoring.errors import UsageError
 from bakeoff.authoring.model import SIZES
 from bakeoff.cli import verb
@@ -91,7 +91,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def script(
-    model: Source, stack: StackSource, stacks: Room[StackSource], *, size: str, batch_size: int | None, seed: int = 0
+    model: Source, stack: StackSource, stacks: Registry[StackSource], *, size: str, batch_size: int | None, seed: int = 0
 ) -> str:
     """The script's text; `stacks` has the eager one that builds the network. UsageError where something cannot be copied."""
     discovery.check(model, "MODEL")

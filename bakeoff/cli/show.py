@@ -24,8 +24,8 @@ def add_verb(verbs: Any) -> None:
 def _show(asked: argparse.Namespace) -> int:
     run = saved_runs.read(saved_runs.find(asked.run, Path(asked.storage)))
     if asked.markdown:
-        print(tables.markdown(run.trials, run.toolchains, run.exports), end="")
+        print(tables.markdown(run.trials, run.one_time_costs, run.exports), end="")
     else:
         width = terminal.columns(sys.stdout)
-        print(tables.terminal(run.trials, run.toolchains, run.exports, (), width), end="")
+        print(tables.terminal(run.trials, run.one_time_costs, run.exports, (), width), end="")
     return 0

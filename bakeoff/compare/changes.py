@@ -1,4 +1,4 @@
-"""Figures of two runs → what changed, each with an interval and a verdict. Pure: nothing here measures or reads files.
+"""CellSummary of two runs → what changed, each with an interval and a verdict. Pure: nothing here measures or reads files.
 
 A verdict that blocks a merge must hold for the whole matrix at once: its bound is wrong with probability `alarm` over all
 comparisons together (Bonferroni). That a change is *not* there needs no such care: each comparison's own `miss`.
@@ -13,7 +13,7 @@ from statistics import median
 from bakeoff.analysis import intervals
 from bakeoff.analysis.metrics import CELL, METRICS, Judged, Metric
 from bakeoff.analysis.results import LEAST_CPU_SHARE
-from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.analysis.summary import TYPICAL, CellSummary
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
 from bakeoff.records.trial import Status
 
@@ -22,7 +22,7 @@ MOVED_TOGETHER = 0.8  # of the cells in one direction
 ROUNDING = 2.0**-23  # of float32, relative: what is less cannot be told from no error at all
 
 
-def compare(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Rules) -> Comparison:
+def compare(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary], rules: Rules) -> Comparison:
     """Every cell of either run."""
     before, after = ({f.cell: f for f in run} for run in (baseline, candidate))
     both = [(before[cell], after[cell]) for cell in before if cell in after]
@@ -39,14 +39,14 @@ def compare(baseline: Sequence[Figures], candidate: Sequence[Figures], rules: Ru
     return Comparison(changes=tuple(changes), floors=floors, notes=tuple(notes), only_compiled=compiled)
 
 
-def _unjudged(both: Sequence[tuple[Figures, Figures]]) -> list[str]:
+def _unjudged(both: Sequence[tuple[CellSummary, CellSummary]]) -> list[str]:
     """Cells that failed alike in both runs: nothing of them was compared, which is no finding and no pass either."""
     alike = [str(a.cell) for a, b in both if a.status == b.status and a.status not in (*GOOD, Status.UNSTEADY)]
     more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
     return [f"failed alike in both runs, and not judged: {', '.join(alike[:3])}{more}"] if alike else []
 
 
-def noise_floor(before: Figures, after: Figures, name: str, rules: Rules) -> float | None:
+def noise_floor(before: CellSummary, after: CellSummary, name: str, rules: Rules) -> float | None:
     """A/A: how far two halves of one run's trials (in pairs: of the ratios) lie apart, the larger of both runs, as ratio − 1.
 
     None with one trial. A half has fewer trials than the run, so it errs high.
@@ -57,7 +57,7 @@ def noise_floor(before: Figures, after: Figures, name: str, rules: Rules) -> flo
     return math.expm1(max(apart)) if apart else None
 
 
-def _cell(before: Figures | None, after: Figures | None, rules: Rules) -> list[Change]:
+def _cell(before: CellSummary | None, after: CellSummary | None, rules: Rules) -> list[Change]:
     if before is None or after is None:
         there = before or after
         assert there is not None
@@ -81,13 +81,13 @@ def _cell(before: Figures | None, after: Figures | None, rules: Rules) -> list[C
     return changes
 
 
-def _told(figures: Figures, name: str) -> bool:
+def _told(figures: CellSummary, name: str) -> bool:
     """Does the run know this metric of the cell?"""
     known = figures.parity is not None if METRICS[name].judged is Judged.LEVEL else name in figures.counts
     return figures.status in GOOD and (known or bool(figures.values.get(name)))
 
 
-def _status(before: Figures, after: Figures) -> list[Change]:
+def _status(before: CellSummary, after: CellSummary) -> list[Change]:
     """A change of the cell's status, if there is one. That steps did not settle may be the machine's doing."""
     if before.status == after.status and after.status is not Status.UNSTEADY:
         return []
@@ -102,7 +102,7 @@ def _status(before: Figures, after: Figures) -> list[Change]:
     return [Change(cell=after.cell, metric=CELL, verdict=verdict, trials=(before.trials, after.trials), note=note)]
 
 
-def _timed(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Change:
+def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:
     name, budget = metric.name, rules.budget(after.cell, metric)
     floor = noise_floor(before, after, name, rules)
     risk = rules.alarm_risk
@@ -159,7 +159,7 @@ def decide(alarm: intervals.Interval, told: intervals.Interval, budget: float, f
     return Verdict.SAME if -limit <= told.low and told.high <= limit else Verdict.UNDECIDED
 
 
-def _interval(before: Figures, after: Figures, name: str, rules: Rules, risk: float) -> intervals.Interval:
+def _interval(before: CellSummary, after: CellSummary, name: str, rules: Rules, risk: float) -> intervals.Interval:
     x, y = ([math.log(value) for value in figures.values[name]] for figures in (before, after))
     if rules.pairs:
         return intervals.paired([b - a for a, b in zip(x, y, strict=False)], risk)
@@ -169,7 +169,7 @@ def _interval(before: Figures, after: Figures, name: str, rules: Rules, risk: fl
 
 
 def _more(
-    before: Figures, after: Figures, metric: Metric, rules: Rules, risk: float, estimate: float, budget: float
+    before: CellSummary, after: CellSummary, metric: Metric, rules: Rules, risk: float, estimate: float, budget: float
 ) -> int | None:
     """How many trials per run would bring the bounds clear of the budget; None where no number would."""
     x, y = ([math.log(value) for value in figures.values[metric.name]] for figures in (before, after))
@@ -187,7 +187,7 @@ def _more(
     return max(enough, math.ceil(variance / room), min(len(x), len(y)) + 1)
 
 
-def _exact(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Change:
+def _exact(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:
     """Counts have no noise: any difference beyond the budget, a number of them, is one."""
     x, y, budget = before.counts[metric.name], after.counts[metric.name], rules.budget(after.cell, metric)
     verdict = Verdict.SAME if x == y or 0 < y - x <= budget else Verdict.WORSE if y > x else Verdict.BETTER
@@ -195,7 +195,7 @@ def _exact(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Cha
     return Change(cell=after.cell, metric=metric.name, verdict=verdict, baseline=x, candidate=y, ratio=ratio, budget=budget)
 
 
-def _level(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Change:
+def _level(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:
     """An error far below its tolerance may move by a factor without meaning anything, and so may one below a rounding."""
     x, y, budget = before.parity or 0.0, after.parity or 0.0, rules.budget(after.cell, metric)
     ratio = max(y, ROUNDING) / max(x, ROUNDING)
@@ -203,7 +203,7 @@ def _level(before: Figures, after: Figures, metric: Metric, rules: Rules) -> Cha
     return Change(cell=after.cell, metric=metric.name, verdict=verdict, baseline=x, candidate=y, ratio=ratio, budget=budget)
 
 
-def _valued(before: Figures, after: Figures, rules: Rules) -> list[str]:
+def _valued(before: CellSummary, after: CellSummary, rules: Rules) -> list[str]:
     """Metrics that both have values of."""
     return [
         n

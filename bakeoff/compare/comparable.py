@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.records.trial import Environment, Settings
 
 
@@ -41,7 +41,7 @@ MACHINE: tuple[tuple[str, Callable[[Environment], object], bool], ...] = (
 )
 
 
-def differences(baseline: Sequence[Figures], candidate: Sequence[Figures]) -> list[Difference]:
+def differences(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary]) -> list[Difference]:
     """Over the cells that both runs have; each difference once."""
     after = {f.cell: f for f in candidate}
     pairs = [(f, after[f.cell]) for f in baseline if f.cell in after]
@@ -55,7 +55,7 @@ def differences(baseline: Sequence[Figures], candidate: Sequence[Figures]) -> li
     return list(dict.fromkeys(found))
 
 
-def alike(left: Iterable[Figures], right: Iterable[Figures]) -> bool:
+def alike(left: Iterable[CellSummary], right: Iterable[CellSummary]) -> bool:
     """May they stand in one series over time?"""
     return not any(d.forbids for d in differences(list(left), list(right)))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bakeoff.analysis.results import CellResult, by_cell
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import comparable
@@ -115,14 +115,14 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
     return of(trials, run.exports, stacks, source, trials[0].settings, *remarks)
 
 
-def _settings(figures: Sequence[Figures], mine: Settings) -> list[str]:
+def _settings(figures: Sequence[CellSummary], mine: Settings) -> list[str]:
     """In what the settings differ that decide a speed."""
     theirs = figures[0].settings
     told = [(what, ask(theirs), ask(mine)) for what, ask, forbids in comparable.SETTINGS if forbids]
     return [f"{what.removeprefix('another ')} ({was}, not {wanted})" for what, was, wanted in told if was != wanted]
 
 
-def _machine(figures: Sequence[Figures]) -> list[str]:
+def _machine(figures: Sequence[CellSummary]) -> list[str]:
     """In what the machine differs."""
     there = next((f.environment for f in figures if f.environment is not None), None)
     if there is None:

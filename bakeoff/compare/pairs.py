@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from bakeoff.analysis.intervals import least_pairs
 from bakeoff.analysis.metrics import METRICS
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.budgets import Budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
@@ -40,9 +40,9 @@ class Ab:
     finished: bool = False
     alternated: int = 0  # pairs whose steps took turns; the others ran one process after the other
     trials: list[Trial] = field(default_factory=list)
-    figures: list[Figures] = field(default_factory=list)
-    canary: tuple[list[Figures], list[Figures]] = ((), ())  # type: ignore[assignment]  # the baseline against itself
-    canary_trials: list[Trial] = field(default_factory=list)
+    figures: list[CellSummary] = field(default_factory=list)
+    control: tuple[list[CellSummary], list[CellSummary]] = ((), ())  # type: ignore[assignment]  # the baseline against itself
+    control_trials: list[Trial] = field(default_factory=list)
 
 
 def probes(metrics: Sequence[str]) -> int:
@@ -63,7 +63,7 @@ def rules(ab: Ab, budgets: Budgets) -> Rules:
     )
 
 
-def compared(ab: Ab, candidate: Sequence[Figures], budgets: Budgets) -> Comparison:
+def compared(ab: Ab, candidate: Sequence[CellSummary], budgets: Budgets) -> Comparison:
     """The changes between the arms; values of equal position are a pair, and what has no partner is left out."""
     return compare(ab.figures, candidate, rules(ab, budgets))
 
@@ -73,7 +73,7 @@ def too_noisy(ab: Ab, budgets: Budgets) -> str:
 
     Empty if it does not, if there are too few pairs to tell, or if nobody asked.
     """
-    enough = [c for c in canary(ab, budgets) if min(c.trials) >= least_pairs(MISS)]
+    enough = [c for c in control(ab, budgets) if min(c.trials) >= least_pairs(MISS)]
     if failed(ab) and not enough:
         return "the baseline against itself failed before it could show how noisy this session is"
     found = [c for c in enough if c.verdict is not Verdict.SAME]
@@ -85,13 +85,13 @@ def too_noisy(ab: Ab, budgets: Budgets) -> str:
 
 def failed(ab: Ab) -> list[str]:
     """Cells of the canary that say nothing, and why; another cell may have taken their place."""
-    lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.canary[0], *ab.canary[1]) if f.status not in TIMED}
+    lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.control[0], *ab.control[1]) if f.status not in TIMED}
     return [f"the baseline against itself, {cell}, failed ({why})" for cell, why in lost.items()]
 
 
-def canary(ab: Ab, budgets: Budgets) -> list[Change]:
+def control(ab: Ab, budgets: Budgets) -> list[Change]:
     """The baseline against itself: the session's own noise floor, judged with no correction, as it is one comparison."""
-    lost = {f.cell for side in ab.canary for f in side if f.status not in TIMED}
-    before, after = ([f for f in side if f.cell not in lost] for side in ab.canary)
+    lost = {f.cell for side in ab.control for f in side if f.status not in TIMED}
+    before, after = ([f for f in side if f.cell not in lost] for side in ab.control)
     alone = Rules(budget=budgets.of(pairs=True), alarm=MISS, pairs=True, tests=1, metrics=("step",))
     return list(compare(before, after, alone).changes)

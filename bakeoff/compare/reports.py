@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bakeoff.analysis.metrics import METRICS, Judged
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive.saved_runs import Run
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import comparable, pairs
@@ -19,8 +19,8 @@ from bakeoff.records.cell import Cell
 def of_runs(
     baseline: Run,
     candidate: Run,
-    before: Sequence[Figures],
-    after: Sequence[Figures],
+    before: Sequence[CellSummary],
+    after: Sequence[CellSummary],
     budgets: Budgets,
     *,
     gate: bool,
@@ -57,7 +57,7 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
     assert run.ab is not None
     comparison, table = pairs.compared(run.ab, run.figures, budgets), budgets.of(pairs=True)
     noisy = pairs.too_noisy(run.ab, budgets)
-    quiet = [c for c in pairs.canary(run.ab, budgets) if c.low is not None]
+    quiet = [c for c in pairs.control(run.ab, budgets) if c.low is not None]
     few = "; its pairs are too few to tell how noisy this session is"
     notes = [
         f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}"

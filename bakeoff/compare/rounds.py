@@ -12,7 +12,7 @@ from statistics import fmean, median
 
 from bakeoff.analysis import summary
 from bakeoff.analysis.results import tenth_percentile
-from bakeoff.analysis.summary import TYPICAL, Figures
+from bakeoff.analysis.summary import TYPICAL, CellSummary
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Trial
 from bakeoff.worker.turns import ROUNDS
@@ -20,7 +20,7 @@ from bakeoff.worker.turns import ROUNDS
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"step": tenth_percentile, TYPICAL: median}
 
 
-def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[Figures], list[Figures]]:
+def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[CellSummary], list[CellSummary]]:
     """Both arms' figures. Where children alternated, the candidate's step times are the baseline's times the pairs' ratios."""
     before, after = summary.of_trials(baseline), summary.of_trials(candidate)
     after = [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]
@@ -31,7 +31,7 @@ def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[lis
 Pairs = list[tuple[Measurement, Measurement]]
 
 
-def _pairs_of(made: Figures, baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Pairs:
+def _pairs_of(made: CellSummary, baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Pairs:
     """The cell's measurements of equal position; none where the sides do not have equally many."""
     sides = [[t.measurement for t in trials if t.cell == made.cell and t.measurement] for trials in (baseline, candidate)]
     return list(zip(*sides, strict=True)) if len(sides[0]) == len(sides[1]) else []
@@ -42,14 +42,14 @@ def _at_once(pairs: Pairs) -> list[int]:
     return [n for n, pair in enumerate(pairs) if all(m.compiled_at_once for m in pair)]
 
 
-def _only(found: Figures, kept: Sequence[int]) -> Figures:
+def _only(found: CellSummary, kept: Sequence[int]) -> CellSummary:
     """Compile times of the pairs that are `kept`, if most are: those of other moments are no comparison beside them."""
     values = found.values.get("compile_cold", [])
     kept = kept if 2 * len(kept) > len(values) - 1 else []
     return replace(found, values=found.values | {"compile_cold": [values[n] for n in kept]}) if kept and values else found
 
 
-def _paired(made: Figures, other: list[Figures], baseline: Sequence[Trial], candidate: Sequence[Trial]) -> Figures:
+def _paired(made: CellSummary, other: list[CellSummary], baseline: Sequence[Trial], candidate: Sequence[Trial]) -> CellSummary:
     pairs = _pairs_of(made, baseline, candidate)
     if not pairs or not other or "step" not in made.values or "step" not in other[0].values:
         return made

@@ -10,7 +10,7 @@ from statistics import median
 import msgspec
 
 from bakeoff.analysis.metrics import METRICS
-from bakeoff.analysis.summary import Figures
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
 from bakeoff.archive.saved_runs import Run
 from bakeoff.authoring.errors import UsageError
@@ -38,7 +38,7 @@ def read(storage: Path, glob: str, say: list[str]) -> list[Run]:
 
 def trends(runs: Iterable[Run], glob: str, metric: str) -> Iterator[Trend]:
     """A trend per cell that the glob covers, oldest run first."""
-    series: dict[Cell, list[tuple[Run, Figures]]] = {}
+    series: dict[Cell, list[tuple[Run, CellSummary]]] = {}
     for run in sorted(runs, key=lambda run: run.when):
         for found in run.figures:
             if fnmatchcase(str(found.cell), glob):
@@ -49,7 +49,7 @@ def trends(runs: Iterable[Run], glob: str, metric: str) -> Iterator[Trend]:
         yield trend(cell, metric, [_point(run, found, metric) for run, found in kept], len(rows) - len(kept))
 
 
-def _point(run: Run, found: Figures, metric: str) -> Point:
+def _point(run: Run, found: CellSummary, metric: str) -> Point:
     values = found.values.get(metric)
     value = median(values) if found.status is Status.OK and values else None
     return Point(

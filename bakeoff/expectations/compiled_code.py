@@ -34,7 +34,7 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
     @classmethod
     def of(cls, result: CellResult) -> "Code":
         """What was found."""
-        made, found = result.lowering, result.diagnostics
+        made, found = result.compile_only, result.diagnostics
         assert made is not None
         assert found is not None
         assert found.compiled is not None

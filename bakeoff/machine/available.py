@@ -109,7 +109,7 @@ def _stand(stack: StackSource, by_name: Mapping[str, StackSource], machine: Mach
         else:  # what it takes to write a format belongs to the format's extra, and into the exporter's interpreter
             extra = owner.extra if module == _top(owner.framework) else stack.extra
             lacks[_install(module, stack, extra, machine.interpreters.get(owner.framework))] = None
-    if stack.toolchain is not None and machine.compiler is None:
+    if stack.one_time_cost is not None and machine.compiler is None:
         named = os.environ.get("CXX")
         lacks[
             f"CXX names {named}, which is not there: name a C++ compiler, or unset it"

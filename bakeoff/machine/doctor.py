@@ -198,8 +198,8 @@ def _variables(facts: Facts) -> Iterator[Finding]:
 
 
 def _toolchain(facts: Facts) -> Iterator[Finding]:
-    if facts.toolchain is not None:
-        told = "paid" if facts.toolchain else "not yet paid: the first run does, before any cell is timed"
+    if facts.one_time_cost is not None:
+        told = "paid" if facts.one_time_cost else "not yet paid: the first run does, before any cell is timed"
         yield Finding(Mark.OK, "Inductor's once-per-machine cost", told)
 
 

@@ -75,7 +75,7 @@ class Facts:
     folders: Sequence[Folder] = ()
     variables: Mapping[str, str] = field(default_factory=dict)  # of the user's environment
     children: Mapping[str, str] = field(default_factory=dict)  # what children get whatever the user has set
-    toolchain: bool | None = None  # is what Inductor needs once per machine there? None: nobody would need it
+    one_time_cost: bool | None = None  # is what Inductor needs once per machine there? None: nobody would need it
 
 
 def read(
@@ -85,7 +85,7 @@ def read(
     compiler: str | None,
     folders: Mapping[str, Path],
     children: Mapping[str, str],
-    toolchain: bool | None,
+    one_time_cost: bool | None,
 ) -> Facts:
     """Look around; takes SAMPLED_S."""
     busiest, busy, steal = _sampled()
@@ -118,7 +118,7 @@ def read(
         folders=_folders(folders),
         variables=dict(os.environ),
         children=children,
-        toolchain=toolchain,
+        one_time_cost=one_time_cost,
     )
 
 

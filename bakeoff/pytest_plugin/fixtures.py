@@ -60,7 +60,7 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
         if result.status is Status.UNAVAILABLE:
             _unavailable(request, result.cell, result.reason)
         failure = result.trials[0].failure
-        if failure is not None and failure.half_missing and request.node.get_closest_marker("xfail") is None:
+        if failure is not None and failure.no_implementation and request.node.get_closest_marker("xfail") is None:
             pytest.skip(f"unsupported: {result.reason}")  # what known_gaps.toml has a row for, is that row's to judge
         raise BY_STATUS[result.status](_account(result))
     return result

@@ -158,7 +158,7 @@ class MatrixPlugin:
         return replace(
             plan,
             cells=cells,
-            ceiling=True,
+            machine_peak=True,
             models=[*plan.models, *(m for m in plan.all_models if m.name in models and m not in plan.models)],
             stacks=[*plan.stacks, *(s for s in plan.all_stacks if s.name in stacks and s not in plan.stacks)],
             modes=list(dict.fromkeys((*plan.modes, *(cell.mode for cell in sorted(cells))))),
@@ -217,7 +217,9 @@ class MatrixPlugin:
 
         terminalreporter.section("bakeoff")
         run = self.session
-        terminalreporter.write(tables.terminal(run.trials, run.toolchains, run.exports, run.series, _width(terminalreporter)))
+        terminalreporter.write(
+            tables.terminal(run.trials, run.one_time_costs, run.exports, run.series, _width(terminalreporter))
+        )
         for table in self._tables:
             terminalreporter.write(table(self.results))
         own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0

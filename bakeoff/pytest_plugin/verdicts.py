@@ -202,7 +202,7 @@ class VerdictPlugin:
 
     def _ab(self) -> Report:
         from bakeoff.ab import session
-        from bakeoff.ab.paired_session import Duel
+        from bakeoff.ab.paired_session import PairedSession
         from bakeoff.compare.reports import of_pairs
 
         matrix = self._matrix
@@ -216,7 +216,7 @@ class VerdictPlugin:
             whole = [self.config.getoption(n) is None and not self._picked for n in ("models", "stacks")]
             gone = session.vanished(matrix.plan, arms[0], models=whole[0], stacks=whole[1])
             say = reporter.write_line
-            duel = Duel(plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, vanished=gone)
+            paired_session = PairedSession(plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, vanished=gone)
             storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
-            path = session.measured(duel, storage)
+            path = session.measured(paired_session, storage)
         return of_pairs(saved_runs.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

@@ -32,7 +32,7 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lowering:
+class CompileOnly:
     """One child that compiled for a target. Its step ran with kernels that do nothing, or by an interpreter: no speed."""
 
     target: str

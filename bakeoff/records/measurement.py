@@ -33,7 +33,7 @@ class Check:
     """
 
     batch: int
-    when: str  # "timed", "unseen"; in training also "first", "curve", "float64"
+    when: str  # "timed", "held-out"; in training also "first", "curve", "float64"
     error: float | None
     output: str = "output"
     tolerance: float | None = None  # its own, where not all have the same
@@ -105,7 +105,7 @@ class Threads:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asynchrony:
+class SyncCheck:
     """Did the step return before its work was done? After synchronising, a fetch must cost no more than a copy."""
 
     fetch_s: float
@@ -139,15 +139,15 @@ class Measurement:
     warmup_s: tuple[float, ...]  # one per step, kept
     step_s: tuple[float, ...]  # one per sample: mean of `steps_per_sample` successive steps
     steps_per_sample: int
-    unseen_step_s: tuple[float, ...]  # the first step on batches never seen, less the wait for a CPU (clock.without_waiting)
+    held_out_step_s: tuple[float, ...]  # the first step on batches never seen, less the wait for a CPU (clock.without_waiting)
     items_per_step: int
     item: str
     compilations_before: int
     compilations_after: int
-    compilations_unseen: int  # after the unseen batches, too
+    compilations_held_out: int  # after the unseen batches, too
     memory: Memory
     parity: Parity | None
-    asynchrony: Asynchrony
+    sync_check: SyncCheck
     contention: Contention
     threads: Threads
     caches: Caches
@@ -172,5 +172,5 @@ class Measurement:
         return self.compilations_after - self.compilations_before
 
     @property
-    def compiled_for_unseen(self) -> int:
-        return self.compilations_unseen - self.compilations_after
+    def compiled_for_held_out(self) -> int:
+        return self.compilations_held_out - self.compilations_after

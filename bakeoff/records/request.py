@@ -23,8 +23,8 @@ class Job(StrEnum):
     EXPORT = "export"  # the program of an eager stack, in a deployment format
     PROFILE = "profile"  # a few steps under the framework's own profiler, untimed
     SHAPES = "shapes"  # a series of shapes through one compiled program
-    TOOLCHAIN = "toolchain"  # once-per-machine cost
-    CEILING = "ceiling"  # what the machine reaches at most
+    TOOLCHAIN = "one_time_cost"  # once-per-machine cost
+    MACHINE_PEAK = "machine_peak"  # what the machine reaches at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Request:
     framework: str
     settings: Settings
     start: Start
-    private: str  # bakeoff.system.sandbox.Private.root
+    private: str  # bakeoff.system.sandbox.Sandbox.root
     result: str  # where the child writes its JSON
     axis: str = "batch_size"  # of a series of shapes: the model's field that varies
     sizes: tuple[int, ...] = ()

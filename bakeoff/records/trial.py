@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bakeoff.records.cell import Cell
-from bakeoff.records.compile_only import Lowering
+from bakeoff.records.compile_only import CompileOnly
 from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.measurement import Measurement, ShapeStep
 
@@ -64,9 +64,9 @@ class Failure:
     traceback: str = ""
 
     @property
-    def half_missing(self) -> bool:
-        """The model has nothing for this framework, and says so: errors.MissingHalf."""
-        return self.error == "MissingHalf"
+    def no_implementation(self) -> bool:
+        """The model has nothing for this framework, and says so: errors.MissingImplementation."""
+        return self.error == "MissingImplementation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ class Trial:
     eager: bool = False  # is the stack its framework's baseline?
     workers: int | None = None  # that share each batch, where the stack is data-parallel
     measurement: Measurement | None = None
-    lowering: Lowering | None = None  # instead of a measurement, where a target was asked for
+    compile_only: CompileOnly | None = None  # instead of a measurement, where a target was asked for
     diagnostics: Diagnostics | None = None  # of a failed trial, too, where the diagnosing child could tell why
     diagnosed: bool = False  # has a diagnosing child run?
     failure: Failure | None = None
@@ -185,7 +185,7 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ceiling:
+class MachinePeak:
     """What this machine was measured to reach in a child like those of the run: best of many products, and of many copies."""
 
     threads: int
@@ -196,7 +196,7 @@ class Ceiling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
+class OneTimeCost:
     """A cost that is paid once per machine and belongs to no cell: its own row."""
 
     stack: str

@@ -15,7 +15,7 @@ from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.cell import Mode
 from bakeoff.records.diagnostics import GraphBreak
 from bakeoff.records.measurement import Measurement
-from bakeoff.records.trial import Ceiling, Status
+from bakeoff.records.trial import MachinePeak, Status
 from bakeoff.views.explain import FIGURES, command
 from bakeoff.views.matrix import Matrix
 
@@ -83,13 +83,13 @@ class Detail:
     reference_losses: Sequence[float] = ()
 
 
-def of(matrix: Matrix, ceiling: Ceiling | None) -> list[tuple[CellFacts, Detail]]:
+def of(matrix: Matrix, machine_peak: MachinePeak | None) -> list[tuple[CellFacts, Detail]]:
     """Every cell of the matrix, whether it has a speed or not, in the order of the run."""
     curves = MOST_CURVES if len(matrix.results) <= FEW_CELLS else 1
-    return [(_facts(matrix, r, ceiling), _detail(r, curves)) for r in matrix.results.values()]
+    return [(_facts(matrix, r, machine_peak), _detail(r, curves)) for r in matrix.results.values()]
 
 
-def _facts(matrix: Matrix, result: CellResult, ceiling: Ceiling | None) -> CellFacts:
+def _facts(matrix: Matrix, result: CellResult, machine_peak: MachinePeak | None) -> CellFacts:
     trial, cell = result.trials[0], result.cell
     told: dict[str, Any] = {}
     if result.status is Status.OK:
@@ -114,10 +114,10 @@ def _facts(matrix: Matrix, result: CellResult, ceiling: Ceiling | None) -> CellF
             "parity_error": result.parity_error,
             "compile_peak_bytes": peaks[0],
             "steady_peak_bytes": peaks[1],
-            **_reached(result, ceiling),
+            **_reached(result, machine_peak),
         }
-    elif result.status is Status.COMPILED and result.lowering is not None:
-        told = {"compile_s": result.lowering.first_call_s}
+    elif result.status is Status.COMPILED and result.compile_only is not None:
+        told = {"compile_s": result.compile_only.first_call_s}
     return CellFacts(
         cell=str(cell),
         model=cell.model,
@@ -135,7 +135,7 @@ def _facts(matrix: Matrix, result: CellResult, ceiling: Ceiling | None) -> CellF
     )
 
 
-def _reached(result: CellResult, ceiling: Ceiling | None) -> dict[str, float]:
+def _reached(result: CellResult, machine_peak: MachinePeak | None) -> dict[str, float]:
     """Flops per second, flops per byte, and the share of the lower of the two roofs. Only float32 on a CPU has a roof."""
     measured, settings = result.measurements[0], result.trials[0].settings
     if not measured.flops:
@@ -146,12 +146,14 @@ def _reached(result: CellResult, ceiling: Ceiling | None) -> dict[str, float]:
         return reached
     intensity = measured.flops / measured.moved_bytes
     reached["flops_per_byte"] = intensity
-    if ceiling is None or not ceiling.flops_per_s or not ceiling.bytes_per_s:
+    if machine_peak is None or not machine_peak.flops_per_s or not machine_peak.bytes_per_s:
         return reached
-    own = settings.device == "cpu" and settings.dtype == "float32" and settings.threads == ceiling.threads
-    by_memory = intensity * ceiling.bytes_per_s < ceiling.flops_per_s
+    own = settings.device == "cpu" and settings.dtype == "float32" and settings.threads == machine_peak.threads
+    by_memory = intensity * machine_peak.bytes_per_s < machine_peak.flops_per_s
     if own and not (by_memory and measured.moved_bytes < CACHED_BYTES):
-        reached["share_of_ceiling"] = reached["flops_per_s"] / min(ceiling.flops_per_s, intensity * ceiling.bytes_per_s)
+        reached["share_of_ceiling"] = reached["flops_per_s"] / min(
+            machine_peak.flops_per_s, intensity * machine_peak.bytes_per_s
+        )
     return reached
 
 
@@ -159,13 +161,13 @@ def _detail(result: CellResult, curves: int) -> Detail:
     found = result.diagnostics
     compiled = found.compiled if found is not None else None
     made: dict[str, float | None] = {}
-    lowered = result.lowering.kernels if result.lowering is not None else ()
+    lowered = result.compile_only.kernels if result.compile_only is not None else ()
     counted = f"{len(lowered)} kernels assembled; " if lowered else ""
     if compiled is not None:
         made = {label: getattr(compiled, name) for name, label in FIGURES.items()}
         made |= {name.replace("_", " "): value for name, value in compiled.figures.items()}
     measured = result.measurements
-    kernels = result.lowering.kernels if result.lowering is not None else ()
+    kernels = result.compile_only.kernels if result.compile_only is not None else ()
     breaks = found.breaks if found is not None else ()
     return Detail(
         steady_from=result.steadiness.start if measured else None,

@@ -15,7 +15,7 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.analysis.summary import judged
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.compare.report import clean
-from bakeoff.records.trial import Ceiling, Status
+from bakeoff.records.trial import MachinePeak, Status
 from bakeoff.report import charts, facts
 from bakeoff.report import sections as other_sections
 from bakeoff.report.facts import CellFacts, Detail
@@ -95,9 +95,9 @@ def _vega(kept: Path) -> str:
 def _values(page: Page) -> dict[str, Any]:
     run = page.run
     served = {made.cell for made in run.exports}
-    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.toolchains, judged(run.figures or ()))
-    ceiling = next((c for c in run.ceilings if c.failure is None), None)
-    cells = facts.of(matrix, ceiling)
+    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.one_time_costs, judged(run.figures or ()))
+    machine_peak = next((c for c in run.machine_peaks if c.failure is None), None)
+    cells = facts.of(matrix, machine_peak)
     told = [f for f, _ in cells]
     stacks = list(dict.fromkeys(f.stack for f in told))
     choosable = [f for f in told if f.step_s is not None and f.workers is None]
@@ -124,8 +124,8 @@ def _values(page: Page) -> dict[str, Any]:
         "cells": told,
         "details": {f.cell: d for f, d in cells},
         "charts": charts.specifications(stacks),
-        "ceiling": ceiling,
-        "reigns": _reigns(matrix),
+        "machine_peak": machine_peak,
+        "reigns": _ranges(matrix),
         "changes": None if changes is None else changes.get("drawn"),
         "trends": None if trends is None else trends["data"],
     }
@@ -140,7 +140,7 @@ def _values(page: Page) -> dict[str, Any]:
         "failures": _failures(told),
         "notes": [note for note in matrix.notes() if not _of_a_failure(note, told)],
         "curve_steps": facts.CURVE_STEPS,
-        "roofline": _roofline(ceiling if any(f.share_of_ceiling for f in told) else None) if shares else "",
+        "roofline": _roofline(machine_peak if any(f.share_of_ceiling for f in told) else None) if shares else "",
         "shares": [_share(f) for f in sorted(shares, key=lambda f: -(f.share_of_ceiling or 0.0))],
         "changes": changes,
         "trends": trends,
@@ -150,7 +150,7 @@ def _values(page: Page) -> dict[str, Any]:
     }
 
 
-def _reigns(matrix: Matrix) -> dict[str, list[dict[str, Any]]]:
+def _ranges(matrix: Matrix) -> dict[str, list[dict[str, Any]]]:
     """Model and mode → who is the fastest from how many steps on, and between which numbers that begins: as `pick` says it."""
     alone = [r for r in matrix.results.values() if r.trials[0].workers is None]
     rows: dict[str, list[CellResult]] = {}
@@ -230,15 +230,15 @@ def _of_a_failure(note: str, told: Sequence[CellFacts]) -> bool:
     return note.startswith("  again: ") or any(note.startswith((f"{cell}: ", f"{cell} and ")) for cell in failed)
 
 
-def _roofline(ceiling: Ceiling | None) -> str:
+def _roofline(machine_peak: MachinePeak | None) -> str:
     how = (
         "Flops and bytes are counted once per model: its matrix products and convolutions; each weight, input and output once."
     )
-    if ceiling is None or not ceiling.flops_per_s or not ceiling.bytes_per_s:
+    if machine_peak is None or not machine_peak.flops_per_s or not machine_peak.bytes_per_s:
         return f"{how} No ceiling was measured that is these cells' own."
-    product = f"{ceiling.flops_per_s / 1e9:.3g} Gflop/s (numpy's float32 matrix product)"
-    reached = f"{product} and {ceiling.bytes_per_s / 1e9:.3g} GB/s (copies)"
-    threads = f"{ceiling.threads} thread{'s' * (ceiling.threads > 1)}"
+    product = f"{machine_peak.flops_per_s / 1e9:.3g} Gflop/s (numpy's float32 matrix product)"
+    reached = f"{product} and {machine_peak.bytes_per_s / 1e9:.3g} GB/s (copies)"
+    threads = f"{machine_peak.threads} thread{'s' * (machine_peak.threads > 1)}"
     cached = "Cells that memory would bind, and that move so little that it may stay in a cache, have no share."
     return f"{how} With {threads} this machine was measured to reach {reached}, in the same run. {cached}"
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from bakeoff.authoring.discovery import ROOT, Source, StackSource
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.request import Job, Request
-from bakeoff.records.trial import Ceiling, Export, Failure, Phase, Settings, ShapeSeries, Start, Toolchain, Trial
+from bakeoff.records.trial import Export, Failure, MachinePeak, OneTimeCost, Phase, Settings, ShapeSeries, Start, Trial
 from bakeoff.runner import processes
-from bakeoff.runner.worker_result import Answer, read_answer
+from bakeoff.runner.worker_result import WorkerResult, read_worker_result
 from bakeoff.system.environment import child_cpus, child_environment
-from bakeoff.system.sandbox import Private, listing
+from bakeoff.system.sandbox import Sandbox, listing
 from bakeoff.worker.turns import TURNS_FDS, Partner
 
 
@@ -44,7 +44,7 @@ class Launcher:
         model: Source,
         stack: StackSource,
         index: int,
-        private: Private,
+        private: Sandbox,
         start: Start,
         reference: Path | None,
         partner: Partner | None = None,
@@ -66,22 +66,22 @@ class Launcher:
             eager=stack.eager,
             workers=stack.workers,
             measurement=answer.measurement,
-            lowering=answer.lowering,
+            compile_only=answer.compile_only,
             failure=answer.failure,
             diagnostics=answer.diagnostics,
             environment=answer.environment,
         )
 
-    def diagnose(self, cell: Cell, model: Source, stack: StackSource, private: Private) -> tuple[Answer, float]:
+    def diagnose(self, cell: Cell, model: Source, stack: StackSource, private: Sandbox) -> tuple[WorkerResult, float]:
         """(what the diagnosing child found, wall seconds). Untimed, so that several may run beside each other."""
         return self._child(Job.DIAGNOSE, cell, model, stack, private, Start.COLD, f"{cell}-diagnosis")
 
-    def profile(self, cell: Cell, model: Source, stack: StackSource, private: Private) -> tuple[Answer, float]:
+    def profile(self, cell: Cell, model: Source, stack: StackSource, private: Sandbox) -> tuple[WorkerResult, float]:
         """(which files the framework's profiler left in `private.artifacts`, wall seconds)."""
         return self._child(Job.PROFILE, cell, model, stack, private, Start.COLD, f"{cell}-profile")
 
     def shapes(
-        self, cell: Cell, model: Source, stack: StackSource, private: Private, axis: str, sizes: tuple[int, ...]
+        self, cell: Cell, model: Source, stack: StackSource, private: Sandbox, axis: str, sizes: tuple[int, ...]
     ) -> ShapeSeries:
         """Run a series of shapes through one compiled program."""
         name = f"{cell}-shapes"
@@ -100,7 +100,7 @@ class Launcher:
         )
 
     def export(
-        self, cell: Cell, model: Source, stack: StackSource, exporter: StackSource, private: Private, folder: Path
+        self, cell: Cell, model: Source, stack: StackSource, exporter: StackSource, private: Sandbox, folder: Path
     ) -> Export:
         """Export a program of `exporter` in the format of `stack` to `folder`."""
         name = f"{cell}-export"
@@ -132,20 +132,20 @@ class Launcher:
             name = f"{cell}-reference"
             return self._child(Job.REFERENCE, cell, model, stack, private, Start.COLD, name, target, other=other)[0].failure
 
-    def baseline(self, stack: StackSource) -> Answer:
+    def baseline(self, stack: StackSource) -> WorkerResult:
         """A child that only imports the stack's framework: its peak memory, or the failure that every cell would share."""
         with self.private() as private:
             cell = Cell("baseline", stack.framework, Mode.INFERENCE)
             return self._child(Job.BASELINE, cell, stack, stack, private, Start.COLD, f"{stack.framework}-import")[0]
 
-    def toolchain(self, stack: StackSource, seed: Path) -> Toolchain:
+    def one_time_cost(self, stack: StackSource, seed: Path) -> OneTimeCost:
         """Pay a stack's once-per-machine cost into `seed`, which later private caches start from."""
-        private = Private(seed)
+        private = Sandbox(seed)
         private.make()
-        cell = Cell("toolchain", stack.toolchain or stack.name, Mode.INFERENCE)
-        answer, wall_s = self._child(Job.TOOLCHAIN, cell, stack, stack, private, Start.COLD, f"{stack.toolchain}-toolchain")
+        cell = Cell("one_time_cost", stack.one_time_cost or stack.name, Mode.INFERENCE)
+        answer, wall_s = self._child(Job.TOOLCHAIN, cell, stack, stack, private, Start.COLD, f"{stack.one_time_cost}-toolchain")
         files = listing(seed, ("compiler", "tmp"))
-        return Toolchain(
+        return OneTimeCost(
             stack=stack.name,
             wall_s=answer.wall_s if answer.wall_s is not None else wall_s,
             files=len(files),
@@ -154,13 +154,13 @@ class Launcher:
             failure=answer.failure,
         )
 
-    def ceiling(self) -> Ceiling:
+    def machine_peak(self) -> MachinePeak:
         """What a child with the threads of this run's can reach at most, by numpy."""
         source = StackSource(name="numpy", path=Path("numpy"), framework="numpy")
         with self.private() as private:
-            cell = Cell("ceiling", "numpy", Mode.INFERENCE)
-            answer, _ = self._child(Job.CEILING, cell, source, source, private, Start.COLD, "ceiling")
-        return Ceiling(
+            cell = Cell("machine_peak", "numpy", Mode.INFERENCE)
+            answer, _ = self._child(Job.MACHINE_PEAK, cell, source, source, private, Start.COLD, "machine_peak")
+        return MachinePeak(
             threads=self.settings.threads,
             measured_at=now(),
             flops_per_s=answer.flops_per_s,
@@ -169,9 +169,9 @@ class Launcher:
         )
 
     @contextmanager
-    def private(self, seed: Path | None = None) -> Iterator[Private]:
+    def private(self, seed: Path | None = None) -> Iterator[Sandbox]:
         """A new private folder that is gone afterwards."""
-        private = Private(Path(tempfile.mkdtemp(prefix="trial-", dir=self.scratch)))
+        private = Sandbox(Path(tempfile.mkdtemp(prefix="trial-", dir=self.scratch)))
         try:
             private.make(seed)
             (private.root / "seed.json").write_text(json.dumps(sorted(private.files())))
@@ -185,7 +185,7 @@ class Launcher:
         cell: Cell,
         model: Source,
         stack: StackSource,
-        private: Private,
+        private: Sandbox,
         start: Start,
         name: str,
         arrays: Path | None = None,
@@ -195,7 +195,7 @@ class Launcher:
         other: Path | None = None,
         served: StackSource | None = None,
         artifact: Path | None = None,
-    ) -> tuple[Answer, float]:
+    ) -> tuple[WorkerResult, float]:
         settings = replace(self.settings, target="") if job in (Job.REFERENCE, Job.BASELINE) else self.settings
         result, log = private.root / f"{job}-{start}.json", self.folder / f"{name}.log"
         request = Request(
@@ -240,7 +240,7 @@ class Launcher:
         )
         if not untimed:  # those run beside each other
             self.children_s += exit.wall_s
-        return read_answer(result, exit, log, self.settings), exit.wall_s
+        return read_worker_result(result, exit, log, self.settings), exit.wall_s
 
 
 def now() -> str:

@@ -30,7 +30,7 @@ class Plan:
     shapes: tuple[int, ...] = (8, 9, 10, 16, 33, 64)
     verify: bool = True  # further trials for cells that did not settle
     diagnose: bool = True
-    ceiling: bool = False  # measure what the machine reaches at most, too
+    machine_peak: bool = False  # measure what the machine reaches at most, too
     artifacts: Path | None = None  # keep generated code there
 
     def selected(self) -> list[tuple[Cell, Source, StackSource]]:

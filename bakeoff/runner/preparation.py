@@ -18,7 +18,7 @@ from bakeoff.authoring.discovery import ROOT, Source, StackSource, shown
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.compile_only import TARGETS, family
-from bakeoff.records.trial import Export, Failure, Phase, Status, Toolchain
+from bakeoff.records.trial import Export, Failure, OneTimeCost, Phase, Status
 from bakeoff.runner import store
 from bakeoff.runner.launch import Launcher, now
 from bakeoff.runner.plan import Plan
@@ -32,7 +32,7 @@ class Prepared:
     def __init__(self, plan: Plan, launcher: Launcher, folder: RunFolder, machine: Path, note: Callable[[str], None]) -> None:
         self.plan = plan
         self.launcher = launcher
-        self.toolchains: list[Toolchain] = []
+        self.one_time_costs: list[OneTimeCost] = []
         self.seeds: dict[str, Path] = {}
         self._folder, self._machine, self._note = folder, machine, note
         self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
@@ -42,7 +42,7 @@ class Prepared:
 
     def seed(self, stack: StackSource) -> Path | None:
         """The toolchain's files that a private cache starts from."""
-        return self.seeds.get(stack.toolchain) if stack.toolchain else None
+        return self.seeds.get(stack.one_time_cost) if stack.one_time_cost else None
 
     def baseline(self, stack: StackSource) -> tuple[int | None, Failure | None]:
         """(peak bytes of a child that only imports the framework, why the framework is not to be had)."""
@@ -164,25 +164,25 @@ class Prepared:
 
     def once_per_machine(self, stack: StackSource) -> None:
         """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""
-        if stack.toolchain is None or stack.toolchain in self.seeds or self.baseline(stack)[1] is not None:
+        if stack.one_time_cost is None or stack.one_time_cost in self.seeds or self.baseline(stack)[1] is not None:
             return
         interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
         settings = self.plan.settings
-        home = toolchain_home(self._machine, stack, interpreter, family(settings.target) or settings.device)
-        record = store.toolchain(home)
+        home = one_time_cost_home(self._machine, stack, interpreter, family(settings.target) or settings.device)
+        record = store.one_time_cost(home)
         if record is None:
-            self._note(f"{stack.toolchain}: once-per-machine cost")
+            self._note(f"{stack.one_time_cost}: once-per-machine cost")
             making = self._folder.scratch / home.name  # by rename: another session may be making it, too
-            record = self.launcher.toolchain(stack, making)
+            record = self.launcher.one_time_cost(stack, making)
             if record.failure is None:
                 store.write(making / "toolchain.json", record)
-                if store.toolchain(home) is None:  # else the other session was first, and its cells are copying from there
+                if store.one_time_cost(home) is None:  # else the other session was first, and its cells are copying from there
                     shutil.rmtree(home, ignore_errors=True)
                     with contextlib.suppress(OSError):
                         making.rename(home)
-        self.toolchains.append(record)
+        self.one_time_costs.append(record)
         if record.failure is None:
-            self.seeds[stack.toolchain] = home
+            self.seeds[stack.one_time_cost] = home
 
 
 def machine_key(interpreter: str, framework: str) -> str:
@@ -197,9 +197,9 @@ def machine_key(interpreter: str, framework: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def toolchain_home(machine: Path, stack: StackSource, interpreter: str, built_for: str = "cpu") -> Path:
+def one_time_cost_home(machine: Path, stack: StackSource, interpreter: str, built_for: str = "cpu") -> Path:
     """Where the files lie that a stack's once-per-machine cost buys; another device or kind of target needs others."""
-    return machine / f"{stack.toolchain}-{built_for}-{machine_key(interpreter, stack.framework)}"
+    return machine / f"{stack.one_time_cost}-{built_for}-{machine_key(interpreter, stack.framework)}"
 
 
 def _failure(status: Status, error: str, message: str) -> Failure:

@@ -110,8 +110,8 @@ def told(trial: Trial) -> str:
     if trial.failure is not None:
         phase = "" if trial.failure.phase is Phase.START else f" in {trial.failure.phase}"
         return f"{trial.failure.status}{phase} ({trial.failure.message.splitlines()[0][:120]})"
-    if trial.lowering is not None:
-        made = trial.lowering
+    if trial.compile_only is not None:
+        made = trial.compile_only
         return f"compiled for {made.target} in {seconds(made.first_call_s)}, {len(made.kernels)} kernels"
     measurement = trial.measurement
     assert measurement is not None

@@ -13,7 +13,7 @@ from bakeoff.analysis.steady import VERIFYING_TRIALS
 from bakeoff.authoring.discovery import Source, StackSource
 from bakeoff.records.cell import Cell
 from bakeoff.records.compile_only import family
-from bakeoff.records.trial import Ceiling, Diagnosis, Export, ShapeSeries, Start, Status, Toolchain, Trial
+from bakeoff.records.trial import Diagnosis, Export, MachinePeak, OneTimeCost, ShapeSeries, Start, Status, Trial
 from bakeoff.runner.launch import Launcher
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.preparation import Prepared
@@ -33,7 +33,7 @@ class Session:
         self.trials: list[Trial] = list(self.folder.trials()) if resume else []
         self.diagnoses: list[Diagnosis] = list(self.folder.diagnoses()) if resume else []
         self.series: list[ShapeSeries] = list(self.folder.series()) if resume else []
-        self.ceilings: list[Ceiling] = []
+        self.machine_peaks: list[MachinePeak] = []
         self.wall_s = 0.0
         self._progress = Progress(say)
         self._launcher = Launcher(
@@ -51,9 +51,9 @@ class Session:
         return self._launcher.children_s
 
     @property
-    def toolchains(self) -> list[Toolchain]:
+    def one_time_costs(self) -> list[OneTimeCost]:
         """What the machine paid once."""
-        return self._prepared.toolchains
+        return self._prepared.one_time_costs
 
     @property
     def exports(self) -> list[Export]:
@@ -142,9 +142,9 @@ class Session:
     def _ceiling(self) -> None:
         """What the machine reaches at most, where there is a count of flops to set against it."""
         counted = any(t.measurement is not None and t.measurement.flops for t in self.trials)
-        if self.plan.ceiling and counted and self.plan.settings.device == "cpu":
+        if self.plan.machine_peak and counted and self.plan.settings.device == "cpu":
             self._progress.note("the machine's own ceiling")
-            self.ceilings.append(self._launcher.ceiling())
+            self.machine_peaks.append(self._launcher.machine_peak())
 
     def _shapes(self) -> None:
         """A series of shapes through one compiled program per cell."""

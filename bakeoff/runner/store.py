@@ -22,7 +22,7 @@ from typing import TextIO, TypeVar
 import msgspec
 
 from bakeoff.authoring.errors import UsageError
-from bakeoff.records.trial import Diagnosis, Export, Settings, ShapeSeries, Toolchain, Trial
+from bakeoff.records.trial import Diagnosis, Export, OneTimeCost, Settings, ShapeSeries, Trial
 
 T = TypeVar("T")
 
@@ -195,10 +195,10 @@ def read(path: Path, record: type[T]) -> T:
         raise UsageError(f"{path} is not a whole {record.__name__}: {error}; delete it and run again") from None
 
 
-def toolchain(path: Path) -> Toolchain | None:
+def one_time_cost(path: Path) -> OneTimeCost | None:
     """The recorded cost beside a toolchain's files; None where it was never paid."""
     whole = all((path / part).is_dir() for part in ("compiler", "tmp"))
     try:
-        return read(path / "toolchain.json", Toolchain) if whole else None
+        return read(path / "toolchain.json", OneTimeCost) if whole else None
     except UsageError:  # not there, or not readable: it is paid again
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bakeoff.records.compile_only import Lowering
+from bakeoff.records.compile_only import CompileOnly
 from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.measurement import Measurement, ShapeStep
 from bakeoff.records.trial import Environment, Failure, Settings, Status
@@ -16,11 +16,11 @@ LOG_LINES = 12  # of a dead child's log, quoted in its row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class WorkerResult:
     """A child's JSON."""
 
     measurement: Measurement | None = None
-    lowering: Lowering | None = None
+    compile_only: CompileOnly | None = None
     diagnostics: Diagnostics | None = None
     failure: Failure | None = None
     environment: Environment | None = None
@@ -34,27 +34,29 @@ class Answer:
     bytes_per_s: float | None = None
 
 
-def read_answer(result: Path, exit: processes.Exit, log: Path, settings: Settings) -> Answer:
+def read_worker_result(result: Path, exit: processes.Exit, log: Path, settings: Settings) -> WorkerResult:
     """The child's JSON, or a failure that says how the child ended."""
     if exit.end == "exited" and result.exists():
         try:
-            return msgspec.json.decode(result.read_bytes(), type=Answer)
+            return msgspec.json.decode(result.read_bytes(), type=WorkerResult)
         except msgspec.DecodeError as error:
-            return Answer(failure=_failed(Status.ERROR, exit, "DecodeError", f"the child's result does not fit: {error}", log))
+            return WorkerResult(
+                failure=_failed(Status.ERROR, exit, "DecodeError", f"the child's result does not fit: {error}", log)
+            )
     if exit.end == "timeout":
         message = f"stopped after {settings.timeout_s:g} s in phase {exit.phase}; give it longer with --timeout-s"
-        return Answer(failure=_failed(Status.TIMEOUT, exit, "Timeout", message, log))
+        return WorkerResult(failure=_failed(Status.TIMEOUT, exit, "Timeout", message, log))
     if exit.end == "out of memory":
         held = f"{exit.resident_bytes / 2**30:.1f} GiB held"
         limit = settings.memory_limit_bytes
         message = f"{held}; the limit is {limit / 2**30:.1f} GiB, what this machine had free" if limit else held
-        return Answer(failure=_failed(Status.OUT_OF_MEMORY, exit, "OutOfMemory", message, log))
+        return WorkerResult(failure=_failed(Status.OUT_OF_MEMORY, exit, "OutOfMemory", message, log))
     name = f"exit {exit.code}"
     if exit.code < 0:
         known = {int(number): number.name for number in signal.Signals}
         name = known.get(-exit.code, f"signal {-exit.code}")
     message = f"the child ended with {name} in phase {exit.phase} and left no result; its log ends: {_tail(log, 1)}"
-    return Answer(failure=_failed(Status.CRASH, exit, name, message, log))
+    return WorkerResult(failure=_failed(Status.CRASH, exit, name, message, log))
 
 
 def _failed(status: Status, exit: processes.Exit, error: str, message: str, log: Path) -> Failure:

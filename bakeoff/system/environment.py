@@ -9,7 +9,7 @@ from pathlib import Path
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.compile_only import INTERPRETER
 from bakeoff.records.trial import Environment, Settings
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 
 MARK = "BAKEOFF_CHILD"  # in the environment of a child and so of all its descendants, wherever they hide
 PHASES_FD = "BAKEOFF_PHASES_FD"
@@ -35,7 +35,7 @@ def child_cpus(threads: int) -> list[int]:
 
 
 def child_environment(
-    private: Private, settings: Settings, mark: str, *, diagnosing: bool = False, root: Path = ROOT
+    private: Sandbox, settings: Settings, mark: str, *, diagnosing: bool = False, root: Path = ROOT
 ) -> dict[str, str]:
     """The whole environment of a child. The user's own variables stay, and are recorded; ours win.
 
@@ -44,7 +44,7 @@ def child_environment(
     return {**os.environ, **enforced(private, settings, mark, diagnosing=diagnosing, root=root)}
 
 
-def enforced(private: Private, settings: Settings, mark: str, *, diagnosing: bool = False, root: Path = ROOT) -> dict[str, str]:
+def enforced(private: Sandbox, settings: Settings, mark: str, *, diagnosing: bool = False, root: Path = ROOT) -> dict[str, str]:
     """Our part of it, whatever the user has set."""
     n = str(settings.threads)
     ours = {

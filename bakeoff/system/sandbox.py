@@ -1,4 +1,4 @@
-"""Private cache folders: made by the parent, proven empty by the child before it imports anything, listed afterwards."""
+"""Sandbox cache folders: made by the parent, proven empty by the child before it imports anything, listed afterwards."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ class CacheNotEmpty(BakeoffError):
 
 
 @dataclass(frozen=True, slots=True)
-class Private:
+class Sandbox:
     """One trial's own folder. `compiler` holds compiler caches, `tmp` is its TMPDIR, `work` its working directory."""
 
     root: Path

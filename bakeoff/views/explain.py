@@ -89,7 +89,7 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
         yield Padding(Text(speed), (0, 2))
         if measured.losses:
             yield Padding(_lesson(measured), (0, 2))
-    made = result.lowering
+    made = result.compile_only
     if made is not None:
         yield Padding(Text(f"first call {seconds(made.first_call_s)}: compiling, and one step without a speed"), (0, 2))
     found = trial.diagnostics

@@ -57,7 +57,7 @@ def _reached(result: CellResult | None, what: str) -> float | None:
 
 def resources(result: CellResult) -> dict[str, float]:
     """kernels, registers, spill_bytes, shared_bytes, occupancy: as far as the compiler or the driver told."""
-    made, found = result.lowering, result.diagnostics.compiled if result.diagnostics else None
+    made, found = result.compile_only, result.diagnostics.compiled if result.diagnostics else None
     if made is not None and made.kernels:
         told = {"kernels": len(made.kernels), "registers": made.registers, "spill_bytes": made.spill_bytes}
         fits = [k.occupancy for k in made.kernels if k.occupancy is not None]

@@ -8,8 +8,8 @@ from statistics import mean
 from bakeoff.analysis import formatting
 from bakeoff.analysis.results import LEAST_CPU_SHARE, CellResult, Judged, break_even_steps, by_cell
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.compile_only import Lowering
-from bakeoff.records.trial import TIMED, Status, Toolchain, Trial
+from bakeoff.records.compile_only import CompileOnly
+from bakeoff.records.trial import TIMED, OneTimeCost, Status, Trial
 from bakeoff.runner.progress import seconds
 from bakeoff.views.columns import Column, drawn, packed, wrapped
 from bakeoff.views.explain import command
@@ -32,13 +32,13 @@ class Matrix:
     """Results by cell, and what stands beside them."""
 
     results: Mapping[Cell, CellResult]
-    toolchains: Sequence[Toolchain] = ()
+    one_time_costs: Sequence[OneTimeCost] = ()
 
     @classmethod
     def of(
-        cls, trials: Sequence[Trial], toolchains: Sequence[Toolchain] = (), judged: Mapping[Cell, Judged] | None = None
+        cls, trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost] = (), judged: Mapping[Cell, Judged] | None = None
     ) -> "Matrix":
-        return cls(by_cell(trials, judged), tuple(toolchains))
+        return cls(by_cell(trials, judged), tuple(one_time_costs))
 
     @property
     def modes(self) -> list[Mode]:
@@ -50,8 +50,8 @@ class Matrix:
 
     def lines(self, result: CellResult, room: int | None = None) -> list[str]:
         """One cell of the table, if `room` says so as narrow as can be. A cell that is not ok has a status and no speed."""
-        if result.lowering is not None and result.status is Status.COMPILED:
-            return self._compiled(result.lowering, result, room)
+        if result.compile_only is not None and result.status is Status.COMPILED:
+            return self._compiled(result.compile_only, result, room)
         if result.status is not Status.OK:
             status = [str(result.status)] if room is None else wrapped(str(result.status), room)
             return status + (self._device(result, room) if result.status is Status.UNSTEADY else [])
@@ -83,7 +83,7 @@ class Matrix:
         eager = next((r.device_step_s for r in timed), None)
         return None if eager is None else eager / result.device_step_s
 
-    def _compiled(self, made: Lowering, result: CellResult, room: int | None) -> list[str]:
+    def _compiled(self, made: CompileOnly, result: CellResult, room: int | None) -> list[str]:
         """A cell that was compiled for a target."""
         what = result.diagnostics.compiled if result.diagnostics else None
         count = len(made.kernels) or (what.kernels if what else None)
@@ -96,7 +96,7 @@ class Matrix:
     def notes(self) -> list[str]:
         """Below the table: why cells are not ok, what the machine paid once, and what was not equalised."""
         found = self._failures()
-        for tool in self.toolchains:
+        for tool in self.one_time_costs:
             cost = (
                 tool.failure.message if tool.failure else f"{tool.wall_s:.1f} s, {tool.bytes >> 20} MiB, on {tool.measured_at}"
             )
@@ -105,7 +105,7 @@ class Matrix:
         for note in dict.fromkeys(note for _, note in fair):
             of = ", ".join(dict.fromkeys(stack for stack, n in fair if n == note))
             found.append(f"fairness ({of}): {note}")
-        apart = [(c.stack, gap) for c, r in self.results.items() if r.lowering for gap in r.lowering.gaps]
+        apart = [(c.stack, gap) for c, r in self.results.items() if r.compile_only for gap in r.compile_only.gaps]
         for gap in dict.fromkeys(gap for _, gap in apart):
             of = ", ".join(dict.fromkeys(stack for stack, g in apart if g == gap))
             found.append(f"compiled only ({of}): {gap}")

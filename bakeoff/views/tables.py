@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bakeoff.analysis.results import by_cell
-from bakeoff.records.trial import Export, ShapeSeries, Toolchain, Trial
+from bakeoff.records.trial import Export, OneTimeCost, ShapeSeries, Trial
 from bakeoff.tasks.export import table as deploy_table
 from bakeoff.tasks.shapes import table as shape_table
 from bakeoff.views import kernel_table, scaling_table
@@ -12,25 +12,25 @@ from bakeoff.views.matrix import Matrix
 
 def terminal(
     trials: Sequence[Trial],
-    toolchains: Sequence[Toolchain],
+    one_time_costs: Sequence[OneTimeCost],
     exports: Sequence[Export],
     series: Sequence[ShapeSeries],
     width: int,
 ) -> str:
     """As text; a table of nothing is left out."""
     rest = _apart(trials, exports)
-    parts = [Matrix.of(rest, toolchains).terminal(width), kernel_table.terminal(by_cell(rest), width)] if rest else []
+    parts = [Matrix.of(rest, one_time_costs).terminal(width), kernel_table.terminal(by_cell(rest), width)] if rest else []
     parts += [scaling_table.terminal(rest, width)] if rest else []
     parts += [shape_table.terminal(series, width)] if series else []
-    parts += [deploy_table.terminal(trials, exports, () if rest else toolchains, width)] if exports else []
+    parts += [deploy_table.terminal(trials, exports, () if rest else one_time_costs, width)] if exports else []
     return "".join(parts)
 
 
-def markdown(trials: Sequence[Trial], toolchains: Sequence[Toolchain], exports: Sequence[Export]) -> str:
+def markdown(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], exports: Sequence[Export]) -> str:
     """The matrix, single operations and the deployment formats as Markdown."""
     rest = _apart(trials, exports)
-    parts = [Matrix.of(rest, toolchains).markdown(), kernel_table.markdown(by_cell(rest))] if rest else []
-    parts += [deploy_table.markdown(trials, exports, () if rest else toolchains)] if exports else []
+    parts = [Matrix.of(rest, one_time_costs).markdown(), kernel_table.markdown(by_cell(rest))] if rest else []
+    parts += [deploy_table.markdown(trials, exports, () if rest else one_time_costs)] if exports else []
     return "\n".join(parts)
 
 

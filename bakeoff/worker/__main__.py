@@ -22,7 +22,7 @@ from bakeoff.records.request import Job, Request, read
 from bakeoff.records.trial import Failure, Phase, Start, Status
 from bakeoff.system import procfs
 from bakeoff.system.environment import PHASES_FD, describe, imported_versions
-from bakeoff.system.sandbox import CacheNotEmpty, Private
+from bakeoff.system.sandbox import CacheNotEmpty, Sandbox
 
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
 
@@ -89,23 +89,23 @@ def failure(error: BaseException, phase: Phase, framework: str, extra: str = "")
 
 
 def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
-    private = Private(Path(request.private))
+    private = Sandbox(Path(request.private))
     reporter.enter(Phase.IMPORT)
     if request.job is Job.BASELINE:
         importlib.import_module("numpy")
         importlib.import_module(request.framework)
         return {"peak_bytes": procfs.peak_bytes()}
-    if request.job is Job.CEILING:
-        from bakeoff.tasks.machine_peak import child as ceiling
+    if request.job is Job.MACHINE_PEAK:
+        from bakeoff.tasks.machine_peak import child as machine_peak
 
-        return ceiling.reached(request.settings.threads)
+        return machine_peak.reached(request.settings.threads)
     if request.job is Job.TOOLCHAIN:
         from bakeoff.authoring.discovery import load
 
         stack = load(Path(request.stack_path), "STACK")
         reporter.enter(Phase.COMPILE)
         start = time.perf_counter()
-        stack.prepare_machine()
+        stack.pay_one_time_cost()
         return {"wall_s": time.perf_counter() - start}
 
     found = private.files()
@@ -142,7 +142,7 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
     if request.settings.target:
         from bakeoff.tasks.compile_only import child as lower
 
-        return _plain(lower.lowering(request, private, reporter.enter))
+        return _plain(lower.compile_only(request, private, reporter.enter))
     measurement, diagnostics = measure.measurement(request, private, found, reporter.enter)
     return _plain({"measurement": measurement, "diagnostics": diagnostics})
 

@@ -6,13 +6,13 @@ from typing import Any, cast
 
 from bakeoff.authoring.discovery import load
 from bakeoff.authoring.model import Arrays, Draw, Model, Weights
-from bakeoff.authoring.stack import Precision, Setup, Stack
+from bakeoff.authoring.stack import BuildConfig, Precision, Stack
 from bakeoff.records.request import Request
 from bakeoff.system import procfs
 from bakeoff.worker.shipped import PROGRAM, Shipped
 
 ROTATING = 2  # batches that the timed steps take in turn
-UNSEEN = 2  # batches that the program first sees after the clock has stopped
+HELD_OUT = 2  # batches that the program first sees after the clock has stopped
 
 
 def fields(words: tuple[str, ...]) -> dict[str, int]:
@@ -27,7 +27,7 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     assert model is not None
     weights = Weights(partial(drawn, request, model))
     served = isinstance(model, Shipped)
-    setup = Setup(
+    setup = BuildConfig(
         mode=request.cell.mode,
         device=settings.device,
         precision=cast(Precision, precision),
@@ -38,7 +38,7 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     weights_bytes = model.weights_bytes if isinstance(model, Shipped) else sum(array.nbytes for array in weights.values())
     weights.release()
     procfs.trim()
-    batches = [stack.place(program, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + UNSEEN)]
+    batches = [stack.to_device(program, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + HELD_OUT)]
     return model, weights_bytes, program, batches
 
 

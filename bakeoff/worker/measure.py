@@ -19,23 +19,23 @@ from bakeoff.authoring.model import Arrays, Draw, Model
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
 from bakeoff.records.diagnostics import Diagnostics
-from bakeoff.records.measurement import Asynchrony, Caches, Contention, Measurement, Memory, Threads
+from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, SyncCheck, Threads
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system import procfs
 from bakeoff.system.device_lock import DeviceLock
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 from bakeoff.worker import clock, reference, training
 from bakeoff.worker.build import ROTATING, build
 from bakeoff.worker.shipped import Shipped
-from bakeoff.worker.training import Lesson
+from bakeoff.worker.training import TrainingCheck
 from bakeoff.worker.turns import Turns
 
 ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 Enter = Callable[[Phase], None]
 
 
-def measurement(request: Request, private: Private, found: dict[str, int], enter: Enter) -> tuple[Measurement, Diagnostics]:
+def measurement(request: Request, private: Sandbox, found: dict[str, int], enter: Enter) -> tuple[Measurement, Diagnostics]:
     """Import, build, compile, warm up, time, check, give account."""
     settings, now = request.settings, clock.monotonic
     import_start = time.perf_counter()
@@ -51,7 +51,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     served = Shipped.read(Path(request.artifact)) if request.artifact else None
     build_start = time.perf_counter()
     model, weights_bytes, program, batches = build(request, stack, settings.dtype, served)
-    rotating, unseen = batches[:ROTATING], batches[ROTATING:]
+    rotating, held_out = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
     device = DeviceLock("") if request.begins else DeviceLock.inherited()  # the children of a pair have their turns
@@ -74,9 +74,9 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     compile_peak = procfs.peak_bytes()
     compiled_once = stack.compilations(program)
     phases = stack.phases(program)
-    lesson = Lesson(request, stack, model, program) if request.cell.mode is not Mode.INFERENCE else None
-    if lesson is not None:
-        lesson.first(output)
+    training_check = TrainingCheck(request, stack, model, program) if request.cell.mode is not Mode.INFERENCE else None
+    if training_check is not None:
+        training_check.first(output)
     del output
 
     enter(Phase.WARM_UP)
@@ -84,7 +84,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         turns.meet()  # both have compiled
         turns.cold()
     device.take()
-    follow = lesson.follow if lesson is not None else lambda output: None
+    follow = training_check.follow if training_check is not None else lambda output: None
     warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now, follow)
 
     if turns is not None:
@@ -120,12 +120,12 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
     device_step_s = clock.device_steps(step, rotating, partial(stack.device_s, program), step_ns)
 
     enter(Phase.PARITY)
-    asynchrony = _asynchrony(stack, step, rotating)
+    sync_check = _sync_check(stack, step, rotating)
     outputs = {index: ("timed", arrays) for index, arrays in timed.outputs.items()}
-    unseen_ns, waits = [], procfs.CpuWait()
-    for index, batch in enumerate(unseen, start=ROTATING):
-        if lesson is not None:
-            lesson.restart()
+    held_out_ns, waits = [], procfs.CpuWait()
+    for index, batch in enumerate(held_out, start=ROTATING):
+        if training_check is not None:
+            training_check.restart()
         elif step_ns < clock.AWAKE_NS:  # what was copied since then took as long as many steps
             clock.untimed_steps(step, rotating, stack.synchronize, step_ns)
         waited_ns, spent_ns, start = waits.ns(), time.process_time_ns(), now()
@@ -133,20 +133,20 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         stack.synchronize(output)
         took_ns, spent_ns = now() - start, time.process_time_ns() - spent_ns
         waited_ns = waits.ns() - waited_ns if settings.device == "cpu" else 0  # a GPU goes on meanwhile
-        unseen_ns.append(clock.without_waiting(took_ns, waited_ns, spent_ns, settings.threads))
-        if lesson is not None:
-            lesson.first(output)
+        held_out_ns.append(clock.without_waiting(took_ns, waited_ns, spent_ns, settings.threads))
+        if training_check is not None:
+            training_check.first(output)
         else:
-            outputs[index] = ("unseen", fetch(output))
+            outputs[index] = ("held-out", fetch(output))
     device.leave()
-    after_unseen = stack.compilations(program)
-    if lesson is not None:
-        parity_, reference_losses = training.checked(request, model, lesson, timed.outputs)
+    after_held_out = stack.compilations(program)
+    if training_check is not None:
+        parity_, reference_losses = training.checked(request, model, training_check, timed.outputs)
     else:
         parity_, reference_losses = reference.checked(request, model, outputs), ()
 
     enter(Phase.DIAGNOSE)
-    diagnostics = stack.account(program)
+    diagnostics = stack.counters(program)
     recompiles = None if diagnostics.graphs is None else before - compiled_once
     left = {path: size for path, size in private.files().items() if path not in found}
     measured = Measurement(
@@ -157,14 +157,14 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         warmup_s=tuple(ns / 1e9 for ns in warmup),
         step_s=tuple(ns / 1e9 / timed.steps_per_sample for ns in timed.sample_ns),
         steps_per_sample=timed.steps_per_sample,
-        unseen_step_s=tuple(ns / 1e9 for ns in unseen_ns),
+        held_out_step_s=tuple(ns / 1e9 for ns in held_out_ns),
         items_per_step=model.items_per_step,
         item=model.item,
         flops=model.flops(),
         moved_bytes=_moved(request, model, weights_bytes, outputs),
         compilations_before=before,
         compilations_after=after,
-        compilations_unseen=after_unseen,
+        compilations_held_out=after_held_out,
         memory=Memory(
             built_bytes=built_bytes,
             compile_peak_bytes=compile_peak,
@@ -174,7 +174,7 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
             device_peak_bytes=stack.device_peak_bytes(),
         ),
         parity=parity_,
-        asynchrony=asynchrony,
+        sync_check=sync_check,
         contention=Contention(
             wall_s=wall,
             cpu_s=cpu,
@@ -198,7 +198,9 @@ def measurement(request: Request, private: Private, found: dict[str, int], enter
         device_step_s=tuple(device_step_s),
         alternated=alternated,
         compiled_at_once=at_once,  # even if the partner has died since
-        losses=tuple(loss if math.isfinite(loss) else None for loss in lesson.losses) if lesson is not None else (),
+        losses=tuple(loss if math.isfinite(loss) else None for loss in training_check.losses)
+        if training_check is not None
+        else (),
         reference_losses=reference_losses,
     )
     return measured, replace(diagnostics, recompiles=recompiles, phases=phases)
@@ -215,7 +217,7 @@ def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[
     return weights_bytes * itemsize // ITEMSIZE["float32"] + inputs + output
 
 
-def _asynchrony(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Asynchrony:
+def _sync_check(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> SyncCheck:
     """After synchronising, fetching an output should cost what copying it costs; the best of three decides."""
     fetches, copies = [], []
     for k in range(3):
@@ -228,7 +230,7 @@ def _asynchrony(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Asyn
         for value in arrays.values():
             np.array(value, copy=True)
         copies.append(time.perf_counter() - start)
-    return Asynchrony(fetch_s=min(fetches), copy_s=median(copies))
+    return SyncCheck(fetch_s=min(fetches), copy_s=median(copies))
 
 
 def _busy(before: dict[str, float], after: dict[str, float], wall_s: float) -> int:

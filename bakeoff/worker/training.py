@@ -53,7 +53,7 @@ def sketch(array: Array) -> Array:
     return total
 
 
-class Lesson:
+class TrainingCheck:
     """Follows one program through its training. Everything here is outside the clock."""
 
     def __init__(self, request: Request, stack: Stack[Any], model: Model, program: Any) -> None:
@@ -143,7 +143,7 @@ def rounded(weights: Arrays, dtype: str, seed: int) -> Arrays:
 
 def _taught(
     request: Request, stack: Stack[Any], precision: str, enter: Callable[[Phase], None], nearby: int = 0
-) -> tuple[Lesson, Arrays]:
+) -> tuple[TrainingCheck, Arrays]:
     """The same steps as a measuring child takes: its first, those of its curve, and from the start on the unseen batches.
 
     Then each batch again, from each of `nearby` other starts.
@@ -151,15 +151,15 @@ def _taught(
     enter(Phase.BUILD)
     model, _, program, batches = build(request, stack, precision)
     enter(Phase.PARITY)
-    step, lesson = stack.compile(program), Lesson(request, stack, model, program)
-    lesson.first(step(batches[0]))
+    step, training_check = stack.compile(program), TrainingCheck(request, stack, model, program)
+    training_check.first(step(batches[0]))
     for number in range(CURVE - 1):
-        lesson.follow(step(batches[number % ROTATING]))
+        training_check.follow(step(batches[number % ROTATING]))
     for start in range(nearby + 1):
         for batch in (batches[0], *batches[ROTATING:]) if start else batches[ROTATING:]:
-            lesson.restart(start)
-            lesson.first(step(batch))
-    return lesson, drawn(request, model)
+            training_check.restart(start)
+            training_check.first(step(batch))
+    return training_check, drawn(request, model)
 
 
 def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: Mapping[str, Array]) -> dict[str, float]:
@@ -179,7 +179,7 @@ def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: 
 
 
 def checked(
-    request: Request, model: Model, lesson: Lesson, timed: Mapping[int, Arrays]
+    request: Request, model: Model, training_check: TrainingCheck, timed: Mapping[int, Arrays]
 ) -> tuple[Parity | None, tuple[float, ...]]:
     """(what was taught against the reference, the reference's losses); None where there is no reference."""
     if request.arrays is None:
@@ -188,12 +188,14 @@ def checked(
     told = json.loads(Path(request.arrays).with_suffix(".json").read_text())
     losses = tuple(map(float, rest["losses"]))
     checks = []
-    for number, (left, exact) in enumerate(zip(lesson.left, expected, strict=False)):  # an interpreted program takes one step
-        batch, when = (0, "first") if number == 0 else (ROTATING + number - 1, "unseen")
+    for number, (left, exact) in enumerate(
+        zip(training_check.left, expected, strict=False)
+    ):  # an interpreted program takes one step
+        batch, when = (0, "first") if number == 0 else (ROTATING + number - 1, "held-out")
         checks += _by_kind(distances(left, exact, rest), told["own"], model.tolerance, batch, when)
     checks += [_check(i, "timed", "finite loss", 0.0 if _finite(a) else float("inf"), 0.0) for i, a in sorted(timed.items())]
     if TIMES_OWN * max(told["losses"]) < CURVE_WITHIN:
-        checks.append(_curve(lesson.losses, losses))
+        checks.append(_curve(training_check.losses, losses))
     if "port" in told:
         name, error = told["port"]
         checks.append(_check(0, "float64", f"{name} between the frameworks", error, PORT))

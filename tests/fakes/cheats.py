@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import Diagnostics, Model, Setup, Weights
+from bakeoff import BuildConfig, Diagnostics, Model, Weights
 from tests.fakes.honest import STEP_S, Compiler, Program, spend
 
 
@@ -154,7 +154,7 @@ class SlowAndSlower(Compiler):
 
 
 class TakesAllCores(Compiler):
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Program:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
         return super().build(model, weights, setup)
 
@@ -186,5 +186,5 @@ class Leaks(Compiler):
 class HitsACache(Compiler):
     """Keeps compiled code where no private folder can hide it, but counts its hits honestly."""
 
-    def account(self, program: Program) -> Diagnostics:
+    def counters(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import Diagnostics, Model, Setup, Step, Weights
+from bakeoff import BuildConfig, Diagnostics, Model, Step, Weights
 from tests.fakes.honest import Compiler, Program
 
 STAYS = f"import time; time.sleep(98765)  # {os.environ.get('FAKES_OF')}"  # so that one run of tests finds its own alone
@@ -91,7 +91,7 @@ class KilledByKernel(Compiler):
 
 
 class RaisesInBuild(Compiler):
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Program:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
         if setup.precision == "float32":
             raise RuntimeError("planted in build")
         return super().build(model, weights, setup)
@@ -127,7 +127,7 @@ class RaisesInFetch(Compiler):
 
 
 class RaisesInDiagnose(Compiler):
-    def account(self, program: Program) -> Diagnostics:
+    def counters(self, program: Program) -> Diagnostics:
         raise RuntimeError("planted in diagnose")
 
 

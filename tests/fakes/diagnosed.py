@@ -20,13 +20,13 @@ class Diagnosed(Compiler):
         print("step")
         return super().forward(x)
 
-    def account(self, program: Program) -> Diagnostics:
+    def counters(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, counted={Kind.GRAPH_BREAK: 1}, cache_hits=0)
 
     def phases(self, program: Program) -> tuple[CompilePhase, ...]:
         return (CompilePhase(name="spinning", seconds=0.05),)
 
-    def watch(self, folder: Path) -> None:
+    def enable_collectors(self, folder: Path) -> None:
         (folder / "graph.txt").write_text("x @ w")
 
     def bare(self, program: Program) -> Step:
@@ -53,12 +53,12 @@ class CountsKernels(Diagnosed):
 
 
 class DiesInDiagnosis(Diagnosed):
-    def watch(self, folder: Path) -> None:
+    def enable_collectors(self, folder: Path) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
 
 
 class HangsInDiagnosis(Diagnosed):
-    def watch(self, folder: Path) -> None:
+    def enable_collectors(self, folder: Path) -> None:
         time.sleep(98765)
 
 

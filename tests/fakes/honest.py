@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import Batch, Diagnostics, Model, Setup, Stack, Step, Weights
+from bakeoff import Batch, BuildConfig, Diagnostics, Model, Stack, Step, Weights
 
 STEP_S = 0.001
 
@@ -35,10 +35,10 @@ class Program:
 class Eager(Stack[Program]):
     """x @ w in a millisecond."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Program:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
         return Program(weights["w"].astype(setup.precision), setup.precision)
 
-    def place(self, program: Program, batch: Batch) -> Any:
+    def to_device(self, program: Program, batch: Batch) -> Any:
         return batch.inputs[0].astype(program.precision)
 
     def compile(self, program: Program) -> Step:
@@ -70,7 +70,7 @@ class Compiler(Eager):
     def compilations(self, program: Program) -> int:
         return program.compiled
 
-    def account(self, program: Program) -> Diagnostics:
+    def counters(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=0)
 
 
@@ -122,7 +122,7 @@ class WarmsUpFor60Steps(Compiler):
 
 
 class SleepsInBuild(Compiler):
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Program:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
         time.sleep(0.7)
         return super().build(model, weights, setup)
 
@@ -147,5 +147,5 @@ class CachesOnDisk(Compiler):
             entry.write_text("compiled")
         return Eager.compile(self, program)
 
-    def account(self, program: Program) -> Diagnostics:
+    def counters(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=self.hits)

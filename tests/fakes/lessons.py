@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import Array, Arrays, Batch, Diagnostics, Model, Setup, Stack, Step, Weights
+from bakeoff import Array, Arrays, Batch, BuildConfig, Diagnostics, Model, Stack, Step, Weights
 from tests.fakes.honest import spend
 
 RATE, MOMENTUM = 0.1, 0.9
@@ -23,11 +23,11 @@ class Pupil:
 class Eager(Stack[Pupil]):
     """An honest one. `mean` stands for batch norm's statistics."""
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Pupil:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Pupil:
         w = weights["w"].astype(setup.precision)
         return Pupil(w, np.zeros_like(w), np.zeros(len(w), setup.precision))
 
-    def place(self, program: Pupil, batch: Batch) -> Any:
+    def to_device(self, program: Pupil, batch: Batch) -> Any:
         return batch.inputs[0].astype(program.w.dtype), batch.target
 
     def compile(self, program: Pupil) -> Step:
@@ -80,7 +80,7 @@ class Compiler(Eager):
     def compilations(self, program: Pupil) -> int:
         return 1
 
-    def account(self, program: Pupil) -> Diagnostics:
+    def counters(self, program: Pupil) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import Batch, Model, Setup, Stack, Step, Unavailable, Unsupported, Weights
+from bakeoff import Batch, BuildConfig, Model, Stack, Step, Unavailable, Unsupported, Weights
 from tests.fakes.honest import STEP_S, spend
 
 
@@ -20,13 +20,13 @@ class Served(Stack[Any]):
     def exported(self, w: Any) -> Any:
         return w
 
-    def build(self, model: Model, weights: Weights, setup: Setup) -> Any:
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Any:
         assert setup.artifact is not None
         self.notes = tuple(name for name in sys.modules if "toy" in name or name.startswith("models"))
         assert not weights
         return np.load(Path(setup.artifact, "w.npy"))
 
-    def place(self, program: Any, batch: Batch) -> Any:
+    def to_device(self, program: Any, batch: Batch) -> Any:
         return batch.inputs[0]
 
     def compile(self, program: Any) -> Step:

@@ -11,23 +11,23 @@ import numpy as np
 from bakeoff.authoring.discovery import load
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
-from bakeoff.records.compile_only import INTERPRETER, Lowering
+from bakeoff.records.compile_only import INTERPRETER, CompileOnly
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system import procfs
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 from bakeoff.tasks.diagnose.child import refused
 from bakeoff.worker import clock, reference, training
 from bakeoff.worker.build import build
 
 
-def lowering(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
-    """{"lowering": Lowering, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
+def compile_only(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
+    """{"lowering": CompileOnly, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
     import_start = time.perf_counter()
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
     import_s = time.perf_counter() - import_start
     private.artifacts.mkdir()
-    stack.watch(private.artifacts)
+    stack.enable_collectors(private.artifacts)
     enter(Phase.BUILD)
     build_start = time.perf_counter()
     model, _, program, batches = build(request, stack, request.settings.dtype)
@@ -49,15 +49,15 @@ def lowering(request: Request, private: Private, enter: Callable[[Phase], None])
             outputs = {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
             parity = reference.checked(request, model, {0: ("interpreted", outputs)})
         else:
-            lesson = training.Lesson(request, stack, model, program)
-            lesson.first(output)
-            parity, _ = training.checked(request, model, lesson, {})
+            training_check = training.TrainingCheck(request, stack, model, program)
+            training_check.first(output)
+            parity, _ = training.checked(request, model, training_check, {})
     else:
         stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
     recompiles = stack.compilations(program) - once
     enter(Phase.DIAGNOSE)
     kernels, found, gaps = stack.lowered(program, request.settings.target)
-    made = Lowering(
+    made = CompileOnly(
         target=request.settings.target,
         import_s=import_s,
         build_s=build_s,
@@ -67,4 +67,4 @@ def lowering(request: Request, private: Private, enter: Callable[[Phase], None])
         parity=parity,
         gaps=gaps,
     )
-    return {"lowering": made, "diagnostics": replace(found, recompiles=recompiles, phases=phases)}
+    return {"compile_only": made, "diagnostics": replace(found, recompiles=recompiles, phases=phases)}

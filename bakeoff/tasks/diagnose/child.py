@@ -11,7 +11,7 @@ from bakeoff.authoring.stack import Stack
 from bakeoff.records.diagnostics import Diagnostics, merged
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Failure, Phase, Status
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 from bakeoff.tasks.diagnose import effects
 from bakeoff.worker.build import ROTATING, build
 
@@ -28,11 +28,11 @@ def refused(stack: Stack[Any], program: Any, error: Exception) -> dict[str, Any]
     return {"diagnostics": found, "failure": said}
 
 
-def diagnosis(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
+def diagnosis(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
     """{"diagnostics": Diagnostics, "failure": Failure | None}; a refusal of the model is a finding, not an error."""
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
     private.artifacts.mkdir()
-    stack.watch(private.artifacts)
+    stack.enable_collectors(private.artifacts)
     enter(Phase.BUILD)
     _, _, program, batches = build(request, stack, request.settings.dtype)
     enter(Phase.COMPILE)

@@ -13,7 +13,7 @@ from bakeoff.records.cell import Cell
 from bakeoff.records.diagnostics import joined
 from bakeoff.records.trial import Diagnosis, Status, Trial
 from bakeoff.runner.launch import Launcher, now
-from bakeoff.system.sandbox import Private
+from bakeoff.system.sandbox import Sandbox
 
 INDEX = "index.md"
 CONTENTS = "contents.json"  # file → what it is, by the stack that wrote it
@@ -41,7 +41,7 @@ class Diagnosing:
         self.launcher.cancelled.clear()
 
     def _one(self, cell: Cell, model: Source, stack: StackSource) -> Diagnosis:
-        with self.launcher.private(self.seeds.get(stack.toolchain) if stack.toolchain else None) as private:
+        with self.launcher.private(self.seeds.get(stack.one_time_cost) if stack.one_time_cost else None) as private:
             answer, wall_s = self.launcher.diagnose(cell, model, stack, private)
             if self.artifacts is not None:
                 keep(private, self.artifacts / str(cell))
@@ -60,7 +60,7 @@ class Diagnosing:
 def wanted(trial: Trial | None) -> bool:
     """Is there anything to find? A cell that was measured, or whose model the stack refused."""
     refused = trial.failure if trial is not None else None
-    told = refused is not None and refused.status is Status.UNSUPPORTED and not refused.half_missing
+    told = refused is not None and refused.status is Status.UNSUPPORTED and not refused.no_implementation
     return told or (trial is not None and trial.measurement is not None)
 
 
@@ -73,7 +73,7 @@ def with_findings(trial: Trial, diagnosis: Diagnosis) -> Trial:
     return replace(trial, diagnostics=joined(trial.diagnostics, diagnosis.diagnostics, why_not), diagnosed=True)
 
 
-def keep(private: Private, folder: Path) -> None:
+def keep(private: Sandbox, folder: Path) -> None:
     """Move a child's artifacts to `folder`, in the place of older ones."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -13,7 +13,7 @@ from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system.sandbox import listing
 from bakeoff.worker import shipped
-from bakeoff.worker.build import ROTATING, UNSEEN, build, drawn
+from bakeoff.worker.build import HELD_OUT, ROTATING, build, drawn
 from bakeoff.worker.measure import ITEMSIZE
 
 
@@ -36,6 +36,6 @@ def exported(request: Request, enter: Callable[[Phase], None]) -> dict[str, Any]
     files = {str(Path(path).relative_to(shipped.PROGRAM)): size for path, size in listing(folder, (shipped.PROGRAM,)).items()}
     if not files:
         raise BakeoffError(f"{shown(request.served_path)} exported nothing")
-    inputs = [served.shipped(model, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + UNSEEN)]
+    inputs = [served.shipped(model, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + HELD_OUT)]
     shipped.write(folder, model, inputs, weights_bytes, ITEMSIZE[settings.dtype])
     return {"export_s": export_s, "files": files}

@@ -6,7 +6,7 @@ from statistics import median
 
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import TIMED, Export, Status, Toolchain, Trial
+from bakeoff.records.trial import TIMED, Export, OneTimeCost, Status, Trial
 from bakeoff.runner.progress import seconds
 from bakeoff.views.columns import drawn, of_rows, wrapped
 from bakeoff.views.matrix import Matrix
@@ -63,23 +63,23 @@ def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[
     ]
 
 
-def terminal(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain], width: int) -> str:
+def terminal(trials: Sequence[Trial], exports: Sequence[Export], one_time_costs: Sequence[OneTimeCost], width: int) -> str:
     """As text, with the reasons below."""
     lines = [*wrapped(LEGEND, width), ""]
     lines += drawn(of_rows(COLUMNS, [row.cells for row in rows(by_cell(trials), exports)]), apart=False)
     lines.append("")
-    for note in _notes(trials, exports, toolchains):
+    for note in _notes(trials, exports, one_time_costs):
         lines += wrapped(note, width, "  ")
     return "\n".join(lines) + "\n"
 
 
-def markdown(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain]) -> str:
+def markdown(trials: Sequence[Trial], exports: Sequence[Export], one_time_costs: Sequence[OneTimeCost]) -> str:
     """As a Markdown table, with the reasons below."""
     lines = [LEGEND, "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     lines += [f"| {' | '.join(row.cells)} |" for row in rows(by_cell(trials), exports)]
-    return "\n".join([*lines, "", *(f"- {note}" for note in _notes(trials, exports, toolchains))]) + "\n"
+    return "\n".join([*lines, "", *(f"- {note}" for note in _notes(trials, exports, one_time_costs))]) + "\n"
 
 
-def _notes(trials: Sequence[Trial], exports: Sequence[Export], toolchains: Sequence[Toolchain]) -> list[str]:
+def _notes(trials: Sequence[Trial], exports: Sequence[Export], one_time_costs: Sequence[OneTimeCost]) -> list[str]:
     served = {made.cell for made in exports}
-    return Matrix.of([trial for trial in trials if trial.cell in served], toolchains).notes()
+    return Matrix.of([trial for trial in trials if trial.cell in served], one_time_costs).notes()

@@ -9,12 +9,12 @@ from bakeoff.authoring.errors import BakeoffError
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.request import PROFILED_STEPS, Request
 from bakeoff.records.trial import Phase
-from bakeoff.system.sandbox import Private, listing
+from bakeoff.system.sandbox import Sandbox, listing
 from bakeoff.tasks.diagnose.child import WARM_UP_TURNS
 from bakeoff.worker.build import ROTATING, build
 
 
-def profiled(request: Request, private: Private, enter: Callable[[Phase], None]) -> dict[str, Any]:
+def profiled(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
     """{"files": path in the private folder for artifacts → bytes, of what the profiler wrote}."""
     stack: Stack[Any] = load(Path(request.stack_path), "STACK")
     folder = private.artifacts

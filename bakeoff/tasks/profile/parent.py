@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bakeoff.authoring.discovery import Room, Source, StackSource
+from bakeoff.authoring.discovery import Registry, Source, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Environment, Failure
@@ -28,7 +28,7 @@ class Profile:
     environment: Environment | None
 
 
-def chosen(wanted: Sequence[str], models: Room[Source], stacks: Room[StackSource]) -> list[Cell]:
+def chosen(wanted: Sequence[str], models: Registry[Source], stacks: Registry[StackSource]) -> list[Cell]:
     """The cells named, as model-stack-mode (inference without a mode) or as a glob. UsageError for what matches nothing.
 
     A glob means cells of the matrix; where it matches none of those, any.
@@ -46,7 +46,7 @@ def chosen(wanted: Sequence[str], models: Room[Source], stacks: Room[StackSource
     return list(dict.fromkeys(found))
 
 
-def _named(name: str, models: Room[Source], stacks: Room[StackSource]) -> Cell:
+def _named(name: str, models: Registry[Source], stacks: Registry[StackSource]) -> Cell:
     parts = name.split("-")
     if not 2 <= len(parts) <= 3 or not all(parts):
         raise UsageError(f"--profile {name}: write model-stack-mode, such as mlp-torch_eager-inference, or a glob")

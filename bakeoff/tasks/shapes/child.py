@@ -36,7 +36,7 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
         raise Unsupported(str(error)) from None
     models = {n: sizes.at(settings.size, settings.batch_size, {request.axis: n}) for n in (*request.sizes, max(request.sizes))}
     program = build(request, stack, "float32", model=models[max(request.sizes)])[2]
-    batches = {n: stack.place(program, model.batch(Draw(settings.seed, 1, 0), 0)) for n, model in models.items()}
+    batches = {n: stack.to_device(program, model.batch(Draw(settings.seed, 1, 0), 0)) for n, model in models.items()}
     enter(Phase.COMPILE)
     step: Callable[[Any], Any] | None = None
     found = []
@@ -69,7 +69,7 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
                 error=parity.check(outputs, expected, 0, "timed").error,
             )
         )
-    if stack.account(program).graphs == 0:
+    if stack.counters(program).graphs == 0:
         raise Unsupported("the stack captured no graph and ran eager")
     return models[request.sizes[0]].tolerance, found
 
