@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from bakeoff.authoring.errors import UsageError
-from bakeoff.cli import cells, completion, doctor, export, list, pick, repro, show
+from bakeoff.cli import cells, completion, doctor, export, list, pick, repro, show, task
 from bakeoff.cli import compare as comparing
 from bakeoff.cli import report as reporting
 
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_verb(verbs)
     cells.add_verbs(verbs)
     pick.add_verb(verbs)
+    task.add_verb(verbs)
     repro.add_verb(verbs)
     show.add_verb(verbs)
     comparing.add_verbs(verbs)

@@ -7,7 +7,7 @@ Asked with `--target cuda:sm_90` (or sm_80, sm_100), which compiles down to the 
 import pytest
 
 
-def test_compiled(lowered, expected_code):
-    nothing = expected_code.check(lowered)
+def test_compiled(compile_only, expected_code):
+    nothing = expected_code.check(compile_only)
     if nothing:
         pytest.skip(f"compiled, but {nothing}")

@@ -9,12 +9,12 @@ import pytest
 
 from bakeoff.ab.arms import Arm
 from bakeoff.analysis.summary import TYPICAL, CellSummary
+from bakeoff.archive.paired import Ab
 from bakeoff.archive.saved_runs import Run
 from bakeoff.compare import reports
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.gate import Exit
-from bakeoff.compare.pairs import Ab
 from bakeoff.compare.rounds import of_pairs
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.verdicts import VerdictFailed, VerdictPlugin

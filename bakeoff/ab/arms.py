@@ -13,9 +13,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bakeoff.archive.paired import Arm
 from bakeoff.authoring.discovery import PACKAGE, ROOT
 from bakeoff.authoring.errors import UsageError
-from bakeoff.compare.pairs import Arm
 
 ROOMS = ("models", "compilers")
 

@@ -13,24 +13,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.ab.arm_runner import ArmRunner, control_cell, drop_incomplete_pairs
 from bakeoff.ab.arms import Checkout
 from bakeoff.analysis.summary import CellSummary
+from bakeoff.archive.paired import Ab
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import pairs, rounds
 from bakeoff.compare.budgets import Budgets
-from bakeoff.compare.pairs import LOOKS, Ab
+from bakeoff.compare.pairs import LOOKS
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Phase
+from bakeoff.records.turns import ROUNDS
+from bakeoff.runner.cells import CellRunner, Preparer
 from bakeoff.runner.launch import Launcher
+from bakeoff.runner.partner import Ends, Partner
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.preparation import Prepared
+from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.progress import told
-from bakeoff.runner.store import Store
+from bakeoff.runner.store import RunFolder, Store
 from bakeoff.system import procfs
-from bakeoff.worker.turns import ROUNDS, Ends, Partner
 
 SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
 
@@ -50,13 +54,15 @@ class PairedSession:
         control: bool = True,
         say: Callable[[str], None],
         seed: int | None = None,
+        diagnose: bool = True,
         vanished: Sequence[Cell] = (),  # of the baseline, which this checkout no longer has
     ) -> None:
-        self.cells = [*(cell for cell, *_ in plan.selected()), *vanished]
+        self.cells = [*(planned.cell for planned in plan.selected()), *vanished]
         if not self.cells:
             raise UsageError("there is no cell to compare")
         self.alternated = 0
         self.finished = False
+        self._diagnosing = diagnose
         self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
         self._metrics, self._looks = tuple(metrics), tuple(looks)
         self._lock = threading.Lock()
@@ -82,7 +88,7 @@ class PairedSession:
                 if not open_cells:
                     break
             self.finished = True
-            if self._plan.diagnose:
+            if self._diagnosing:
                 self._diagnose()
         finally:
             for sides in filter(None, ((self.baseline, self.candidate), self.control)):
@@ -104,7 +110,7 @@ class PairedSession:
             finished=self.finished,
             alternated=self.alternated,
             trials=self.baseline.trials,
-            figures=self._figures[0],
+            summaries=self._figures[0],
             control=(quiet[0], quiet[1]),
             control_trials=[t for side in self.control or () for t in side.trials],
         )
@@ -116,9 +122,14 @@ class PairedSession:
     @property
     def parts(self) -> dict[str, Any]:
         """The keys of the saved run."""
-        from bakeoff.archive.saved_runs import to_json
+        from bakeoff.archive.saved_runs import SCHEMA_VERSION, to_json
 
-        found = {"trials": self.candidate.trials, "figures": self._figures[1], "ab": self.record}
+        found = {
+            "schema_version": SCHEMA_VERSION,
+            "trials": self.candidate.trials,
+            "summaries": self._figures[1],
+            "ab": self.record,
+        }
         return {name: to_json(value) for name, value in found.items()}
 
     def _side(self, arm: Checkout, root: Store) -> ArmRunner:
@@ -138,19 +149,24 @@ class PairedSession:
             variables=arm.arm.variables,
         )
         own = replace(plan, interpreters=interpreters, stacks=list(stacks), all_stacks=list(stacks))
-        return ArmRunner(Prepared(own, launcher, folder, root.machine, self._say), launcher, folder, models, stacks)
+        return ArmRunner(self._cells(own, launcher, folder, root), models, stacks)
+
+    def _cells(self, plan: Plan, launcher: Launcher, folder: RunFolder, root: Store) -> CellRunner:
+        preparation = Preparation(plan, launcher, folder, root.machine, self._say)
+        preparers = [task for task in tasks.every() if isinstance(task, Preparer)]
+        return CellRunner(plan, launcher, preparation, folder, preparers)
 
     def _beside(self, side: ArmRunner, root: Store) -> ArmRunner:
+        """Another runner of the same arm, with a folder of its own; what is prepared once is prepared for both."""
         folder = root.begin(self._plan.settings, [], 0)
-        return replace(
-            side, folder=folder, launcher=replace(side.launcher, folder=folder.logs, scratch=folder.scratch), trials=[]
-        )
+        launcher = replace(side.launcher, folder=folder.logs, scratch=folder.scratch)
+        return replace(side, cells=replace(side.cells, launcher=launcher, folder=folder), trials=[])
 
     def _both(self) -> list[Cell]:
         """The cells that both arms have and can run here; of the others each keeps a row."""
         both = []
         for cell in self.cells:
-            there = [side for side in (self.baseline, self.candidate) if side.sources(cell) is not None]
+            there = [side for side in (self.baseline, self.candidate) if side.planned(cell) is not None]
             if len(there) == 2:
                 both.append(cell)
             elif there:  # new or gone: one trial tells how it stands

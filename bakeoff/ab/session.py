@@ -35,7 +35,16 @@ def run_ab(asked: argparse.Namespace) -> Path:
     with armed(plan, store, asked.baseline, asked.candidate) as arms:
         gone = vanished(plan, arms[0], models=asked.models is None, stacks=asked.stacks is None)
         paired_session = PairedSession(
-            plan, arms, store, budgets, metrics=judged, looks=at, control=not asked.no_control, say=_to_stderr, vanished=gone
+            plan,
+            arms,
+            store,
+            budgets,
+            metrics=judged,
+            looks=at,
+            control=not asked.no_control,
+            diagnose=not asked.no_diagnosis,
+            say=_to_stderr,
+            vanished=gone,
         )
         return measured(paired_session, storage)
 
@@ -110,11 +119,4 @@ def _to_stderr(line: str) -> None:
 
 
 # of what pairs do not have
-DEFAULTS: dict[str, Any] = {
-    "trials": 1,
-    "resume": False,
-    "keep_artifacts": None,
-    "shape_models": None,
-    "shapes": options.RUN["--shapes"]["default"],
-    "shape_axis": options.RUN["--shape-axis"]["default"],
-}
+DEFAULTS: dict[str, Any] = {"trials": 1, "resume": False}

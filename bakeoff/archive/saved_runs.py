@@ -1,4 +1,11 @@
-"""Saved runs: pytest-benchmark's own JSON, in which the key `trials` holds every Trial. Data, never executed."""
+"""Saved runs: pytest-benchmark's own JSON, in which the key `trials` holds every Trial. Data, never executed.
+
+Versions of our keys (`schema_version`):
+
+1  until 2026-11-28, without the key: `figures`, `toolchains`, `ceilings`, `diagnoses`, `shape_series`, `exports`, and private
+   words in trials (`lowering`, `asynchrony`, `unseen_step_s`). version1.py reads it.
+2  `summaries`, `one_time_costs`, and under `tasks` the records of every other kind of job, by its name.
+"""
 
 import contextlib
 from collections.abc import Callable
@@ -9,10 +16,11 @@ import msgspec
 
 from bakeoff.analysis import summary
 from bakeoff.analysis.summary import CellSummary
+from bakeoff.archive import version1
+from bakeoff.archive.paired import Ab
 from bakeoff.authoring.errors import UsageError
-from bakeoff.compare.pairs import Ab
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import Diagnosis, Export, MachinePeak, OneTimeCost, ShapeSeries, Trial
+from bakeoff.records.trial import OneTimeCost, Trial
 
 T = TypeVar("T")
 
@@ -32,18 +40,22 @@ class SavedRun(msgspec.Struct, frozen=True):
     """What we read of a saved run; pytest-benchmark's own keys are left to pytest-benchmark."""
 
     trials: list[Trial]
-    figures: list[CellSummary] | None = None  # None: saved before figures were
+    schema_version: int = 1
+    summaries: list[CellSummary] | None = None  # None: saved before they were
     datetime: str = ""
     version: str = ""
     one_time_costs: list[OneTimeCost] = []
-    diagnoses: list[Diagnosis] = []
-    shape_series: list[ShapeSeries] = []
-    exports: list[Export] = []
-    machine_peaks: list[MachinePeak] = []
+    tasks: dict[str, msgspec.Raw] = {}  # records of other kinds of jobs, by the task's name: `of` reads them
     commit_info: Commit = Commit()
     command: str = ""  # that made it
 
+    def of(self, task: str, kind: type[T]) -> list[T]:
+        """The records of a task. UsageError in one line where they do not fit."""
+        found = self.tasks.get(task)
+        return [] if found is None else _part(Path(task), found, list[kind])  # type: ignore[valid-type]
 
+
+SCHEMA_VERSION = 2
 PAIRS = "pairs"  # where pytest-benchmark does not look: its own compare would find no benchmark in them
 
 
@@ -63,10 +75,16 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class _Saved(msgspec.Struct, frozen=True):
-    figures: list[msgspec.Raw] | None = None
+    schema_version: int = 1
+    summaries: list[msgspec.Raw] | None = None
+    figures: list[msgspec.Raw] | None = None  # their name in version 1
     datetime: str = ""
     commit_info: Commit = Commit()
-    ab: Ab | None = None
+    ab: msgspec.Raw | None = None
+
+
+class _Head(msgspec.Struct, frozen=True):
+    schema_version: int = 1
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -107,21 +125,23 @@ def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
     UsageError in one line for a file that is cut, foreign, or does not fit.
     """
     saved = _decoded(path, _Saved)
-    found = None
-    if saved.figures is not None:
-        wanted = [raw for raw in saved.figures if only is None or only(_part(path, raw, _Named).cell)]
+    _check_version(path, saved.schema_version)
+    found, kept = None, saved.figures if saved.schema_version < 2 else saved.summaries
+    if kept is not None:
+        wanted = [raw for raw in kept if only is None or only(_part(path, raw, _Named).cell)]
         found = [_part(path, raw, CellSummary) for raw in wanted]
-    if found is None:  # saved before figures were: the same formulas, now
+    if found is None:  # saved before summaries were: the same formulas, now
         found = summary.of_trials(read(path).trials)
-    groups = [found, *(() if saved.ab is None else (saved.ab.figures, *saved.ab.control))]
+    ab = None if saved.ab is None else _ab(path, saved.ab, saved.schema_version)
+    groups = [found, *(() if ab is None else (ab.summaries, *ab.control))]
     problem = next((p for group in groups for f in group if (p := f.problem())), "")
     if any(len({f.cell for f in group}) < len(group) for group in groups):
         problem = "the same cell twice"
-    if saved.ab is not None and not 0 <= saved.ab.planned < 10**6:
+    if ab is not None and not 0 <= ab.planned < 10**6:
         problem = "a number of planned cells that cannot be"
     if problem:
         raise UsageError(f"{path} is not a whole saved run: {problem}")
-    return Run(path=path, figures=found, when=saved.datetime, commit=saved.commit_info, ab=saved.ab)
+    return Run(path=path, figures=found, when=saved.datetime, commit=saved.commit_info, ab=ab)
 
 
 def _decoded(path: Path, kind: type[T]) -> T:
@@ -135,14 +155,48 @@ def _part(path: Path, text: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        said = "".join(c if c.isprintable() else "?" for c in str(error))[:300]  # it may quote the file
-        raise UsageError(f"{path} is not a whole saved run: {said}") from None
+        raise UsageError(f"{path} is not a whole saved run: {_printable(error)}") from None
+
+
+def _ab(path: Path, text: msgspec.Raw, version: int) -> Ab:
+    if version >= 2:
+        return _part(path, text, Ab)
+    return _converted(path, version1.upgraded_ab(_part(path, text, dict)), Ab)
+
+
+def _converted(path: Path, document: object, kind: type[T]) -> T:
+    """An upgraded document as records."""
+    try:
+        return msgspec.convert(document, type=kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UsageError(f"{path} is not a whole saved run: {_printable(error)}") from None
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise UsageError(
+            f"{path} has schema_version {version}, and this Bakeoff reads up to {SCHEMA_VERSION}: read it with a newer Bakeoff"
+        )
+
+
+def _printable(error: Exception) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(error))[:300]  # it may quote the file
 
 
 def read(path: Path) -> SavedRun:
     """A saved run. UsageError in one line for a file that is cut, foreign, or does not fit, naming the field."""
-    run = _decoded(path, SavedRun)
-    if not run.trials:
+    head = _decoded(path, _Head)
+    _check_version(path, head.schema_version)
+    if head.schema_version >= 2:
+        run = _decoded(path, SavedRun)
+    else:
+        document = _decoded(path, dict)
+        upgraded, tasks = version1.upgraded(document)
+        run = _converted(path, upgraded, SavedRun)
+        run = msgspec.structs.replace(
+            run, tasks={name: msgspec.Raw(msgspec.json.encode(found)) for name, found in tasks.items()}
+        )
+    if not run.trials and not run.tasks:
         raise UsageError(f"{path} holds no trials: nothing was measured in it")
     for trial in run.trials:
         measured = trial.measurement

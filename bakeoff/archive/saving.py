@@ -13,6 +13,7 @@ import msgspec
 
 from bakeoff.analysis import summary
 from bakeoff.archive import saved_runs
+from bakeoff.archive.saved_runs import SCHEMA_VERSION
 from bakeoff.authoring.errors import UsageError
 from bakeoff.runner import options
 from bakeoff.runner.session import Session
@@ -21,14 +22,12 @@ from bakeoff.runner.session import Session
 def parts(session: Session, command: str) -> dict[str, Any]:
     """Our keys of a saved run."""
     found = {
+        "schema_version": SCHEMA_VERSION,
         "command": command,
         "trials": session.trials,
-        "figures": summary.of_trials(session.trials),
-        "diagnoses": session.diagnoses,
-        "shape_series": session.series,
-        "exports": session.exports,
+        "summaries": summary.of_trials(session.trials),
         "one_time_costs": session.one_time_costs,
-        "machine_peaks": session.machine_peaks,
+        "tasks": session.records,
     }
     return {name: saved_runs.to_json(value) for name, value in found.items()}
 

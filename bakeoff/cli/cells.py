@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from bakeoff import tasks
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import verb
@@ -15,7 +16,8 @@ from bakeoff.records.trial import Status
 from bakeoff.runner import options
 from bakeoff.runner.session import Session
 from bakeoff.system import terminal
-from bakeoff.views import explain, tables
+from bakeoff.tasks import tables
+from bakeoff.views import explain
 
 
 def add_verbs(verbs: Any) -> None:
@@ -39,7 +41,7 @@ def add_verbs(verbs: Any) -> None:
         running.add_argument("cell", metavar="CELL", help="model-stack-mode, or MODEL for the main stacks")
         running.add_argument("rest", metavar="STACK [MODE]", nargs="*", default=[], help="instead of CELL: MODEL STACK [MODE]")
         running.add_argument("--json", action="store_true", help="print the trials as JSON")
-        options.add(running, options.RUN)
+        options.add(running, options.RUN, tasks.options())
         running.set_defaults(do=do)
 
 
@@ -49,7 +51,8 @@ def run(asked: argparse.Namespace, model: str, stacks: str | None, mode: str, *,
     plan = options.plan(lambda name: names[name] if name in names else getattr(asked, name))
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
     store = options.store(lambda name: getattr(asked, name))
-    session = Session(replace(plan, verify=verify), store, resume=asked.resume, say=to_stderr)
+    plan = tasks.planned(replace(plan, verify=verify), lambda name: getattr(asked, name))
+    session = Session(plan, store, tasks.every(), resume=asked.resume, say=to_stderr)
     session.run()
     return session
 
@@ -74,7 +77,7 @@ def _measure(asked: argparse.Namespace) -> int:
         _print_json(session)
     else:
         width = terminal.columns(sys.stdout)
-        print(tables.terminal(session.trials, session.one_time_costs, session.exports, (), width), end="")
+        print(tables.terminal(session.trials, session.one_time_costs, session.records, width), end="")
         for failure in [t.failure for t in session.trials if t.failure is not None and t.failure.traceback]:
             print(failure.traceback)
     return 0 if all(r.status in (Status.OK, Status.COMPILED) for r in by_cell(session.trials).values()) else 1

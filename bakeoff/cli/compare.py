@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from bakeoff import tasks
 from bakeoff.analysis.metrics import METRICS, Judged
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
@@ -74,7 +75,8 @@ def add_verbs(verbs: Any) -> None:
         "--looks", metavar="N,N", default="7,12,20", help="pairs after which verdicts are read (default: %(default)s)"
     )
     pairing.add_argument("--no-control", action="store_true", help="do not run the baseline against itself")
-    options.add(pairing, options.MATRIX, {k: v for k, v in options.RUN.items() if k not in _NOT_AB})
+    flags = {k: v for k, v in options.RUN.items() if k not in _NOT_AB}
+    options.add(pairing, options.MATRIX, flags | {"--no-diagnosis": tasks.options()["--no-diagnosis"]})
     pairing.set_defaults(do=_ab)
 
     past = verb.add(
@@ -102,7 +104,7 @@ def add_verbs(verbs: Any) -> None:
         parser.add_argument("--cells", metavar="GLOB", action="append", default=[], help="only these cells; may be repeated")
 
 
-_NOT_AB = ("--trials", "--resume", "--keep-artifacts", "--shape-models", "--shapes", "--shape-axis")
+_NOT_AB = ("--trials", "--resume")
 
 
 def _compare(asked: argparse.Namespace) -> int:
@@ -139,11 +141,11 @@ def _report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, 
     if candidate is None:
         assert baseline.ab is not None
         if asked.cells:
-            told = replace(baseline.ab, figures=_chosen(baseline.ab.figures, asked.cells))
+            told = replace(baseline.ab, summaries=_chosen(baseline.ab.summaries, asked.cells))
             baseline = msgspec.structs.replace(baseline, figures=_chosen(baseline.figures, asked.cells), ab=told)
-            if not baseline.figures and not told.figures:
+            if not baseline.figures and not told.summaries:
                 raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of the pairs")
-        every = (*baseline.figures, *(baseline.ab.figures if baseline.ab else ()))
+        every = (*baseline.figures, *(baseline.ab.summaries if baseline.ab else ()))
         return reports.of_pairs(baseline, _budgets(asked, every), gate=gate, accept=_accept(asked), part=bool(asked.cells))
     before, after = (_chosen(run.figures, asked.cells) for run in (baseline, candidate))
     if asked.cells and not before and not after:

@@ -27,13 +27,13 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import verb
 from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell
-from bakeoff.records.request import PROFILED_STEPS
 from bakeoff.records.trial import Status
 from bakeoff.report import event_files, tensorboard
 from bakeoff.report.event_files import Note, Scalar, Text
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
-from bakeoff.tasks.profile import parent as profiling
+from bakeoff.tasks.profile import traces
+from bakeoff.tasks.profile.record import PROFILED_STEPS
 
 SERIES, PROFILES, MARK = "series", "profiles", "bakeoff-run.txt"  # MARK says which saved runs a folder is of
 OPTIONS = (
@@ -202,7 +202,7 @@ def _place(home: Path, cell: Cell) -> Path:
 
 def _plan(asked: argparse.Namespace) -> Plan:
     models, stacks = discovery.models(map(Path, asked.models_from)), discovery.stacks(map(Path, asked.compilers_from))
-    cells = profiling.chosen(asked.profile, models, stacks)
+    cells = traces.chosen(asked.profile, models, stacks)
     others = {flag: keywords for flag, keywords in options.RUN.items() if flag not in OPTIONS}
     given = {flag.removeprefix("--").replace("-", "_"): keywords.get("default") for flag, keywords in others.items()}
     for name in ("model", "stack", "mode"):
@@ -215,7 +215,7 @@ def _profile(plan: Plan, asked: argparse.Namespace, home: Path) -> int:
     """Profile the cells; how many failed."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
     store, failed = options.store(lambda name: getattr(asked, name)), 0
-    for found in profiling.profiles(plan, store, lambda cell: _place(home, cell), _to_stderr):
+    for found in traces.profiles(plan, store, lambda cell: _place(home, cell), _to_stderr):
         if found.failure is not None:
             failed += 1
             said = clean(found.failure.message.strip().partition("\n")[0])
@@ -227,8 +227,8 @@ def _profile(plan: Plan, asked: argparse.Namespace, home: Path) -> int:
             Text("profile/environment", tensorboard.environment_table(found.environment)),
         )
         event_files.write(found.folder, texts, time.time())
-        traces = [name for name in found.files if name.startswith("plugins/")]
-        _say(f"{found.cell}: {found.folder / min(traces or found.files)}; {UNTIMED}")
+        written = [name for name in found.files if name.startswith("plugins/")]
+        _say(f"{found.cell}: {found.folder / min(written or found.files)}; {UNTIMED}")
     return failed
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.analysis import cost
 from bakeoff.analysis.cost import Total
 from bakeoff.analysis.results import CellResult
@@ -47,7 +48,7 @@ def add_verb(verbs: Any) -> None:
     picking.add_argument("--measure", action="store_true", help="measure now, as `bakeoff measure MODEL` does")
     picking.add_argument("--json", action="store_true", help="the ranking and the evidence as JSON")
     picking.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
-    options.add(picking, options.RUN)
+    options.add(picking, options.RUN, tasks.options())
     picking.set_defaults(do=_pick)
 
 
@@ -77,7 +78,7 @@ def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
     stacks = None if asked.stacks is None else [stack.name for stack in plan.stacks]
     if asked.measure:
         session = cells.run(asked, asked.model, asked.stacks, asked.mode, verify=True)
-        return evidence.of(session.trials, session.exports, stacks, "measured now", plan.settings)
+        return evidence.of(session.trials, stacks, "measured now", plan.settings)
     model, mode, storage = plan.models[0].name, plan.modes[0], Path(asked.storage)
     if asked.run is not None:
         return evidence.named(asked.run, storage, model, mode, stacks, plan.settings)

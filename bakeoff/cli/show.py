@@ -9,7 +9,7 @@ from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.cli import verb
 from bakeoff.system import terminal
-from bakeoff.views import tables
+from bakeoff.tasks import tables
 
 
 def add_verb(verbs: Any) -> None:
@@ -24,8 +24,8 @@ def add_verb(verbs: Any) -> None:
 def _show(asked: argparse.Namespace) -> int:
     run = saved_runs.read(saved_runs.find(asked.run, Path(asked.storage)))
     if asked.markdown:
-        print(tables.markdown(run.trials, run.one_time_costs, run.exports), end="")
+        print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run)), end="")
     else:
         width = terminal.columns(sys.stdout)
-        print(tables.terminal(run.trials, run.one_time_costs, run.exports, (), width), end="")
+        print(tables.terminal(run.trials, run.one_time_costs, tables.records_of(run), width), end="")
     return 0

@@ -14,8 +14,8 @@ from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import comparable
-from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Export, Settings, Trial
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Settings, Trial
 from bakeoff.system.environment import cpu_model, default_threads
 
 
@@ -31,7 +31,6 @@ class Evidence:
 
 def of(
     trials: Iterable[Trial],
-    exports: Iterable[Export],
     stacks: Sequence[str] | None,
     source: str,
     settings: Settings,
@@ -40,8 +39,7 @@ def of(
     """Of `stacks`, or for None those that run the model by themselves: neither a deployment format nor several workers."""
     found = list(by_cell(trials).values())
     if stacks is None:
-        served: Collection[Cell] = {export.cell for export in exports}
-        apart = [r for r in found if r.cell in served or r.trials[0].workers is not None]
+        apart = [r for r in found if r.trials[0].exported_by is not None or r.trials[0].workers is not None]
         if apart:
             names = ", ".join(r.cell.stack for r in apart)
             remarks += (f"not ranked unless --stacks names them, as they are no way to run a model alone: {names}",)
@@ -112,7 +110,7 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
     if not trials:
         raise UsageError(f"{found.path} is not a whole saved run: it has figures of {model} {mode}, and no trials")
     source = f"saved run {found.label}" + (f" of {found.when[:19]}" if found.when else "")
-    return of(trials, run.exports, stacks, source, trials[0].settings, *remarks)
+    return of(trials, stacks, source, trials[0].settings, *remarks)
 
 
 def _settings(figures: Sequence[CellSummary], mine: Settings) -> list[str]:

@@ -4,45 +4,18 @@ The candidate's trials are the run's own; the baseline's, and two sets of the ca
 cell and index are a pair.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from bakeoff.analysis.intervals import least_pairs
 from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.summary import CellSummary
+from bakeoff.archive.paired import Ab
 from bakeoff.compare.budgets import Budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
-from bakeoff.records.trial import TIMED, Trial
+from bakeoff.records.trial import TIMED
 
 LOOKS = (7, 12, 20)  # pairs after which the verdicts are read
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """What was measured on one side."""
-
-    label: str
-    commit: str | None = None
-    interpreters: Mapping[str, str] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ab:
-    """Of a saved run that compared two arms: all but the candidate's trials, which are the run's."""
-
-    baseline: Arm
-    candidate: Arm
-    metrics: tuple[str, ...]
-    looks: tuple[int, ...]
-    planned: int  # cells
-    finished: bool = False
-    alternated: int = 0  # pairs whose steps took turns; the others ran one process after the other
-    trials: list[Trial] = field(default_factory=list)
-    figures: list[CellSummary] = field(default_factory=list)
-    control: tuple[list[CellSummary], list[CellSummary]] = ((), ())  # type: ignore[assignment]  # the baseline against itself
-    control_trials: list[Trial] = field(default_factory=list)
 
 
 def probes(metrics: Sequence[str]) -> int:
@@ -65,7 +38,7 @@ def rules(ab: Ab, budgets: Budgets) -> Rules:
 
 def compared(ab: Ab, candidate: Sequence[CellSummary], budgets: Budgets) -> Comparison:
     """The changes between the arms; values of equal position are a pair, and what has no partner is left out."""
-    return compare(ab.figures, candidate, rules(ab, budgets))
+    return compare(ab.summaries, candidate, rules(ab, budgets))
 
 
 def too_noisy(ab: Ab, budgets: Budgets) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from bakeoff.analysis.metrics import METRICS, Judged
 from bakeoff.analysis.summary import CellSummary
+from bakeoff.archive.paired import Ab
 from bakeoff.archive.saved_runs import Run
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import comparable, pairs
 from bakeoff.compare.budgets import Budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.gate import decide
-from bakeoff.compare.pairs import Ab
 from bakeoff.compare.report import Report, clean
 from bakeoff.compare.verdicts import Rules
 from bakeoff.records.cell import Cell
@@ -70,7 +70,7 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
             f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
         )
     notes += _apart(run.ab)
-    judged = len({f.cell for f in run.ab.figures} | {f.cell for f in run.figures})
+    judged = len({f.cell for f in run.ab.summaries} | {f.cell for f in run.figures})
     unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
     if judged < run.ab.planned and not part:
         unfinished = f"the session was to have {run.ab.planned} cells, and has {judged}"

@@ -15,7 +15,7 @@ from bakeoff.analysis.results import tenth_percentile
 from bakeoff.analysis.summary import TYPICAL, CellSummary
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Trial
-from bakeoff.worker.turns import ROUNDS
+from bakeoff.records.turns import ROUNDS
 
 STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"step": tenth_percentile, TYPICAL: median}
 

@@ -14,12 +14,15 @@ from typing import Any, NoReturn, Protocol
 import pytest
 
 from bakeoff.analysis.results import CellResult
+from bakeoff.authoring.discovery import PACKAGE
 from bakeoff.authoring.errors import BY_STATUS
 from bakeoff.expectations.compiled_code import ExpectedCode
 from bakeoff.expectations.graph_breaks import ExpectedEverywhere
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Diagnostics
-from bakeoff.records.trial import Diagnosis, Export, ShapeSeries, Status
+from bakeoff.records.trial import Status
+from bakeoff.runner.session import Session
+from bakeoff.runner.task import Task
 from bakeoff.views import kernel_table, scaling_table
 from bakeoff.views.explain import command
 
@@ -39,9 +42,7 @@ class Matrix(Protocol):
     """What fixtures need of the plugin."""
 
     results: dict[Cell, CellResult]
-    diagnoses: dict[Cell, Diagnosis]
-    series: dict[Cell, ShapeSeries]
-    exports: dict[Cell, Export]
+    session: Session | None
     expected_breaks: ExpectedEverywhere | None
 
 
@@ -67,7 +68,7 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
 
 
 @pytest.fixture
-def lowered(request: pytest.FixtureRequest, model: str, stack: str, mode: str, expected_code: ExpectedCode) -> CellResult:
+def compile_only(request: pytest.FixtureRequest, model: str, stack: str, mode: str, expected_code: ExpectedCode) -> CellResult:
     """The cell's result, if it was compiled for the target asked for (and interpreted right, where that is the target)."""
     result = _matrix(request).results[Cell(model, stack, Mode(mode))]
     if result.status is Status.UNAVAILABLE:
@@ -100,40 +101,6 @@ def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
 
 
 @pytest.fixture
-def diagnosis(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Diagnosis:
-    """What the diagnosing child found of a cell, measured or not."""
-    plugin, cell = _matrix(request), Cell(model, stack, Mode(mode))
-    if cell in plugin.results:  # asked for by name, and measured as well
-        trial = plugin.results[cell].trials[0]
-        if not trial.diagnosed and trial.measurement is not None:
-            pytest.skip("--no-diagnosis: nobody looked where it breaks")
-        found = Diagnosis(**{name: getattr(trial, name) for name in Diagnosis.__dataclass_fields__})
-    elif cell in plugin.diagnoses:
-        found = plugin.diagnoses[cell]
-    else:
-        _unavailable(request, cell, "its framework is not installed")
-    if found.diagnostics is None and found.failure is not None:
-        if found.failure.status is Status.UNAVAILABLE:
-            _unavailable(request, cell, found.failure.message)
-        raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
-    return found
-
-
-@pytest.fixture
-def shape_series(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> ShapeSeries:
-    """What a series of shapes through one compiled program took."""
-    cell = Cell(model, stack, Mode(mode))
-    found = _matrix(request).series.get(cell)
-    if found is None:
-        _unavailable(request, cell, "its framework is not installed")
-    if found.failure is not None:
-        if found.failure.status is Status.UNAVAILABLE:
-            _unavailable(request, cell, found.failure.message)
-        raise BY_STATUS[found.failure.status](f"{cell}: {found.failure.message}\n{found.failure.traceback}")
-    return found
-
-
-@pytest.fixture
 def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mode], CellResult | None]:
     """Another mode of the same model and stack, if it is ok."""
     results, cell = _matrix(request).results, measured.cell
@@ -143,12 +110,6 @@ def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mo
         return found if found is not None and found.status is Status.OK else None
 
     return other
-
-
-@pytest.fixture
-def export(request: pytest.FixtureRequest, measured: CellResult) -> Export:
-    """What the cell is served from; ask for it beside `measured`, which says why there is nothing."""
-    return _matrix(request).exports[measured.cell]
 
 
 @pytest.fixture
@@ -176,7 +137,7 @@ def numerics(request: pytest.FixtureRequest) -> Callable[[str], list[dict[str, A
         done = subprocess.run(
             [interpreter, "-m", "bakeoff.compilers.kernels.numerics", kernel],
             env={**os.environ, **variables},
-            cwd=request.config.rootpath,
+            cwd=PACKAGE.parent,
             capture_output=True,
             text=True,
             timeout=request.config.getoption("timeout_s"),
@@ -203,6 +164,26 @@ def expected_breaks(request: pytest.FixtureRequest) -> ExpectedEverywhere:
     found = _matrix(request).expected_breaks
     assert found is not None  # read when the experiments were collected
     return found
+
+
+def of_task(task: Task[Any]) -> Any:
+    """The fixture of a task: the record of a question's cell."""
+
+    def record(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Any:
+        cell, session = Cell(model, stack, Mode(mode)), _matrix(request).session
+        assert session is not None  # the cell was asked about, so it was in the session
+        found = task.find(session, cell)
+        if found is None:
+            _unavailable(request, cell, task.missing(session, cell))
+        failure = task.failure(found)
+        if failure is not None:
+            if failure.status is Status.UNAVAILABLE:
+                _unavailable(request, cell, failure.message)
+            raise BY_STATUS[failure.status](f"{cell}: {failure.message}\n{failure.traceback}")
+        return found
+
+    record.__doc__ = task.__doc__
+    return pytest.fixture(name=task.fixture)(record)
 
 
 def _unavailable(request: pytest.FixtureRequest, cell: Cell, why: str) -> NoReturn:

@@ -8,24 +8,26 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from bakeoff import tasks
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.archive import saving
-from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.expectations.gaps import Gap, read_gaps
 from bakeoff.expectations.graph_breaks import ExpectedEverywhere
 from bakeoff.pytest_plugin import selection
-from bakeoff.pytest_plugin.fixtures import CELL_FIXTURES, NAME, cell_of
+from bakeoff.pytest_plugin.fixtures import CELL_FIXTURES, NAME, cell_of, of_task
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Diagnosis, Export, ShapeSeries, Start
+from bakeoff.records.trial import Start
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
+from bakeoff.runner.session import TIMING, Session
+from bakeoff.tasks import tables
 
 EXPERIMENTS = ROOT / "experiments"
 
@@ -33,7 +35,7 @@ EXPERIMENTS = ROOT / "experiments"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The same options as the command line's."""
     group = parser.getgroup("bakeoff", "bakeoff: models × compiler stacks × modes")
-    for flag, keywords in (options.MATRIX | options.RUN).items():
+    for flag, keywords in (options.MATRIX | options.RUN | tasks.options()).items():
         group.addoption(flag, **keywords)
     group.addoption(
         "--require-all", action="store_true", default=False, help="a cell that is unavailable here is an error, not a skip (CI)"
@@ -61,6 +63,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """One plugin object per session holds its state."""
     config.pluginmanager.register(MatrixPlugin(config), NAME)
+    for task in tasks.every():
+        if task.fixture is not None:
+            config.pluginmanager.register(SimpleNamespace(**{task.fixture: of_task(task)}), f"bakeoff-{task.name}")
 
 
 class MatrixPlugin:
@@ -70,9 +75,6 @@ class MatrixPlugin:
         self.config = config
         self.session: Session | None = None
         self.results: dict[Cell, CellResult] = {}
-        self.diagnoses: dict[Cell, Diagnosis] = {}
-        self.series: dict[Cell, ShapeSeries] = {}
-        self.exports: dict[Cell, Export] = {}
         self.expected_breaks: ExpectedEverywhere | None = None
         self._plan: Plan | None = None
         self._saved = False
@@ -91,17 +93,17 @@ class MatrixPlugin:
 
     def every_cell(self) -> list[Cell]:
         """All cells that there could be, selected or not: what rows of data may name."""
-        room = discovery.models(map(Path, self.config.getoption("models_from")))
-        return [Cell(m.name, s.name, mode) for m in room for s in self.plan.all_stacks for mode in Mode]
+        plan = self.plan
+        return [Cell(m.name, s.name, mode) for m in plan.all_models for s in plan.all_stacks for mode in Mode]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Refuse bad options in one line, before every question would stumble over them."""
         paths = [Path(str(argument).split("::")[0]).resolve() for argument in self.config.args]
         if any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
-            _ = self.plan
+            plan = self.plan
             try:
-                selection.shape_models(self.config.getoption, self.plan, "")
+                tasks.planned(plan, self.config.getoption)
             except UsageError as error:
                 raise pytest.UsageError(str(error)) from None
 
@@ -139,17 +141,18 @@ class MatrixPlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
         """Measure every cell that some question is about; then let pytest ask the questions."""
-        asked: dict[str, set[Cell]] = {"diagnosis": set(), "shape_series": set(), "": set()}
+        asked: dict[str, dict[Cell, None]] = {task.name: {} for task in tasks.every()}
         for item in session.items:
             if (cell := cell_of(item)) is not None:
-                asked[next(f for f in asked if not f or f in getattr(item, "fixturenames", ()))].add(cell)
+                task = selection.task_of(getattr(item, "fixturenames", ()))
+                for name in {TIMING if task is None or task.timed else task.name, TIMING if task is None else task.name}:
+                    asked[name][cell] = None
         if any(asked.values()) and not self.config.getoption("collectonly"):
             warm = any(_start(item) is Start.WARM for item in session.items)
-            cells = frozenset(asked[""])
             verify = not self.config.getoption("allow_unsteady")
-            diagnosed = frozenset(asked["diagnosis"]) - cells
-            shaped = frozenset(asked["shape_series"])
-            self._measure(replace(self._plan_of(cells), only_diagnosed=diagnosed, shaped=shaped, warm=warm, verify=verify))
+            plan = replace(self._plan_of(frozenset(asked[TIMING])), warm=warm, verify=verify)
+            cells = {name: [plan.found(cell) for cell in found] for name, found in asked.items()}
+            self._measure(tasks.planned(plan, self.config.getoption, cells))
         return (yield)
 
     def _plan_of(self, cells: frozenset[Cell]) -> Plan:
@@ -158,7 +161,6 @@ class MatrixPlugin:
         return replace(
             plan,
             cells=cells,
-            machine_peak=True,
             models=[*plan.models, *(m for m in plan.all_models if m.name in models and m not in plan.models)],
             stacks=[*plan.stacks, *(s for s in plan.all_stacks if s.name in stacks and s not in plan.stacks)],
             modes=list(dict.fromkeys((*plan.modes, *(cell.mode for cell in sorted(cells))))),
@@ -173,7 +175,11 @@ class MatrixPlugin:
         reporter.ensure_newline()
         try:
             self.session = Session(
-                plan, options.store(self.config.getoption), resume=self.config.getoption("resume"), say=reporter.write_line
+                plan,
+                options.store(self.config.getoption),
+                tasks.every(),
+                resume=self.config.getoption("resume"),
+                say=reporter.write_line,
             )
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
@@ -187,9 +193,6 @@ class MatrixPlugin:
             raise
         finally:
             self.results = by_cell(self.session.trials)
-            self.diagnoses = {d.cell: d for d in self.session.diagnoses}
-            self.series = {s.cell: s for s in self.session.series}
-            self.exports = {e.cell: e for e in self.session.exports}
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
@@ -213,13 +216,9 @@ class MatrixPlugin:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.session is None:
             return
-        from bakeoff.views import tables
-
         terminalreporter.section("bakeoff")
         run = self.session
-        terminalreporter.write(
-            tables.terminal(run.trials, run.one_time_costs, run.exports, run.series, _width(terminalreporter))
-        )
+        terminalreporter.write(tables.terminal(run.trials, run.one_time_costs, run.records, _width(terminalreporter)))
         for table in self._tables:
             terminalreporter.write(table(self.results))
         own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0

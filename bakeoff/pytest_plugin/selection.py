@@ -1,4 +1,4 @@
-"""Which cells an experiment asks about, by the fixtures and markers that it names."""
+"""Which cells does an experiment ask about? By the fixtures and markers that it names."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,56 +6,51 @@ from typing import Any
 
 import pytest
 
-from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import Source
+from bakeoff import tasks
+from bakeoff.authoring.discovery import StackSource
 from bakeoff.pytest_plugin.fixtures import CELL_FIXTURES
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Start
+from bakeoff.runner.options import registries
 from bakeoff.runner.plan import Plan
+from bakeoff.runner.task import Question, Task
 
 Rows = list[tuple[str, ...]]
+PROBES = ("copy",)  # measured beside the kernels, and none of ours
+
+
+def task_of(fixtures: Any) -> Task[Any] | None:
+    """The task whose records an experiment asks for; None where it is timing's."""
+    return next((task for task in tasks.every() if task.fixture in fixtures), None)
 
 
 def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -> tuple[tuple[str, ...], Rows]:
     """(names of parameters, their values for each cell)."""
-    fixtures = metafunc.fixturenames
-    rows: Rows = []
-    stacks = [s for s in plan.stacks if not s.exported_by]  # deployment formats have a question of their own
-    every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in stacks]
-    if bool(plan.settings.target) != ("lowered" in fixtures):
-        pass  # nothing is timed for a target, nothing compiled for one without it
-    elif "shape_series" in fixtures:
-        marker = metafunc.definition.get_closest_marker("cells")
-        assert marker is not None, "an experiment that asks for shape_series says of which cells"
-        rows += shaped_cells(option, plan, **marker.kwargs)
-    elif "export" in fixtures:
-        marker = metafunc.definition.get_closest_marker("cells")
-        assert marker is not None, "an experiment that asks for export says of which models"
-        rows += served_cells(option, plan, **marker.kwargs)
-    elif named := metafunc.definition.get_closest_marker("cells"):
+    fixtures, marker = metafunc.fixturenames, metafunc.definition.get_closest_marker
+    if bool(plan.settings.target) != ("compile_only" in fixtures):
+        return CELL_FIXTURES, []  # nothing is timed for a target, nothing compiled for one without it
+    task, named, single = task_of(fixtures), marker("cells"), marker("kernels")
+    if task is not None:
+        found = task.select(Question(plan=plan, option=option, arguments=named.kwargs if named else {}))
+        return CELL_FIXTURES, [(p.cell.model, p.cell.stack, str(p.cell.mode)) for p in found]
+    if named:
         inside = {key: value for key, value in named.kwargs.items() if key != "apart"}
-        if not named.kwargs.get("apart") or option("models") is not None or _its_file_is_named(metafunc):
-            rows += named_cells(option, plan, **inside)
-    elif single := metafunc.definition.get_closest_marker("kernels"):
-        rows += kernel_cells(option, plan, **single.kwargs)
-    elif "diagnosis" in fixtures:
-        stacks = [s for s in plan.stacks if s.diagnoses]
-        rows += [(m.name, s.name, str(mode)) for mode in _inference(plan) for m in plan.gallery for s in stacks]
-    elif "start" in fixtures:
+        wanted = not named.kwargs.get("apart") or option("models") is not None or _its_file_is_named(metafunc)
+        return CELL_FIXTURES, named_cells(option, plan, **inside) if wanted else []
+    if single:
+        return CELL_FIXTURES, kernel_cells(option, plan, **single.kwargs)
+    stacks: list[StackSource] = [s for s in plan.stacks if not s.exported_by]  # deployment formats have a question of their own
+    every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in stacks]
+    if "start" in fixtures:
         starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
         return (*CELL_FIXTURES, "start"), [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
-    else:
-        rows += [(model, stack.name, mode) for model, stack, mode in every]
-    return CELL_FIXTURES, rows
+    return CELL_FIXTURES, [(model, stack.name, mode) for model, stack, mode in every]
 
 
 def _its_file_is_named(metafunc: pytest.Metafunc) -> bool:
     """On the command line, by itself and not only by its folder?"""
     named = (str(argument).partition("::")[0] for argument in metafunc.config.args)
     return any(Path(name).resolve() == metafunc.definition.path for name in named)
-
-
-PROBES = ("copy",)  # measured beside the kernels, and none of ours
 
 
 def named_cells(
@@ -73,63 +68,31 @@ def named_cells(
     """
     if when not in plan.modes:
         return []
-    room = discovery.models(map(Path, option("models_from")))
+    all_models, all_stacks = registries(option)
     named = models or (example if option("models") is None else "")
-    wanted = room.pick(named) if named else plan.models
+    wanted = all_models.pick(named) if named else plan.models
     if option("models") is not None:
         wanted = [m for m in plan.models if m in wanted]
-    own = discovery.stacks(map(Path, option("compilers_from"))).pick(stacks) if stacks else plan.stacks
+    own = all_stacks.pick(stacks) if stacks else plan.stacks
     if option("stacks") is not None:
         own = [s for s in own if s in plan.stacks]
     chosen = [Mode(name) for name in modes.split(",")] if modes else plan.modes
     return [(m.name, s.name, str(mode)) for mode in chosen for m in wanted for s in own]
 
 
-def _inference(plan: Plan) -> list[Mode]:
-    """The mode in which breakages are planted, and shapes go through one program."""
-    return [mode for mode in plan.modes if mode is Mode.INFERENCE]
-
-
 def kernels(plan: Plan, option: Callable[[str], Any]) -> list[str]:
     """Names of the kernels whose operations --models leaves in, in a run of inference: a training run is about other things."""
     chosen = plan.all_models if option("models") is None else plan.models
     names = [m.name.removeprefix("kernel_") for m in chosen if m.is_kernel]
-    asked = Mode.INFERENCE in plan.modes and not plan.settings.target
-    return [name for name in names if name not in PROBES] if asked else []
+    return [n for n in names if n not in PROBES] if Mode.INFERENCE in plan.modes and not plan.settings.target else []
 
 
-def shape_models(option: Callable[[str], Any], plan: Plan, models: str) -> list[Source]:
-    """Those of --shape-models, or of the selected ones those named in `models`. UsageError for an unknown name."""
-    if option("shape_models"):
-        return discovery.models(map(Path, option("models_from"))).pick(option("shape_models"))
-    return [model for model in plan.models if model.name in models.split(",")]
-
-
-def shaped_cells(option: Callable[[str], Any], plan: Plan, models: str, stacks: str) -> list[tuple[str, str, str]]:
-    """Cells that a series of shapes goes through: of `models` those selected, `stacks` unless --stacks names others."""
-    chosen = discovery.stacks(map(Path, option("compilers_from"))).pick(option("stacks") or stacks)
-    chosen = [s for s in chosen if not s.exported_by]  # exported for one shape
-    return [
-        (m.name, s.name, str(mode)) for mode in _inference(plan) for m in shape_models(option, plan, models) for s in chosen
-    ]
-
-
-def served_cells(option: Callable[[str], Any], plan: Plan, models: str) -> list[tuple[str, str, str]]:
-    """Cells of every deployment format that --stacks leaves in: of all models that --models names, else of `models`."""
-    room = discovery.stacks(map(Path, option("compilers_from")))
-    stacks = [s for s in (room if option("stacks") is None else plan.stacks) if s.exported_by]
-    for stack in stacks:
-        discovery.check(stack, "STACK")
-    chosen = [m for m in plan.models if option("models") is not None or m.name in models.split(",")]
-    return [(m.name, s.name, str(mode)) for mode in _inference(plan) for m in chosen for s in stacks]
-
-
-def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> list[tuple[str, str, str]]:
+def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> Rows:
     """Single operations × `stacks`, as far as --models and --stacks leave them in; inference only."""
-    room = discovery.stacks(map(Path, option("compilers_from")))
-    wanted = {s.name for s in room.pick(option("stacks") or stacks)}
+    all_stacks = registries(option)[1]
+    wanted = {s.name for s in all_stacks.pick(option("stacks") or stacks)}
     # on a CPU only where named: ours do not run there
     everything = plan.all_models if plan.settings.device != "cpu" or plan.settings.target else ()
     models = [m for m in (everything if option("models") is None else plan.models) if m.is_kernel]
-    rows = [(m.name, s.name, str(Mode.INFERENCE)) for m in models for s in room.pick(stacks) if s.name in wanted]
+    rows: Rows = [(m.name, s.name, str(Mode.INFERENCE)) for m in models for s in all_stacks.pick(stacks) if s.name in wanted]
     return rows if Mode.INFERENCE in plan.modes else []

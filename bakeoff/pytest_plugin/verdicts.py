@@ -216,7 +216,10 @@ class VerdictPlugin:
             whole = [self.config.getoption(n) is None and not self._picked for n in ("models", "stacks")]
             gone = session.vanished(matrix.plan, arms[0], models=whole[0], stacks=whole[1])
             say = reporter.write_line
-            paired_session = PairedSession(plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, vanished=gone)
+            diagnose = not self.config.getoption("no_diagnosis")
+            pairing = PairedSession(
+                plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, diagnose=diagnose, vanished=gone
+            )
             storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
-            path = session.measured(paired_session, storage)
+            path = session.measured(pairing, storage)
         return of_pairs(saved_runs.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

@@ -113,22 +113,6 @@ class SyncCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShapeStep:
-    """One shape of a series through one compiled program."""
-
-    size: int
-    first_s: float  # the first step of this shape, with what it compiled
-    compilations: int  # by that step
-    step_s: tuple[float, ...]  # afterwards
-    error: float | None  # max |difference| / max |reference| to the same module run eagerly; None: not finite or another shape
-
-    @property
-    def compile_s(self) -> float:
-        """What this shape cost beyond a step: first_s − median(step_s), floor 0."""
-        return max(0.0, self.first_s - median(self.step_s))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """Raw numbers of one trial. Seconds are wall seconds of the child's one clock unless the name says cpu."""
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from bakeoff.records.cell import Cell
 from bakeoff.records.compile_only import CompileOnly
 from bakeoff.records.diagnostics import Diagnostics
-from bakeoff.records.measurement import Measurement, ShapeStep
+from bakeoff.records.measurement import Measurement
 
 
 class Status(StrEnum):
@@ -114,6 +114,7 @@ class Trial:
     framework: str
     eager: bool = False  # is the stack its framework's baseline?
     workers: int | None = None  # that share each batch, where the stack is data-parallel
+    exported_by: str | None = None  # the eager stack whose exported program a deployment format served
     measurement: Measurement | None = None
     compile_only: CompileOnly | None = None  # instead of a measurement, where a target was asked for
     diagnostics: Diagnostics | None = None  # of a failed trial, too, where the diagnosing child could tell why
@@ -121,78 +122,6 @@ class Trial:
     failure: Failure | None = None
     environment: Environment | None = None
     baseline_bytes: int | None = None  # peak of a child that only imported the framework
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """What a diagnosing child found of one cell; of a measured cell it is joined into its first trial."""
-
-    cell: Cell
-    settings: Settings
-    framework: str
-    wall_s: float
-    finished_at: str
-    diagnostics: Diagnostics | None = None
-    failure: Failure | None = None  # unsupported with diagnostics: a finding
-    environment: Environment | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShapeSeries:
-    """A series of shapes through one compiled program, in a child of its own."""
-
-    cell: Cell
-    settings: Settings
-    framework: str
-    axis: str  # the model's field that varies
-    wall_s: float
-    finished_at: str
-    tolerance: float | None = None
-    steps: tuple[ShapeStep, ...] = ()
-    failure: Failure | None = None
-    environment: Environment | None = None
-
-    @property
-    def recompiled(self) -> list[int]:
-        """Sizes after the first that compiled anything."""
-        return [step.size for step in self.steps[1:] if step.compilations]
-
-    @property
-    def wrong(self) -> list[int]:
-        """Sizes whose output is not the module's own."""
-        return [s.size for s in self.steps if s.error is None or (self.tolerance is not None and s.error > self.tolerance)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
-    """What a child with the model's code wrote in one deployment format, for children without it; or why there is nothing."""
-
-    cell: Cell
-    settings: Settings
-    exporter: str  # the eager stack whose program was exported
-    framework: str  # its framework
-    wall_s: float  # of the whole child
-    finished_at: str
-    export_s: float | None = None  # from the built program to files on disk
-    files: dict[str, int] = field(default_factory=dict)  # relative path → bytes: what is deployed
-    failure: Failure | None = None
-    environment: Environment | None = None
-
-    @property
-    def artifact_bytes(self) -> int:
-        """Of all files together."""
-        return sum(self.files.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachinePeak:
-    """What this machine was measured to reach in a child like those of the run: best of many products, and of many copies."""
-
-    threads: int
-    measured_at: str
-    flops_per_s: float | None = None  # numpy's float32 matrix product
-    bytes_per_s: float | None = None  # read and written by copies far larger than the caches
-    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.cell import Mode
 from bakeoff.records.diagnostics import GraphBreak
 from bakeoff.records.measurement import Measurement
-from bakeoff.records.trial import MachinePeak, Status
+from bakeoff.records.trial import Status
+from bakeoff.tasks.machine_peak.record import MachinePeak
 from bakeoff.views.explain import FIGURES, command
 from bakeoff.views.matrix import Matrix
 

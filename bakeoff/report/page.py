@@ -15,11 +15,12 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.analysis.summary import judged
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.compare.report import clean
-from bakeoff.records.trial import MachinePeak, Status
+from bakeoff.records.trial import Status
 from bakeoff.report import charts, facts
 from bakeoff.report import sections as other_sections
 from bakeoff.report.facts import CellFacts, Detail
 from bakeoff.runner.progress import seconds
+from bakeoff.tasks.machine_peak.record import MachinePeak
 from bakeoff.views.matrix import Matrix
 
 SCRIPTS = ("draw.js", "cell.js", "page.js")
@@ -94,9 +95,9 @@ def _vega(kept: Path) -> str:
 
 def _values(page: Page) -> dict[str, Any]:
     run = page.run
-    served = {made.cell for made in run.exports}
-    matrix = Matrix.of([t for t in run.trials if t.cell not in served], run.one_time_costs, judged(run.figures or ()))
-    machine_peak = next((c for c in run.machine_peaks if c.failure is None), None)
+    alone = [t for t in run.trials if t.exported_by is None]
+    matrix = Matrix.of(alone, run.one_time_costs, judged(run.summaries or ()))
+    machine_peak = next((c for c in run.of("machine_peak", MachinePeak) if c.failure is None), None)
     cells = facts.of(matrix, machine_peak)
     told = [f for f, _ in cells]
     stacks = list(dict.fromkeys(f.stack for f in told))
@@ -186,8 +187,8 @@ def _summary(told: Sequence[CellFacts], run: SavedRun) -> str:
     sizes = ", ".join(dict.fromkeys(t.settings.size for t in run.trials))
     threads = f"{of.threads} thread{'s' * (of.threads > 1)} per cell"
     said = f"{fine} of {len(told)} cells have a speed; size {sizes}, {of.dtype}, {threads}"
-    if run.exports:
-        served = by_cell([t for t in run.trials if t.cell in {made.cell for made in run.exports}]).values()
+    served = by_cell([t for t in run.trials if t.exported_by is not None]).values()
+    if served:
         said = f"{sum(r.status is Status.OK for r in served)} of {len(served)} deployment formats have a speed; {said}"
     machine = next((t.environment for t in run.trials if t.environment is not None), None)
     return f"{said}{f', on {machine.cpu}' if machine is not None else ''}."

@@ -1,15 +1,13 @@
 """What of a run is no matrix: more workers, deployment formats, shapes, known breakages; and where all of it ran. Pure."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from bakeoff.analysis.results import by_cell
+from bakeoff import tasks
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.compare.report import clean
-from bakeoff.records.cell import Cell
-from bakeoff.records.trial import Diagnosis, Trial
-from bakeoff.tasks.export import table as deploy_table
+from bakeoff.records.trial import Trial
+from bakeoff.tasks.tables import records_of
 from bakeoff.views import scaling_table
 
 Section: TypeAlias = tuple[str, str, str, Sequence[str], Sequence[Sequence[str]]]  # id, title, legend, columns, rows
@@ -23,33 +21,12 @@ def of(run: SavedRun) -> list[Section]:
         found.append(
             ("scaling", "More workers", scaling_table.LEGEND, scaling_table.COLUMNS, [scaling_table.told(r) for r in scaled])
         )
-    served: list[Sequence[str]] = [row.cells for row in deploy_table.rows(by_cell(run.trials), run.exports)]
-    if served:
-        found.append(("served", "Saved and served", deploy_table.LEGEND, deploy_table.COLUMNS, served))
-    shapes: list[Sequence[str]] = [
-        (str(s.cell), s.axis, ", ".join(str(step.size) for step in s.steps), ", ".join(map(str, s.recompiled)) or "none")
-        for s in run.shape_series
-        if s.steps
-    ]
-    if shapes:
-        legend = "One compiled program, size by size: for which of them it compiled again."
-        found.append(("shapes", "Other shapes", legend, ("cell", "axis", "sizes", "compiled again for"), shapes))
-    if run.diagnoses:
-        legend = "Models that are made to break, each in one known way, and what was found of it on each stack."
-        stacks = list(dict.fromkeys(d.cell.stack for d in run.diagnoses))
-        kinds = {d.cell: _kinds(d) for d in run.diagnoses}
-        places = dict.fromkeys((cell.model, cell.mode) for cell in kinds)
-        gallery = [(model, *(kinds.get(Cell(model, stack, mode), "–") for stack in stacks)) for model, mode in places]
-        found.append(("gallery", "Known breakages", legend, ("model", *stacks), gallery))
+    records = records_of(run)
+    for task in tasks.every():
+        section = task.section(records.get(task.name, ()), run.trials)
+        if section is not None:
+            found.append((task.name, section.title, section.legend, section.columns, section.rows))
     return found
-
-
-def _kinds(diagnosis: Diagnosis) -> str:
-    """What a diagnosing child found, in words."""
-    if diagnosis.diagnostics is None:
-        return str(diagnosis.failure.status) if diagnosis.failure is not None else "–"
-    kinds = Counter(str(b.kind).replace("_", " ") for b in diagnosis.diagnostics.breaks)
-    return ", ".join(kinds) or "none"
 
 
 def environment(run: SavedRun) -> list[tuple[str, str]]:

@@ -18,17 +18,6 @@ def fields(words: list[str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def shapes(text: str) -> tuple[int, ...]:
-    """--shapes: whole numbers."""
-    try:
-        sizes = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--shapes {text}: write whole numbers and commas, such as 8,9,10") from None
-    if min(sizes) < 1:
-        raise UsageError(f"--shapes {text}: a size is at least 1")
-    return sizes
-
-
 def modes(wanted: str) -> list[Mode]:
     """--modes, without repeats."""
     names = [name.strip() for name in wanted.split(",") if name.strip()]

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.discovery import ROOT, Registry, Source, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.authoring.model import SIZES
 from bakeoff.records.compile_only import INTERPRETER, TARGETS
 from bakeoff.records.trial import Settings
-from bakeoff.runner.option_values import at_least, fields, interpreters, modes, shapes
+from bakeoff.runner.option_values import at_least, fields, interpreters, modes
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.store import Store
 from bakeoff.system.environment import default_threads
 from bakeoff.system.procfs import memory_limit
-from bakeoff.tasks.diagnose.parent import INDEX
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -82,29 +81,6 @@ RUN: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "where runs are kept while they go on (default: .bakeoff)",
     },
-    "--shape-models": {
-        "metavar": "A,B",
-        "help": "models of test_dynamic_shapes, by file name (default: mlp, where --models leaves it in)",
-    },
-    "--shapes": {
-        "default": "8,9,10,16,33,64",
-        "metavar": "N,N,...",
-        "help": "the series of test_dynamic_shapes (default: 8,9,10,16,33,64)",
-    },
-    "--shape-axis": {
-        "default": "batch_size",
-        "metavar": "FIELD",
-        "help": "the model's field that varies in it: batch_size, or tokens, pixels, ... (default: batch_size)",
-    },
-    "--keep-artifacts": {
-        "metavar": "DIR",
-        "help": "keep what each stack generated (sources, graphs, HLO, MLIR) in DIR/<cell>/, with DIR/index.md",
-    },
-    "--no-diagnosis": {
-        "action": "store_true",
-        "default": False,
-        "help": "no second, untimed child per cell that finds where and why a program breaks and what it compiled to",
-    },
     "--resume": {"action": "store_true", "default": False, "help": "go on with the latest unfinished run of the same settings"},
 }
 
@@ -118,8 +94,7 @@ def add(parser: argparse._ActionsContainer, *groups: Mapping[str, Mapping[str, A
 
 def plan(option: Callable[[str], Any]) -> Plan:
     """What the options ask for. `option` maps a name such as `timeout_s` to its value. UsageError for anything unknown."""
-    models = discovery.models(map(Path, option("models_from")))
-    stacks = discovery.stacks(map(Path, option("compilers_from")))
+    models, stacks = registries(option)
     if not models.names or not stacks.names:
         raise UsageError("there is no model or no stack to measure")
     chosen_models = models.pick(option("models")) if option("models") is not None else [m for m in models if m.in_matrix]
@@ -138,12 +113,13 @@ def plan(option: Callable[[str], Any]) -> Plan:
         all_stacks=list(stacks),
         gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],
         all_models=list(models),
-        axis=option("shape_axis"),
-        shapes=shapes(option("shapes")),
-        diagnose=not option("no_diagnosis"),
-        artifacts=_folder(option("keep_artifacts"), "--keep-artifacts"),
         interpreters=interpreters(option("interpreter"), {stack.framework for stack in stacks}),
     )
+
+
+def registries(option: Callable[[str], Any]) -> tuple[Registry[Source], Registry[StackSource]]:
+    """All models and all stacks: ours, and those of --models-from and --compilers-from."""
+    return discovery.models(map(Path, option("models_from"))), discovery.stacks(map(Path, option("compilers_from")))
 
 
 def store(option: Callable[[str], Any]) -> Store:
@@ -197,13 +173,3 @@ def _settings(option: Callable[[str], Any]) -> Settings:
             for word in (flag, str(value))
         ),
     )
-
-
-def _folder(path: str | None, flag: str) -> Path | None:
-    if path is None:
-        return None
-    folder = Path(path).absolute()
-    need_writable({flag: folder})
-    if any(folder.iterdir()) and not (folder / INDEX).exists():  # its cells' folders are replaced
-        raise UsageError(f"{flag}: {folder} holds files that are not ours; name an empty or a new folder")
-    return folder

@@ -1,12 +1,34 @@
-"""What is to be measured and diagnosed."""
+"""What is to be measured, and what else is to be asked of which cells?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 from bakeoff.authoring.discovery import Source, StackSource
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """A cell, and the files that it comes from."""
+
+    cell: Cell
+    model: Source
+    stack: StackSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPlan:
+    """Of one kind of job: which cells, and what its options say."""
+
+    cells: tuple[PlannedCell, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The same text for the same plan: --resume goes on with nothing else."""
+        cells = sorted(str(planned.cell) for planned in self.cells)
+        return " ".join([*cells, *(f"{name}={value}" for name, value in sorted(self.options.items()))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,40 +41,29 @@ class Plan:
     modes: Sequence[Mode]
     trials: int = 1
     warm: bool = True  # also from the disk caches that a cold trial left, where the stack has some
+    verify: bool = True  # further trials for cells that did not settle
     all_stacks: Sequence[StackSource] = ()  # where an eager reference may come from
+    all_models: Sequence[Source] = ()
+    gallery: Sequence[Source] = ()  # models made to break, as far as they are selected
     interpreters: Mapping[str, str] = field(default_factory=dict)
     cells: frozenset[Cell] | None = None  # only these of models × stacks × modes; None for all
-    only_diagnosed: frozenset[Cell] = frozenset()  # further ones that are not timed
-    gallery: Sequence[Source] = ()  # their models
-    all_models: Sequence[Source] = ()
-    shaped: frozenset[Cell] = frozenset()  # cells that a series of shapes goes through
-    axis: str = "batch_size"  # the models' field that varies in it
-    shapes: tuple[int, ...] = (8, 9, 10, 16, 33, 64)
-    verify: bool = True  # further trials for cells that did not settle
-    diagnose: bool = True
-    machine_peak: bool = False  # measure what the machine reaches at most, too
-    artifacts: Path | None = None  # keep generated code there
+    tasks: Mapping[str, TaskPlan] = field(default_factory=dict)  # by name; only these kinds of jobs are done
 
-    def selected(self) -> list[tuple[Cell, Source, StackSource]]:
-        """The cells in order: model by model."""
-        every = [(Cell(m.name, s.name, mode), m, s) for mode in self.modes for m in self.models for s in self.stacks]
-        return [row for row in every if self.cells is None or row[0] in self.cells]
+    def selected(self) -> list[PlannedCell]:
+        """The cells to be timed (or compiled for the target) in order: model by model."""
+        every = [PlannedCell(Cell(m.name, s.name, mode), m, s) for mode in self.modes for m in self.models for s in self.stacks]
+        return [planned for planned in every if self.cells is None or planned.cell in self.cells]
 
-    def to_diagnose(self) -> list[tuple[Cell, Source, StackSource]]:
-        """The cells whose stacks can tell more, timed or not."""
-        if self.settings.target:  # one child does both: nothing is timed that a collector could slow
-            return []
-        rows = self.selected() if self.diagnose else []
-        known = {cell for cell, *_ in rows}
-        every = [(Cell(m.name, s.name, mode), m, s) for mode in Mode for m in self.gallery for s in self.all_stacks]
-        rows += [row for row in every if row[0] in self.only_diagnosed - known]
-        return [row for row in rows if row[2].diagnoses]
+    def found(self, cell: Cell) -> PlannedCell:
+        """Any cell of all models and stacks. StopIteration where there is no such model or stack."""
+        model = next(m for m in (*self.models, *self.all_models) if m.name == cell.model)
+        return PlannedCell(cell, model, next(s for s in (*self.stacks, *self.all_stacks) if s.name == cell.stack))
 
     def stacks_used(self) -> list[StackSource]:
         """Each stack once."""
-        return list(dict.fromkeys(row[2] for row in (*self.selected(), *self.to_diagnose(), *self.to_shape())))
+        planned = [*self.selected(), *(cell for task in self.tasks.values() for cell in task.cells)]
+        return list(dict.fromkeys(cell.stack for cell in planned))
 
-    def to_shape(self) -> list[tuple[Cell, Source, StackSource]]:
-        """The cells that a series of shapes goes through."""
-        every = [(Cell(m.name, s.name, mode), m, s) for mode in Mode for m in self.all_models for s in self.all_stacks]
-        return [row for row in every if row[0] in self.shaped]
+    def identity(self) -> list[str]:
+        """What --resume compares beside the settings."""
+        return sorted([*(str(p.cell) for p in self.selected()), *(f"{name}: {task}" for name, task in self.tasks.items())])

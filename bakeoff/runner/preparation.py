@@ -1,6 +1,4 @@
-"""What a cell needs before its child starts, had once per run: availability, a float64 reference, the machine's toolchain, and
-what a deployment format serves.
-"""
+"""What does a cell need before its child starts, had once per run? Availability, a float64 reference, one-time costs."""
 
 import contextlib
 import hashlib
@@ -9,72 +7,79 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
-from bakeoff.authoring.discovery import ROOT, Source, StackSource, shown
-from bakeoff.authoring.errors import UsageError
+from bakeoff.authoring.discovery import ROOT, Source, StackSource
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.compile_only import TARGETS, family
-from bakeoff.records.trial import Export, Failure, OneTimeCost, Phase, Status
+from bakeoff.records.trial import Failure, OneTimeCost, Phase, Status
 from bakeoff.runner import store
 from bakeoff.runner.launch import Launcher, now
-from bakeoff.runner.plan import Plan
+from bakeoff.runner.plan import Plan, PlannedCell
 from bakeoff.runner.store import RunFolder
 from bakeoff.system.environment import cpu_model
+from bakeoff.system.sandbox import Sandbox, listing
 
 
-class Prepared:
+class Preparation:
     """The preparations of one run, or of one arm of one."""
 
     def __init__(self, plan: Plan, launcher: Launcher, folder: RunFolder, machine: Path, note: Callable[[str], None]) -> None:
         self.plan = plan
         self.launcher = launcher
         self.one_time_costs: list[OneTimeCost] = []
-        self.seeds: dict[str, Path] = {}
+        self._seeds: dict[str, Path] = {}
         self._folder, self._machine, self._note = folder, machine, note
         self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
         self._references: dict[str, Path | None] = {}
-        self.exports: dict[Cell, Export] = {export.cell: export for export in folder.exports()}
-        self._artifacts: dict[Cell, Path] = {}  # made in this session; they go with it
 
     def seed(self, stack: StackSource) -> Path | None:
-        """The toolchain's files that a private cache starts from."""
-        return self.seeds.get(stack.one_time_cost) if stack.one_time_cost else None
+        """The files of the stack's one-time cost, that a sandbox's caches start from."""
+        return self._seeds.get(stack.one_time_cost) if stack.one_time_cost else None
 
     def baseline(self, stack: StackSource) -> tuple[int | None, Failure | None]:
         """(peak bytes of a child that only imports the framework, why the framework is not to be had)."""
         if stack.framework not in self._baselines:
             self._note(f"{stack.framework}: memory and availability")
-            answer = self.launcher.baseline(stack)
-            gone = answer.failure if answer.failure and answer.failure.status is Status.UNAVAILABLE else None
-            self._baselines[stack.framework] = answer.peak_bytes, gone
+            planned = PlannedCell(Cell("baseline", stack.framework, Mode.INFERENCE), stack, stack)
+            with self.launcher.sandbox() as sandbox:
+                ended = self.launcher.run(
+                    "bakeoff.worker.import_baseline",
+                    dict[str, int],
+                    planned,
+                    sandbox,
+                    name=f"{stack.framework}-import",
+                    settings=replace(self.plan.settings, target=""),
+                )
+            unavailable = ended.failure if ended.failure and ended.failure.status is Status.UNAVAILABLE else None
+            self._baselines[stack.framework] = (ended.result or {}).get("peak_bytes"), unavailable
         return self._baselines[stack.framework]
 
-    def refused(self, stack: StackSource) -> tuple[int | None, Failure | None]:
-        """(as `baseline`, why no child of this stack need be started: framework, target, device or CPUs)."""
-        peak_bytes, unavailable = self.baseline(stack)
+    def refused(self, stack: StackSource) -> Failure | None:
+        """Why no child of this stack need be started: framework, target, device or CPUs. None where it can run here."""
+        unavailable = self.baseline(stack)[1]
         settings, cpus = self.plan.settings, len(os.sched_getaffinity(0))
         wanted = settings.threads * (stack.workers or 1)
         if unavailable is not None:
-            return peak_bytes, unavailable
+            return unavailable
         if settings.target and family(settings.target) not in stack.targets:
             there = "names none in its file" if not stack.targets else f"compiles for {' and '.join(stack.targets)}"
             message = f"{stack.name} does not compile for {settings.target} on a machine without it ({there})"
-            return peak_bytes, _failure(Status.UNSUPPORTED, "Unsupported", message)
+            return not_started(Status.UNSUPPORTED, message)
         if not settings.target and stack.devices and settings.device not in stack.devices:
-            told = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
+            without = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
             message = (
-                f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {settings.device} (--device){told}"
+                f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {settings.device} (--device){without}"
             )
-            return peak_bytes, _failure(Status.UNAVAILABLE, "Unavailable", message)
+            return not_started(Status.UNAVAILABLE, message)
         if stack.workers and wanted > cpus:
             fewer = f"--threads {cpus // stack.workers}" if cpus >= stack.workers else "that takes another machine"
             message = f"{stack.name} takes {wanted} CPUs, as many for each worker as --threads, and there are {cpus}: {fewer}"
-            return peak_bytes, _failure(Status.UNAVAILABLE, "Unavailable", message)
-        return peak_bytes, None
+            return not_started(Status.UNAVAILABLE, message)
+        return None
 
     def reference(self, model: Source, mode: Mode, framework: str) -> Path | None:
         """What is computed in float64 by the first eager stack that can: those selected first, then any.
@@ -107,82 +112,69 @@ class Prepared:
     def _first_reference(
         self, model: Source, mode: Mode, candidates: list[StackSource], path: Path, other: Path | None
     ) -> Path | None:
-        said = "no eager stack is there"
+        why = "no eager stack is there"
         for stack in candidates:
-            if self.baseline(stack)[1] is None:
-                failure = self.launcher.reference(model, stack, mode, path, other)
-                if failure is None:
-                    return path
-                said = f"{stack.name}: {failure.message}"
-        self._note(f"{model.name} has no float64 reference ({said})")
+            if self.baseline(stack)[1] is not None:
+                continue
+            planned = PlannedCell(Cell(model.name, stack.name, mode), model, stack)
+            with self.launcher.sandbox() as sandbox:
+                ended = self.launcher.run(
+                    "bakeoff.worker.reference",
+                    type(None),
+                    planned,
+                    sandbox,
+                    name=f"{planned.cell}-reference",
+                    settings=replace(self.plan.settings, target=""),
+                    reference=path,
+                    options={} if other is None else {"other": str(other)},
+                )
+            if ended.failure is None:
+                return path
+            why = f"{stack.name}: {ended.failure.message}"
+        self._note(f"{model.name} has no float64 reference ({why})")
         return None
 
-    def artifact(
-        self, cell: Cell, model: Source, stack: StackSource, refused: Failure | None
-    ) -> tuple[Path | None, Failure | None]:
-        """(the folder that the cell is served from, why there is none). Exported once, however many trials there are.
-
-        `refused` says why the cell has no child at all: then there is nothing to export, and the record says so, too.
-        """
-        exporter = next((s for s in self.plan.all_stacks if s.name == stack.exported_by), None)
-        if exporter is None:
-            names = ", ".join(s.name for s in self.plan.all_stacks)
-            raise UsageError(
-                f"{shown(stack.path)}: EXPORTED_BY is {stack.exported_by!r}, which is no stack; there are: {names}"
-            )
-        if refused is None and cell.mode is Mode.TRAINING:
-            message = f"{stack.name} serves inference: a deployment format holds no training step"
-            refused = Failure(status=Status.UNSUPPORTED, phase=Phase.START, error="Unsupported", message=message)
-        refused = refused or self.baseline(exporter)[1]
-        if cell not in self._artifacts and (refused or cell not in self.exports or self.exports[cell].failure is None):
-            self.exports[cell] = (
-                self._refused(cell, exporter, refused) if refused else self._exported(cell, model, stack, exporter)
-            )
-            self._folder.save_export(self.exports[cell])
-        failure = self.exports[cell].failure
-        return (self._artifacts[cell], None) if failure is None else (None, failure)
-
-    def _exported(self, cell: Cell, model: Source, stack: StackSource, exporter: StackSource) -> Export:
-        self._note(f"{cell}: export")
-        folder = Path(tempfile.mkdtemp(prefix="artifact-", dir=self._folder.scratch))
-        with self.launcher.private(self.seed(stack)) as private:
-            export = self.launcher.export(cell, model, stack, exporter, private, folder)
-        if export.failure is None:
-            self._artifacts[cell] = folder
-        return export
-
-    def _refused(self, cell: Cell, exporter: StackSource, failure: Failure) -> Export:
-        return Export(
-            cell=cell,
-            settings=self.plan.settings,
-            exporter=exporter.name,
-            framework=exporter.framework,
-            wall_s=0.0,
-            finished_at=now(),
-            failure=failure,
-        )
-
-    def once_per_machine(self, stack: StackSource) -> None:
-        """Pay a stack's toolchain cost if this machine has not paid it; either way it becomes a row of the run."""
-        if stack.one_time_cost is None or stack.one_time_cost in self.seeds or self.baseline(stack)[1] is not None:
+    def pay_one_time_cost(self, stack: StackSource) -> None:
+        """Pay the stack's one-time cost if this machine has not paid it; either way it becomes a row of the run."""
+        if stack.one_time_cost is None or any(cost.stack == stack.name for cost in self.one_time_costs):
+            return
+        if stack.one_time_cost in self._seeds or self.baseline(stack)[1] is not None:
             return
         interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
         settings = self.plan.settings
         home = one_time_cost_home(self._machine, stack, interpreter, family(settings.target) or settings.device)
         record = store.one_time_cost(home)
         if record is None:
-            self._note(f"{stack.one_time_cost}: once-per-machine cost")
+            self._note(f"{stack.one_time_cost}: one-time cost of this machine")
             making = self._folder.scratch / home.name  # by rename: another session may be making it, too
-            record = self.launcher.one_time_cost(stack, making)
+            record = self._pay(stack, making)
             if record.failure is None:
-                store.write(making / "toolchain.json", record)
+                store.write(making / store.ONE_TIME_COST, record)
                 if store.one_time_cost(home) is None:  # else the other session was first, and its cells are copying from there
                     shutil.rmtree(home, ignore_errors=True)
                     with contextlib.suppress(OSError):
                         making.rename(home)
         self.one_time_costs.append(record)
         if record.failure is None:
-            self.seeds[stack.one_time_cost] = home
+            self._seeds[stack.one_time_cost] = home
+
+    def _pay(self, stack: StackSource, seed: Path) -> OneTimeCost:
+        """Pay it into `seed`, which later sandboxes start from."""
+        sandbox = Sandbox(seed)
+        sandbox.make()
+        planned = PlannedCell(Cell("one_time_cost", stack.one_time_cost or stack.name, Mode.INFERENCE), stack, stack)
+        ended = self.launcher.run(
+            "bakeoff.worker.one_time_cost", dict[str, float], planned, sandbox, name=f"{stack.one_time_cost}-one-time-cost"
+        )
+        files = listing(seed, ("compiler", "tmp"))
+        return OneTimeCost(
+            stack=stack.name,
+            wall_s=(ended.result or {}).get("wall_s", ended.wall_s),
+            files=len(files),
+            bytes=sum(files.values()),
+            measured_at=now(),
+            failure=ended.failure,
+        )
 
 
 def machine_key(interpreter: str, framework: str) -> str:
@@ -198,10 +190,10 @@ def machine_key(interpreter: str, framework: str) -> str:
 
 
 def one_time_cost_home(machine: Path, stack: StackSource, interpreter: str, built_for: str = "cpu") -> Path:
-    """Where the files lie that a stack's once-per-machine cost buys; another device or kind of target needs others."""
+    """Where the files of a stack's one-time cost lie; another device or kind of target needs others."""
     return machine / f"{stack.one_time_cost}-{built_for}-{machine_key(interpreter, stack.framework)}"
 
 
-def _failure(status: Status, error: str, message: str) -> Failure:
+def not_started(status: Status, message: str) -> Failure:
     """Of a child that is not started."""
-    return Failure(status=status, phase=Phase.START, error=error, message=message)
+    return Failure(status=status, phase=Phase.START, error=status.title(), message=message)

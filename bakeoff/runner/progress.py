@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from bakeoff.records.trial import Diagnosis, Phase, ShapeSeries, Start, Trial
+from bakeoff.records.trial import Phase, Start, Trial
 from bakeoff.system import terminal
 
 PATIENCE_S = 30.0  # without a live line: after so long in one phase the next one is told
@@ -62,27 +62,15 @@ class Progress:
         self._say(f"{now}: {told(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}")
         self._now = ""
 
-    def expect_diagnoses(self, cells: int) -> None:
-        """How many diagnosing children are to come."""
-        self._left = self._total = cells
+    def expect_more(self, children: int) -> None:
+        """How many children of another kind of job are to come."""
+        self._left = self._total = children
         self._now = ""
 
-    def diagnosed(self, diagnosis: Diagnosis) -> None:
-        """A diagnosing child has ended."""
+    def another(self, line: str, wall_s: float) -> None:
+        """One of them has ended."""
         self._left -= 1
-        told = diagnosis.failure.message.splitlines()[0][:120] if diagnosis.failure else ""
-        if diagnosis.diagnostics is not None:
-            count = diagnosis.diagnostics.break_count
-            told = f"{count} break{'s' * (count != 1)}"
-        left = f"{self._total - self._left}/{self._total}"
-        self._say(f"[{left}] {diagnosis.cell} diagnosed: {told} · {diagnosis.wall_s:.1f} s · {self._left} left")
-
-    def shaped(self, series: ShapeSeries) -> None:
-        """A series of shapes has ended."""
-        told = f"compiled again for {len(series.recompiled)} of {max(0, len(series.steps) - 1)} further shapes"
-        if series.failure is not None:
-            told = f"{series.failure.status} ({series.failure.message.splitlines()[0][:120]})"
-        self._say(f"{series.cell} {series.axis}: {told} · {series.wall_s:.1f} s")
+        self._say(f"[{self._total - self._left}/{self._total}] {line} · {wall_s:.1f} s · {self._left} left")
 
     def _eta(self) -> str:
         if not self._wall_s or not self._left:

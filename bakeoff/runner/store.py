@@ -1,13 +1,10 @@
 """Where a run keeps what it has measured: one folder a run, one file a trial, written the moment the trial ends.
 
 .bakeoff/runs/<time>/run.json            settings, and whether the run came to its end
-.bakeoff/runs/<time>/trials/*.json       Ctrl-C loses one trial at most; --resume goes on from here
-.bakeoff/runs/<time>/diagnoses/*.json   of cells that are only diagnosed
-.bakeoff/runs/<time>/series/*.json      series of shapes
-.bakeoff/runs/<time>/exports/*.json     of deployment formats
+.bakeoff/runs/<time>/<task>/*.json       a record each; of `timing`, trials. Ctrl-C loses one at most, and --resume goes on
 .bakeoff/runs/<time>/logs/*.log          what the children printed
 .bakeoff/runs/<time>/references/*.npz    float64 outputs, until the run is finished; scratch/ holds private caches
-.bakeoff/machine/<key>/                  once-per-machine toolchain files, and toolchain.json with what they cost
+.bakeoff/machine/<key>/                  files of a one-time cost, and one_time_cost.json with what they cost
 """
 
 import contextlib
@@ -22,9 +19,10 @@ from typing import TextIO, TypeVar
 import msgspec
 
 from bakeoff.authoring.errors import UsageError
-from bakeoff.records.trial import Diagnosis, Export, OneTimeCost, Settings, ShapeSeries, Trial
+from bakeoff.records.trial import OneTimeCost, Settings
 
 T = TypeVar("T")
+ONE_TIME_COST = "one_time_cost.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,45 +56,17 @@ class RunFolder:
     def scratch(self) -> Path:
         return self.path / "scratch"
 
-    def save(self, trial: Trial) -> None:
-        """Write the trial's file, whole or not at all."""
-        write(self._trial(trial), trial)
+    def save(self, task: str, name: str, record: object) -> None:
+        """Write a record's file, whole or not at all."""
+        folder = self.path / task
+        folder.mkdir(exist_ok=True)
+        write(folder / f"{name}.json", record)
 
-    def trials(self) -> Iterator[Trial]:
-        """Those already measured, by name of their files. One that cannot be read is measured again."""
-        for path in sorted((self.path / "trials").glob("*.json")):
+    def records(self, task: str, kind: type[T]) -> Iterator[T]:
+        """Those of a task that are there, by name of their files. One that cannot be read is made again."""
+        for path in sorted((self.path / task).glob("*.json")):
             with contextlib.suppress(UsageError):
-                yield read(path, Trial)
-
-    def save_diagnosis(self, diagnosis: Diagnosis) -> None:
-        """Write the file of a cell that is only diagnosed."""
-        write(self.path / "diagnoses" / f"{diagnosis.cell}.json", diagnosis)
-
-    def diagnoses(self) -> Iterator[Diagnosis]:
-        """Those already made."""
-        for path in sorted((self.path / "diagnoses").glob("*.json")):
-            with contextlib.suppress(UsageError):
-                yield read(path, Diagnosis)
-
-    def save_series(self, series: ShapeSeries) -> None:
-        """Write the file of a series of shapes."""
-        write(self.path / "series" / f"{series.cell}.json", series)
-
-    def series(self) -> Iterator[ShapeSeries]:
-        """Those already run."""
-        for path in sorted((self.path / "series").glob("*.json")):
-            with contextlib.suppress(UsageError):
-                yield read(path, ShapeSeries)
-
-    def save_export(self, export: Export) -> None:
-        """Write the file of what was exported."""
-        write(self.path / "exports" / f"{export.cell}.json", export)
-
-    def exports(self) -> Iterator[Export]:
-        """Those already made; the artifacts themselves went with the session that made them."""
-        for path in sorted((self.path / "exports").glob("*.json")):
-            with contextlib.suppress(UsageError):
-                yield read(path, Export)
+                yield read(path, kind)
 
     def finish(self) -> None:
         """Mark the run as complete: nothing is left for --resume, and the references may go."""
@@ -120,9 +90,6 @@ class RunFolder:
         while self._locks:
             self._locks.pop().close()
 
-    def _trial(self, trial: Trial) -> Path:
-        return self.path / "trials" / f"{trial.cell}-{trial.index}-{trial.start}.json"
-
 
 class Store:
     """All runs below one folder."""
@@ -139,7 +106,7 @@ class Store:
         now = datetime.datetime.now(datetime.UTC)
         path = self.root / "runs" / now.strftime("%Y%m%dT%H%M%S.%f")
         try:
-            for part in ("trials", "diagnoses", "series", "exports", "logs", "references", "scratch"):
+            for part in ("logs", "references", "scratch"):
                 (path / part).mkdir(parents=True)
             self.machine.mkdir(exist_ok=True)
         except OSError as error:
@@ -196,9 +163,9 @@ def read(path: Path, record: type[T]) -> T:
 
 
 def one_time_cost(path: Path) -> OneTimeCost | None:
-    """The recorded cost beside a toolchain's files; None where it was never paid."""
+    """The recorded cost beside its files; None where it was never paid."""
     whole = all((path / part).is_dir() for part in ("compiler", "tmp"))
     try:
-        return read(path / "toolchain.json", OneTimeCost) if whole else None
+        return read(path / ONE_TIME_COST, OneTimeCost) if whole else None
     except UsageError:  # not there, or not readable: it is paid again
         return None

@@ -1,48 +1,37 @@
-"""What a child left behind, read by the parent: its result, or why there is none."""
+"""What did a child leave behind? Its result, or why there is none."""
 
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
-from bakeoff.records.compile_only import CompileOnly
-from bakeoff.records.diagnostics import Diagnostics
-from bakeoff.records.measurement import Measurement, ShapeStep
 from bakeoff.records.trial import Environment, Failure, Settings, Status
 from bakeoff.runner import processes
 
+T = TypeVar("T")
 LOG_LINES = 12  # of a dead child's log, quoted in its row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerResult:
-    """A child's JSON."""
+class WorkerResult(Generic[T]):
+    """A child's JSON: what its `run` returned, or a failure."""
 
-    measurement: Measurement | None = None
-    compile_only: CompileOnly | None = None
-    diagnostics: Diagnostics | None = None
+    result: T | None = None
     failure: Failure | None = None
     environment: Environment | None = None
-    peak_bytes: int | None = None
-    wall_s: float | None = None
-    export_s: float | None = None
-    files: dict[str, int] = field(default_factory=dict)
-    tolerance: float | None = None
-    steps: tuple[ShapeStep, ...] = ()
-    flops_per_s: float | None = None
-    bytes_per_s: float | None = None
 
 
-def read_worker_result(result: Path, exit: processes.Exit, log: Path, settings: Settings) -> WorkerResult:
-    """The child's JSON, or a failure that says how the child ended."""
-    if exit.end == "exited" and result.exists():
+def read_worker_result(path: Path, kind: type[T], exit: processes.Exit, log: Path, settings: Settings) -> WorkerResult[T]:
+    """The child's JSON, its result as a `kind`; or a failure that says how the child ended."""
+    if exit.end == "exited" and path.exists():
         try:
-            return msgspec.json.decode(result.read_bytes(), type=WorkerResult)
+            found: WorkerResult[T] = msgspec.json.decode(path.read_bytes(), type=WorkerResult[kind])  # type: ignore[valid-type]
         except msgspec.DecodeError as error:
-            return WorkerResult(
-                failure=_failed(Status.ERROR, exit, "DecodeError", f"the child's result does not fit: {error}", log)
-            )
+            why = f"the child's result does not fit: {error}"
+            return WorkerResult(failure=_failed(Status.ERROR, exit, "DecodeError", why, log))
+        return found
     if exit.end == "timeout":
         message = f"stopped after {settings.timeout_s:g} s in phase {exit.phase}; give it longer with --timeout-s"
         return WorkerResult(failure=_failed(Status.TIMEOUT, exit, "Timeout", message, log))

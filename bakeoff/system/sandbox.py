@@ -1,6 +1,7 @@
 """Sandbox cache folders: made by the parent, proven empty by the child before it imports anything, listed afterwards."""
 
 import contextlib
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ class Sandbox:
         if seed is not None:
             for name in ("compiler", "tmp"):
                 shutil.copytree(seed / name, self.root / name, dirs_exist_ok=True)
+
+    def expected_files(self) -> set[str]:
+        """Relative paths that a cold trial may find: the files of the one-time cost that it was seeded with."""
+        seed = self.root / "seed.json"
+        return set(json.loads(seed.read_text())) if seed.exists() else set()
 
     def files(self) -> dict[str, int]:
         """Relative path → bytes of every file in the compiler caches and TMPDIR."""

@@ -1,4 +1,4 @@
-"""The child: `python -m bakeoff.worker.__main__ REQUEST`. It holds the clock, imports one framework and reports through a file.
+"""The child: `python -m bakeoff.worker REQUEST`. It holds the clock, imports one framework and reports through a file.
 
 What it prints goes to its log; nobody parses it. Phases go through a pipe, so that the parent can name the one in which
 a child died.
@@ -12,17 +12,16 @@ import json
 import os
 import signal
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 from bakeoff.authoring.errors import Unavailable, Unsupported, install
-from bakeoff.records.request import Job, Request, read
+from bakeoff.records.request import Request, read
 from bakeoff.records.trial import Failure, Phase, Start, Status
-from bakeoff.system import procfs
 from bakeoff.system.environment import PHASES_FD, describe, imported_versions
 from bakeoff.system.sandbox import CacheNotEmpty, Sandbox
+from bakeoff.worker.job import Job
 
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
 
@@ -50,21 +49,16 @@ def main(path: str) -> int:
     reporter = Reporter()
     environment: dict[str, Any] = {}
     try:
-        answer = _do(request, reporter)
+        result = _run(request, reporter)
         environment = dataclasses.asdict(describe(request.settings.device, imported_versions()))
-        text = _json({**answer, "environment": environment})
+        text = _json({"result": result, "environment": environment})
     except BaseException as error:
-        said = dataclasses.asdict(failure(error, reporter.phase, request.framework, request.extra))
-        text = _json({"failure": said, "environment": environment or None})
+        why = dataclasses.asdict(failure(error, reporter.phase, request.framework, request.extra))
+        text = _json({"failure": why, "environment": environment or None})
     partial = Path(request.result + ".partial")
     partial.write_text(text)
     partial.rename(request.result)  # whole or not at all
     return 0
-
-
-def _json(answer: dict[str, Any]) -> str:
-    """numpy's scalars, which stacks and models may well return, become Python's."""
-    return json.dumps(answer, default=lambda value: value.item(), allow_nan=False)
 
 
 def failure(error: BaseException, phase: Phase, framework: str, extra: str = "") -> Failure:
@@ -88,67 +82,26 @@ def failure(error: BaseException, phase: Phase, framework: str, extra: str = "")
     )
 
 
-def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
-    private = Sandbox(Path(request.private))
+def _run(request: Request, reporter: Reporter) -> Any:
+    """Prove the caches empty where they must be, then run the module that the request names."""
+    sandbox = Sandbox(Path(request.sandbox))
     reporter.enter(Phase.IMPORT)
-    if request.job is Job.BASELINE:
-        importlib.import_module("numpy")
-        importlib.import_module(request.framework)
-        return {"peak_bytes": procfs.peak_bytes()}
-    if request.job is Job.MACHINE_PEAK:
-        from bakeoff.tasks.machine_peak import child as machine_peak
-
-        return machine_peak.reached(request.settings.threads)
-    if request.job is Job.TOOLCHAIN:
-        from bakeoff.authoring.discovery import load
-
-        stack = load(Path(request.stack_path), "STACK")
-        reporter.enter(Phase.COMPILE)
-        start = time.perf_counter()
-        stack.pay_one_time_cost()
-        return {"wall_s": time.perf_counter() - start}
-
-    found = private.files()
+    found = sandbox.files()
     if request.start is Start.COLD:
-        seed = Path(request.private, "seed.json")
-        expected = set(json.loads(seed.read_text())) if seed.exists() else set()
-        strangers = sorted(set(found) - expected)
+        strangers = sorted(set(found) - sandbox.expected_files())
         if strangers:
             raise CacheNotEmpty(f"the private caches hold {len(strangers)} files before the start: {', '.join(strangers[:3])}")
-    from bakeoff.worker import measure
-
-    if request.job is Job.REFERENCE:
-        from bakeoff.worker import reference
-
-        reference.write(request, reporter.enter)
-        return {}
-    if request.job is Job.DIAGNOSE:
-        from bakeoff.tasks.diagnose import child as diagnose
-
-        return _plain(diagnose.diagnosis(request, private, reporter.enter))
-    if request.job is Job.EXPORT:
-        from bakeoff.tasks.export import child as export
-
-        return export.exported(request, reporter.enter)
-    if request.job is Job.PROFILE:
-        from bakeoff.tasks.profile import child as profile
-
-        return profile.profiled(request, private, reporter.enter)
-    if request.job is Job.SHAPES:
-        from bakeoff.tasks.shapes import child as shapes
-
-        tolerance, steps = shapes.series(request, reporter.enter)
-        return {"tolerance": tolerance, "steps": [dataclasses.asdict(step) for step in steps]}
-    if request.settings.target:
-        from bakeoff.tasks.compile_only import child as lower
-
-        return _plain(lower.compile_only(request, private, reporter.enter))
-    measurement, diagnostics = measure.measurement(request, private, found, reporter.enter)
-    return _plain({"measurement": measurement, "diagnostics": diagnostics})
+    child = importlib.import_module(request.child)
+    return child.run(Job(request, sandbox, found, reporter.enter))
 
 
-def _plain(records: dict[str, Any]) -> dict[str, Any]:
-    return {name: None if record is None else dataclasses.asdict(record) for name, record in records.items()}
+def _json(content: dict[str, Any]) -> str:
+    """Records become objects, and numpy's scalars, which stacks and models may well return, become Python's numbers."""
+    return json.dumps(content, default=_plain, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value.item()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from bakeoff.system import procfs
 from bakeoff.worker.shipped import PROGRAM, Shipped
 
 ROTATING = 2  # batches that the timed steps take in turn
+WARM_UP_TURNS = 5  # of the rotating batches, in children that are not timed: as many steps as the shortest warm-up
 HELD_OUT = 2  # batches that the program first sees after the clock has stopped
 
 

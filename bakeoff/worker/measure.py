@@ -4,7 +4,7 @@ import gc
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -14,32 +14,31 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
 from bakeoff.authoring.model import Arrays, Draw, Model
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
-from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, SyncCheck, Threads
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system import procfs
 from bakeoff.system.device_lock import DeviceLock
-from bakeoff.system.sandbox import Sandbox
 from bakeoff.worker import clock, reference, training
 from bakeoff.worker.build import ROTATING, build
+from bakeoff.worker.job import Job
 from bakeoff.worker.shipped import Shipped
 from bakeoff.worker.training import TrainingCheck
 from bakeoff.worker.turns import Turns
 
 ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
-Enter = Callable[[Phase], None]
 
 
-def measurement(request: Request, private: Sandbox, found: dict[str, int], enter: Enter) -> tuple[Measurement, Diagnostics]:
-    """Import, build, compile, warm up, time, check, give account."""
+def run(job: Job) -> dict[str, Any]:
+    """{"measurement": Measurement, "diagnostics": Diagnostics}: import, build, compile, warm up, time, check, read counters."""
+    request, sandbox, found, enter = job.request, job.sandbox, job.found, job.enter
+    begins, warms_first = tuple(request.options.get("begins", ())), bool(request.options.get("waits"))
     settings, now = request.settings, clock.monotonic
     import_start = time.perf_counter()
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack = job.load_stack()
     stack.start()
     import_s = time.perf_counter() - import_start
 
@@ -54,10 +53,10 @@ def measurement(request: Request, private: Sandbox, found: dict[str, int], enter
     rotating, held_out = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
-    device = DeviceLock("") if request.begins else DeviceLock.inherited()  # the children of a pair have their turns
-    turns = Turns.inherited(request.begins, request.waits) if request.begins else None
+    device = DeviceLock("") if begins else DeviceLock.inherited()  # the children of a pair have their turns
+    turns = Turns.inherited(begins, warms_first) if begins else None
     at_once = False
-    if turns is not None and request.at_once:
+    if turns is not None and request.options.get("at_once"):
         turns.meet()  # both are built
         at_once = not turns.alone
 
@@ -148,7 +147,7 @@ def measurement(request: Request, private: Sandbox, found: dict[str, int], enter
     enter(Phase.DIAGNOSE)
     diagnostics = stack.counters(program)
     recompiles = None if diagnostics.graphs is None else before - compiled_once
-    left = {path: size for path, size in private.files().items() if path not in found}
+    left = {path: size for path, size in sandbox.files().items() if path not in found}
     measured = Measurement(
         import_s=import_s,
         build_s=build_s,
@@ -203,7 +202,7 @@ def measurement(request: Request, private: Sandbox, found: dict[str, int], enter
         else (),
         reference_losses=reference_losses,
     )
-    return measured, replace(diagnostics, recompiles=recompiles, phases=phases)
+    return {"measurement": measured, "diagnostics": replace(diagnostics, recompiles=recompiles, phases=phases)}
 
 
 def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[int, tuple[str, Arrays]]) -> int | None:

@@ -1,13 +1,11 @@
 """In the child: what a model computes in float64, and whether a cell's outputs are that."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
 from bakeoff.authoring.errors import BakeoffError
 from bakeoff.authoring.model import Arrays, Model
 from bakeoff.authoring.stack import Stack
@@ -18,14 +16,15 @@ from bakeoff.records.trial import Phase
 from bakeoff.system.device_lock import DeviceLock
 from bakeoff.worker import parity, training
 from bakeoff.worker.build import build
+from bakeoff.worker.job import Job
 
 LOW_PRECISION, TIMES_EAGER = ("float16", "bfloat16"), 3.0
 
 
-def write(request: Request, enter: Callable[[Phase], None]) -> None:
+def run(job: Job) -> None:
     """The same model by an eager stack in float64: outputs of every batch, or what training steps leave."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
-    assert request.arrays is not None
+    request, enter, stack = job.request, job.enter, job.load_stack()
+    assert request.reference is not None
     if request.cell.mode is not Mode.INFERENCE:
         training.reference(request, stack, enter)
         return
@@ -39,9 +38,9 @@ def write(request: Request, enter: Callable[[Phase], None]) -> None:
         for name, array in arrays.items():
             if array.dtype != np.float64 or not array.size or not np.isfinite(array).all():
                 raise BakeoffError(f"the reference's {name} is {array.dtype}, or empty, or not finite: nothing to compare with")
-    parity.save(Path(request.arrays), outputs)
+    parity.save(Path(request.reference), outputs)
     if request.settings.dtype in LOW_PRECISION:
-        _distance(request, stack, outputs, Path(request.arrays))
+        _distance(request, stack, outputs, Path(request.reference))
 
 
 def _distance(request: Request, stack: Stack[Any], exact: list[Arrays], path: Path) -> None:
@@ -57,11 +56,11 @@ def _distance(request: Request, stack: Stack[Any], exact: list[Arrays], path: Pa
 
 def checked(request: Request, model: Model, outputs: dict[int, tuple[str, Arrays]]) -> Parity | None:
     """Outputs, by index of their batch, against the reference; None where there is none."""
-    if request.arrays is None:
+    if request.reference is None:
         return None
-    expected = parity.read(Path(request.arrays))
+    expected = parity.read(Path(request.reference))
     checks = (parity.check(arrays, expected[i], i, when) for i, (when, arrays) in sorted(outputs.items()))
     tolerance = model.tolerance
     if request.settings.dtype in LOW_PRECISION:
-        tolerance = max(tolerance, TIMES_EAGER * json.loads(Path(request.arrays).with_suffix(".json").read_text()))
+        tolerance = max(tolerance, TIMES_EAGER * json.loads(Path(request.reference).with_suffix(".json").read_text()))
     return Parity(tolerance=tolerance, checks=tuple(checks))

@@ -86,8 +86,8 @@ class TrainingCheck:
 
 def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None]) -> None:
     """What eager training leaves in float64, how far it is off in the run's dtype, and how far the two frameworks differ."""
-    assert request.arrays is not None
-    path = Path(request.arrays)
+    assert request.reference is not None
+    path = Path(request.reference)
     exact, weights = _taught(request, stack, "float64", enter)
     start = _sketched(weights)
     for step in exact.left:
@@ -104,8 +104,8 @@ def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None
         raise BakeoffError(f"eager in {request.settings.dtype} is not finite where float64 is: nothing to hold a compiler to")
     told: dict[str, Any] = {"own": {name: max(step[name] for step in steps) for name in steps[0]}}
     told["losses"] = [_off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
-    if request.other is not None:
-        theirs = parity.read(Path(request.other))
+    if request.options.get("other"):
+        theirs = parity.read(Path(request.options["other"]))
         port = [distances(a, b, start) for a, b in zip(exact.left, theirs, strict=False)]
         settled = {name: max(step[name] for step in port) for name in port[0] if told["own"].get(name, 0.0) < 0.1}
         if settled:  # in a low precision eager may be off everywhere
@@ -182,10 +182,10 @@ def checked(
     request: Request, model: Model, training_check: TrainingCheck, timed: Mapping[int, Arrays]
 ) -> tuple[Parity | None, tuple[float, ...]]:
     """(what was taught against the reference, the reference's losses); None where there is no reference."""
-    if request.arrays is None:
+    if request.reference is None:
         return None, ()
-    *expected, rest = parity.read(Path(request.arrays))
-    told = json.loads(Path(request.arrays).with_suffix(".json").read_text())
+    *expected, rest = parity.read(Path(request.reference))
+    told = json.loads(Path(request.reference).with_suffix(".json").read_text())
     losses = tuple(map(float, rest["losses"]))
     checks = []
     for number, (left, exact) in enumerate(

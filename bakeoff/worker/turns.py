@@ -5,43 +5,12 @@ one end of two pipes; the byte that goes through them is the right to run. The p
 random, and takes no part. A child whose partner has died, or never came, goes on alone. Standard library only.
 """
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bakeoff.records.trial import Phase
-
-ROUNDS = 20
-TURNS_FDS = "BAKEOFF_TURNS_FDS"  # "read,write": a child's ends of the pipes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partner:
-    """In the parent: what a child of a pair needs of the other one."""
-
-    fds: tuple[int, int]  # its ends of the pipes: to read, to write
-    begins: tuple[bool, ...]
-    waits: bool
-    at_once: bool  # does it compile while the other one does?
-    on_phase: Callable[[Phase], None]
-
-
-class Ends:
-    """In the parent: one child's ends of the pipes, held until the child has its own."""
-
-    def __init__(self, read: int, write: int) -> None:
-        self.fds = read, write
-        self._open = True
-
-    def close(self) -> None:
-        """Once."""
-        if self._open:
-            self._open = False
-            for end in self.fds:
-                with contextlib.suppress(OSError):
-                    os.close(end)
+from bakeoff.records.turns import TURNS_FDS
 
 
 @dataclass(slots=True)

@@ -1,33 +1,29 @@
 """In the child: one cell compiled for a target, and not timed. Interpreted steps are checked, others compute nothing."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
-from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
 from bakeoff.records.compile_only import INTERPRETER, CompileOnly
-from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system import procfs
-from bakeoff.system.sandbox import Sandbox
-from bakeoff.tasks.diagnose.child import refused
 from bakeoff.worker import clock, reference, training
 from bakeoff.worker.build import build
+from bakeoff.worker.job import Job
+from bakeoff.worker.refusal import refused
 
 
-def compile_only(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
-    """{"lowering": CompileOnly, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
+def run(job: Job) -> dict[str, Any]:
+    """{"compile_only": CompileOnly, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
+    request, sandbox, enter = job.request, job.sandbox, job.enter
     import_start = time.perf_counter()
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack = job.load_stack()
     import_s = time.perf_counter() - import_start
-    private.artifacts.mkdir()
-    stack.enable_collectors(private.artifacts)
+    sandbox.artifacts.mkdir()
+    stack.enable_collectors(sandbox.artifacts)
     enter(Phase.BUILD)
     build_start = time.perf_counter()
     model, _, program, batches = build(request, stack, request.settings.dtype)

@@ -1,38 +1,22 @@
 """In the diagnosing child: the same program once more, untimed and with collectors on."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load
-from bakeoff.authoring.errors import Unsupported
-from bakeoff.authoring.stack import Stack
-from bakeoff.records.diagnostics import Diagnostics, merged
-from bakeoff.records.request import Request
-from bakeoff.records.trial import Failure, Phase, Status
-from bakeoff.system.sandbox import Sandbox
+from bakeoff.records.diagnostics import merged
+from bakeoff.records.trial import Phase
 from bakeoff.tasks.diagnose import effects
-from bakeoff.worker.build import ROTATING, build
-
-WARM_UP_TURNS = 5  # of the rotating batches: as many steps as the timed child's shortest warm-up
-
-
-def refused(stack: Stack[Any], program: Any, error: Exception) -> dict[str, Any]:
-    """A stack's refusal of the model, with where and why; any other exception is raised again."""
-    refusal = stack.refusal(error)
-    if not isinstance(refusal, Unsupported):
-        raise refusal from error
-    found = Diagnostics(graphs=0, captured_share=0.0, breaks=merged(stack.refused(program, error)))
-    said = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=str(refusal))
-    return {"diagnostics": found, "failure": said}
+from bakeoff.worker.build import ROTATING, WARM_UP_TURNS, build
+from bakeoff.worker.job import Job
+from bakeoff.worker.refusal import refused
 
 
-def diagnosis(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
+def run(job: Job) -> dict[str, Any]:
     """{"diagnostics": Diagnostics, "failure": Failure | None}; a refusal of the model is a finding, not an error."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
-    private.artifacts.mkdir()
-    stack.enable_collectors(private.artifacts)
+    request, enter, stack = job.request, job.enter, job.load_stack()
+    job.sandbox.artifacts.mkdir()
+    stack.enable_collectors(job.sandbox.artifacts)
     enter(Phase.BUILD)
     _, _, program, batches = build(request, stack, request.settings.dtype)
     enter(Phase.COMPILE)

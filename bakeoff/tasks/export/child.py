@@ -1,7 +1,6 @@
 """In the child: an eager stack's inference program, written in a deployment format for children without the model's code."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +8,22 @@ from bakeoff.authoring.discovery import load, shown
 from bakeoff.authoring.errors import BakeoffError
 from bakeoff.authoring.model import Draw, Weights
 from bakeoff.authoring.stack import Stack
-from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system.sandbox import listing
+from bakeoff.tasks.export.record import ExportResult
 from bakeoff.worker import shipped
 from bakeoff.worker.build import HELD_OUT, ROTATING, build, drawn
+from bakeoff.worker.job import Job
 from bakeoff.worker.measure import ITEMSIZE
 
 
-def exported(request: Request, enter: Callable[[Phase], None]) -> dict[str, Any]:
-    """{"export_s": seconds from the built program to files on disk, "files": relative path → bytes}."""
+def run(job: Job) -> ExportResult:
+    """Export the program of an eager stack. Timed from the built program to files on disk."""
+    request, enter = job.request, job.enter
     assert request.artifact is not None
     settings, folder = request.settings, Path(request.artifact)
-    exporter: Stack[Any] = load(Path(request.stack_path), "STACK")
-    served: Stack[Any] = load(Path(request.served_path), "STACK")
+    exporter, format_path = job.load_stack(), str(request.options["format_path"])
+    served: Stack[Any] = load(Path(format_path), "STACK")
     served.tools()
     enter(Phase.BUILD)
     model, weights_bytes, program, batches = build(request, exporter, settings.dtype)
@@ -35,7 +36,7 @@ def exported(request: Request, enter: Callable[[Phase], None]) -> dict[str, Any]
     export_s = time.perf_counter() - start
     files = {str(Path(path).relative_to(shipped.PROGRAM)): size for path, size in listing(folder, (shipped.PROGRAM,)).items()}
     if not files:
-        raise BakeoffError(f"{shown(request.served_path)} exported nothing")
+        raise BakeoffError(f"{shown(format_path)} exported nothing")
     inputs = [served.shipped(model, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + HELD_OUT)]
     shipped.write(folder, model, inputs, weights_bytes, ITEMSIZE[settings.dtype])
-    return {"export_s": export_s, "files": files}
+    return ExportResult(export_s=export_s, files=files)

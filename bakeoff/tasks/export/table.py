@@ -6,8 +6,9 @@ from statistics import median
 
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import TIMED, Export, OneTimeCost, Status, Trial
+from bakeoff.records.trial import TIMED, Status, Trial
 from bakeoff.runner.progress import seconds
+from bakeoff.tasks.export.record import Export
 from bakeoff.views.columns import drawn, of_rows, wrapped
 from bakeoff.views.matrix import Matrix
 
@@ -63,23 +64,23 @@ def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[
     ]
 
 
-def terminal(trials: Sequence[Trial], exports: Sequence[Export], one_time_costs: Sequence[OneTimeCost], width: int) -> str:
+def terminal(trials: Sequence[Trial], exports: Sequence[Export], width: int) -> str:
     """As text, with the reasons below."""
     lines = [*wrapped(LEGEND, width), ""]
     lines += drawn(of_rows(COLUMNS, [row.cells for row in rows(by_cell(trials), exports)]), apart=False)
     lines.append("")
-    for note in _notes(trials, exports, one_time_costs):
+    for note in _notes(trials, exports):
         lines += wrapped(note, width, "  ")
     return "\n".join(lines) + "\n"
 
 
-def markdown(trials: Sequence[Trial], exports: Sequence[Export], one_time_costs: Sequence[OneTimeCost]) -> str:
+def markdown(trials: Sequence[Trial], exports: Sequence[Export]) -> str:
     """As a Markdown table, with the reasons below."""
     lines = [LEGEND, "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     lines += [f"| {' | '.join(row.cells)} |" for row in rows(by_cell(trials), exports)]
-    return "\n".join([*lines, "", *(f"- {note}" for note in _notes(trials, exports, one_time_costs))]) + "\n"
+    return "\n".join([*lines, "", *(f"- {note}" for note in _notes(trials, exports))]) + "\n"
 
 
-def _notes(trials: Sequence[Trial], exports: Sequence[Export], one_time_costs: Sequence[OneTimeCost]) -> list[str]:
+def _notes(trials: Sequence[Trial], exports: Sequence[Export]) -> list[str]:
     served = {made.cell for made in exports}
-    return Matrix.of([trial for trial in trials if trial.cell in served], one_time_costs).notes()
+    return Matrix.of([trial for trial in trials if trial.cell in served]).notes()

@@ -1,23 +1,21 @@
 """In the profiling child: a few warm steps under the framework's own profiler. Times under a profiler are no measurements."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load, shown
+from bakeoff.authoring.discovery import shown
 from bakeoff.authoring.errors import BakeoffError
-from bakeoff.authoring.stack import Stack
-from bakeoff.records.request import PROFILED_STEPS, Request
 from bakeoff.records.trial import Phase
-from bakeoff.system.sandbox import Sandbox, listing
-from bakeoff.tasks.diagnose.child import WARM_UP_TURNS
-from bakeoff.worker.build import ROTATING, build
+from bakeoff.system.sandbox import listing
+from bakeoff.tasks.profile.record import PROFILED_STEPS
+from bakeoff.worker.build import ROTATING, WARM_UP_TURNS, build
+from bakeoff.worker.job import Job
 
 
-def profiled(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
+def run(job: Job) -> dict[str, Any]:
     """{"files": path in the private folder for artifacts → bytes, of what the profiler wrote}."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
-    folder = private.artifacts
+    request, sandbox, enter, stack = job.request, job.sandbox, job.enter, job.load_stack()
+    folder = sandbox.artifacts
     folder.mkdir()
     profiler = stack.profile(folder)
     stack.start()
@@ -38,7 +36,7 @@ def profiled(request: Request, private: Sandbox, enter: Callable[[Phase], None])
         for number in range(PROFILED_STEPS):
             with mark(number):
                 stack.synchronize(step(rotating[number % ROTATING]))
-    files = {str(Path(path).relative_to(folder.name)): size for path, size in listing(private.root, (folder.name,)).items()}
+    files = {str(Path(path).relative_to(folder.name)): size for path, size in listing(sandbox.root, (folder.name,)).items()}
     if not files:
         raise BakeoffError(f"the profiler of {shown(request.stack_path)} wrote nothing")
     return {"files": files}

@@ -11,36 +11,37 @@ from bakeoff.authoring.errors import Unsupported, UsageError
 from bakeoff.authoring.model import Arrays, Draw
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
-from bakeoff.records.measurement import ShapeStep
-from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
+from bakeoff.tasks.shapes.record import SeriesResult, ShapeStep
 from bakeoff.worker import clock, parity
 from bakeoff.worker.build import build
+from bakeoff.worker.job import Job
 
 LEAST_STEPS = 20
 LEAST_NS = 200_000_000  # of steady steps per shape
 MOST_STEPS = 2_000
 
 
-def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, list[ShapeStep]]:
-    """(tolerance, one ShapeStep per size, in order). The program is built once, for the largest size."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+def run(job: Job) -> SeriesResult:
+    """One ShapeStep per size, in order. The program is built once, for the largest size."""
+    request, enter, stack = job.request, job.enter, job.load_stack()
+    axis, wanted = str(request.options["axis"]), [int(n) for n in request.options["sizes"]]
     settings = request.settings
     if request.cell.mode is not Mode.INFERENCE:
         raise Unsupported("a series of shapes is of inference steps")
     enter(Phase.BUILD)
     sizes = load(Path(request.model_path), "MODEL")
     try:
-        sizes.at(settings.size, None, {request.axis: request.sizes[0]})
+        sizes.at(settings.size, None, {axis: wanted[0]})
     except UsageError as error:
         raise Unsupported(str(error)) from None
-    models = {n: sizes.at(settings.size, settings.batch_size, {request.axis: n}) for n in (*request.sizes, max(request.sizes))}
-    program = build(request, stack, "float32", model=models[max(request.sizes)])[2]
+    models = {n: sizes.at(settings.size, settings.batch_size, {axis: n}) for n in (*wanted, max(wanted))}
+    program = build(request, stack, "float32", model=models[max(wanted)])[2]
     batches = {n: stack.to_device(program, model.batch(Draw(settings.seed, 1, 0), 0)) for n, model in models.items()}
     enter(Phase.COMPILE)
     step: Callable[[Any], Any] | None = None
     found = []
-    for number, (size, batch) in enumerate((n, batches[n]) for n in request.sizes):
+    for number, (size, batch) in enumerate((n, batches[n]) for n in wanted):
         before = stack.compilations(program) if number else 0
         if step is None:
             try:
@@ -71,7 +72,7 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
         )
     if stack.counters(program).graphs == 0:
         raise Unsupported("the stack captured no graph and ran eager")
-    return models[request.sizes[0]].tolerance, found
+    return SeriesResult(tolerance=models[wanted[0]].tolerance, steps=tuple(found))
 
 
 def _timed(step: Callable[[Any], Any], batch: Any, stack: Stack[Any]) -> tuple[Any, int]:

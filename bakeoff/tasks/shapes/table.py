@@ -6,9 +6,9 @@ from statistics import median
 from rich import box
 from rich.table import Table
 
-from bakeoff.records.trial import ShapeSeries
 from bakeoff.runner.progress import seconds
 from bakeoff.system.terminal import plain
+from bakeoff.tasks.shapes.record import ShapeSeries
 
 
 def terminal(series: Sequence[ShapeSeries], width: int) -> str:

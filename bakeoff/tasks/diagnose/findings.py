@@ -1,60 +1,57 @@
-"""The parent's side of diagnosing: one child per cell, side by side, and what they leave for people to read."""
+"""What do diagnosing children find? One per cell, side by side, and the files that they leave for people to read."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from bakeoff.authoring.discovery import Source, StackSource
-from bakeoff.records.cell import Cell
 from bakeoff.records.diagnostics import joined
-from bakeoff.records.trial import Diagnosis, Status, Trial
-from bakeoff.runner.launch import Launcher, now
+from bakeoff.records.trial import Status, Trial
+from bakeoff.runner.cells import CellRunner
+from bakeoff.runner.plan import PlannedCell
 from bakeoff.system.sandbox import Sandbox
+from bakeoff.tasks.diagnose.record import Diagnosis, DiagnosisResult
 
 INDEX = "index.md"
 CONTENTS = "contents.json"  # file → what it is, by the stack that wrote it
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosing:
-    """How cells are diagnosed in one run."""
+def diagnoses(cells: CellRunner, rows: Sequence[PlannedCell], artifacts: Path | None = None) -> Iterator[Diagnosis]:
+    """Each cell's diagnosis, as it is ready. Leaving early stops the children. `artifacts`: where generated code is kept."""
+    for planned in rows:  # before several threads would do it at once
+        cells.ready(planned, reference=False)
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        jobs = [pool.submit(_one, cells, planned, artifacts) for planned in rows]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        finally:
+            cells.launcher.cancelled.set()  # on an interrupt; else nobody is left to hear it
+            for job in jobs:
+                job.cancel()
+    cells.launcher.cancelled.clear()
 
-    launcher: Launcher
-    seeds: Mapping[str, Path]  # toolchains
-    artifacts: Path | None = None  # where generated code is kept
 
-    def of(self, rows: Sequence[tuple[Cell, Source, StackSource]]) -> Iterator[Diagnosis]:
-        """Each cell's diagnosis, as it is ready. Leaving early stops the children."""
-        with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-            jobs = [pool.submit(self._one, *row) for row in rows]
-            try:
-                for job in as_completed(jobs):
-                    yield job.result()
-            finally:
-                self.launcher.cancelled.set()  # on an interrupt; else nobody is left to hear it
-                for job in jobs:
-                    job.cancel()
-        self.launcher.cancelled.clear()
-
-    def _one(self, cell: Cell, model: Source, stack: StackSource) -> Diagnosis:
-        with self.launcher.private(self.seeds.get(stack.one_time_cost) if stack.one_time_cost else None) as private:
-            answer, wall_s = self.launcher.diagnose(cell, model, stack, private)
-            if self.artifacts is not None:
-                keep(private, self.artifacts / str(cell))
-        return Diagnosis(
-            cell=cell,
-            settings=self.launcher.settings,
-            framework=stack.framework,
-            wall_s=wall_s,
-            finished_at=now(),
-            diagnostics=answer.diagnostics,
-            failure=answer.failure,
-            environment=answer.environment,
+def _one(cells: CellRunner, planned: PlannedCell, artifacts: Path | None) -> Diagnosis:
+    with cells.sandbox(planned) as sandbox:
+        ended = cells.child(
+            "bakeoff.tasks.diagnose.child", DiagnosisResult, planned, sandbox, name="diagnosis", diagnosing=True
         )
+        if artifacts is not None:
+            keep(sandbox, artifacts / str(planned.cell))
+    return Diagnosis(
+        cell=planned.cell,
+        settings=cells.plan.settings,
+        framework=planned.stack.framework,
+        wall_s=ended.wall_s,
+        finished_at=ended.finished_at,
+        diagnostics=ended.result.diagnostics if ended.result else None,
+        failure=(ended.result.failure if ended.result else None) or ended.failure,
+        environment=ended.environment,
+    )
 
 
 def wanted(trial: Trial | None) -> bool:
@@ -73,12 +70,12 @@ def with_findings(trial: Trial, diagnosis: Diagnosis) -> Trial:
     return replace(trial, diagnostics=joined(trial.diagnostics, diagnosis.diagnostics, why_not), diagnosed=True)
 
 
-def keep(private: Sandbox, folder: Path) -> None:
+def keep(sandbox: Sandbox, folder: Path) -> None:
     """Move a child's artifacts to `folder`, in the place of older ones."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    if private.artifacts.is_dir():
-        shutil.copytree(private.artifacts, folder, dirs_exist_ok=True)
+    if sandbox.artifacts.is_dir():
+        shutil.copytree(sandbox.artifacts, folder, dirs_exist_ok=True)
 
 
 def write_index(folder: Path) -> Path:

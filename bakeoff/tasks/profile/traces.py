@@ -1,31 +1,19 @@
-"""The parent's side of profiling: which cells, a child for each, one after the other, and where their traces go."""
+"""What does a framework's profiler show of some cells? A child for each, one after the other; their traces are kept."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bakeoff.authoring.discovery import Registry, Source, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Environment, Failure
+from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.launch import Launcher
-from bakeoff.runner.plan import Plan
-from bakeoff.runner.preparation import Prepared
-from bakeoff.runner.store import RunFolder, Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What came of profiling a cell: files in `folder`, or a failure. No figure of it is a measurement."""
-
-    cell: Cell
-    folder: Path
-    wall_s: float
-    files: dict[str, int]  # path in `folder` → bytes
-    failure: Failure | None
-    environment: Environment | None
+from bakeoff.runner.plan import Plan, PlannedCell
+from bakeoff.runner.preparation import Preparation
+from bakeoff.runner.store import Store
+from bakeoff.tasks.profile.record import Profile, ProfileResult
 
 
 def chosen(wanted: Sequence[str], models: Registry[Source], stacks: Registry[StackSource]) -> list[Cell]:
@@ -59,37 +47,32 @@ def _named(name: str, models: Registry[Source], stacks: Registry[StackSource]) -
 def profiles(plan: Plan, store: Store, home: Callable[[Cell], Path], say: Callable[[str], None]) -> Iterator[Profile]:
     """The profile of each selected cell, as it is ready, in home(cell). One that fails keeps none from the next."""
     rows = plan.selected()
-    run = store.begin(plan.settings, [str(cell) for cell, *_ in rows], trials=0)  # its logs stay; nothing was measured in it
+    run = store.begin(plan.settings, plan.identity(), trials=0)  # its logs stay; nothing was measured in it
     launcher = Launcher(settings=plan.settings, folder=run.logs, scratch=run.scratch, interpreters=plan.interpreters)
-    prepared = Prepared(plan, launcher, run, store.machine, say)
+    cells = CellRunner(plan, launcher, Preparation(plan, launcher, run, store.machine, say), run)
     try:
-        for cell, model, stack in rows:
-            say(f"{cell}: profiling")
-            yield _one(prepared, cell, model, stack, home(cell))
+        for planned in rows:
+            say(f"{planned.cell}: profiling")
+            yield _one(cells, planned, home(planned.cell))
         run.finish()
     finally:
-        _tidy(run)
+        run.close()
+        shutil.rmtree(run.scratch, ignore_errors=True)
 
 
-def _one(prepared: Prepared, cell: Cell, model: Source, stack: StackSource, folder: Path) -> Profile:
-    failure = prepared.refused(stack)[1]
-    if failure is not None:
-        return Profile(cell=cell, folder=folder, wall_s=0.0, files={}, failure=failure, environment=None)
-    prepared.once_per_machine(stack)
-    with prepared.launcher.private(prepared.seed(stack)) as private:
-        answer, wall_s = prepared.launcher.profile(cell, model, stack, private)
-        if answer.failure is None:
-            shutil.copytree(private.artifacts, folder, dirs_exist_ok=True)
+def _one(cells: CellRunner, planned: PlannedCell, folder: Path) -> Profile:
+    ready = cells.ready(planned, reference=False)
+    if ready.failure is not None:
+        return Profile(cell=planned.cell, folder=folder, wall_s=0.0, failure=ready.failure)
+    with cells.sandbox(planned) as sandbox:
+        ended = cells.child("bakeoff.tasks.profile.child", ProfileResult, planned, sandbox, name="profile")
+        if ended.failure is None:
+            shutil.copytree(sandbox.artifacts, folder, dirs_exist_ok=True)
     return Profile(
-        cell=cell,
+        cell=planned.cell,
         folder=folder,
-        wall_s=wall_s,
-        files=answer.files,
-        failure=answer.failure,
-        environment=answer.environment,
+        wall_s=ended.wall_s,
+        files=ended.result.files if ended.result else {},
+        failure=ended.failure,
+        environment=ended.environment,
     )
-
-
-def _tidy(run: RunFolder) -> None:
-    run.close()
-    shutil.rmtree(run.scratch, ignore_errors=True)

@@ -1,0 +1,130 @@
+"""Where and why does a program break, and what did it compile to? A second, untimed child per cell, with collectors on."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Failure, Start, Trial
+from bakeoff.runner.options import need_writable
+from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
+from bakeoff.runner.session import Session
+from bakeoff.runner.task import Option, Question, Section, Task
+from bakeoff.tasks.diagnose import table
+from bakeoff.tasks.diagnose.findings import INDEX, diagnoses, wanted, with_findings, write_index
+from bakeoff.tasks.diagnose.record import Diagnosis
+
+
+@final
+class Diagnosing(Task[Diagnosis]):
+    """What is found of a timed cell becomes part of its first trial; of another it is a record of its own."""
+
+    name = "diagnose"
+    title = "Known breakages"
+    record = Diagnosis
+    fixture = "diagnosis"
+    order = 40
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "--keep-artifacts": {
+            "metavar": "DIR",
+            "help": "keep what each stack generated (sources, graphs, HLO, MLIR) in DIR/<cell>/, with DIR/index.md",
+        },
+        "--no-diagnosis": {
+            "action": "store_true",
+            "default": False,
+            "help": "no second, untimed child per cell that finds where and why a program breaks and what it compiled to",
+        },
+    }
+
+    def select(self, question: Question) -> list[PlannedCell]:
+        """The gallery on every selected stack that can be diagnosed, in inference: breakages are planted there."""
+        plan = question.plan
+        stacks = [s for s in plan.stacks if s.diagnoses]
+        modes = [mode for mode in plan.modes if mode is Mode.INFERENCE]
+        return [PlannedCell(Cell(m.name, s.name, mode), m, s) for mode in modes for m in plan.gallery for s in stacks]
+
+    def planned(self, plan: Plan, option: Option, asked: Sequence[PlannedCell]) -> TaskPlan | None:
+        artifacts = _folder(option("keep_artifacts"))
+        if plan.settings.target:  # one child does both: nothing is timed that a collector could slow
+            return None
+        timed = [] if option("no_diagnosis") else [p for p in plan.selected() if p.stack.diagnoses]
+        known = {planned.cell for planned in timed}
+        cells = (*timed, *(p for p in asked if p.stack.diagnoses and p.cell not in known))
+        return TaskPlan(cells=cells, options={"artifacts": artifacts}) if cells else None
+
+    def key(self, record: Diagnosis) -> str:
+        return str(record.cell)
+
+    def run(self, session: Session, plan: TaskPlan) -> Iterator[Diagnosis]:
+        first = {t.cell: t for t in session.trials if t.index == 0 and t.start is Start.COLD}
+        done = {d.cell for d in session.of(self)} | {t.cell for t in first.values() if t.diagnosed}
+        todo = [p for p in plan.cells if p.cell not in done and self._wanted(session, p, p.cell in first)]
+        artifacts: Path | None = plan.options["artifacts"]
+        session.progress.expect_more(len(todo))
+        started = time.monotonic()
+        for diagnosis in diagnoses(session.cells, todo, artifacts):
+            if diagnosis.cell in first:
+                session.keep_trial(with_findings(first[diagnosis.cell], diagnosis))
+            else:
+                yield diagnosis
+            session.progress.another(self.line(diagnosis), diagnosis.wall_s)
+        session.launcher.children_s += time.monotonic() - started  # they ran side by side
+        if artifacts is not None and todo:
+            session.progress.say(f"generated code: {write_index(artifacts)}")
+
+    def _wanted(self, session: Session, planned: PlannedCell, timed: bool) -> bool:
+        if timed:
+            return wanted(next(t for t in session.trials if t.cell == planned.cell and t.index == 0 and t.start is Start.COLD))
+        return planned.cell not in {p.cell for p in session.plan.selected()} and not session.cells.preparation.refused(
+            planned.stack
+        )
+
+    def line(self, record: Diagnosis) -> str:
+        found = record.failure.message.splitlines()[0][:120] if record.failure else ""
+        if record.diagnostics is not None:
+            count = record.diagnostics.break_count
+            found = f"{count} break{'s' * (count != 1)}"
+        return f"{record.cell} diagnosed: {found}"
+
+    def find(self, session: Session, cell: Cell) -> Diagnosis | None:
+        """Of a timed cell what its first trial has of it."""
+        trial = next((t for t in session.trials if t.cell == cell and t.index == 0 and t.start is Start.COLD), None)
+        if trial is None:
+            return super().find(session, cell)
+        if trial.measurement is not None and not trial.diagnosed:
+            return None
+        return Diagnosis(
+            cell=cell,
+            settings=trial.settings,
+            framework=trial.framework,
+            wall_s=trial.wall_s,
+            finished_at=trial.finished_at,
+            diagnostics=trial.diagnostics,
+            failure=trial.failure,
+            environment=trial.environment,
+        )
+
+    def missing(self, session: Session, cell: Cell) -> str:
+        timed = any(t.cell == cell and t.measurement is not None for t in session.trials)
+        return "--no-diagnosis: nobody looked where it breaks" if timed else super().missing(session, cell)
+
+    def failure(self, record: Diagnosis) -> Failure | None:
+        return record.failure if record.diagnostics is None else None  # a refusal of the model is a finding
+
+    def section(self, records: Sequence[Diagnosis], trials: Sequence[Trial]) -> Section | None:
+        return table.section(self.title, records)
+
+
+def _folder(path: str | None) -> Path | None:
+    if path is None:
+        return None
+    folder = Path(path).absolute()
+    need_writable({"--keep-artifacts": folder})
+    if any(folder.iterdir()) and not (folder / INDEX).exists():  # its cells' folders are replaced
+        raise UsageError(f"--keep-artifacts: {folder} holds files that are not ours; name an empty or a new folder")
+    return folder
+
+
+TASK = Diagnosing()

@@ -1,0 +1,1 @@
+"""What importing each framework costs, cold and warm from the page cache."""

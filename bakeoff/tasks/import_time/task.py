@@ -1,0 +1,62 @@
+"""What does importing each framework cost, cold and warm from the page cache? No cell's clock includes it."""
+
+from collections.abc import Iterator, Sequence
+from typing import final
+
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Trial
+from bakeoff.runner.plan import PlannedCell, TaskPlan
+from bakeoff.runner.session import Session
+from bakeoff.runner.task import Section, Task
+from bakeoff.tasks.import_time import table
+from bakeoff.tasks.import_time.record import ImportResult, ImportTime
+
+
+@final
+class Importing(Task[ImportTime]):
+    """Once per framework of the cells that were asked for, whatever their model."""
+
+    name = "import_time"
+    title = "Importing"
+    record = ImportTime
+    order = 60
+
+    def key(self, record: ImportTime) -> str:
+        return f"{record.framework}-{'cold' if record.cold else 'warm'}"
+
+    def run(self, session: Session, plan: TaskPlan) -> Iterator[ImportTime]:
+        done = {(found.framework, found.cold) for found in session.of(self)}
+        stacks = {planned.stack.framework: planned.stack for planned in plan.cells}
+        # warm last: the cold child's own import has just read the files
+        todo = [(stack, cold) for stack in stacks.values() for cold in (True, False) if (stack.framework, cold) not in done]
+        for stack, cold in todo:
+            session.progress.note(f"import {stack.framework}, {'cold' if cold else 'warm'}")
+            planned = PlannedCell(Cell("import", stack.framework, Mode.INFERENCE), stack, stack)
+            with session.launcher.sandbox() as sandbox:
+                ended = session.cells.child(
+                    "bakeoff.tasks.import_time.child",
+                    ImportResult,
+                    planned,
+                    sandbox,
+                    name="cold" if cold else "warm",
+                    options={"cold": cold},
+                )
+            yield ImportTime(
+                framework=stack.framework,
+                cold=cold,
+                wall_s=ended.wall_s,
+                finished_at=ended.finished_at,
+                found=ended.result,
+                failure=ended.failure,
+                environment=ended.environment,
+            )
+
+    def table(self, records: Sequence[ImportTime], trials: Sequence[Trial], width: int) -> str:
+        return table.terminal(records, width)
+
+    def section(self, records: Sequence[ImportTime], trials: Sequence[Trial]) -> Section | None:
+        rows = [table.row(record) for record in records]
+        return Section(title=self.title, legend=table.LEGEND, columns=table.COLUMNS, rows=rows) if rows else None
+
+
+TASK = Importing()

@@ -1,0 +1,128 @@
+"""What does each new shape cost a compiled program, and how fast is it then? A series of shapes through one program."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, final
+
+from bakeoff.authoring.errors import UsageError
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Trial
+from bakeoff.runner.options import registries
+from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
+from bakeoff.runner.session import Session
+from bakeoff.runner.task import Option, Question, Section, Task
+from bakeoff.tasks.shapes import table
+from bakeoff.tasks.shapes.record import SeriesResult, ShapeSeries
+
+
+@final
+class Shapes(Task[ShapeSeries]):
+    """Of inference steps. The program is built once, for the largest shape."""
+
+    name = "shapes"
+    title = "Other shapes"
+    record = ShapeSeries
+    fixture = "shape_series"
+    order = 30
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "--shape-models": {
+            "metavar": "A,B",
+            "help": "models of a series of shapes, by file name (default: mlp, where --models leaves it in)",
+        },
+        "--shapes": {
+            "default": "8,9,10,16,33,64",
+            "metavar": "N,N,...",
+            "help": "the series of shapes (default: 8,9,10,16,33,64)",
+        },
+        "--shape-axis": {
+            "default": "batch_size",
+            "metavar": "FIELD",
+            "help": "the model's field that varies in it: batch_size, or tokens, pixels, ... (default: batch_size)",
+        },
+    }
+
+    def select(self, question: Question) -> list[PlannedCell]:
+        """Of the marker's `models` those selected, its `stacks` unless --stacks names others."""
+        plan, option = question.plan, question.option
+        models, stacks = registries(option)
+        named, usual = str(question.arguments.get("models", "")), str(question.arguments.get("stacks", ""))
+        chosen = models.pick(option("shape_models")) if option("shape_models") else _of(plan.models, named)
+        wanted = stacks.pick(option("stacks") or usual) if option("stacks") or usual else list(plan.stacks)
+        modes = [mode for mode in plan.modes if mode is Mode.INFERENCE]
+        # a deployment format is exported for one shape
+        return [
+            PlannedCell(Cell(m.name, s.name, mode), m, s) for mode in modes for m in chosen for s in wanted if not s.exported_by
+        ]
+
+    def planned(self, plan: Plan, option: Option, asked: Sequence[PlannedCell]) -> TaskPlan | None:
+        sizes = _sizes(option("shapes"))
+        if option("shape_models"):  # a name that is wrong is told before anything is measured
+            registries(option)[0].pick(option("shape_models"))
+        return TaskPlan(cells=tuple(asked), options={"axis": option("shape_axis"), "sizes": sizes}) if asked else None
+
+    def key(self, record: ShapeSeries) -> str:
+        return str(record.cell)
+
+    def run(self, session: Session, plan: TaskPlan) -> Iterator[ShapeSeries]:
+        done = {series.cell for series in session.of(self)}
+        for planned in plan.cells:
+            if planned.cell in done or session.cells.preparation.refused(planned.stack) is not None:
+                continue
+            ready = session.cells.ready(planned, reference=False)
+            sizes = ", ".join(map(str, plan.options["sizes"]))
+            session.progress.note(f"{planned.cell}: {plan.options['axis']} {sizes}")
+            with session.cells.sandbox(planned) as sandbox:
+                ended = session.cells.child(
+                    "bakeoff.tasks.shapes.child", SeriesResult, planned, sandbox, name="shapes", options=plan.options
+                )
+            series = ShapeSeries(
+                cell=planned.cell,
+                settings=session.plan.settings,
+                framework=planned.stack.framework,
+                axis=plan.options["axis"],
+                wall_s=ended.wall_s,
+                finished_at=ended.finished_at,
+                tolerance=ended.result.tolerance if ended.result else None,
+                steps=ended.result.steps if ended.result else (),
+                failure=ready.failure or ended.failure,
+                environment=ended.environment,
+            )
+            yield series
+            session.progress.note("")
+            session.progress.say(f"{self.line(series)} · {series.wall_s:.1f} s")
+
+    def line(self, record: ShapeSeries) -> str:
+        found = f"compiled again for {len(record.recompiled)} of {max(0, len(record.steps) - 1)} further shapes"
+        if record.failure is not None:
+            found = f"{record.failure.status} ({record.failure.message.splitlines()[0][:120]})"
+        return f"{record.cell} {record.axis}: {found}"
+
+    def table(self, records: Sequence[ShapeSeries], trials: Sequence[Trial], width: int) -> str:
+        return table.terminal(records, width)
+
+    def section(self, records: Sequence[ShapeSeries], trials: Sequence[Trial]) -> Section | None:
+        rows = [
+            (str(s.cell), s.axis, ", ".join(str(step.size) for step in s.steps), ", ".join(map(str, s.recompiled)) or "none")
+            for s in records
+            if s.steps
+        ]
+        legend = "One compiled program, size by size: for which of them it compiled again."
+        columns = ("cell", "axis", "sizes", "compiled again for")
+        return Section(title=self.title, legend=legend, columns=columns, rows=rows) if rows else None
+
+
+def _of(models: Sequence[Any], named: str) -> list[Any]:
+    return [model for model in models if model.name in named.split(",")] if named else list(models)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """--shapes: whole numbers."""
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--shapes {text}: write whole numbers and commas, such as 8,9,10") from None
+    if min(sizes) < 1:
+        raise UsageError(f"--shapes {text}: a size is at least 1")
+    return sizes
+
+
+TASK: Task[ShapeSeries] = Shapes()

@@ -1,0 +1,15 @@
+"""In a child: pay what a stack costs once per machine (a precompiled header, say), into caches that later cells start from."""
+
+import time
+
+from bakeoff.records.trial import Phase
+from bakeoff.worker.job import Job
+
+
+def run(job: Job) -> dict[str, float]:
+    """{"wall_s": seconds that paying took, imports not included}."""
+    stack = job.load_stack()
+    job.enter(Phase.COMPILE)
+    start = time.perf_counter()
+    stack.pay_one_time_cost()
+    return {"wall_s": time.perf_counter() - start}
