@@ -24,8 +24,8 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from bakeoff.views import scaling_table
-from tests import builders
-from tests.conftest import FAKES, settings
+from tests.support import builders
+from tests.support.planting import FAKES, settings
 
 needs_two = [pytest.mark.two_cpus, pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")]
 needs_torch = [pytest.mark.torch, *needs_two, pytest.mark.skipif(not find_spec("torch"), reason="needs torch")]

@@ -17,11 +17,10 @@ from bakeoff.records.trial import Status
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
-from tests.conftest import settings
+from benchmarks.gpu import ALSO_COMPILED
+from tests.support.planting import settings
 
 pytestmark = pytest.mark.skipif(not (which("nvidia-smi") and find_spec("torch") and find_spec("triton")), reason="needs a GPU")
-
-MODELS = ("mlp", "dlrm", "bert_encoder")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def run(pytestconfig: pytest.Config) -> Callable[..., CellResult]:
     return one
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ALSO_COMPILED)
 def test_compiled_without_it_is_compiled_for_it(run: Callable[..., CellResult], target: str, model: str) -> None:
     """Kernel counts, registers and spills; attention is decomposed only without the device (a known gap)."""
     there, here = run(model, "torch_inductor", device="cuda"), run(model, "torch_inductor", target=target)

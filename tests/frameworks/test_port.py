@@ -37,7 +37,7 @@ from bakeoff.worker import reference, training
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.request import Job, Request
 from bakeoff.records.trial import Start
-from tests.conftest import settings
+from tests.support.planting import settings
 training.NEARBY = 0  # how far rounding takes a float32 step is no question here
 stack, folder = discovery.stacks()[sys.argv[1]], sys.argv[2]
 for name in sys.argv[3:]:

@@ -16,12 +16,12 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Mode
 from bakeoff.records.request import PROFILED_STEPS
 from bakeoff.tasks.profile import parent as profiling
-from tests.conftest import plant
-from tests.test_gate import save
-from tests.test_stacks import needs_tensorflow, needs_torch
-from tests.test_tensorboard import export, good, pytestmark, texts
+from tests.support.needs import needs_tensorboard, needs_tensorflow, needs_torch
+from tests.support.planting import FAKES, plant
+from tests.support.summaries import save
+from tests.support.tensorboard import export, good, texts
 
-__all__ = ["pytestmark"]
+pytestmark = needs_tensorboard
 
 
 def test_a_glob_means_the_matrix_where_that_has_it() -> None:
@@ -48,7 +48,7 @@ def profiled(tmp_path: Path, *cells: str) -> tuple[int, Path]:
 def test_a_stack_without_a_profiler_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plant(tmp_path / "stacks", "Eager")
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "toy.py").write_text((ROOT / "tests" / "fakes" / "toy.py").read_text())
+    (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
     more = ["--compilers-from", str(tmp_path / "stacks"), "--models-from", str(tmp_path / "models")]
     store = ["--bakeoff-storage", str(tmp_path / "store")]
     save(tmp_path, 1, [], trials=good())

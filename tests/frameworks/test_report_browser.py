@@ -10,10 +10,7 @@ import pytest
 
 from bakeoff.__main__ import main
 from bakeoff.records.trial import Status
-from tests.builders import STACKS, broken, cell, matrix, save
-from tests.test_report import HOSTILE, kept
-
-__all__ = ["kept"]  # a fixture
+from tests.support.builders import HOSTILE, STACKS, broken, cell, matrix, save
 
 BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra `dev`")

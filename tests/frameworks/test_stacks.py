@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from shutil import which
 
 import pytest
 
@@ -17,11 +15,9 @@ from bakeoff.records.trial import Status
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
-from tests.conftest import FAKES, settings
+from tests.support.needs import needs_compiler, needs_tensorflow, needs_torch
+from tests.support.planting import FAKES, settings
 
-needs_torch = [pytest.mark.torch, pytest.mark.skipif(not find_spec("torch"), reason="needs torch")]
-needs_compiler = [*needs_torch, pytest.mark.skipif(not which("g++"), reason="needs a C++ compiler")]
-needs_tensorflow = [pytest.mark.tensorflow, pytest.mark.skipif(not find_spec("tensorflow"), reason="needs tensorflow")]
 RAN = (Status.OK, Status.UNSTEADY)  # a shared machine's noise is no fault of a stack
 STACKS = [
     pytest.param("torch_eager", marks=needs_torch),
@@ -138,7 +134,7 @@ def test_a_host_callback_breaks_the_graph(measure: Results, stack: str) -> None:
         return
     (found,) = result.diagnostics.breaks
     assert (found.kind, found.reason) == ("host_callback", "tf.numpy_function")
-    assert found.where.startswith("tests/fakes/models/talkative.py:")
+    assert found.where.startswith("tests/support/fakes/models/talkative.py:")
 
 
 @pytest.mark.slow
@@ -156,7 +152,7 @@ def test_a_fallback_to_python_has_its_line(measure: Results, stack: str, kind: s
     found = result.diagnostics
     assert found is not None
     assert found.breaks
-    assert {(b.kind, b.where) for b in found.breaks} == {(kind, f"tests/fakes/models/fallbacks.py:{planted}")}
+    assert {(b.kind, b.where) for b in found.breaks} == {(kind, f"tests/support/fakes/models/fallbacks.py:{planted}")}
     assert found.remarks == ()  # both children count alike
 
 

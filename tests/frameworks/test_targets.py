@@ -27,8 +27,8 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from bakeoff.views.matrix import Matrix
-from tests.builders import ENVIRONMENT, kernel, lowered, trial
-from tests.conftest import settings
+from tests.support.builders import ENVIRONMENT, kernel, lowered, trial
+from tests.support.planting import settings
 
 there = find_spec("torch") and find_spec("triton") and which("g++")
 needs_triton = [

@@ -14,10 +14,8 @@ from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.trial import Trial
-from tests.builders import measurement, trial
-from tests.test_duel import ab, folder, run_of
-
-__all__ = ["folder"]  # a fixture
+from tests.support.builders import measurement, trial
+from tests.support.pairs import ab, run_of
 
 
 @pytest.mark.slow

@@ -24,9 +24,9 @@ from bakeoff.runner.store import Store
 from bakeoff.tasks.export import table as deploy_table
 from bakeoff.views import tables
 from bakeoff.worker import __main__ as worker
-from tests.builders import SETTINGS, measurement, trial
-from tests.conftest import TOY, plant, planted, settings
-from tests.test_plugin import experiments, saved
+from tests.support.builders import SETTINGS, measurement, trial
+from tests.support.commands import experiments, saved
+from tests.support.planting import TOY, plant, planted, settings
 
 FORMATS = {
     "Served": (Status.OK, ""),
@@ -43,7 +43,7 @@ def serve(folder: Path, name: str) -> Path:
     """A leaf file that makes a class of fakes/served.py a stack of that name."""
     path = folder / f"{name.lower()}.py"
     literals = 'FRAMEWORK = "numpy"\nDEFAULT = False\nEXPORTED_BY = "eager"\n'
-    path.write_text(f"{literals}\nfrom tests.fakes import served\nSTACK = served.{name}()\n")
+    path.write_text(f"{literals}\nfrom tests.support.fakes import served\nSTACK = served.{name}()\n")
     return path
 
 

@@ -18,7 +18,7 @@ from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.system.device_lock import NOTE, DeviceLock
 from bakeoff.system.environment import DEVICE_LOCK
-from tests.conftest import planted
+from tests.support.planting import planted
 
 HELD_S = 2.0
 HOLDER = """
@@ -104,7 +104,7 @@ FRAMEWORK = "numpy"
 import fcntl, gc, os
 from contextlib import nullcontext, suppress
 from bakeoff.system.environment import DEVICE_LOCK
-from tests.fakes import honest
+from tests.support.fakes import honest
 
 class Tuning(honest.Eager):
     alone = nullcontext

@@ -14,7 +14,7 @@ from bakeoff.runner.progress import seconds
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from bakeoff.tasks.shapes import table as shape_table
-from tests.conftest import TOY, planted, settings
+from tests.support.planting import TOY, planted, settings
 
 STACKS = ("Diagnosed", "CountsAnotherBreak", "DiesInDiagnosis", "HangsInDiagnosis", "Refuses")
 
@@ -80,7 +80,7 @@ def test_a_refusal_has_a_record(session: Session) -> None:
     assert trial.failure is not None
     assert trial.failure.status is Status.UNSUPPORTED
     (seen,) = found.breaks
-    assert (seen.kind, seen.where, seen.fatal) == (Kind.TRACE_ERROR, "tests/fakes/toy.py:1", True)
+    assert (seen.kind, seen.where, seen.fatal) == (Kind.TRACE_ERROR, "tests/support/fakes/toy.py:1", True)
 
 
 def test_artifacts_are_kept(session: Session) -> None:

@@ -13,44 +13,11 @@ from bakeoff.ab import paired_session
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.measurement import Measurement
-from tests.conftest import FAKES, plant
-from tests.test_plugin import NO_FRAMEWORK, experiments, how
+from tests.support.commands import NO_FRAMEWORK, experiments, how
+from tests.support.pairs import ab, run_of, where
+from tests.support.planting import plant
 
 pytestmark = pytest.mark.slow
-BUDGETS = "alarm = 0.2\n[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for fault in ("Eager", "Knob"):
-        plant(tmp_path / "stacks", fault)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
-    (tmp_path / "budgets.toml").write_text(BUDGETS)
-    return tmp_path
-
-
-def where(folder: Path) -> list[str]:
-    """Options that keep a session to the folder."""
-    return [
-        f"--models-from={folder / 'models'}",
-        f"--compilers-from={folder / 'stacks'}",
-        f"--budgets={folder / 'budgets.toml'}",
-        f"--bakeoff-storage={folder / 'runs'}",
-        f"--storage={folder / 'saved'}",
-        *NO_FRAMEWORK,
-    ]
-
-
-def ab(folder: Path, *arguments: str, stacks: str = "knob") -> subprocess.CompletedProcess[str]:
-    words = ["ab", *arguments, *where(folder), "--models=toy", f"--stacks={stacks}"]
-    return subprocess.run([sys.executable, "-m", "bakeoff", *words], **how())
-
-
-def run_of(folder: Path) -> saved_runs.Run:
-    (path,) = (folder / "saved" / saved_runs.PAIRS).glob("*.json")
-    assert saved_runs.find(path.stem, folder / "saved") == path
-    return saved_runs.read_figures(path)
 
 
 def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:

@@ -19,8 +19,7 @@ from bakeoff.records.trial import Status, Trial
 from benchmarks import gpu
 from benchmarks.gpu import main, page
 from benchmarks.lanes import Lanes, Outcome, Unit
-from tests.builders import cell, measurement, save
-from tests.test_gpu import MODELS
+from tests.support.builders import cell, measurement, save
 
 CPUS = sorted(os.sched_getaffinity(0))
 
@@ -49,7 +48,7 @@ def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say(tmp_path: Pa
         "matrix, float32": models,
     }
     assert of("right on the device", checks) == operations - {"copy"}
-    assert of("compiled without it, compiled for it", checks) == set(MODELS)
+    assert of("compiled without it, compiled for it", checks) == set(gpu.ALSO_COMPILED)
 
 
 def test_our_kernels_are_asked_of_models_that_have_something_for_them() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bakeoff.analysis.results import LEAST_CPU_SHARE, CellResult
 from bakeoff.records.trial import TIMED, Phase, Status
-from tests.conftest import FAKES, ROOMS, left_behind, planted, room_of
+from tests.support.planting import FAKES, ROOMS, left_behind, planted, room_of
 
 # fault → status, and words that its reason must hold
 FAULTS = {

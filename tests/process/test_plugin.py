@@ -7,16 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from shutil import which
 
 import pytest
 
 from bakeoff.authoring.discovery import ROOT
-from tests.conftest import FAKES, plant
+from tests.support.commands import NO_FRAMEWORK, NO_TORCH, command, experiments, how, saved
+from tests.support.planting import FAKES, plant
 
-# fakes need none, but where no eager one is selected a reference is looked for in the real ones first
-NO_TORCH, NO_TENSORFLOW = (f"--interpreter={name}={which('false')}" for name in ("torch", "tensorflow"))
-NO_FRAMEWORK = (NO_TORCH, NO_TENSORFLOW)
 STACKS = ("Eager", "Compiler", "CachesOnDisk", "WrongOutput", "RaisesInCompile")
 
 
@@ -27,32 +24,6 @@ def stacks(tmp_path: Path) -> Path:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
     return tmp_path
-
-
-def experiments(
-    folder: Path, *arguments: str, models: str = "toy", names: str = "eager,compiler", where: str = "experiments"
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, *arguments, models=models, names=names, where=where), **how())
-
-
-def command(
-    folder: Path, *arguments: str, models: str = "toy", names: str = "eager,compiler", where: str = "experiments"
-) -> list[str]:
-    extra = [
-        f"--models-from={folder / 'models'}",
-        f"--compilers-from={folder / 'stacks'}",
-        f"--bakeoff-storage={folder / 'runs'}",
-    ]
-    chosen = [f"--models={models}", f"--stacks={names}", f"--benchmark-storage=file://{folder / 'saved'}"]
-    return [sys.executable, "-m", "pytest", where, *extra, *chosen, *arguments]
-
-
-def how() -> dict[str, object]:
-    return {"capture_output": True, "text": True, "cwd": ROOT, "timeout": 120, "check": False}
-
-
-def saved(folder: Path) -> list[Path]:
-    return sorted((folder / "saved").rglob("*.json"))
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from bakeoff.analysis import summary
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Trial
-from tests.builders import ENVIRONMENT, SETTINGS, measurement, trial
+from tests.support.builders import ENVIRONMENT, SETTINGS, measurement, trial
 
 MOST_CPU_S = 4.0
 MOST_BYTES = 500 * 2**20

@@ -20,7 +20,7 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store, write
 from bakeoff.system.sandbox import Sandbox
-from tests.conftest import TOY, left_behind, planted, settings
+from tests.support.planting import TOY, left_behind, planted, settings
 
 
 def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ from bakeoff.records.cell import Mode
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store, write
-from tests.conftest import TOY, planted, settings
+from tests.support.planting import TOY, planted, settings
 folder = Path(sys.argv[1])
 stacks = planted(folder / "s", *sys.argv[3:])
 plan = Plan(settings=settings(), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], verify=False)
@@ -212,7 +212,7 @@ def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path
 COUNTED = """
 from dataclasses import dataclass
 from bakeoff import Sizes
-from tests.fakes.toy import Toy
+from tests.support.fakes.toy import Toy
 
 @dataclass(frozen=True)
 class Counted(Toy):

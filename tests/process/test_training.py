@@ -12,7 +12,7 @@ from bakeoff.records.cell import Mode
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.trial import Status
 from bakeoff.worker.training import BUCKETS, distances, sketch
-from tests.conftest import planted
+from tests.support.planting import planted
 
 FAULTS = {
     "Compiler": (Status.OK, ""),

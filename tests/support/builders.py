@@ -148,3 +148,16 @@ def save(folder: Path, number: int, trials: list[Trial], **changes: Any) -> Path
     }
     path.write_bytes(msgspec.json.encode({**document, **changes}))
     return path
+
+
+BREAK = GraphBreak(kind=Kind.GRAPH_BREAK, reason="print", where="models/branchy.py:51", code="GB0059", hint="do not")
+
+CELL = Cell("toy", "compiler", Mode.INFERENCE)
+
+HOSTILE = [
+    "</script><script>window.hacked = 1</script>",
+    "<img src=x onerror='window.hacked=1'>",
+    "\u202eevil",
+    "{{ 7*7 }}",
+    '"><b>',
+]

@@ -14,7 +14,7 @@ from bakeoff.pytest_plugin.selection import named_cells
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.runner.plan import Plan
 from experiments import test_article as article
-from tests.builders import SETTINGS, measurement, trial
+from tests.support.builders import SETTINGS, measurement, trial
 
 
 def cell(model: str, mode: Mode, step_s: float, items: int = 1, stack: str = "torch_eager", mib: int = 300):

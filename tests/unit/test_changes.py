@@ -7,50 +7,15 @@ import numpy as np
 import pytest
 
 from bakeoff.analysis import summary
-from bakeoff.analysis.metrics import Metric
-from bakeoff.analysis.summary import TYPICAL, CellSummary
+from bakeoff.analysis.summary import TYPICAL
 from bakeoff.compare import comparable
 from bakeoff.compare.changes import compare
-from bakeoff.compare.verdicts import Change, Comparison, Rules, Verdict
+from bakeoff.compare.verdicts import Verdict
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Compiled, Diagnostics
 from bakeoff.records.trial import Start, Status
-from tests.builders import ENVIRONMENT, SETTINGS, measurement, trial
-
-
-def found(model: str = "toy", step: list[float] | None = None, **changes: object) -> CellSummary:
-    """One cell's figures."""
-    values = {} if step is None else {"step": step, TYPICAL: step}
-    base = CellSummary(
-        cell=Cell(model, "compiler", Mode.INFERENCE),
-        status=Status.OK,
-        reason="",
-        framework="numpy",
-        settings=SETTINGS,
-        environment=ENVIRONMENT,
-        trials=len(step or [1]),
-        values=values,
-    )
-    return replace(base, **changes)
-
-
-def rules(budget: float = 0.05, **changes: object) -> Rules:
-    def given(cell: Cell, metric: Metric) -> float:
-        return budget
-
-    return Rules(**({"budget": given} | changes))
-
-
-def noise(seed: int, count: int = 12, sd: float = 0.01, level: float = 0.002) -> list[float]:
-    return [float(v) for v in level * np.exp(np.random.default_rng(seed).normal(0, sd, count))]
-
-
-def verdicts(comparison: Comparison) -> dict[tuple[str, str], Verdict]:
-    return {(c.cell.model, c.metric): c.verdict for c in comparison.changes}
-
-
-def only(comparison: Comparison, metric: str = "step") -> Change:
-    return next(c for c in comparison.changes if c.metric == metric)
+from tests.support.builders import ENVIRONMENT, SETTINGS, measurement, trial
+from tests.support.summaries import found, noise, only, rules, verdicts
 
 
 @pytest.mark.parametrize(

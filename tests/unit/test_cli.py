@@ -17,7 +17,7 @@ from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.machine import available
 from bakeoff.machine.available import Machine
-from tests.conftest import plant
+from tests.support.planting import plant
 
 FRAMEWORKS = ("torch", "tensorflow", "keras", "onnxruntime", "ai_edge_litert")
 EVERYTHING = dict.fromkeys((*FRAMEWORKS, "onnx", "onnxscript", "tf2onnx"), "1.0")

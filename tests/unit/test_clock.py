@@ -14,7 +14,7 @@ import pytest
 from bakeoff.analysis.results import CellResult
 from bakeoff.system.procfs import CpuWait
 from bakeoff.worker import clock as one_clock
-from tests.conftest import planted
+from tests.support.planting import planted
 
 
 class FakeClock:

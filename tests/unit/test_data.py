@@ -13,7 +13,7 @@ from bakeoff.expectations.graph_breaks import ExpectedBreaks
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import OneTimeCost
 from bakeoff.runner import store
-from tests.builders import SETTINGS, measurement, trial
+from tests.support.builders import SETTINGS, measurement, trial
 
 CELLS = [Cell("toy", stack, Mode.INFERENCE) for stack in ("eager", "compiler")]
 GAP = '[[gap]]\ncells = "{}"\nkind = "{}"\nraises = "{}"\nreason = "because"\n'

@@ -12,16 +12,12 @@ from rich.console import Console
 
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring.discovery import ROOT
-from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, joined, merged, with_residual
+from bakeoff.records.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, joined, merged, with_residual
 from bakeoff.system.sandbox import Sandbox
 from bakeoff.tasks.diagnose.parent import keep, write_index
 from bakeoff.views import explain
-from tests.builders import measurement, trial
-from tests.test_stacks import needs_tensorflow, needs_torch
-
-BREAK = GraphBreak(kind=Kind.GRAPH_BREAK, reason="print", where="models/branchy.py:51", code="GB0059", hint="do not")
-CELL = Cell("toy", "compiler", Mode.INFERENCE)
+from tests.support.builders import BREAK, CELL, measurement, trial
+from tests.support.needs import needs_tensorflow, needs_torch
 
 
 def test_children_that_agree_make_one_record() -> None:

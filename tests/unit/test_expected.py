@@ -11,7 +11,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.expectations.graph_breaks import ExpectedBreaks, ExpectedEverywhere
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Diagnostics
-from tests.test_diagnostics import BREAK, CELL
+from tests.support.builders import BREAK, CELL
 
 
 def test_expected_breaks_fail_both_ways_and_are_accepted_by_command(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.expectations.compiled_code import ExpectedCode
 from bakeoff.records.diagnostics import Compiled, Diagnostics
 from bakeoff.records.trial import Environment
-from tests.builders import kernel, lowered
+from tests.support.builders import kernel, lowered
 
 
 class TestExpectedCode:

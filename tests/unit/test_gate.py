@@ -3,53 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from rich.cells import cell_len
 
 from bakeoff.__main__ import main
 from bakeoff.analysis.metrics import CELL
-from bakeoff.analysis.summary import CellSummary
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.report import Report
 from bakeoff.compare.verdicts import Change, Comparison, Verdict
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
-from tests.builders import ENVIRONMENT, SETTINGS
-from tests.test_changes import found, noise
-
-BUDGETS = "alarm = 0.005\n[saved]\nstep = 0.05\n[ab]\nstep = 0.015\n"
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    (tmp_path / "budgets.toml").write_text(BUDGETS)
-    return tmp_path
-
-
-def save(folder: Path, number: int, figures: list[CellSummary], **changes: Any) -> Path:
-    """A saved run as the plugin writes it, without what nobody here reads."""
-    home = folder / "saved" / "Linux-CPython-3.11-64bit"
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / f"{number:04}_{'abcdef' * 3}_run.json"
-    commit = {"id": f"{number:040x}", "dirty": False, "branch": "main"}
-    document = {"benchmarks": [], "datetime": f"2026-01-01T00:{number % 60:02}:00+00:00", "commit_info": commit}
-    path.write_bytes(msgspec.json.encode({**document, "figures": figures, "trials": [], **changes}))
-    return path
-
-
-def matrix(*seeds: int, factor: float = 1.0, **changes: Any) -> list[CellSummary]:
-    return [found(f"m{s}", [factor * v for v in noise(s + 100 * (factor != 1.0))], **changes) for s in seeds]
-
-
-def call(folder: Path, *arguments: str) -> int:
-    where = ["--storage", str(folder / "saved")]
-    if arguments[0] != "history":
-        where += ["--budgets", str(folder / "budgets.toml")]
-    return main([arguments[0], *arguments[1:], *where])
+from tests.support.builders import ENVIRONMENT, SETTINGS
+from tests.support.summaries import call, found, matrix, noise, save
 
 
 def test_the_same_passes_and_ten_percent_more_does_not(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

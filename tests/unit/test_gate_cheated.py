@@ -19,11 +19,8 @@ from bakeoff.compare.rounds import of_pairs
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.verdicts import VerdictFailed, VerdictPlugin
 from bakeoff.records.trial import Status
-from tests.builders import measurement, trial
-from tests.test_changes import found, noise, only, rules
-from tests.test_gate import call, matrix, runs, save
-
-__all__ = ["runs"]
+from tests.support.builders import measurement, trial
+from tests.support.summaries import call, found, matrix, noise, only, rules, save
 
 
 def test_what_the_candidate_no_longer_tells_is_undecided(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

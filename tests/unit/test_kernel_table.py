@@ -13,7 +13,7 @@ from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.trial import Failure, Phase, Status, Trial
 from bakeoff.views import kernel_table
 from bakeoff.views.matrix import Matrix
-from tests.builders import kernel, lowered, measurement, trial
+from tests.support.builders import kernel, lowered, measurement, trial
 
 GPU = {
     "regs_per_multiprocessor": 65536,

@@ -13,7 +13,7 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Failure, Phase, Start, Status, Trial
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed
 from bakeoff.views.matrix import LEGEND, Matrix
-from tests.builders import kernel, lowered, measurement, trial
+from tests.support.builders import kernel, lowered, measurement, trial
 
 MAIN = ("tf_eager", "tf_function", "tf_xla", "torch_eager", "torch_inductor", "torch_script")
 MIB = 2**20

@@ -22,8 +22,8 @@ from bakeoff.compare import evidence
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Environment, Export, Failure, Phase, Settings, Start, Status, Trial
 from bakeoff.system.environment import cpu_model, default_threads
-from tests.builders import measurement, trial
-from tests.conftest import FAKES, plant
+from tests.support.builders import measurement, trial
+from tests.support.planting import FAKES, plant
 
 HERE = Settings(size="small", batch_size=None, device="cpu", threads=default_threads(), timeout_s=300.0)
 

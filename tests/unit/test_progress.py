@@ -8,7 +8,7 @@ import pytest
 from bakeoff.records.trial import Diagnosis, Failure, Phase, ShapeSeries, Start, Status
 from bakeoff.runner.progress import PATIENCE_S, Progress
 from bakeoff.system import terminal
-from tests.builders import SETTINGS, measurement, trial
+from tests.support.builders import SETTINGS, measurement, trial
 
 
 class Screen(io.StringIO):

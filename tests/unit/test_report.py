@@ -15,16 +15,10 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status, Trial
 from bakeoff.report import charts
 from bakeoff.views.matrix import Matrix
-from tests.builders import ENVIRONMENT, broken, cell, matrix, save
+from tests.support.builders import ENVIRONMENT, HOSTILE, broken, cell, matrix, save
 
 pytest.importorskip("altair", reason="needs the extra `report`: pip install '.[report]'")
 pytest.importorskip("vl_convert", reason="needs the extra `report`: pip install '.[report]'")
-
-
-@pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the drawing library's text stays from report to report."""
-    return tmp_path_factory.mktemp("kept")
 
 
 @pytest.fixture
@@ -131,15 +125,6 @@ def test_many_runs_have_trends_with_their_steps(report, tmp_path: Path) -> None:
     assert embedded(page)["trends"]["runs"][at]["run"] == "0008"
     assert ratio == pytest.approx(1.3, rel=0.02)
     assert "0013_cut.json is not a whole saved run" in page
-
-
-HOSTILE = [
-    "</script><script>window.hacked = 1</script>",
-    "<img src=x onerror='window.hacked=1'>",
-    "\u202eevil",
-    "{{ 7*7 }}",
-    '"><b>',
-]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -11,7 +11,7 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 from bakeoff.report import facts
 from bakeoff.views.matrix import Matrix
-from tests.builders import MACHINE_PEAK, SETTINGS, cell, matrix, measurement, trial
+from tests.support.builders import MACHINE_PEAK, SETTINGS, cell, matrix, measurement, trial
 
 
 def test_figures_of_a_cell() -> None:

@@ -15,7 +15,7 @@ from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT, Source, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import repro
-from tests.test_stacks import needs_compiler, needs_tensorflow, needs_torch
+from tests.support.needs import needs_compiler, needs_tensorflow, needs_torch
 
 MODELS = discovery.models()
 STACKS = discovery.stacks()

@@ -12,7 +12,7 @@ from bakeoff.analysis.summary import TYPICAL
 from bakeoff.compare.rounds import _ratio, of_pairs
 from bakeoff.records.trial import Trial
 from bakeoff.worker.turns import ROUNDS
-from tests.builders import measurement, trial
+from tests.support.builders import measurement, trial
 
 
 def pair(before: list[float], after: list[float], *, alternated: bool = True) -> tuple[list[Trial], list[Trial]]:

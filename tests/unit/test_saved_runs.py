@@ -14,11 +14,8 @@ from bakeoff.compare.history import Point, trend
 from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
-from tests.builders import SETTINGS, measurement, trial
-from tests.test_changes import found, noise
-from tests.test_gate import call, matrix, runs, save
-
-__all__ = ["runs"]  # a fixture
+from tests.support.builders import SETTINGS, measurement, trial
+from tests.support.summaries import call, found, matrix, noise, save
 
 HOSTILE = ["\x1b[2J", "<script>alert(1)</script>", "| a |", "[x](javascript:1)", "=cmd()", "`rm`", "\u202eevil", "\n\n# h"]
 

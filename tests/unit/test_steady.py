@@ -5,7 +5,7 @@ import pytest
 
 from bakeoff.analysis.steady import judge
 from bakeoff.records.measurement import Measurement
-from tests.builders import measurement
+from tests.support.builders import measurement
 
 
 def noisy(shape: list[float], seed: int, noise: float = 0.01) -> Measurement:

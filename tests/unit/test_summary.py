@@ -9,7 +9,7 @@ from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.measurement import Check, Contention, Parity
 from bakeoff.records.trial import Failure, Phase, Start, Status
 from bakeoff.views.matrix import Matrix
-from tests.builders import measurement, trial
+from tests.support.builders import measurement, trial
 
 
 def test_compile_is_first_call_less_a_step() -> None:

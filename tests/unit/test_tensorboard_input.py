@@ -12,12 +12,12 @@ from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.trial import Start
 from bakeoff.report import event_files
 from bakeoff.runner.launch import Launcher
-from tests.builders import measurement, trial
-from tests.test_gate import save
-from tests.test_tensorboard import cell, export, good, pytestmark
-from tests.test_walls import FRAMEWORKS
+from tests.support.builders import measurement, trial
+from tests.support.needs import FRAMEWORKS, needs_tensorboard
+from tests.support.summaries import save
+from tests.support.tensorboard import cell, export, good
 
-__all__ = ["pytestmark"]
+pytestmark = needs_tensorboard
 
 
 @pytest.mark.parametrize("name", ["../../outside", "/etc/outside", "a/b", "..", "", "a\x00b", "x" * 101])

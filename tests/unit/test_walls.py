@@ -8,9 +8,9 @@ import pytest
 
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.system.procfs import cpu_s_with_children
+from tests.support.needs import FRAMEWORKS
 
 LONGEST = 250  # lines; a file beyond it needs a seam
-FRAMEWORKS = ("torch", "tensorflow", "triton", "keras", "jax")
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ class Missing:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Missing())
 import pytest
-sys.exit(pytest.main(["tests/test_gpu.py", "--collect-only", "-q", "-p", "no:xdist"]))
+sys.exit(pytest.main(["tests/frameworks/test_gpu.py", "--collect-only", "-q", "-p", "no:xdist"]))
 """
     done = python("-c", script)
     assert done.returncode == 0, done.stdout + done.stderr

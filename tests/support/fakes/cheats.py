@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import BuildConfig, Diagnostics, Model, Weights
-from tests.fakes.honest import STEP_S, Compiler, Program, spend
+from tests.support.fakes.honest import STEP_S, Compiler, Program, spend
 
 
 class Asynchronous(Compiler):

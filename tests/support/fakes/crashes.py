@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import BuildConfig, Diagnostics, Model, Step, Weights
-from tests.fakes.honest import Compiler, Program
+from tests.support.fakes.honest import Compiler, Program
 
 STAYS = f"import time; time.sleep(98765)  # {os.environ.get('FAKES_OF')}"  # so that one run of tests finds its own alone
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Step, Unsupported
-from tests.fakes.honest import Compiler, Program, spend
+from tests.support.fakes.honest import Compiler, Program, spend
 
 
 class Diagnosed(Compiler):
@@ -34,7 +34,9 @@ class Diagnosed(Compiler):
 
     def diagnose(self, program: Program, step: Step, batch: Any) -> Diagnostics:
         assert program.steps >= 12  # it has seen the warm-up and both unseen batches
-        found = GraphBreak(kind=Kind.GRAPH_BREAK, reason="planted", where="tests/fakes/diagnosed.py:1", count=self.breaks)
+        found = GraphBreak(
+            kind=Kind.GRAPH_BREAK, reason="planted", where="tests/support/fakes/diagnosed.py:1", count=self.breaks
+        )
         return Diagnostics(graphs=1, breaks=(found,) * bool(self.breaks))
 
 
@@ -72,7 +74,7 @@ class Refuses(Diagnosed):
         return Unsupported("no such thing")
 
     def refused(self, program: Program, error: Exception) -> tuple[GraphBreak, ...]:
-        return (GraphBreak(kind=Kind.TRACE_ERROR, reason="planted", where="tests/fakes/toy.py:1"),)
+        return (GraphBreak(kind=Kind.TRACE_ERROR, reason="planted", where="tests/support/fakes/toy.py:1"),)
 
 
 class CompilesPerShape(Diagnosed):

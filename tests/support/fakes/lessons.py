@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import Array, Arrays, Batch, BuildConfig, Diagnostics, Model, Stack, Step, Weights
-from tests.fakes.honest import spend
+from tests.support.fakes.honest import spend
 
 RATE, MOMENTUM = 0.1, 0.9
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff import Batch, BuildConfig, Model, Stack, Step, Unavailable, Unsupported, Weights
-from tests.fakes.honest import STEP_S, spend
+from tests.support.fakes.honest import STEP_S, spend
 
 
 class Served(Stack[Any]):
