@@ -2,11 +2,12 @@
 
 import os
 import signal
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.support import tiers
 
 
 def pytest_configure() -> None:
@@ -31,9 +32,19 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with most slow tests first: with a worker a file, none is left with a long one while the others have finished."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])  # stable
+    """Mark each test by its tier and by what it uses; the tiers whose tests take longest come first.
+
+    pytest-xdist gives each worker a file at a time: so no worker is left with a long one while the others have finished.
+    """
+    for item in items:
+        tier = tiers.tier_of(item.path)
+        if tier is None:
+            continue
+        item.add_marker(tier)
+        for used in tiers.uses(item) if tier == "frameworks" else ():
+            item.add_marker(used)
+    order = {tier: number for number, tier in enumerate(("frameworks", "process", "unit"))}
+    items.sort(key=lambda item: order.get(tiers.tier_of(item.path) or "", -1))  # stable
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,6 @@ from bakeoff.worker import parity
 from bakeoff.worker.training import distances
 
 pytestmark = [
-    pytest.mark.torch,
-    pytest.mark.tensorflow,
     pytest.mark.skipif(not (find_spec("torch") and find_spec("tensorflow")), reason="needs both frameworks"),
 ]
 
@@ -71,7 +69,6 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     return reference
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_forward_passes_agree(run, model: str) -> None:
     torch, tensorflow = (run(model, stack, Mode.INFERENCE) for stack in ("torch_eager", "tf_eager"))
@@ -83,7 +80,6 @@ def test_forward_passes_agree(run, model: str) -> None:
     assert all(parity.error(outputs[0], other) > 1e-3 for other in outputs[1:])  # batches differ, and the output with them
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_training_steps_agree(run, model: str) -> None:
     """Loss, gradients, moved parameters and batch norm's statistics, of first steps on three batches, and ten losses."""

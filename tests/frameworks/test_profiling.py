@@ -10,32 +10,11 @@ from typing import Any
 
 import pytest
 
-from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT
-from bakeoff.authoring.errors import UsageError
-from bakeoff.records.cell import Mode
 from bakeoff.records.request import PROFILED_STEPS
-from bakeoff.tasks.profile import parent as profiling
 from tests.support.needs import needs_tensorboard, needs_tensorflow, needs_torch
-from tests.support.planting import FAKES, plant
-from tests.support.summaries import save
-from tests.support.tensorboard import export, good, texts
+from tests.support.tensorboard import export, texts
 
 pytestmark = needs_tensorboard
-
-
-def test_a_glob_means_the_matrix_where_that_has_it() -> None:
-    models, stacks = discovery.models(), discovery.stacks()
-
-    def names(*wanted: str) -> list[str]:
-        return [str(found) for found in profiling.chosen(wanted, models, stacks)]
-
-    default = [f"mlp-{s.name}-inference" for s in stacks if s.default]
-    assert names("mlp-*-inference") == default
-    assert names("mlp-torch_eager", "mlp-torch_eager-*") == [f"mlp-torch_eager-{mode}" for mode in Mode]
-    assert names("mlp-torch_inductor_f*-inference") == ["mlp-torch_inductor_frozen-inference"]  # not of the matrix
-    with pytest.raises(UsageError, match="matches no cell"):
-        names("mlp-*-serving")
 
 
 def profiled(tmp_path: Path, *cells: str) -> tuple[int, Path]:
@@ -45,21 +24,6 @@ def profiled(tmp_path: Path, *cells: str) -> tuple[int, Path]:
     return export(tmp_path, tmp_path / "board", *words, *store), tmp_path / "board" / "profiles"
 
 
-def test_a_stack_without_a_profiler_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plant(tmp_path / "stacks", "Eager")
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
-    more = ["--compilers-from", str(tmp_path / "stacks"), "--models-from", str(tmp_path / "models")]
-    store = ["--bakeoff-storage", str(tmp_path / "store")]
-    save(tmp_path, 1, [], trials=good())
-    assert export(tmp_path, tmp_path / "board", "--profile", "toy-eager-inference", *more, *store) == 1
-    out = capsys.readouterr().out
-    assert "toy-eager-inference: no profile: unsupported: Eager has no profiler" in out
-    assert (tmp_path / "board" / "0001-000000000").is_dir()  # the saved run is there all the same
-    assert not (tmp_path / "board" / "profiles").exists()
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("cells", [pytest.param(("mlp-torch_ddp_2-training", "mlp-torch_eager-training"), marks=needs_torch)])
 def test_pytorchs_profiler_sees_every_step(tmp_path: Path, capsys: pytest.CaptureFixture[str], cells: tuple[str, ...]) -> None:
     code, home = profiled(tmp_path, *cells)
@@ -81,7 +45,6 @@ def test_pytorchs_profiler_sees_every_step(tmp_path: Path, capsys: pytest.Captur
         assert len(inside) == PROFILED_STEPS, (name, sorted({e["name"] for e in spans}))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param("mlp-tf_function-inference", marks=needs_tensorflow)])
 def test_tensorflows_profiler_sees_every_step(tmp_path: Path, name: str) -> None:
     code, home = profiled(tmp_path, name)

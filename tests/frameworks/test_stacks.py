@@ -86,7 +86,6 @@ def measure(home: Store) -> Results:
     return one
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stack", STACKS)
 def test_stack_runs_the_article_net(measure: Results, stack: str) -> None:
     result = measure("article_net", stack)
@@ -100,7 +99,6 @@ def test_stack_runs_the_article_net(measure: Results, stack: str) -> None:
     assert (measurement.caches.left_files > 0) >= ("inductor" in stack)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if p.values[0] in ("torch_inductor", "tf_function", "tf_xla")])
 def test_a_new_shape_is_counted_as_a_recompile(measure: Results, stack: str) -> None:
     result = measure("shifting", stack)
@@ -108,14 +106,12 @@ def test_a_new_shape_is_counted_as_a_recompile(measure: Results, stack: str) -> 
     assert (result.diagnostics.recompiles or 0) >= 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stack", [STACKS[3]])
 def test_dynamo_at_its_limit_is_not_ok(measure: Results, stack: str) -> None:
     result = measure("restless", stack)
     assert (result.status, "gave up and ran eager" in result.reason) == (Status.UNSUPPORTED, True), result.reason
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stack", [STACKS[3]])
 def test_without_a_compiler_inductor_is_unavailable(home: Store, monkeypatch: pytest.MonkeyPatch, stack: str) -> None:
     monkeypatch.setenv("CXX", "/no/such/compiler")
@@ -124,7 +120,6 @@ def test_without_a_compiler_inductor_is_unavailable(home: Store, monkeypatch: py
     assert result.reason == "Inductor needs a C++ compiler: apt-get install g++, or name one in CXX"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if p.values[0] in ("tf_function", "tf_xla")])
 def test_a_host_callback_breaks_the_graph(measure: Results, stack: str) -> None:
     result = measure("talkative", stack)
@@ -137,7 +132,6 @@ def test_a_host_callback_breaks_the_graph(measure: Results, stack: str) -> None:
     assert found.where.startswith("tests/support/fakes/models/talkative.py:")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stack", "kind", "mark"),
     [
@@ -156,7 +150,6 @@ def test_a_fallback_to_python_has_its_line(measure: Results, stack: str, kind: s
     assert found.remarks == ()  # both children count alike
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stack", [p for p in STACKS if not p.values[0].endswith(("eager", "frozen"))])
 def test_phases_and_what_it_compiled_to(measure: Results, stack: str) -> None:
     result = measure("mlp", stack)
@@ -182,7 +175,6 @@ def test_phases_and_what_it_compiled_to(measure: Results, stack: str) -> None:
         assert compiled.figures["hlo_fusions"] >= 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stack", [STACKS[0], STACKS[5]])
 def test_planted_memory_is_reported(home: Store, stack: str) -> None:
     """256 MiB of weights, above the same model with 8 KiB of them. TensorFlow holds 8 MiB more than a large variable has."""

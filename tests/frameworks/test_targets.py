@@ -2,38 +2,26 @@
 
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
-from typing import Any
 
 import pytest
 
 from bakeoff.analysis.results import CellResult, by_cell
-from bakeoff.analysis.summary import of_result
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
-from bakeoff.authoring.errors import UsageError
-from bakeoff.expectations.compiled_code import ExpectedCode
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.compile_only import TARGETS
-from bakeoff.records.measurement import Check, Parity
-from bakeoff.records.trial import Failure, Phase, Status
-from bakeoff.runner import options
+from bakeoff.records.trial import Status
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
-from bakeoff.views.matrix import Matrix
-from tests.support.builders import ENVIRONMENT, kernel, lowered, trial
 from tests.support.planting import settings
 
 there = find_spec("torch") and find_spec("triton") and which("g++")
 needs_triton = [
-    pytest.mark.slow,
-    pytest.mark.torch,
     pytest.mark.skipif(not there, reason="needs torch, triton and a C++ compiler"),
 ]
 
@@ -97,45 +85,6 @@ def interpreted(compiled: Compiled) -> dict[str, CellResult]:
     return compiled(INTERPRETED, "interpreter", batch_size=1)
 
 
-def test_compiled_is_a_status_of_its_own() -> None:
-    result = lowered((kernel(), kernel(registers=64, spill_bytes=8)))
-    assert result.status is Status.COMPILED
-    assert "compiled (not run)" in Matrix({result.cell: result}).terminal(128)
-    assert "64 reg, 8 B spilt" in Matrix({result.cell: result}).terminal(128)
-    found = of_result(result)
-    assert (found.values, found.counts["registers"], found.counts["spill_bytes"]) == ({}, 64, 8)
-
-
-@pytest.mark.parametrize(
-    ("parity", "status"),
-    [
-        (None, Status.ERROR),
-        (Parity(tolerance=1e-5, checks=()), Status.ERROR),
-        (Parity(tolerance=1e-5, checks=(Check(batch=0, when="interpreted", error=1e-3),)), Status.WRONG),
-        (Parity(tolerance=1e-5, checks=(Check(batch=0, when="interpreted", error=1e-7),)), Status.COMPILED),
-    ],
-)
-def test_interpreted_output_is_checked(parity: Parity | None, status: Status) -> None:
-    assert lowered(parity=parity, target="interpreter").status is status
-
-
-@pytest.mark.parametrize(
-    ("changed", "says"),
-    [
-        ({"target": "cuda:sm_75"}, "there is no target cuda:sm_75; there are: cuda:sm_80"),
-        ({"target": "cuda:sm_90", "device": "cuda"}, "compiles without the device"),
-        ({"dtype": "int8"}, "there is no dtype int8; there are: float32"),
-        ({"target": "interpreter", "dtype": "bfloat16"}, "checks float32 only"),
-    ],
-)
-def test_bad_options(changed: dict[str, str], says: str) -> None:
-    given = {k[2:].replace("-", "_"): v.get("default", []) for k, v in (options.MATRIX | options.RUN).items()}
-    given |= {"models": None, "stacks": None, "batch_size": None, "threads": None, "keep_artifacts": None, "target": None}
-    given |= {"no_diagnosis": False, "shape_models": None, **changed}
-    with pytest.raises(UsageError, match=says):
-        options.plan(lambda name: given[name])
-
-
 def test_a_stack_without_targets_says_so(compiled: Compiled) -> None:
     result = compiled({"mlp": "torch_eager"}, "cuda:sm_90")["mlp"]
     assert result.status is Status.UNSUPPORTED
@@ -180,25 +129,6 @@ def test_values_that_a_program_reads_come_from_a_step_with_data(compiled: Compil
     assert result.compile_only.kernels
     assert result.break_count == timed.break_count
     assert (result.break_count or 0) > 0
-
-
-def test_what_used_to_be_compiled_may_not_become_a_skip(tmp_path: Path) -> None:
-    path = tmp_path / "compiled.toml"
-    path.write_text((ROOT / "experiments" / "compiled.toml").read_text())
-    expected, target = ExpectedCode(path), replace(settings(), target="cuda:sm_90")
-
-    def refused(versions: dict[str, str], stack: str = "torch_inductor", **changes: Any) -> CellResult:
-        failure = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message="no")
-        here = replace(ENVIRONMENT, versions=versions)
-        made = trial(None, "mlp", stack, failure=failure, environment=here, settings=replace(target, **changes))
-        return next(iter(by_cell([made]).values()))
-
-    ours = tomllib.loads(path.read_text())["versions"]
-    assert expected.knows(refused(ours))
-    assert not expected.knows(refused(ours, "torch_eager"))
-    assert not expected.knows(refused(ours, size="full"))
-    assert not expected.knows(refused(ours, target="interpreter"))
-    assert not expected.knows(refused({**ours, "torch": "2.99.0"}))  # another compiler may refuse what it likes
 
 
 @pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("float16", "bfloat16")])

@@ -11,42 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.__main__ import _parser
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.trial import Status
+from tests.support.pages import README, TUTORIAL, commands, files, table
 
-TUTORIAL, README = ROOT / "docs" / "add-a-model.md", ROOT / "README.md"
-FILE = re.compile(r"^```python\n(# (my_(?:models|stacks)/\w+\.py)\n.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^    \.venv/bin/((?:pytest|bakeoff) .*\.\./my_.*)$", re.MULTILINE)
 PROGRAMS = {"pytest": "pytest", "bakeoff": "bakeoff"}
-LONGEST = 15  # lines of an example in the README
 
-pytestmark = [pytest.mark.torch, pytest.mark.tensorflow]
 PACKAGES = ("torch", "tensorflow", "transformers", "keras")
 ABSENT = [name for name in PACKAGES if not find_spec(name)]
 needs_both = pytest.mark.skipif(bool(ABSENT), reason=f"needs {', '.join(ABSENT)}: pip install '.[torch,tensorflow,tutorial]'")
 needs_torch = pytest.mark.skipif("torch" in ABSENT, reason="needs torch: pip install '.[torch]'")
-
-
-def files(page: Path) -> dict[str, str]:
-    """Path → text of each file that a page prints."""
-    return {path: text for text, path in FILE.findall(page.read_text())}
-
-
-def commands(page: Path, verb: str) -> list[str]:
-    """What a page says to type, of one verb, where it is about the user's own folders."""
-    said = [command.partition("  #")[0].rstrip() for command in COMMAND.findall(page.read_text())]
-    return [command for command in said if command.startswith(f"{verb} ")]
-
-
-def table(page: Path) -> dict[str, dict[str, str]]:
-    """Model → stack → status and reason, in the page's last table."""
-    lines = [line for line in page.read_text().splitlines() if line.startswith("|")]
-    rows = [[word.strip() for word in line.strip("|").split(" | ")] for line in lines]
-    head = max(number for number, row in enumerate(rows) if row[0] == "stack")
-    return {model: {row[0]: row[column] for row in rows[head + 2 :]} for column, model in enumerate(rows[head]) if column}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +74,6 @@ def holds(result: CellResult, said: str) -> None:
 
 
 @needs_both
-@pytest.mark.slow
 @pytest.mark.parametrize("command", commands(TUTORIAL, "pytest"))
 def test_the_tutorials_models_do_what_it_says(user: Path, command: str) -> None:
     said = table(TUTORIAL)
@@ -109,7 +84,6 @@ def test_the_tutorials_models_do_what_it_says(user: Path, command: str) -> None:
 
 
 @needs_both
-@pytest.mark.slow
 @pytest.mark.parametrize("command", commands(TUTORIAL, "bakeoff"))
 def test_the_tutorial_explains_what_it_shows(user: Path, command: str) -> None:
     shown = [line.strip() for line in run(command, user).splitlines()]
@@ -119,39 +93,10 @@ def test_the_tutorial_explains_what_it_shows(user: Path, command: str) -> None:
         assert any(said.startswith(words) for said in shown), (line, shown)
 
 
-def test_the_tutorial_prints_what_is_tested() -> None:
-    assert set(files(TUTORIAL)) == {"my_models/tiny_bert.py", "my_models/mobilenet.py"}
-    asked = " ".join(commands(TUTORIAL, "pytest"))
-    assert {"tiny_bert", "mobilenet", "training"} <= set(re.findall(r"\w+", asked))
-    stacks = {stack for names in re.findall(r"--stacks (\S+)", asked) for stack in names.split(",")}
-    assert stacks == set(table(TUTORIAL)["tiny_bert"])  # of every row of the table some command measures a cell
-
-
-IN_README = pytest.mark.skipif(not files(README), reason="the README prints no file of a user's own")
-
-
-@IN_README
-@pytest.mark.parametrize("path", files(README))
-def test_an_example_in_the_readme_is_short(path: str) -> None:
-    lines = [line for line in files(README)[path].splitlines()[1:] if line.strip()]
-    assert len(lines) <= LONGEST
-
-
-@IN_README
 @needs_torch
-@pytest.mark.slow
 @pytest.mark.parametrize("command", commands(README, "pytest"))
 def test_the_readmes_examples_are_measured(user: Path, command: str) -> None:
     results = measured(command, user)
     assert {(r.cell.model, r.cell.stack) for r in results} >= {("two_layers", "torch_inductor_unfused")}
     for result in results:
         holds(result, "ok")
-
-
-PRINTED = re.compile(r"^    \.venv/bin/bakeoff (.*)$", re.MULTILINE)
-
-
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))])
-def test_every_command_in_the_docs_parses(page: str) -> None:
-    for line in PRINTED.findall((ROOT / page).read_text()):
-        _parser().parse_args(shlex.split(line, comments=True))  # argparse exits where it does not

@@ -9,24 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.results import CellResult
 from bakeoff.archive import saved_runs
-from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT, Source, StackSource
+from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.measurement import Check, Parity
-from bakeoff.records.trial import Export, Failure, Phase, Status
+from bakeoff.records.trial import Export, Phase, Status
 from bakeoff.runner.launch import Launcher
-from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
-from bakeoff.runner.store import Store
-from bakeoff.tasks.export import table as deploy_table
-from bakeoff.views import tables
-from bakeoff.worker import __main__ as worker
-from tests.support.builders import SETTINGS, measurement, trial
 from tests.support.commands import experiments, saved
-from tests.support.planting import TOY, plant, planted, settings
+from tests.support.planting import TOY, plant
+from tests.support.serving import run, serve
 
 FORMATS = {
     "Served": (Status.OK, ""),
@@ -37,22 +30,6 @@ FORMATS = {
     "Empty": (Status.ERROR, "exported nothing"),
     "Truncated": (Status.ERROR, "ValueError"),
 }
-
-
-def serve(folder: Path, name: str) -> Path:
-    """A leaf file that makes a class of fakes/served.py a stack of that name."""
-    path = folder / f"{name.lower()}.py"
-    literals = 'FRAMEWORK = "numpy"\nDEFAULT = False\nEXPORTED_BY = "eager"\n'
-    path.write_text(f"{literals}\nfrom tests.support.fakes import served\nSTACK = served.{name}()\n")
-    return path
-
-
-def run(folder: Path, model: Source, *stacks: StackSource, **changes: object) -> tuple[Session, dict[str, CellResult]]:
-    every = [*planted(folder / "eager", "Eager"), *discovery.stacks()]
-    options = {"settings": settings(), "modes": [Mode.INFERENCE], "all_stacks": every, "verify": False, **changes}
-    session = Session(Plan(models=[model], stacks=stacks, **options), Store(folder / "store"), say=lambda line: None)
-    session.run()
-    return session, {cell.stack: result for cell, result in by_cell(session.trials).items()}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +102,6 @@ def test_training_and_an_unknown_exporter_are_told_in_one_line(tmp_path: Path) -
         run(tmp_path, TOY, replace(stack, exported_by="eagre"))
 
 
-@pytest.mark.slow
 def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     (tmp_path / "stacks").mkdir()
     plant(tmp_path / "stacks", "Eager")
@@ -150,92 +126,3 @@ def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     assert "| toy | refuses | – | – | – | – | – | – | – | unsupported |" in shown
     assert "this format has no matrix product" in shown
     assert "| | eager |" in shown  # the matrix has no column for formats
-
-
-def test_a_runtime_that_is_missing_is_named_with_what_installs_it() -> None:
-    missing = ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime")
-    told = worker.failure(missing, Phase.IMPORT, "onnxruntime", "deploy")
-    assert (told.status, told.message) == (Status.UNAVAILABLE, "onnxruntime is not installed: pip install '.[deploy]'")
-
-
-def test_what_is_asked(tmp_path: Path) -> None:
-    def collected(*arguments: str) -> set[str]:
-        command = [sys.executable, "-m", "pytest", "experiments/test_deploy.py", "--collect-only", "-q", *arguments]
-        out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout
-        return set(re.findall(r"test_deploy\[([\w-]+)\]", out))
-
-    formats = {s.name for s in discovery.stacks() if s.exported_by}
-    assert len(formats) >= 7
-    assert collected() == {f"mlp-{name}-inference" for name in formats}
-    one = "served_savedmodel"
-    assert collected("--models", "lstm,dlrm", "--stacks", f"tf_eager,{one}") == {
-        f"{m}-{one}-inference" for m in ("lstm", "dlrm")
-    }
-    assert not collected("--modes", "training")
-    assert not collected("--stacks", "torch_eager")
-    assert not collected("--target", "cuda:sm_90")
-
-
-def test_the_table_shows_no_speed_of_what_is_wrong() -> None:
-    wrong = Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.1),))
-    trials = [
-        trial(measurement(), stack="eager", framework="fake", eager=True),
-        trial(measurement([0.0005] * 100), stack="served_good", diagnostics=None),
-        trial(measurement(parity=wrong), stack="served_bad", diagnostics=None),
-    ]
-    exports = [
-        Export(
-            cell=t.cell,
-            settings=SETTINGS,
-            exporter="eager",
-            framework="fake",
-            wall_s=2.0,
-            finished_at="",
-            export_s=1.5,
-            files={"a/b": 2**20, "c": 2**19},
-        )
-        for t in trials[1:]
-    ]
-    rows = {row.export.cell.stack: row.cells for row in deploy_table.rows(by_cell(trials), exports)}
-    assert rows["served_good"] == ["toy", "good", "1.5 s", "1.50", "100 ms", "500 ms", "500 µs", "×2.00", "1e-07", "ok"]
-    assert rows["served_bad"] == ["toy", "bad", "1.5 s", "1.50", "–", "–", "–", "–", "–", "wrong"]
-    failed = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message="no runtime")
-    exports[1] = replace(exports[1], export_s=None, files={}, failure=failed)
-    text = tables.terminal([*trials[:2], replace(trials[2], measurement=None, failure=failed)], (), exports, (), 128)
-    assert "unavailable: no runtime" in text
-    assert text.count("eager") >= 2
-
-
-IMPORTED = "\nimport sys, pathlib\npathlib.Path({!r}).open('a').write(pathlib.Path(sys.argv[1]).name + '\\n')\n"
-
-
-def corrupted(tmp_path: Path, stack: StackSource, corrupt: str) -> StackSource:
-    """The same format with an export that changes a weight."""
-    path = tmp_path / "corrupted.py"
-    path.write_text(
-        f'FRAMEWORK = "{stack.framework}"\nfrom compilers.{stack.name} import STACK\nhonest = STACK.export\n'
-        f"def export(program, *rest):\n    {corrupt}\n    honest(program, *rest)\nSTACK.export = export\n"
-    )
-    return replace(stack, name="corrupted", path=path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "corrupt"),
-    [
-        pytest.param("served_torch_script", "program.module.head.bias.add_(1.0)", marks=pytest.mark.torch),
-        pytest.param("served_savedmodel", "program.module.head.bias.assign_add([1.0] * 10)", marks=pytest.mark.tensorflow),
-    ],
-)
-def test_a_real_format_and_one_whose_weights_were_changed(tmp_path: Path, name: str, corrupt: str) -> None:
-    stack = discovery.stacks()[name]
-    path, seen = tmp_path / "copied.py", tmp_path / "seen"  # a model's file that notes every child that imports it
-    path.write_text((ROOT / "models" / "mlp.py").read_text() + IMPORTED.format(str(seen)))
-    small = settings(shape=("width=64", "depth=1"), timeout_s=120.0)
-    both, exporter = (stack, corrupted(tmp_path, stack, corrupt)), discovery.stacks()[stack.exported_by]
-    _, results = run(tmp_path, Source("copied", path), *both, settings=small, all_stacks=[exporter])
-    assert set(seen.read_text().split()) == {"export-cold.request", "reference-cold.request"}
-    right, wrong = results[name], results["corrupted"]
-    assert right.status in (Status.OK, Status.UNSTEADY), right.reason
-    assert right.parity_error < 1e-5
-    assert wrong.status is Status.WRONG, wrong.reason

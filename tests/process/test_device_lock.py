@@ -190,25 +190,3 @@ def test_a_child_waits_outside_its_clocks(
 def test_without_it_nothing_is_said(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:
     (result,) = measure_fakes(*planted(tmp_path, "Eager")).values()
     assert NOTE not in result.measurements[0].notes
-
-
-@pytest.mark.torch
-def test_inductor_tunes_its_kernels_inside_it() -> None:
-    program = """
-from contextlib import contextmanager
-from bakeoff.compilers import torch_inductor
-from torch._inductor.runtime.triton_heuristics import CachingAutotuner as Tuner
-said = []
-@contextmanager
-def alone():
-    said.append("alone")
-    yield
-    said.append("no longer")
-before = Tuner.autotune_to_one_config = lambda self, *args, **kwargs: said.append((args, kwargs))
-with torch_inductor.STACK.measuring(alone):
-    Tuner.autotune_to_one_config(None, 1, stream=2)
-assert said == ["alone", ((1,), {"stream": 2}), "no longer"], said
-assert Tuner.autotune_to_one_config is before
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]

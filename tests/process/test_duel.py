@@ -17,8 +17,6 @@ from tests.support.commands import NO_FRAMEWORK, experiments, how
 from tests.support.pairs import ab, run_of, where
 from tests.support.planting import plant
 
-pytestmark = pytest.mark.slow
-
 
 def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=2", "--looks", "4", "--no-control", "--metrics", "step", "--json")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from benchmarks.gpu import page
-from benchmarks.lanes import Lanes, Unit, cpu_sets
+from benchmarks.lanes import Lanes, Unit
 
 CPUS = sorted(os.sched_getaffinity(0))
 
@@ -23,16 +23,6 @@ def told(tmp_path: Path) -> dict[str, dict[str, Any]]:
 
 def together(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return bool(one["began"] < other["ended"] and other["began"] < one["ended"])
-
-
-@pytest.mark.parametrize(
-    ("lanes", "count", "sizes"),
-    [(None, 16, [2] * 8), (None, 64, [8] * 8), (None, 2, [2]), (3, 16, [5] * 3), (99, 4, [1] * 4), (0, 4, [4])],
-)
-def test_lanes_have_disjoint_cpus_and_equally_many(lanes: int | None, count: int, sizes: list[int]) -> None:
-    found = cpu_sets(lanes, range(100, 100 + count))
-    assert [len(each) for each in found] == sizes
-    assert len(set().union(*found)) == sum(sizes)
 
 
 @pytest.mark.two_cpus

@@ -80,7 +80,6 @@ def results(
     return {**measure_fakes(*stacks, timeout_s=60.0, memory_limit_bytes=2**30), **hanging}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
     result = results[fault.lower()]

@@ -26,7 +26,6 @@ def stacks(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     names = "eager,compiler,cachesondisk"
     first = experiments(stacks, "--benchmark-autosave", names=names)
@@ -94,7 +93,6 @@ def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> No
     assert [t["failure"] and t["failure"]["status"] for t in trials if t["index"] == 0] == [None, None, "error"]
 
 
-@pytest.mark.slow
 def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
     plant(stacks / "stacks", "Leaks")
     asked = ["-k", "step_time", *NO_FRAMEWORK]
@@ -168,16 +166,6 @@ def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:
     assert "Toy has no TensorFlow half" in run.stdout or "tensorflow is not installed" in run.stdout
 
 
-def test_bad_saved_run_is_one_line(stacks: Path) -> None:
-    cut = stacks / "cut.json"
-    cut.write_text('{"trials": [{"cell"')
-    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", str(cut)], **how())
-    assert shown.returncode == 2
-    assert shown.stderr.count("\n") == 1
-    assert "is not a whole saved run" in shown.stderr
-
-
-@pytest.mark.slow
 def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     plant(stacks / "stacks", "HangsIfTold")
     begun = command(stacks, names="eager,compiler,hangsiftold")
@@ -196,13 +184,6 @@ def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     assert resumed.returncode == 0, resumed.stdout
     assert "[1/1] toy-hangsiftold" in resumed.stdout  # nothing else is measured again
     assert "test_step_time[toy-compiler-inference]" in resumed.stdout
-
-
-def test_list(stacks: Path) -> None:
-    listed = subprocess.run([sys.executable, "-m", "bakeoff", "list", f"--models-from={stacks / 'models'}"], **how())
-    assert listed.returncode == 0
-    assert "toy" in listed.stdout
-    assert "tf_xla" in listed.stdout
 
 
 def test_measure_prints_one_cell(stacks: Path) -> None:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from bakeoff.analysis import summary
 from bakeoff.authoring.discovery import ROOT
@@ -76,7 +75,6 @@ def least(*words: str) -> tuple[float, int, str]:
     return min(found)
 
 
-@pytest.mark.slow
 def test_two_runs_of_500_cells(tmp_path: Path) -> None:
     for number in (1, 2):
         written(tmp_path, number, trials(500, number, 10))
@@ -87,7 +85,6 @@ def test_two_runs_of_500_cells(tmp_path: Path) -> None:
         assert peak < MOST_BYTES
 
 
-@pytest.mark.slow
 def test_history_over_200_runs(tmp_path: Path) -> None:
     found = trials(48, 1, 1)
     for number in range(1, 201):

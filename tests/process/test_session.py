@@ -148,7 +148,6 @@ session.run()
 """
 
 
-@pytest.mark.slow
 def test_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> None:
     stacks = ("Eager", "Compiler", "HangsIfTold", "NoOp")
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
@@ -169,7 +168,6 @@ def test_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> 
     assert len(list((tmp_path / "store").glob("runs/*/trials/*"))) == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGKILL,)])
 def test_nothing_is_left_behind(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
     """However the session ends, its child and the child's own children end, too; a killed one's own children do not."""

@@ -1,15 +1,10 @@
 """Do the article's tables say what was measured? On records with known figures."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.pytest_plugin.selection import named_cells
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.runner.plan import Plan
@@ -61,18 +56,3 @@ def test_questions_that_name_their_cells() -> None:
     assert asked([Mode.TRAINING], given="mlp", **article_) == []
     parts = asked([Mode.LOSS], given="mlp", modes="loss,gradient", when="loss")
     assert parts == [("mlp", "torch_eager", "loss"), ("mlp", "torch_eager", "gradient")]
-
-
-@pytest.mark.parametrize(
-    ("where", "asked"),
-    [
-        (("experiments",), False),  # the matrix of training steps alone takes long enough
-        (("experiments", "--models=resnet50_batch_32"), True),
-        (("experiments/test_article.py",), True),
-        (("experiments/test_article.py::test_resnet50_training",), True),
-    ],
-)
-def test_the_articles_table_is_asked_where_it_is_named(where: tuple[str, ...], asked: bool) -> None:
-    words = ["-m", "pytest", *where, "--collect-only", "-q", "--modes=training"]
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
-    assert ("test_resnet50_training[" in done.stdout) is asked

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,12 @@ from hypothesis import strategies as st
 from bakeoff.__main__ import main
 from bakeoff.analysis import cost
 from bakeoff.analysis.results import CellResult, by_cell
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import evidence
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Environment, Export, Failure, Phase, Settings, Start, Status, Trial
 from bakeoff.system.environment import cpu_model, default_threads
 from tests.support.builders import measurement, trial
-from tests.support.planting import FAKES, plant
 
 HERE = Settings(size="small", batch_size=None, device="cpu", threads=default_threads(), timeout_s=300.0)
 
@@ -230,24 +226,3 @@ def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str]
 def test_no_run_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"make one: pytest experiments/.* --models mlp --modes training --size full"):
         evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"), ["tf_xla"])
-
-
-def test_measure_measures_now(tmp_path: Path) -> None:
-    for fault in ("Eager", "Compiler"):
-        plant(tmp_path / "stacks", fault)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
-    rooms = {"--models-from": "models", "--compilers-from": "stacks", "--bakeoff-storage": "runs"}
-    places = [f"{flag}={tmp_path / room}" for flag, room in rooms.items()]
-    words = ["pick", "toy", "--steps", "100", "--stacks", "eager,compiler", "--measure", "--threads", "1"]
-    ran = subprocess.run(
-        [sys.executable, "-m", "bakeoff", *words, *places],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert "measured now" in ran.stdout
-    assert "winner: " in ran.stdout

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bakeoff.__main__ import main
 from bakeoff.archive import saved_runs
 from bakeoff.compare.history import Point, trend
 from bakeoff.compare.report import clean
@@ -114,3 +115,12 @@ def test_history_on_the_command_line(runs: Path, capsys: pytest.CaptureFixture[s
     assert "1 of another machine or other settings left out" in out
     assert "left out: " in out
     assert any(c in out for c in "▁█")
+
+
+def test_bad_saved_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.json"
+    cut.write_text('{"trials": [{"cell"')
+    assert main(["show", str(cut)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "is not a whole saved run" in said

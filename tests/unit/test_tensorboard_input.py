@@ -1,6 +1,5 @@
 """Is bad input to the export one line, and does nothing that a file says leave the folder, or start a child?"""
 
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from bakeoff.__main__ import main
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.trial import Start
-from bakeoff.report import event_files
-from bakeoff.runner.launch import Launcher
 from tests.support.builders import measurement, trial
-from tests.support.needs import FRAMEWORKS, needs_tensorboard
+from tests.support.needs import needs_tensorboard
 from tests.support.summaries import save
 from tests.support.tensorboard import cell, export, good
 
@@ -84,19 +80,6 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     assert export(tmp_path, board) == 2
     assert capsys.readouterr().err == "bakeoff: --tensorboard needs tensorboardX: pip install '.[tensorboard]'\n"
-
-
-def test_the_parent_imports_no_framework_and_starts_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(tmp_path, 1, [], trials=good())
-    call = ["export", "--tensorboard", str(tmp_path / "board"), "--storage", str(tmp_path / "saved")]
-    ask = (
-        f"from bakeoff.__main__ import main; import sys; assert main({call!r}) == 0; "
-        f"print([m for m in {(*FRAMEWORKS, *event_files.UNWANTED)} if m in sys.modules])"
-    )
-    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True)
-    assert told.stdout.splitlines()[-1] == "[]"
-    monkeypatch.setattr(Launcher, "_child", lambda *_, **__: pytest.fail("a child was started"))
-    assert export(tmp_path, tmp_path / "board") == 0
 
 
 def test_help_ends_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
