@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 import psutil
 import pytest
@@ -49,3 +50,13 @@ def test_no_framework_is_imported() -> None:
         [sys.executable, "-c", f"{ask}; print({names})"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
     )
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_bad_exits_with_one(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+    assert main(["doctor", "--bakeoff-storage", str(taken / "below")]) == 1
+    told = capsys.readouterr().out
+    assert f"bad   runs: {taken / 'below'}: {taken} is no folder; name another folder" in told
+    assert told.splitlines()[-1].endswith(" fine")
+    assert main(["doctor", "--threads", "0"]) == 2

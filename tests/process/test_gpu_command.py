@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from benchmarks import gpu
-from benchmarks.gpu import main
-from benchmarks.lanes import Unit
+from benchmarks.gpu import main, page
+from benchmarks.lanes import Lanes, Outcome, Unit
+from tests.support.builders import cell
+from tests.support.gpu_runs import keep_as
 
 CPUS = sorted(os.sched_getaffinity(0))
 
@@ -54,3 +57,26 @@ def test_the_command_writes_its_page_and_passes_only_if_all_do(
     assert main(["--write", str(written), "--storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "1"]) == exits
     assert "1 lane of " in written.read_text()
     assert "- a: ok" in written.read_text()
+
+
+def test_the_page_has_a_merged_table_a_group_and_survives_a_broken_run(tmp_path: Path) -> None:
+    units = [Unit(f"kernels, bfloat16: {name}", ()) for name in ("copy", "softmax", "cut")]
+    for unit, model in zip(units, ("kernel_copy", "kernel_softmax", "kernel_rotary"), strict=True):
+        path = keep_as(tmp_path, unit, [cell(model, "torch_eager", 0.001), cell(model, "torch_inductor", 0.0005)])
+        if unit.title.endswith("cut"):
+            path.write_text("{")
+    run, problems = gpu.merged(tmp_path, units)
+    assert run is not None
+    assert [str(trial.cell) for trial in run.trials] == [
+        f"kernel_{name}-torch_{stack}-inference" for name in ("copy", "softmax") for stack in ("eager", "inductor")
+    ]
+    lanes = Lanes([{0}], tmp_path, outcomes=[Outcome(units[0], 0, 12.0)])
+    text = page(["# H100"], lanes, {"kernels, bfloat16": (run, problems), "matrix, float32": (None, [])})
+    assert text.startswith("# H100\n")
+    assert "- kernels, bfloat16: copy: ok, 12 s" in text
+    assert "is not a whole saved run" in text
+    assert "| softmax | torch_inductor | 500 µs | 0.2 (200%)" in text  # of the copy, which another unit has measured
+    assert text.endswith("## Matrix, float32\n\nNothing was measured.\n")
+    kept = saved_runs.read(gpu.keep(run, tmp_path / "storage", "kernels_bfloat16"))
+    assert kept.trials == run.trials
+    assert saved_runs.find("gpu_kernels_bfloat16", tmp_path / "storage").name.startswith("0001_")

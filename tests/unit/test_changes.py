@@ -15,6 +15,7 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Compiled, Diagnostics
 from bakeoff.records.trial import Start, Status
 from tests.support.builders import ENVIRONMENT, SETTINGS, measurement, trial
+from tests.support.effort import cases
 from tests.support.summaries import found, noise, only, rules, verdicts
 
 
@@ -127,11 +128,11 @@ def test_counts_are_exact_and_errors_have_room() -> None:
 
 def test_a_whole_matrix_of_the_same_code_raises_no_alarm() -> None:
     """500 matrices of 42 cells, heavy-tailed noise of 3 %: at most as many alarms as allowed, and the bound is no vacuum."""
-    rng, alarms = np.random.default_rng(7), 0
-    for _ in range(500):
+    rng, alarms, matrices = np.random.default_rng(7), 0, cases(500)
+    for _ in range(matrices):
         runs = [[found(f"m{c}", list(0.002 * np.exp(0.03 * rng.standard_t(3, 10)))) for c in range(42)] for _ in range(2)]
         alarms += any(v is Verdict.WORSE for v in verdicts(compare(*runs, rules(budget=0.0, alarm=0.05))).values())
-    assert alarms / 500 <= 0.08
+    assert alarms / matrices <= 0.08
 
 
 def test_that_all_cells_moved_together_is_said() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from bakeoff.__main__ import main
 from bakeoff.machine.doctor import Finding, Mark, examine
 from bakeoff.machine.host import Busy, Facts, Folder
 
@@ -108,13 +107,3 @@ def test_variables_are_told_apart_and_their_values_kept_back() -> None:
 def test_the_toolchain_is_told_where_somebody_needs_it() -> None:
     assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).told
     assert of("Inductor's once-per-machine cost", one_time_cost=None) == []
-
-
-def test_bad_exits_with_one(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    taken = tmp_path / "file"
-    taken.write_text("")
-    assert main(["doctor", "--bakeoff-storage", str(taken / "below")]) == 1
-    told = capsys.readouterr().out
-    assert f"bad   runs: {taken / 'below'}: {taken} is no folder; name another folder" in told
-    assert told.splitlines()[-1].endswith(" fine")
-    assert main(["doctor", "--threads", "0"]) == 2

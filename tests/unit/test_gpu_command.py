@@ -7,22 +7,15 @@ from pathlib import Path
 import pytest
 
 from bakeoff.analysis.results import by_cell
-from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
-from bakeoff.records.trial import Status, Trial
+from bakeoff.records.trial import Status
 from benchmarks import gpu
-from benchmarks.gpu import main, page
-from benchmarks.lanes import Lanes, Outcome, Unit
-from tests.support.builders import cell, measurement, save
-
-
-def keep_as(folder: Path, unit: Unit, trials: list[Trial]) -> Path:
-    """Where the unit's pytest would have saved them."""
-    path = save(folder, 1, trials)
-    gpu.saved_by(folder, unit).mkdir(parents=True)
-    return path.parent.rename(gpu.saved_by(folder, unit) / path.parent.name) / path.name
+from benchmarks.gpu import main
+from benchmarks.lanes import Lanes, Unit
+from tests.support.builders import cell, measurement
+from tests.support.gpu_runs import keep_as
 
 
 def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say(tmp_path: Path) -> None:
@@ -50,29 +43,6 @@ def test_our_kernels_are_asked_of_models_that_have_something_for_them() -> None:
     ours = {r["cell"].partition("-")[0].removeprefix("kernel_") for r in rows if "-torch_triton-" in r["cell"]}
     models = {m.name.removeprefix("kernel_") for m in discovery.models() if m.in_matrix or m.is_kernel}
     assert models - ours == set(gpu.NOTHING_OF_OURS)
-
-
-def test_the_page_has_a_merged_table_a_group_and_survives_a_broken_run(tmp_path: Path) -> None:
-    units = [Unit(f"kernels, bfloat16: {name}", ()) for name in ("copy", "softmax", "cut")]
-    for unit, model in zip(units, ("kernel_copy", "kernel_softmax", "kernel_rotary"), strict=True):
-        path = keep_as(tmp_path, unit, [cell(model, "torch_eager", 0.001), cell(model, "torch_inductor", 0.0005)])
-        if unit.title.endswith("cut"):
-            path.write_text("{")
-    run, problems = gpu.merged(tmp_path, units)
-    assert run is not None
-    assert [str(trial.cell) for trial in run.trials] == [
-        f"kernel_{name}-torch_{stack}-inference" for name in ("copy", "softmax") for stack in ("eager", "inductor")
-    ]
-    lanes = Lanes([{0}], tmp_path, outcomes=[Outcome(units[0], 0, 12.0)])
-    text = page(["# H100"], lanes, {"kernels, bfloat16": (run, problems), "matrix, float32": (None, [])})
-    assert text.startswith("# H100\n")
-    assert "- kernels, bfloat16: copy: ok, 12 s" in text
-    assert "is not a whole saved run" in text
-    assert "| softmax | torch_inductor | 500 µs | 0.2 (200%)" in text  # of the copy, which another unit has measured
-    assert text.endswith("## Matrix, float32\n\nNothing was measured.\n")
-    kept = saved_runs.read(gpu.keep(run, tmp_path / "storage", "kernels_bfloat16"))
-    assert kept.trials == run.trials
-    assert saved_runs.find("gpu_kernels_bfloat16", tmp_path / "storage").name.startswith("0001_")
 
 
 def test_what_did_not_settle_is_verified_and_all_trials_decide(tmp_path: Path) -> None:

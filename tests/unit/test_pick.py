@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.__main__ import main
@@ -20,6 +20,7 @@ from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Environment, Export, Failure, Phase, Settings, Start, Status, Trial
 from bakeoff.system.environment import cpu_model, default_threads
 from tests.support.builders import measurement, trial
+from tests.support.effort import cases
 
 HERE = Settings(size="small", batch_size=None, device="cpu", threads=default_threads(), timeout_s=300.0)
 
@@ -67,6 +68,7 @@ def test_crossings_are_where_the_totals_cross() -> None:
     assert names(cost.crossings(results(("a", 0.01, 0.0), ("worse", 0.02, 1.0)))) == [("a", 1)]
 
 
+@settings(max_examples=cases(100))
 @given(st.lists(st.tuples(st.floats(1e-4, 1.0), st.floats(0.0, 100.0)), min_size=1, max_size=6), st.integers(1, 10**6))
 def test_who_reigns_has_the_least_total(figures: list[tuple[float, float]], steps: int) -> None:
     found = results(*((f"s{i}", step_s, compile_s) for i, (step_s, compile_s) in enumerate(figures)))

@@ -16,6 +16,7 @@ from bakeoff.records.trial import Status, Trial
 from bakeoff.report import charts
 from bakeoff.views.matrix import Matrix
 from tests.support.builders import ENVIRONMENT, HOSTILE, broken, cell, matrix, save
+from tests.support.effort import cases
 
 pytest.importorskip("altair", reason="needs the extra `report`: pip install '.[report]'")
 pytest.importorskip("vl_convert", reason="needs the extra `report`: pip install '.[report]'")
@@ -171,7 +172,7 @@ def test_a_training_run_and_one_without_any_speed(report, tmp_path: Path) -> Non
     assert "Which one, for so many steps?" not in report("2")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_file_makes_a_traceback(kept: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """One value of another kind somewhere in a run: a line, or a page that holds only numbers that are some."""

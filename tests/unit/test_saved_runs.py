@@ -16,6 +16,7 @@ from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 from tests.support.builders import SETTINGS, measurement, trial
+from tests.support.effort import cases
 from tests.support.summaries import call, found, matrix, noise, save
 
 HOSTILE = ["\x1b[2J", "<script>alert(1)</script>", "| a |", "[x](javascript:1)", "=cmd()", "`rm`", "\u202eevil", "\n\n# h"]
@@ -49,7 +50,7 @@ def test_a_cell_with_an_impossible_name_is_refused(runs: Path, capsys: pytest.Ca
 BYTES = st.binary(max_size=40)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=cases(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_file_makes_a_traceback(runs: Path, capsys: pytest.CaptureFixture[str], data: st.DataObject) -> None:
     """Cut, overwritten, or with a value of another kind: one line, or figures that are in order."""

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.worker.training import BUCKETS, distances, sketch
+from tests.support.effort import cases
 
 
+@settings(max_examples=cases(100))
 @given(st.integers(0, 2**32), st.floats(1e-6, 1.0))
 def test_a_sketch_keeps_distances(seed: int, off: float) -> None:
     rng = np.random.default_rng(seed)
