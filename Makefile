@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TESTERS ?= $(shell nproc)
 
-.PHONY: help setup experiments article test check overhead gate ab gate-power targets gpu gpu-libraries clean
+.PHONY: help setup experiments article quick test check overhead gate ab gate-power targets gpu gpu-libraries clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,9 +24,12 @@ experiments: $(READY)  ## measure the whole inference matrix, save the run, prin
 article: $(READY)  ## the article's table and memory by batch size: ResNet-50 training (ARGS="--size full ...")
 	$(BIN)/pytest experiments/test_article.py --modes training --benchmark-autosave $(ARGS)
 
+quick: $(READY)  ## the tests that start no child process, in under a minute (ARGS="-k steady ...")
+	BAKEOFF_TESTS=quick $(BIN)/pytest tests/unit -p no:xdist $(ARGS)
+
 # workers have a CPU each, and two processes need two: those tests once more without workers
-test: $(READY)  ## test the instrument (ARGS="-k steady ...")
-	$(BIN)/pytest tests -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY)  ## all tests: unit, process and frameworks (ARGS="tests/process", ARGS="-m 'not tensorflow'" ...)
+	$(BIN)/pytest $(if $(filter tests/%,$(ARGS)),,tests) -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 	$(if $(ARGS),,$(BIN)/pytest tests -m two_cpus)
 
 check: $(READY)  ## format, lint, types, import contracts

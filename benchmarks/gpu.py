@@ -41,7 +41,7 @@ HOME = ROOT / ".bakeoff" / "gpu"
 # begun last, all would wait for them
 LONGEST = ("resnet50", "bert_encoder", "gpt_decoder", "cross_entropy", "embedding_bag", "attention", "matmul")
 NOTHING_OF_OURS = ("branchy", "copy", "lstm", "resnet50")  # nothing in them is what a kernel of ours replaces
-ALSO_COMPILED = ("bert_encoder", "dlrm", "mlp")  # of tests/test_gpu.py
+ALSO_COMPILED = ("bert_encoder", "dlrm", "mlp")  # of tests/frameworks/test_gpu.py
 RUN = ("--device", "cuda", "--require-all", "--timeout-s", "240")  # one child's, with its waiting for the GPU
 TIMED = ("--size", "full", "--threads", "{cpus}", "--no-diagnosis", "--allow-unsteady", "--benchmark-autosave")
 Groups = dict[str, list[Unit]]
@@ -67,7 +67,7 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
         ]
     right = ("pytest", "experiments/test_kernels.py", "-k", "test_right", *RUN, "--models")
     checks = [Unit(f"right on the device: {n}", (*right, f"kernel_{n}")) for n in kernels if n not in selection.PROBES]
-    also = ("pytest", "tests/test_gpu.py", "--bakeoff-storage", str(HOME / "lane-{lane}"), "-k")
+    also = ("pytest", "tests/frameworks/test_gpu.py", "--bakeoff-storage", str(HOME / "lane-{lane}"), "-k")
     return groups, [Unit(f"compiled without it, compiled for it: {m}", (*also, m)) for m in ALSO_COMPILED] + checks
 
 

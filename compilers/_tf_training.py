@@ -13,7 +13,7 @@ import tensorflow as tf
 from bakeoff import Array, Arrays, Mode, Model, Weights
 from bakeoff.compilers._keras import KerasHalf
 
-# as in _torch_training.py, which cannot be imported beside TensorFlow; tests/test_port.py compares what they do
+# as in _torch_training.py, which cannot be imported beside TensorFlow; tests/frameworks/test_port.py compares what they do
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
 MOMENTUM, BETAS, EPSILON, DECAY = 0.9, (0.9, 0.999), 1e-8, 0.01
 LOSSES = {

@@ -2,7 +2,7 @@
 
 To add one, write `models/NAME.py` with `MODEL = Sizes(small=..., full=...)`: a frozen dataclass that draws its weights
 under the names of its PyTorch half's state_dict, and has a PyTorch half and a TensorFlow half, each what a user who cares
-for speed would write in that framework. tests/test_port.py then checks that the halves agree. A half that there is not says
+for speed would write in that framework. tests/frameworks/test_port.py then checks that the halves agree. A half that there is not says
 why by MissingImplementation; the TensorFlow half may be a keras.Model. docs/add-a-model.md takes both from other people's
 libraries.
 

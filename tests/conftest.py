@@ -2,26 +2,12 @@
 
 import os
 import signal
-from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
-from bakeoff.analysis.results import CellResult, by_cell
-from bakeoff.authoring.discovery import Source, StackSource
-from bakeoff.records.cell import Mode
-from bakeoff.records.trial import Settings
-from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
-from bakeoff.runner.store import Store
-from benchmarks.lanes import Unit
-
-FAKES = Path(__file__).parent / "fakes"
-ROOMS = ("honest", "cheats", "crashes", "diagnosed")
-TOY = Source("toy", FAKES / "toy.py")
+from tests.support import tiers
 
 
 def pytest_configure() -> None:
@@ -30,7 +16,7 @@ def pytest_configure() -> None:
     No test fails because a machine is slow for a moment: hypothesis has no deadline, and draws the same examples every time.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts us in the background may have had it ignored
-    with suppress(ImportError):  # `make gpu` runs tests/test_gpu.py where it may not be installed
+    with suppress(ImportError):  # `make gpu` runs tests/frameworks/test_gpu.py where it may not be installed
         from hypothesis import HealthCheck, settings
 
         settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -46,117 +32,22 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with most slow tests first: with a worker a file, none is left with a long one while the others have finished."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])  # stable
+    """Mark each test by its tier and by what it uses; the tiers whose tests take longest come first.
 
-
-def room_of(fault: str) -> str:
-    """The module of fakes/ that has a class of this name. Raises ValueError without one."""
-    found = [room for room in ROOMS if f"\nclass {fault}(" in (FAKES / f"{room}.py").read_text()]
-    if len(found) != 1:
-        raise ValueError(f"{fault} is in {found} of {ROOMS}")
-    return found[0]
-
-
-def plant(folder: Path, fault: str, extra: str = "", room: str = "") -> Path:
-    """A leaf file that makes a class of `room`, by default of whichever of ROOMS has it, a stack of that name."""
-    room = room or room_of(fault)
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{fault.lower()}.py"
-    eager = "EAGER = True\n" if fault == "Eager" else ""
-    path.write_text(f'FRAMEWORK = "numpy"\n{eager}{extra}\nfrom tests.fakes import {room}\nSTACK = {room}.{fault}()\n')
-    return path
-
-
-def planted(folder: Path, *faults: str, room: str = "", **literals: object) -> list[StackSource]:
-    """Leaf files as sources."""
-    return [
-        StackSource(name=f.lower(), path=plant(folder, f, room=room), framework="numpy", eager=f == "Eager", **literals)
-        for f in faults
-    ]
-
-
-def settings(**changes: object) -> Settings:
-    """Short timings for fake stacks."""
-    given = {"size": "small", "batch_size": None, "device": "cpu", "threads": 1, "timeout_s": 30.0, "timed_s": 0.3}
-    return Settings(**(given | changes))
-
-
-def left_behind() -> list[psutil.Process]:
-    """What fakes of this run of tests have started and nobody has ended: fakes/crashes.py's STAYS."""
-    mine = f"# {os.environ['FAKES_OF']}"
-    found = psutil.process_iter(["cmdline"])
-    return [p for p in found if p.info["cmdline"] and "98765" in p.info["cmdline"][-1] and p.info["cmdline"][-1].endswith(mine)]
+    pytest-xdist gives each worker a file at a time: so no worker is left with a long one while the others have finished.
+    """
+    for item in items:
+        tier = tiers.tier_of(item.path)
+        if tier is None:
+            continue
+        item.add_marker(tier)
+        for used in tiers.uses(item) if tier == "frameworks" else ():
+            item.add_marker(used)
+    order = {tier: number for number, tier in enumerate(("frameworks", "process", "unit"))}
+    items.sort(key=lambda item: order.get(tiers.tier_of(item.path) or "", -1))  # stable
 
 
 @pytest.fixture(scope="session")
-def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Make a folder a run's storage in which no test pays again what a machine pays once, whichever worker paid it."""
-    base = tmp_path_factory.getbasetemp()
-    machine = (base.parent if hasattr(request.config, "workerinput") else base) / "machine"
-    machine.mkdir(exist_ok=True)
-
-    def linked(folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "machine").symlink_to(machine)
-        return folder
-
-    return linked
-
-
-@pytest.fixture(scope="session")
-def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, CellResult]]:
-    """Measure fake stacks in one session: stack name → result."""
-
-    def measure(
-        *stacks: StackSource, trials: int = 1, mode: Mode = Mode.INFERENCE, room: str = "", **changes: object
-    ) -> dict[str, CellResult]:
-        folder = tmp_path_factory.mktemp("fakes")
-        plan = Plan(
-            settings=settings(**changes),
-            models=[TOY],
-            stacks=stacks,
-            modes=[mode],
-            trials=trials,
-            all_stacks=planted(folder, "Eager", room=room),
-        )
-        session = Session(plan, Store(folder / "store"), say=lambda line: None)
-        session.run()
-        return {cell.stack: result for cell, result in by_cell(session.trials).items()}
-
-    return measure
-
-
-@pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Says when it ran and where, and ends with the exit code given; interrupted with 2: NAME SECONDS EXIT CPUS [deaf]."""
-    text = """
-import json, os, pathlib, signal, sys, time
-name, seconds, code, cpus, *deaf = sys.argv[1:]
-if deaf:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-began = time.monotonic()
-print("FAILED", name, "- because")
-try:
-    pathlib.Path(os.environ["TOLD"], name + ".begun").touch()
-    time.sleep(float(seconds))
-except KeyboardInterrupt:
-    code = 2
-told = {"began": began, "ended": time.monotonic(), "cpus": sorted(os.sched_getaffinity(0)), "given": cpus}
-pathlib.Path(os.environ["TOLD"], name).write_text(json.dumps(told))
-sys.exit(int(code))
-"""
-    (tmp_path / "unit.py").write_text(text)
-    (tmp_path / "told").mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
-    return "unit"
-
-
-@pytest.fixture
-def unit(module: str) -> Callable[..., Unit]:
-    def made(name: str, seconds: float = 0, code: int = 0, *more: str) -> Unit:
-        return Unit(name, (module, name, str(seconds), str(code), "{cpus}", *more))
-
-    return made
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the drawing library's text stays from report to report."""
+    return tmp_path_factory.mktemp("kept")

@@ -1,0 +1,1 @@
+"""Tests with real frameworks, or with a browser."""

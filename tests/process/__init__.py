@@ -1,0 +1,1 @@
+"""Tests with fake stacks in child processes, and with the commands as processes."""

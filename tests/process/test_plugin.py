@@ -1,0 +1,196 @@
+"""Does `pytest experiments` do in pytest what the README says it does? With fake stacks, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bakeoff.authoring.discovery import ROOT
+from tests.support.commands import NO_FRAMEWORK, NO_TORCH, command, experiments, how, saved
+from tests.support.planting import FAKES, plant
+
+STACKS = ("Eager", "Compiler", "CachesOnDisk", "WrongOutput", "RaisesInCompile")
+
+
+@pytest.fixture
+def stacks(tmp_path: Path) -> Path:
+    for fault in STACKS:
+        plant(tmp_path / "stacks", fault, "DISK_CACHE = True" if fault == "CachesOnDisk" else "")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
+    return tmp_path
+
+
+def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
+    names = "eager,compiler,cachesondisk"
+    first = experiments(stacks, "--benchmark-autosave", names=names)
+    assert first.returncode == 0, first.stdout
+    assert "[3/3] toy-cachesondisk-inference warm: compile" in first.stdout
+    assert "outside children" in first.stdout
+    run = json.loads(saved(stacks)[0].read_text())
+    first_trials = [t["cell"]["stack"] for t in run["trials"] if t["index"] == 0]  # a noisy minute may have asked for more
+    assert first_trials == ["eager", "compiler", "cachesondisk", "cachesondisk"]
+    assert run["command"].startswith("pytest ")
+    assert run["machine_peaks"] == []  # nobody counted these models' flops
+
+    # what pytest-benchmark recorded is what the child measured, to the last bit
+    by_name = {b["name"]: b for b in run["benchmarks"]}
+    children = [t["measurement"]["step_s"] for t in run["trials"] if t["cell"]["stack"] == "compiler"]
+    recorded = by_name["test_step_time[toy-compiler-inference]"]["stats"]["data"]
+    assert recorded[-50:] == children[-1][-50:]
+    if len(children) == 1:
+        assert recorded == children[0][-len(recorded) :]
+    assert "test_compile_time[toy-cachesondisk-inference-warm]" in by_name
+    assert by_name["test_step_time[toy-compiler-inference]"]["params"] == {
+        "model": "toy",
+        "stack": "compiler",
+        "mode": "inference",
+    }
+
+    again = experiments(
+        stacks,
+        "--benchmark-autosave",
+        "--benchmark-compare",
+        "--benchmark-compare-fail=min:1.0",  # seconds: of a first call of 34 µs no percentage holds on a busy machine
+        f"--benchmark-json={stacks / 'out.json'}",
+        f"--benchmark-histogram={stacks / 'plot'}",
+        names=names,
+    )
+    assert again.returncode == 0, again.stdout
+    assert "(NOW)" in again.stdout
+    assert json.loads((stacks / "out.json").read_text())["trials"]
+    assert list(stacks.glob("plot*.svg"))
+    for benchmark in run["benchmarks"]:  # a baseline that nobody can reach
+        benchmark["stats"] |= {"min": benchmark["stats"]["min"] / 100}
+    saved(stacks)[0].write_text(json.dumps(run))
+    failing = experiments(stacks, "--benchmark-compare=0001", "--benchmark-compare-fail=min:50%", names=names)
+    assert failing.returncode != 0
+    assert "Performance has regressed" in failing.stdout + failing.stderr
+
+    compare = [str(Path(sys.executable).with_name("pytest-benchmark")), f"--storage=file://{stacks / 'saved'}", "compare"]
+    table = subprocess.run(compare, **how())
+    assert table.returncode == 0, table.stderr
+    assert "test_step_time[toy-compiler-inference] (0002" in table.stdout
+
+    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", "--storage", str(stacks / "saved")], **how())
+    assert "×" in shown.stdout
+    assert "cachesondisk" in shown.stdout
+
+
+def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> None:
+    run = experiments(stacks, "--benchmark-autosave", names="eager,wrongoutput,raisesincompile")
+    assert run.returncode == 1
+    assert "FAILED experiments/test_parity.py::test_parity[toy-wrongoutput-inference]" in run.stdout
+    assert "ERROR experiments/test_step_time.py::test_step_time[toy-wrongoutput-inference]" in run.stdout
+    assert "ERROR experiments/test_parity.py::test_parity[toy-raisesincompile-inference]" in run.stdout
+    assert "planted in compile" in run.stdout
+    trials = json.loads(saved(stacks)[0].read_text())["trials"]
+    assert [t["failure"] and t["failure"]["status"] for t in trials if t["index"] == 0] == [None, None, "error"]
+
+
+def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
+    plant(stacks / "stacks", "Leaks")
+    asked = ["-k", "step_time", *NO_FRAMEWORK]
+    assert experiments(stacks, *asked, names="leaks").returncode == 1
+    allowed = experiments(stacks, *asked, "--allow-unsteady", "-rs", names="leaks")
+    assert allowed.returncode == 0, allowed.stdout
+    assert "unsteady: memory grew" in allowed.stdout
+
+
+def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
+    run = experiments(stacks, "-k", "step_time and cachesondisk", names="eager,cachesondisk")
+    assert run.returncode == 0, run.stdout
+    assert "[1/1] toy-cachesondisk" in run.stdout
+    assert "warm:" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--stacks=tf_xlaa"], "there is no stack tf_xlaa; there are: "),
+        (["--models=toy,mpl"], "there is no model mpl; there are: article_net, "),
+        (["--models="], "no model named"),
+        (["--modes=serving"], "there is no mode serving; there are: inference, loss, gradient, training"),
+        (["--size=huge"], "there is no size huge; there are: small, full"),
+        (["--device=tpu"], "there is no device tpu; there are: cpu, cuda"),
+        (["--trials=0"], "--trials 0: must be at least 1"),
+        (["--threads=4096"], "--threads 4096: this machine lets us use"),
+        (["--timeout-s=0"], "--timeout-s 0: must be more than 0"),
+        (["--timeout-s=nan"], "--timeout-s nan: must be more than 0"),
+        (["--benchmark-json=/dev/null/x.json"], "--benchmark-json: cannot write to /dev/null"),
+        (["--interpreter=torch=/proc/version"], "/proc/version cannot be executed"),
+        (["--interpreter=jaxx=/bin/python"], "write FRAMEWORK=PATH with one of: "),
+        (["--interpreter=torch=/no/such/python"], "there is no file /no/such/python"),
+        (["--models-from=/no/such/folder"], "there is no folder /no/such/folder"),
+        (["--resume"], "no run was left unfinished"),
+        (["--benchmark-autosave", "--benchmark-storage=file:///dev/null/x"], "cannot write to /dev/null/x"),
+        (["--bakeoff-storage=/dev/null/x"], "cannot write to /dev/null/x"),
+        (["--keep-artifacts=/dev/null/x"], "cannot write to /dev/null/x"),
+        (["--keep-artifacts=docs"], "holds files that are not ours"),
+        (["--shapes=8,x"], "--shapes 8,x: write whole numbers"),
+        (["--shapes=0"], "a size is at least 1"),
+        (["--shape-models=mpl"], "there is no model mpl; there are: "),
+    ],
+)
+def test_bad_input_is_one_line(stacks: Path, arguments: list[str], says: str) -> None:
+    run = experiments(stacks, *arguments)
+    assert run.returncode == 4
+    errors = [line for line in (run.stdout + run.stderr).splitlines() if line.startswith("ERROR")]
+    assert len(errors) == 1
+    assert says in errors[0]
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("room", "text", "says"),
+    [
+        ("models", "def broken(:\n", "toy2.py, line 1"),
+        ("models", "X = 1\n", "toy2.py defines no MODEL"),
+    ],
+)
+def test_a_broken_model_file_is_one_line_and_only_for_those_who_ask(stacks: Path, room: str, text: str, says: str) -> None:
+    (stacks / room / "toy2.py").write_text(text)
+    run = experiments(stacks, "--collect-only", models="toy,toy2")
+    assert run.returncode == 4
+    assert says in run.stdout + run.stderr
+    assert experiments(stacks, "--collect-only").returncode == 0
+
+
+def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:
+    run = experiments(stacks, "-k", "parity", NO_TORCH, names="tf_eager")
+    assert "Toy has no TensorFlow half" in run.stdout or "tensorflow is not installed" in run.stdout
+
+
+def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
+    plant(stacks / "stacks", "HangsIfTold")
+    begun = command(stacks, names="eager,compiler,hangsiftold")
+    told = {**os.environ, "HANG": "1"}
+    child = subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=told)
+    assert child.stdout is not None
+    while "[2/3]" not in child.stdout.readline():
+        assert child.poll() is None
+    time.sleep(1)
+    os.kill(child.pid, signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    assert child.returncode == 2
+    assert "2 trials are kept: go on with --resume" in out
+    assert "×1.00" in out  # the matrix
+    resumed = experiments(stacks, "--resume", names="eager,compiler,hangsiftold")
+    assert resumed.returncode == 0, resumed.stdout
+    assert "[1/1] toy-hangsiftold" in resumed.stdout  # nothing else is measured again
+    assert "test_step_time[toy-compiler-inference]" in resumed.stdout
+
+
+def test_measure_prints_one_cell(stacks: Path) -> None:
+    places = [f"--models-from={stacks / 'models'}", f"--compilers-from={stacks / 'stacks'}"]
+    arguments = ["measure", "toy", "compiler", *NO_FRAMEWORK, *places]
+    run = subprocess.run(
+        [sys.executable, "-m", "bakeoff", *arguments, f"--bakeoff-storage={stacks / 'runs'}", "--json"], **how()
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)[0]["measurement"]["parity"]["checks"]

@@ -1,0 +1,59 @@
+"""Which cells do the experiments ask about? As pytest collects them."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT
+
+
+@pytest.mark.parametrize(
+    ("where", "asked"),
+    [
+        (("experiments",), False),  # the matrix of training steps alone takes long enough
+        (("experiments", "--models=resnet50_batch_32"), True),
+        (("experiments/test_article.py",), True),
+        (("experiments/test_article.py::test_resnet50_training",), True),
+    ],
+)
+def test_the_articles_table_is_asked_where_it_is_named(where: tuple[str, ...], asked: bool) -> None:
+    words = ["-m", "pytest", *where, "--collect-only", "-q", "--modes=training"]
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    assert ("test_resnet50_training[" in done.stdout) is asked
+
+
+def test_deployment_formats_are_asked_about_in_one_question() -> None:
+    def collected(*arguments: str) -> set[str]:
+        command = [sys.executable, "-m", "pytest", "experiments/test_deploy.py", "--collect-only", "-q", *arguments]
+        out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout
+        return set(re.findall(r"test_deploy\[([\w-]+)\]", out))
+
+    formats = {s.name for s in discovery.stacks() if s.exported_by}
+    assert len(formats) >= 7
+    assert collected() == {f"mlp-{name}-inference" for name in formats}
+    one = "served_savedmodel"
+    assert collected("--models", "lstm,dlrm", "--stacks", f"tf_eager,{one}") == {
+        f"{m}-{one}-inference" for m in ("lstm", "dlrm")
+    }
+    assert not collected("--modes", "training")
+    assert not collected("--stacks", "torch_eager")
+    assert not collected("--target", "cuda:sm_90")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "cells"),
+    [
+        (["--modes=training"], ["mlp-tf_mirrored_1", "mlp-tf_mirrored_2", "mlp-torch_ddp_1", "mlp-torch_ddp_2"]),
+        (["--modes=training,inference", "--models=lstm", "--stacks=torch_eager,torch_ddp_2"], ["lstm-torch_ddp_2"]),
+        (["--modes=training", "--models=lstm", "--stacks=torch_eager"], []),
+        ([], []),
+    ],
+)
+def test_only_training_is_asked_about(chosen: list[str], cells: list[str]) -> None:
+    asked = [sys.executable, "-m", "pytest", "experiments/test_data_parallel.py", "--collect-only", "-q", *chosen]
+    text = subprocess.run([*asked, "-o", "addopts="], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False).stdout
+    found = [line.partition("[")[2].removesuffix("-training]") for line in text.splitlines() if "[" in line]
+    assert sorted(found) == cells

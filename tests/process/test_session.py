@@ -1,0 +1,246 @@
+"""Does a run keep its order, its caches and its trials?"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bakeoff.analysis.results import CellResult
+from bakeoff.authoring.discovery import Source, StackSource
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import OneTimeCost, Start, Status
+from bakeoff.runner.launch import Launcher
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store, write
+from bakeoff.system.sandbox import Sandbox
+from tests.support.planting import TOY, left_behind, planted, settings
+
+
+def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
+    plan = Plan(
+        settings=settings(timed_s=0.05),
+        models=[TOY],
+        stacks=planted(tmp_path / "s", "Eager", "Compiler"),
+        modes=[Mode.INFERENCE],
+        trials=2,
+        verify=False,  # whether they settle in a noisy minute
+    )
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    assert [(t.cell.stack, t.index) for t in session.trials] == [("eager", 0), ("compiler", 0), ("eager", 1), ("compiler", 1)]
+    assert session.children_s < session.wall_s
+    assert not list((session.folder.path / "scratch").glob("*"))
+
+
+def test_warm_start_finds_what_the_cold_one_left(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:
+    result = measure_fakes(*planted(tmp_path, "CachesOnDisk", disk_cache=True))["cachesondisk"]
+    assert result.status in (Status.OK, Status.UNSTEADY)  # a noisy minute says nothing of caches
+    assert result.compile_s > 0.25
+    assert result.warm_compile_s is not None
+    assert result.warm_compile_s < 0.25
+    assert result.measurements[0].caches.left_files == 1
+    assert result.warm[0].measurement is not None
+    assert result.warm[0].measurement.caches.found_files == 1
+
+
+def test_cold_start_refuses_a_used_cache(tmp_path: Path) -> None:
+    (stack,) = planted(tmp_path / "s", "CachesOnDisk")
+    for folder in ("logs", "scratch"):
+        (tmp_path / folder).mkdir()
+    launcher = Launcher(settings=settings(), folder=tmp_path / "logs", scratch=tmp_path / "scratch")
+    private = Sandbox(tmp_path / "private")
+    private.make()
+    (private.compiler / "stale").write_text("from another trial")
+    trial = launcher.measure(Cell("toy", stack.name, Mode.INFERENCE), TOY, stack, 0, private, Start.COLD, None)
+    assert trial.failure is not None
+    assert trial.failure.error == "CacheNotEmpty"
+    assert "compiler/stale" in trial.failure.message
+
+
+def test_toolchain_files_are_copied_so_that_no_cell_changes_another(tmp_path: Path) -> None:
+    seed, private = Sandbox(tmp_path / "seed"), Sandbox(tmp_path / "private")
+    seed.make()
+    (seed.tmp / "header.gch").write_text("precompiled")
+    private.make(tmp_path / "seed")
+    (private.tmp / "header.gch").write_text("changed by this cell")
+    (private.tmp / "other.gch").write_text("of this cell")
+    assert list(seed.files()) == ["tmp/header.gch"]
+    assert (seed.tmp / "header.gch").read_text() == "precompiled"
+
+
+def test_a_toolchain_that_another_session_paid_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells are copying from there."""
+    plan = Plan(
+        settings=settings(timed_s=0.05),
+        models=[TOY],
+        stacks=planted(tmp_path / "s", "Eager", one_time_cost="fake"),
+        modes=[Mode.INFERENCE],
+    )
+    homes: list[Path] = []
+
+    def paid(launcher: Launcher, stack: StackSource, seed: Path) -> OneTimeCost:
+        Sandbox(seed).make()
+        record = OneTimeCost(stack=stack.name, wall_s=1.0, files=0, bytes=0, measured_at="")
+        homes.append(tmp_path / "store" / "machine" / seed.name)
+        Sandbox(homes[0]).make()
+        (homes[0] / "tmp" / "theirs").touch()
+        write(homes[0] / "toolchain.json", record)
+        return record
+
+    monkeypatch.setattr(Launcher, "one_time_cost", paid)
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    assert session.trials[0].measurement is not None
+    assert (homes[0] / "tmp" / "theirs").exists()
+
+
+def test_missing_framework_makes_rows(tmp_path: Path) -> None:
+    stacks = planted(tmp_path / "s", "Compiler")
+    missing = [type(s)(name=s.name, path=s.path, framework="no_such_framework") for s in stacks]
+    plan = Plan(settings=settings(), models=[TOY], stacks=missing, modes=[Mode.INFERENCE])
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    (trial,) = session.trials
+    assert trial.failure is not None
+    assert trial.failure.status is Status.UNAVAILABLE
+    assert trial.failure.message == "no_such_framework is not installed: pip install '.[no_such_framework]'"
+
+
+def test_another_interpreter_runs_a_frameworks_children(tmp_path: Path) -> None:
+    """A script that leaves a trace and hands over to this Python."""
+    other = tmp_path / "python"
+    other.write_text(f'#!/bin/sh\necho used >> {tmp_path}/trace\nexec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    plan = Plan(
+        settings=settings(timed_s=0.05),
+        models=[TOY],
+        stacks=planted(tmp_path / "s", "Eager"),
+        modes=[Mode.INFERENCE],
+        interpreters={"numpy": str(other)},
+        verify=False,
+    )
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    assert session.trials[0].measurement is not None
+    assert (tmp_path / "trace").read_text().count("used") == 3  # baseline, reference, measurement
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from bakeoff.records.cell import Mode
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store, write
+from tests.support.planting import TOY, planted, settings
+folder = Path(sys.argv[1])
+stacks = planted(folder / "s", *sys.argv[3:])
+plan = Plan(settings=settings(), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], verify=False)
+session = Session(plan, Store(folder / "store"), resume=sys.argv[2] == "resume", say=lambda line: print(line, flush=True))
+session.run()
+"""
+
+
+def test_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> None:
+    stacks = ("Eager", "Compiler", "HangsIfTold", "NoOp")
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    told = {**os.environ, "HANG": "1"}
+    child = subprocess.Popen([*command, "begin", *stacks], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
+    assert child.stdout is not None
+    lines = [child.stdout.readline() for _ in range(2)]
+    assert "[2/4] toy-compiler" in lines[1]
+    time.sleep(1)  # the third is hanging now
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
+    assert child.returncode != 0
+    saved = sorted(p.name for p in (tmp_path / "store").glob("runs/*/trials/*"))
+    assert saved == ["toy-compiler-inference-0-cold.json", "toy-eager-inference-0-cold.json"]
+
+    again = subprocess.run([*command, "resume", *stacks], capture_output=True, text=True, timeout=60, check=True)
+    assert "[1/2] toy-hangsiftold" in again.stdout
+    assert len(list((tmp_path / "store").glob("runs/*/trials/*"))) == 4
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGKILL,)])
+def test_nothing_is_left_behind(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
+    """However the session ends, its child and the child's own children end, too; a killed one's own children do not."""
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), "begin", "Eager", "HangsStubbornly"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as session:
+        assert session.stdout is not None
+        assert "[1/2]" in session.stdout.readline()
+        time.sleep(2)
+        workers = psutil.Process(session.pid).children()
+        assert workers
+        for number in signals:
+            session.send_signal(number)
+            time.sleep(0.3)
+        session.communicate(timeout=20)
+    _, alive = psutil.wait_procs(workers, timeout=10)  # one that were left would sleep for an hour
+    assert not alive
+    rest = left_behind()
+    for process in rest:
+        process.kill()
+    assert not rest or signals == (signal.SIGTERM,) or signals == (signal.SIGKILL,)
+
+
+def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path) -> None:
+    stacks = planted(tmp_path / "s", "CachesOnDisk", disk_cache=True)
+    eager = planted(tmp_path / "s", "Eager")
+    short = settings(timed_s=0.05)
+    plan = Plan(settings=short, models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], all_stacks=eager, verify=False)
+    home = Store(tmp_path / "store")
+    first = Session(plan, home, say=lambda line: None)
+    first.run()
+    run = first.folder.path / "run.json"
+    run.write_text(run.read_text().replace('"finished": true', '"finished": false'))  # as an interrupt would have left it
+    next((first.folder.path / "trials").glob("*-warm.json")).unlink()
+    again = Session(plan, home, resume=True, say=lambda line: None)
+    assert [t.start for t in again.trials] == [Start.COLD]
+    again.run()
+    assert [t.start for t in again.trials] == [Start.COLD, Start.WARM]
+
+
+COUNTED = """
+from dataclasses import dataclass
+from bakeoff import Sizes
+from tests.support.fakes.toy import Toy
+
+@dataclass(frozen=True)
+class Counted(Toy):
+    def flops(self): return 2 * self.batch_size * 8 * 3
+
+MODEL = Sizes(small=Counted(), full=Counted())
+"""
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_the_machines_ceiling_is_measured_where_there_are_flops_to_set_against_it(tmp_path: Path, counted: bool) -> None:
+    (tmp_path / "counted.py").write_text(COUNTED)
+    model = Source("counted", tmp_path / "counted.py") if counted else TOY
+    stacks = planted(tmp_path / "s", "Eager")
+    plan = Plan(settings=settings(timed_s=0.05), models=[model], stacks=stacks, modes=[Mode.INFERENCE], machine_peak=True)
+    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session.run()
+    measured = session.trials[0].measurement
+    assert measured is not None
+    if not counted:
+        assert session.machine_peaks == []
+        assert measured.flops is measured.moved_bytes is None
+        return
+    assert measured.flops == 2 * 4 * 8 * 3
+    assert measured.moved_bytes == 4 * (8 * 3 + 4 * 8 + 4 * 3)  # weights, inputs, outputs, once each
+    (machine_peak,) = session.machine_peaks
+    assert machine_peak.failure is None
+    assert machine_peak.threads == 1
+    assert machine_peak.flops_per_s is not None
+    assert machine_peak.bytes_per_s is not None
+    # within what any machine of these years does with one thread
+    assert 1e8 < machine_peak.bytes_per_s < 1e12
+    assert 1e9 < machine_peak.flops_per_s < 1e12

@@ -1,0 +1,53 @@
+"""Do the walls stand: no framework in the parent, no third package in a child, a quick collection?"""
+
+import subprocess
+import sys
+import time
+
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.system.procfs import cpu_s_with_children
+from tests.support.needs import FRAMEWORKS
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+
+
+def test_parent_imports_no_framework() -> None:
+    ask = f"import bakeoff.pytest_plugin.plugin, bakeoff.__main__, sys; print([m for m in {FRAMEWORKS} if m in sys.modules])"
+    assert python("-c", ask).stdout.strip() == "[]"
+
+
+def test_child_needs_only_numpy() -> None:
+    ours = ("msgspec", "psutil", "rich", "pytest", "ruptures")
+    ask = f"import bakeoff.worker.__main__, bakeoff.worker.measure, sys; print([m for m in {ours} if m in sys.modules])"
+    assert python("-c", ask).stdout.strip() == "[]"
+
+
+def test_what_a_gpu_machine_runs_needs_no_tool_of_ours() -> None:
+    """`make gpu` brings its libraries along; none of the extra `dev` is among them."""
+    script = """
+import sys
+class Missing:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] in ("hypothesis", "xdist", "playwright"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+import pytest
+sys.exit(pytest.main(["tests/frameworks/test_gpu.py", "--collect-only", "-q", "-p", "no:xdist"]))
+"""
+    done = python("-c", script)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_collecting_is_quick() -> None:
+    """At most 1.5 s of a CPU, and not much more by the wall clock; the best of a few on a busy machine."""
+    spent: list[float] = []
+    took: list[float] = []
+    while len(spent) < 3 or (min(spent) > 1.5 and len(spent) < 8):
+        before, start = cpu_s_with_children(), time.monotonic()
+        assert python("-m", "pytest", "experiments", "--collect-only", "-q").returncode == 0
+        spent.append(cpu_s_with_children() - before)
+        took.append(time.monotonic() - start)
+    assert min(spent) <= 1.5
+    assert min(took) <= 6

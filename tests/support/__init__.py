@@ -1,0 +1,1 @@
+"""What tests share: records, fake stacks, and functions that run the instrument."""

@@ -1,0 +1,39 @@
+"""The commands as a user types them, as processes of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+
+from bakeoff.authoring.discovery import ROOT
+
+# fakes need none, but where no eager one is selected a reference is looked for in the real ones first
+NO_TORCH, NO_TENSORFLOW = (f"--interpreter={name}={which('false')}" for name in ("torch", "tensorflow"))
+
+NO_FRAMEWORK = (NO_TORCH, NO_TENSORFLOW)
+
+
+def experiments(
+    folder: Path, *arguments: str, models: str = "toy", names: str = "eager,compiler", where: str = "experiments"
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(folder, *arguments, models=models, names=names, where=where), **how())
+
+
+def command(
+    folder: Path, *arguments: str, models: str = "toy", names: str = "eager,compiler", where: str = "experiments"
+) -> list[str]:
+    extra = [
+        f"--models-from={folder / 'models'}",
+        f"--compilers-from={folder / 'stacks'}",
+        f"--bakeoff-storage={folder / 'runs'}",
+    ]
+    chosen = [f"--models={models}", f"--stacks={names}", f"--benchmark-storage=file://{folder / 'saved'}"]
+    return [sys.executable, "-m", "pytest", where, *extra, *chosen, *arguments]
+
+
+def how() -> dict[str, object]:
+    return {"capture_output": True, "text": True, "cwd": ROOT, "timeout": 120, "check": False}
+
+
+def saved(folder: Path) -> list[Path]:
+    return sorted((folder / "saved").rglob("*.json"))

@@ -1,0 +1,190 @@
+"""Stacks whose figures nobody may believe: wrong, remembered, late, unsettled, or counted wrongly."""
+
+import gc
+import os
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from bakeoff import BuildConfig, Diagnostics, Model, Weights
+from tests.support.fakes.honest import STEP_S, Compiler, Program, spend
+
+
+class Asynchronous(Compiler):
+    """Returns a promise, and forgets to wait for it."""
+
+    def forward(self, x: Any) -> Any:
+        result: dict[str, Any] = {}
+        thread = threading.Thread(target=lambda: (time.sleep(0.02), result.update(output=x @ self.program.w)))
+        thread.start()
+        return thread, result
+
+    def fetch(self, output: Any) -> Any:
+        output[0].join()
+        return output[1]
+
+
+class AsynchronousHonest(Asynchronous):
+    """Returns a promise, and waits for it in synchronize."""
+
+    def synchronize(self, output: Any) -> None:
+        output[0].join()
+
+
+class Lazy(Compiler):
+    """Computes when asked for the result, each time anew."""
+
+    def forward(self, x: Any) -> Any:
+        return lambda: Compiler.forward(self, x)
+
+    def fetch(self, output: Any) -> Any:
+        return {"output": output()}
+
+
+class WrongOutput(Compiler):
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) * np.float32(1.001)
+
+
+class WrongShape(Compiler):
+    def forward(self, x: Any) -> Any:
+        return super().forward(x)[:1]
+
+
+class NotANumber(Compiler):
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) * np.float32("nan")
+
+
+class WrongOnSecondBatch(Compiler):
+    """Bakes in what it saw first: right on the batch that it was compiled for."""
+
+    def forward(self, x: Any) -> Any:
+        self.first = getattr(self, "first", x)
+        return super().forward(x) if x is self.first else super().forward(x) + np.float32(0.1)
+
+
+class WrongOnUnseen(Compiler):
+    """Right on both batches that it is timed with, wrong on any other."""
+
+    def forward(self, x: Any) -> Any:
+        right = super().forward(x)
+        self.seen = getattr(self, "seen", [])
+        if len(self.seen) < 2 and not any(x is s for s in self.seen):
+            self.seen.append(x)
+        return right if any(x is s for s in self.seen) else right + np.float32(0.1)
+
+
+class CachesFirst(Compiler):
+    """Computes once and answers the same for ever."""
+
+    def forward(self, x: Any) -> Any:
+        if not self.program.kept:
+            self.program.kept.append(super().forward(x))
+        return self.program.kept[0]
+
+
+class CachesByContent(Compiler):
+    """Remembers the right answer for every input that it has seen."""
+
+    def forward(self, x: Any) -> Any:
+        memory = self.__dict__.setdefault("memory", {})
+        key = x.tobytes()
+        if key not in memory:
+            memory[key] = super().forward(x)
+        return memory[key]
+
+
+class CachesTinyWork(Compiler):
+    """Remembers what would have taken 80 µs: the step is then as short as a look-up."""
+
+    def forward(self, x: Any) -> Any:
+        memory = self.__dict__.setdefault("memory", {})
+        key = x.tobytes()
+        if key not in memory:
+            spend(80e-6)
+            memory[key] = x @ self.program.w
+        return memory[key]
+
+
+class LazyTinyWork(Compiler):
+    """Does its 80 µs of work when asked for the result."""
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+    def fetch(self, output: Any) -> Any:
+        spend(80e-6)
+        return {"output": output @ self.program.w}
+
+
+class CompilesForValues(Compiler):
+    """Compiles a constant for every input that it meets."""
+
+    def forward(self, x: Any) -> Any:
+        memory = self.__dict__.setdefault("memory", {})
+        key = x.tobytes()
+        if key not in memory:
+            self.program.compiled += 1
+            memory[key] = super().forward(x)
+        return memory[key]
+
+
+class CountsNoCompilations(Compiler):
+    def compilations(self, program: Program) -> int:
+        return 0
+
+
+class StallsNowAndThen(Compiler):
+    """Every 20th step burns 80 ms of its own: the median does not see it."""
+
+    def forward(self, x: Any) -> Any:
+        spend(0.08 if self.program.steps % 20 == 0 else STEP_S)
+        return x @ self.program.w
+
+
+class SlowAndSlower(Compiler):
+    """Steps so long that few are timed, each a tenth longer than the last."""
+
+    def forward(self, x: Any) -> Any:
+        spend(0.15 * 1.1**self.program.steps)
+        return x @ self.program.w
+
+
+class TakesAllCores(Compiler):
+    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        return super().build(model, weights, setup)
+
+
+class StartsThreads(Compiler):
+    def read_threads(self) -> dict[str, int]:
+        return {"intra_op": 16}
+
+
+class RecompilesWhileTimed(Compiler):
+    def forward(self, x: Any) -> Any:
+        if not gc.isenabled() and self.program.steps % 20 == 0:  # the instrument switches collections off for the timing
+            self.program.compiled += 1
+        return super().forward(x)
+
+
+class NeverSettles(Compiler):
+    def forward(self, x: Any) -> Any:
+        spend(STEP_S * (1 + self.program.steps / 10))
+        return x @ self.program.w
+
+
+class Leaks(Compiler):
+    def forward(self, x: Any) -> Any:
+        self.program.kept.append(np.ones(2**16))  # 512 KiB, touched
+        return super().forward(x)
+
+
+class HitsACache(Compiler):
+    """Keeps compiled code where no private folder can hide it, but counts its hits honestly."""
+
+    def counters(self, program: Program) -> Diagnostics:
+        return Diagnostics(graphs=1, recompiles=0, cache_hits=1)

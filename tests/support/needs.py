@@ -1,0 +1,13 @@
+"""What a test needs of this machine; without it, it is skipped and says so."""
+
+from importlib.util import find_spec
+from shutil import which
+
+import pytest
+
+FRAMEWORKS = ("torch", "tensorflow", "triton", "keras", "jax")
+
+needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
+needs_compiler = [needs_torch, pytest.mark.skipif(not which("g++"), reason="needs a C++ compiler")]
+needs_tensorflow = pytest.mark.skipif(not find_spec("tensorflow"), reason="needs tensorflow")
+needs_tensorboard = pytest.mark.skipif(not find_spec("tensorboardX"), reason="needs tensorboardX: pip install '.[tensorboard]'")

@@ -1,0 +1,54 @@
+"""Fake stacks as leaf files: a class of tests/support/fakes becomes a stack of its name."""
+
+import os
+from pathlib import Path
+
+import psutil
+
+from bakeoff.authoring.discovery import Source, StackSource
+from bakeoff.records.trial import Settings
+
+FAKES = Path(__file__).parent / "fakes"
+
+ROOMS = ("honest", "cheats", "crashes", "diagnosed")
+
+TOY = Source("toy", FAKES / "toy.py")
+
+
+def room_of(fault: str) -> str:
+    """The module of fakes/ that has a class of this name. Raises ValueError without one."""
+    found = [room for room in ROOMS if f"\nclass {fault}(" in (FAKES / f"{room}.py").read_text()]
+    if len(found) != 1:
+        raise ValueError(f"{fault} is in {found} of {ROOMS}")
+    return found[0]
+
+
+def plant(folder: Path, fault: str, extra: str = "", room: str = "") -> Path:
+    """A leaf file that makes a class of `room`, by default of whichever of ROOMS has it, a stack of that name."""
+    room = room or room_of(fault)
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{fault.lower()}.py"
+    eager = "EAGER = True\n" if fault == "Eager" else ""
+    path.write_text(f'FRAMEWORK = "numpy"\n{eager}{extra}\nfrom tests.support.fakes import {room}\nSTACK = {room}.{fault}()\n')
+    return path
+
+
+def planted(folder: Path, *faults: str, room: str = "", **literals: object) -> list[StackSource]:
+    """Leaf files as sources."""
+    return [
+        StackSource(name=f.lower(), path=plant(folder, f, room=room), framework="numpy", eager=f == "Eager", **literals)
+        for f in faults
+    ]
+
+
+def settings(**changes: object) -> Settings:
+    """Short timings for fake stacks."""
+    given = {"size": "small", "batch_size": None, "device": "cpu", "threads": 1, "timeout_s": 30.0, "timed_s": 0.3}
+    return Settings(**(given | changes))
+
+
+def left_behind() -> list[psutil.Process]:
+    """What fakes of this run of tests have started and nobody has ended: fakes/crashes.py's STAYS."""
+    mine = f"# {os.environ['FAKES_OF']}"
+    found = psutil.process_iter(["cmdline"])
+    return [p for p in found if p.info["cmdline"] and "98765" in p.info["cmdline"][-1] and p.info["cmdline"][-1].endswith(mine)]

@@ -1,0 +1,28 @@
+"""Sessions of deployment formats, fake and real."""
+
+from pathlib import Path
+
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import Source, StackSource
+from bakeoff.records.cell import Mode
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+from bakeoff.runner.store import Store
+from tests.support.planting import planted, settings
+
+
+def serve(folder: Path, name: str) -> Path:
+    """A leaf file that makes a class of fakes/served.py a stack of that name."""
+    path = folder / f"{name.lower()}.py"
+    literals = 'FRAMEWORK = "numpy"\nDEFAULT = False\nEXPORTED_BY = "eager"\n'
+    path.write_text(f"{literals}\nfrom tests.support.fakes import served\nSTACK = served.{name}()\n")
+    return path
+
+
+def run(folder: Path, model: Source, *stacks: StackSource, **changes: object) -> tuple[Session, dict[str, CellResult]]:
+    every = [*planted(folder / "eager", "Eager"), *discovery.stacks()]
+    options = {"settings": settings(), "modes": [Mode.INFERENCE], "all_stacks": every, "verify": False, **changes}
+    session = Session(Plan(models=[model], stacks=stacks, **options), Store(folder / "store"), say=lambda line: None)
+    session.run()
+    return session, {cell.stack: result for cell, result in by_cell(session.trials).items()}

@@ -1,0 +1,229 @@
+"""Does the terminal help: what is available and how to get the rest, examples that work, completion that is quick?"""
+
+import argparse
+import io
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import argcomplete
+import pytest
+
+from bakeoff.__main__ import _parser, main
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import ROOT, StackSource
+from bakeoff.machine import available
+from bakeoff.machine.available import Machine
+from tests.support.planting import FAKES, plant
+
+FRAMEWORKS = ("torch", "tensorflow", "keras", "onnxruntime", "ai_edge_litert")
+EVERYTHING = dict.fromkeys((*FRAMEWORKS, "onnx", "onnxscript", "tf2onnx"), "1.0")
+
+
+def machine(installed: dict[str, str | None] = EVERYTHING, **changes: Any) -> Machine:
+    given: dict[str, Any] = {"compiler": "/usr/bin/g++", "gpu": True, "cpus": 4, "interpreters": {}}
+    return Machine(installed={sys.executable: installed}, **(given | changes))
+
+
+def without(name: str) -> Machine:
+    return machine(EVERYTHING | {name: None})
+
+
+def lacks(stack: str, there: Machine) -> str:
+    (found,) = [stand for stand in available.stands(list(discovery.stacks()), there) if stand.stack.name == stack]
+    return "; ".join(found.lacks)
+
+
+def test_with_everything_there_every_stack_is_available() -> None:
+    assert [str(s) for s in available.stands(list(discovery.stacks()), machine()) if not s.available] == []
+
+
+@pytest.mark.parametrize(
+    ("stack", "there", "says"),
+    [
+        ("tf_xla", without("tensorflow"), "tensorflow is not installed: pip install '.[tensorflow]'"),
+        ("torch_inductor", machine(compiler=None), "needs a C++ compiler: apt-get install g++, or name one in CXX"),
+        ("torch_eager", machine(compiler=None), ""),
+        ("torch_triton", machine(gpu=False), "needs a GPU; without one: --target cuda:sm_90 compiles only"),
+        ("torch_ddp_2", machine(cpus=1), "needs 2 CPUs, and there are 1: another machine"),
+        ("torch_ddp_1", machine(cpus=1), ""),
+        ("served_onnx_torch", without("onnxscript"), "onnxscript is not installed: pip install '.[deploy]'"),
+        ("served_tflite", without("tensorflow"), "tensorflow is not installed: pip install '.[tensorflow]'"),
+        (
+            "tf_eager",
+            Machine(installed={"/tf/python": {}}, compiler=None, gpu=False, cpus=1, interpreters={"tensorflow": "/tf/python"}),
+            "tensorflow is not installed: /tf/python -m pip install tensorflow",
+        ),
+    ],
+)
+def test_what_is_missing_comes_with_how_to_get_it(stack: str, there: Machine, says: str) -> None:
+    assert lacks(stack, there) == says
+
+
+def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert available.compiler() is None
+    assert lacks("torch_inductor", machine(compiler=None)).startswith("CXX names no-such-compiler, which is not there")
+
+
+def test_a_stack_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text('FRAMEWORK = "no_such_framework"\nSTACK = None\n')
+    (stack,) = [s for s in discovery.stacks([tmp_path]) if s.name == "mine"]
+    there = available.here([stack], {})
+    assert there.installed == {sys.executable: {"no_such_framework": None}}
+    (stand,) = available.stands([stack], there)
+    assert stand.lacks == ("no_such_framework is not installed: pip install no-such-framework",)
+
+
+def test_a_folder_of_that_name_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "no_such_framework").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert available.installed(sys.executable, ["no_such_framework", "numpy"])["no_such_framework"] is None
+
+
+def test_list_has_a_row_per_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plant(tmp_path / "stacks", "Compiler")
+    assert main(["list", "--compilers-from", str(tmp_path / "stacks")]) == 0
+    told = capsys.readouterr().out
+    for stack in discovery.stacks():
+        assert sum(line.startswith(f"{stack.name} ") for line in told.splitlines()) == 1
+    row = next(line for line in told.splitlines() if line.startswith("compiler "))
+    assert "numpy" in row
+    assert "available (numpy " in row
+    assert max(map(len, told.splitlines())) <= 100
+
+
+def verbs() -> dict[str, argparse.ArgumentParser]:
+    (action,) = [a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(action.choices)
+
+
+def examples(parser: argparse.ArgumentParser) -> Iterator[list[str]]:
+    """The commands that a verb's help ends with."""
+    title, *lines = (parser.epilog or "").partition("examples:\n")[2].splitlines() or [""]
+    for line in (title, *lines):
+        yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_every_verb_has_examples_that_parse(verb: str) -> None:
+    found = list(examples(verbs()[verb]))
+    assert 1 <= len(found) <= 3
+    models, stacks = discovery.models().names, discovery.stacks().names
+    for program, *words in found:
+        assert (program, words[0]) == ("bakeoff", verb)
+        asked = _parser().parse_args(words)
+        for name in (getattr(asked, "model", None) or getattr(asked, "cell", None) or "mlp").rstrip("*-").split("-")[:1]:
+            assert name in models
+        for name in (getattr(asked, "stacks", None) or "tf_xla").split(","):
+            assert name in stacks
+
+
+@pytest.mark.parametrize("verb", sorted(verbs()))
+def test_every_help_prints(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main([verb, "--help"])
+    assert exit.value.code == 0
+    assert "examples:\n  bakeoff " in capsys.readouterr().out
+
+
+def test_the_program_says_how_to_switch_completion_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert 'eval "$(register-python-argcomplete bakeoff)"' in told
+    for words in examples(_parser()):
+        _parser().parse_args(words[1:])
+    assert (ROOT / "bakeoff" / "__main__.py").read_text()[:1024].count("PYTHON_ARGCOMPLETE_OK") == 1
+
+
+class Finder(argcomplete.CompletionFinder):
+    """argcomplete's own, which ends the test's call and not its process, and leaves pytest's files alone."""
+
+    def _init_debug_stream(self) -> None:
+        argcomplete.io.debug_stream = io.StringIO()
+
+    def __call__(self, parser: argparse.ArgumentParser, **options: Any) -> None:
+        self.answer = io.StringIO()
+        super().__call__(parser, exit_method=sys.exit, output_stream=self.answer, **options)
+
+
+@pytest.fixture
+def completed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """What Tab offers at the end of a line: as the shell's function asks."""
+
+    def at_the_end_of(line: str) -> list[str]:
+        finder = Finder()
+        monkeypatch.setattr(argcomplete, "autocomplete", finder)
+        asked = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+        for name, value in {**asked, "COMP_LINE": line, "COMP_POINT": str(len(line))}.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as exit:
+            main([])
+        assert exit.value.code == 0
+        return finder.answer.getvalue().split("\n")
+
+    return at_the_end_of
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("bakeoff me", ["measure"]),
+        ("bakeoff measure ml", ["mlp"]),
+        ("bakeoff measure mlp tf_x", ["tf_xla", "tf_xla_signature"]),
+        ("bakeoff measure mlp tf_xla tr", ["training"]),
+        ("bakeoff explain mlp-tf_ea", ["mlp-tf_eager"]),
+        ("bakeoff explain mlp-tf_eager-inf", ["mlp-tf_eager-inference"]),
+        ("bakeoff pick bert", ["bert_encoder"]),
+        ("bakeoff pick mlp --mode gr", ["gradient"]),
+        ("bakeoff pick mlp --stacks tf_eager,tf_x", ["tf_eager,tf_xla", "tf_eager,tf_xla_signature"]),
+        ("bakeoff measure mlp --siz", ["--size"]),
+        ("bakeoff measure mlp --size f", ["full"]),
+        ("bakeoff measure mlp --dtype b", ["bfloat16"]),
+        ("bakeoff measure mlp --threads ", [""]),
+        ("bakeoff list --interpreter tens", ["tensorflow="]),
+        ("bakeoff ab main --metrics step,compile_c", ["step,compile_cold"]),
+        ("bakeoff history --metric compile_w", ["compile_warm"]),
+        ("bakeoff doctor --js", ["--json"]),
+    ],
+)
+def test_tab_offers(line: str, offered: list[str], completed: Callable[[str], list[str]]) -> None:
+    assert completed(line) == offered
+
+
+def test_tab_offers_saved_runs_and_the_users_own(tmp_path: Path, completed: Callable[[str], list[str]]) -> None:
+    machine = tmp_path / "saved" / "Linux"
+    machine.mkdir(parents=True)
+    for name in ("0007_abc.json", "0008_def.json"):
+        (machine / name).write_text("")
+    (tmp_path / "saved" / "pairs").mkdir()
+    (tmp_path / "saved" / "pairs" / "0009-x.json").write_text("")
+    storage = f"--storage {tmp_path / 'saved'}"
+    assert completed(f"bakeoff show {storage} 00") == ["0008", "0007", "0009-x"]
+    assert completed(f"bakeoff pick mlp {storage} --run 0008") == ["0008"]
+    assert completed(f"bakeoff compare {storage} 0007 0008") == ["0008"]
+    plant(tmp_path / "stacks", "Compiler")
+    mine = f"bakeoff pick mlp --compilers-from {tmp_path / 'stacks'} --stacks compi"
+    assert completed(mine) == ["compiler"]
+
+
+def test_every_option_is_offered(completed: Callable[[str], list[str]]) -> None:
+    for verb, parser in verbs().items():
+        there = {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
+        assert {*completed(f"bakeoff {verb} --")} == there
+
+
+def test_a_stack_source_needs_no_file_to_stand_alone(tmp_path: Path) -> None:
+    gone = StackSource(name="gone", path=tmp_path / "gone.py", framework="numpy")
+    assert available.stands([gone], machine({"numpy": "2"}))[0].available
+
+
+def test_list_has_the_users_own_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "toy.py").write_text((FAKES / "toy.py").read_text())
+    assert main(["list", f"--models-from={tmp_path}"]) == 0
+    told = capsys.readouterr().out
+    assert "toy" in told
+    assert "tf_xla" in told

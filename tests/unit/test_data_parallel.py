@@ -1,0 +1,66 @@
+"""Is a batch split over workers as it must be, and is scaling counted against the same stack with one?"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.analysis.results import by_cell
+from bakeoff.authoring import discovery
+from bakeoff.authoring.discovery import load
+from bakeoff.authoring.errors import Unsupported, UsageError
+from bakeoff.authoring.model import Draw
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Trial
+from bakeoff.views import scaling_table
+from tests.support import builders
+
+
+def test_a_batch_is_split_along_its_items() -> None:
+    for source in discovery.models():
+        if source.in_gallery or source.is_kernel:
+            continue
+        model = load(source.path, "MODEL").at("small")
+        batch = model.batch(Draw(0), 0)
+        parts = [model.shard(batch, index, 2) for index in range(2)]
+        axes = model.batch_axes or (0,) * len(batch.inputs)
+        for i, axis in enumerate(axes):
+            assert batch.inputs[i].shape[axis] == model.batch_size
+            np.testing.assert_array_equal(np.concatenate([p.inputs[i] for p in parts], axis), batch.inputs[i])
+        np.testing.assert_array_equal(np.concatenate([p.target for p in parts]), batch.target)
+        with pytest.raises(Unsupported, match="does not split evenly over 3 workers"):
+            replace(model, batch_size=64).shard(batch, 0, 3)
+
+
+def test_workers_are_a_number_in_the_file(tmp_path: Path) -> None:
+    for said, told in (("WORKERS = 3", 3), ("", None)):
+        (tmp_path / "mine.py").write_text(f'FRAMEWORK = "numpy"\n{said}\nSTACK = 1\n')
+        assert discovery.stacks([tmp_path])["mine"].workers == told
+    (tmp_path / "mine.py").write_text('FRAMEWORK = "numpy"\nWORKERS = 0\nSTACK = 1\n')
+    with pytest.raises(UsageError, match="WORKERS must be a whole number above 0, literally"):
+        discovery.check(discovery.stacks([tmp_path])["mine"], "STACK")
+
+
+def _trial(stack: str, workers: int | None, step_s: float) -> Trial:
+    found = builders.measurement((step_s,) * 100)
+    return replace(builders.trial(found, stack=stack), cell=Cell("toy", stack, Mode.TRAINING), workers=workers)
+
+
+def test_scaling_efficiency_is_of_the_same_stack_with_one_worker() -> None:
+    trials = [_trial("eager", None, 0.001), _trial("a_1", 1, 0.004), _trial("b_1", 1, 0.002), _trial("b_2", 2, 0.00125)]
+    rows = {row.result.cell.stack: row for row in scaling_table.rows(trials)}
+    assert list(rows) == ["a_1", "b_1", "b_2"]
+    assert rows["a_1"].efficiency == rows["b_1"].efficiency == 1.0
+    assert rows["b_2"].efficiency == pytest.approx(0.8)
+    assert scaling_table.rows(trials[3:])[0].efficiency is None  # nothing to compare with
+    text = scaling_table.terminal(trials, 100)
+    assert "0.80" in text
+    assert "3,200 samples" in text
+    assert scaling_table.terminal(trials[:1], 100) == ""
+
+
+def test_waiting_for_another_worker_is_no_contention() -> None:
+    waited = replace(builders.measurement(), contention=replace(builders.measurement().contention, cpu_s=0.5))
+    shares = [by_cell([replace(builders.trial(waited), workers=workers)]).popitem()[1].cpu_share for workers in (None, 1, 2)]
+    assert shares == [0.5, 0.5, 1.0]

@@ -1,0 +1,109 @@
+"""Does `bakeoff doctor` call good what is good, say what is bad, and how to mend it? Of injected machines, and of this one."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bakeoff.machine.doctor import Finding, Mark, examine
+from bakeoff.machine.host import Busy, Facts, Folder
+
+GIB = 2**30
+QUIET = Facts(
+    threads=3,
+    python=(3, 12, 1),
+    versions={"torch": "2.13.0", "tensorflow": "2.21.0"},
+    compiler="/usr/bin/g++",
+    compiler_version="g++ 13.2",
+    cpu="Example 9000",
+    cores=4,
+    affinity=4,
+    governors=("performance",),
+    driver="acpi-cpufreq",
+    turbo=False,
+    clock="tsc",
+    memory_bytes=16 * GIB,
+    available_bytes=12 * GIB,
+    pressure={"cpu": 0.0, "memory": 0.0, "io": 0.0},
+    folders=(Folder("runs", "/here/.bakeoff", 50 * GIB),),
+    one_time_cost=True,
+)
+
+
+def of(about: str, **changes: Any) -> list[Finding]:
+    return [finding for finding in examine(replace(QUIET, **changes)) if finding.about == about]
+
+
+def only(about: str, **changes: Any) -> Finding:
+    (finding,) = of(about, **changes)
+    return finding
+
+
+def test_a_quiet_machine_is_fine() -> None:
+    assert {finding.mark for finding in examine(QUIET)} == {Mark.OK}
+    assert str(only("frequency")) == "ok    frequency: governor performance"
+
+
+@pytest.mark.parametrize(
+    ("about", "changes", "mark", "mend"),
+    [
+        ("Python", {"python": (3, 10, 2)}, Mark.BAD, "3.11"),
+        ("tensorflow", {"versions": {"torch": "2.13.0", "tensorflow": None}}, Mark.WARN, "pip install '.[tensorflow]'"),
+        ("torch", {"versions": {"torch": None, "tensorflow": None}}, Mark.BAD, "pip install '.[torch]'"),
+        ("C++ compiler", {"compiler": None}, Mark.WARN, "apt-get install g++"),
+        ("C++ compiler", {"compiler": None, "cxx": "icpc"}, Mark.BAD, "unset CXX"),
+        ("CPUs", {"threads": 8}, Mark.BAD, "--threads 4"),
+        ("CPUs", {"threads": 4}, Mark.WARN, "the default is one less"),
+        ("CPUs", {"quota": 1.5}, Mark.BAD, "--threads 1"),
+        ("CPUs", {"quota": 0.5, "threads": 1}, Mark.BAD, "cpu.max"),
+        ("CPUs", {"cores": 1, "affinity": 1, "threads": 1}, Mark.WARN, "two CPUs"),
+        ("SMT", {"siblings": 2}, Mark.WARN, "smt/control"),
+        ("frequency", {"governors": ("powersave",)}, Mark.BAD, "cpupower"),
+        ("frequency", {"governors": ("powersave",), "driver": "intel_pstate"}, Mark.WARN, "cpupower"),
+        ("frequency", {"governors": ("performance", "schedutil")}, Mark.WARN, "cpupower"),
+        ("turbo", {"turbo": True}, Mark.WARN, "no_turbo"),
+        ("power", {"battery": True}, Mark.WARN, "plug it in"),
+        ("clock", {"clock": "hpet"}, Mark.WARN, "echo tsc"),
+        ("load", {"load_1min": 7.9}, Mark.BAD, "bakeoff ab"),
+        ("load", {"load_1min": 1.2}, Mark.WARN, "wait"),
+        ("others", {"busy_cpus": 2.5, "busiest": (Busy(12, "indexer", 0.9),)}, Mark.BAD, "end them"),
+        ("others", {"busy_cpus": 0.9, "busiest": (Busy(12, "indexer", 0.9),)}, Mark.WARN, "end them"),
+        ("cpu pressure", {"pressure": {"cpu": 0.4}}, Mark.BAD, "wait"),
+        ("memory pressure", {"pressure": {"memory": 0.02}}, Mark.WARN, "wait"),
+        ("memory", {"available_bytes": GIB // 2}, Mark.BAD, "nine tenths"),
+        ("memory", {"available_bytes": 3 * GIB // 2}, Mark.WARN, "nine tenths"),
+        ("swap", {"swap_bytes": GIB}, Mark.WARN, "swapoff"),
+        ("virtual machine", {"virtual": True}, Mark.WARN, "bakeoff ab"),
+        ("steal", {"virtual": True, "steal": 0.2}, Mark.BAD, "wait"),
+        ("runs", {"folders": (Folder("runs", "/r", 50 * GIB, "no right to write to /r"),)}, Mark.BAD, "make it yours"),
+        ("runs", {"folders": (Folder("runs", "/r", GIB // 4),)}, Mark.BAD, "make room"),
+        ("runs", {"folders": (Folder("runs", "/r", GIB),)}, Mark.WARN, "make room"),
+        ("variables", {"variables": {"TF_ENABLE_ONEDNN_OPTS": "0"}}, Mark.WARN, "unset"),
+        ("variables", {"variables": {"LD_PRELOAD": "x.so"}}, Mark.WARN, "unset"),
+    ],
+)
+def test_what_is_not_fine_is_marked_and_mended(about: str, changes: dict[str, Any], mark: Mark, mend: str) -> None:
+    finding = only(about, **changes)
+    assert finding.mark is mark
+    assert mend in finding.mend
+    assert str(finding).startswith(f"{mark:<4}  {about}: ")
+    assert mend not in " ".join(found.mend for found in of(about))  # on the quiet machine there is nothing to mend
+
+
+def test_the_busiest_processes_are_named() -> None:
+    assert "indexer (process 12) 90% of a CPU" in only("others", busy_cpus=0.9, busiest=(Busy(12, "indexer", 0.9),)).told
+
+
+def test_variables_are_told_apart_and_their_values_kept_back() -> None:
+    mine = {"OMP_NUM_THREADS": "16", "MKL_NUM_THREADS": "3", "TORCHINDUCTOR_FREEZING": "secret", "HOME": "/root"}
+    children = {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
+    ours, kept = of("variables", variables=mine, children=children)
+    assert (ours.mark, kept.mark) == (Mark.OK, Mark.WARN)
+    assert ours.told.endswith("OMP_NUM_THREADS (3)")
+    assert kept.told.endswith("TORCHINDUCTOR_FREEZING")
+    assert "secret" not in str(kept)
+
+
+def test_the_toolchain_is_told_where_somebody_needs_it() -> None:
+    assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).told
+    assert of("Inductor's once-per-machine cost", one_time_cost=None) == []

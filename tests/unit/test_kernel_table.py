@@ -1,0 +1,95 @@
+"""What the table of single operations says, and what a device's driver says of loaded kernels, without either."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.records.diagnostics import Compiled, Diagnostics
+from bakeoff.records.measurement import Check, Parity
+from bakeoff.records.trial import Failure, Phase, Status, Trial
+from bakeoff.views import kernel_table
+from bakeoff.views.matrix import Matrix
+from tests.support.builders import kernel, lowered, measurement, trial
+
+
+def ran(model: str, stack: str, step_s: float, **counts: Any) -> Trial:
+    figures = {"registers": 32.0, "spill_bytes": 8.0, "shared_bytes": 1024.0, "occupancy": 0.5}
+    found = Diagnostics(graphs=1, recompiles=0, compiled=Compiled(kernels=2, figures=figures))
+    made = measurement([step_s] * 100, held_out_step_s=(step_s, step_s), **counts)
+    return trial(made, model, stack, diagnostics=found, eager=stack.endswith("eager"))
+
+
+def test_shares_are_of_what_eager_reached_in_the_run() -> None:
+    copied = ran("kernel_copy", "torch_eager", 0.001, moved_bytes=2_000_000_000)
+    mine = ran("kernel_softmax", "torch_triton", 0.001, moved_bytes=1_800_000_000, flops=500)
+    results = by_cell([copied, mine])
+    found = kernel_table.shares(results[mine.cell], results)
+    assert found["bytes_per_second"] == pytest.approx(1.8e12)
+    assert found["bytes_per_second_of_kernel_copy"] == pytest.approx(0.9)
+    assert "flops_per_second_of_kernel_matmul" not in found  # no product was measured
+    (row,) = [line for line in kernel_table.terminal(results).splitlines() if line.startswith("softmax")]
+    assert row.split() == [
+        "softmax",
+        "torch_triton",
+        "1",
+        "ms",
+        "1,800",
+        "(90%)",
+        "5e-07",
+        "2",
+        "32",
+        "8",
+        "1,024",
+        "50%",
+        "ok",
+    ]
+    assert "| softmax | torch_triton | 1 ms | 1,800 (90%) |" in kernel_table.markdown(results)
+
+
+@pytest.mark.parametrize(("width", "tables"), [(150, 1), (80, 2), (10, 9)])
+def test_a_narrow_terminal_gets_several_tables_with_whole_names(width: int, tables: int) -> None:
+    results = by_cell([ran("kernel_softmax", f"torch_{s}", 0.001, moved_bytes=2**30, flops=2**20) for s in ("eager", "triton")])
+    lines = kernel_table.terminal(results, width).splitlines()
+    assert len([line for line in lines if line.startswith(("operation ", "operation, "))]) == tables
+    assert all(len(line) <= max(width, 50) for line in lines)
+    named = [line for line in lines if line.startswith(("softmax, torch_triton", "softmax    torch_triton"))]
+    assert len(named) == tables
+
+
+def test_speeds_are_by_the_devices_own_time_where_it_has_one() -> None:
+    mine = ran("kernel_softmax", "torch_triton", 0.002, moved_bytes=2_000_000_000, device_step_s=(0.0012, 0.001, 0.0011))
+    results = by_cell([mine])
+    assert kernel_table.shares(results[mine.cell], results)["bytes_per_second"] == pytest.approx(2e12)  # by the least
+    assert "| softmax | torch_triton | 2 ms | 1 ms | 2,000 |" in kernel_table.markdown(results)
+
+
+def test_compiled_operations_have_resources_and_no_speed() -> None:
+    made = lowered((kernel(registers=40, occupancy=0.25), kernel(registers=64, spill_bytes=4, occupancy=0.75)))
+    cell = replace(made.cell, model="kernel_rotary")
+    results = {cell: CellResult(cell, made.trials)}
+    assert kernel_table.resources(made) == {
+        "kernels": 2, "registers": 64, "spill_bytes": 4, "shared_bytes": 0, "occupancy": 0.25,
+    }  # fmt: skip
+    text = kernel_table.terminal(results)
+    assert "GB/s" not in text
+    assert "compiled (not run)" in text
+
+
+def test_without_a_gpu_a_time_is_unavailable() -> None:
+    failure = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message="runs on cuda")
+    results = by_cell([trial(None, "kernel_softmax", "torch_triton", failure=failure, diagnostics=None)])
+    assert "unavailable (no GPU)" in kernel_table.terminal(results)
+    assert kernel_table.terminal(by_cell([trial(measurement())])) == ""
+    assert kernel_table.markdown(by_cell([trial(measurement())])) == ""
+
+
+def test_the_devices_ratio_is_to_an_eager_whose_output_is_right() -> None:
+    wrong = Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.5),))
+    ours = ran("mlp", "torch_triton", 0.002, device_step_s=(0.001,))
+    right, off = (ran("mlp", "torch_eager", 0.004, device_step_s=(0.003,), **with_) for with_ in ({}, {"parity": wrong}))
+    assert "device 1 ms ×3.00" in Matrix.of([right, ours]).markdown()
+    assert "torch_triton inference: ×3.00 its eager by the device's own time" in Matrix.of([right, ours]).markdown()
+    assert "device 1 ms<br>" in Matrix.of([off, ours]).markdown()
+    assert "by the device's own time" not in Matrix.of([off, ours]).markdown()

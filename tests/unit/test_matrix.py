@@ -1,0 +1,166 @@
+"""Does the final matrix fit the terminal that people have, without losing a figure?"""
+
+import io
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bakeoff.analysis import formatting
+from bakeoff.analysis.results import CellResult
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Failure, Phase, Start, Status, Trial
+from bakeoff.views.columns import Column, across, drawn, of_rows, packed
+from bakeoff.views.matrix import LEGEND, Matrix
+from tests.support.builders import kernel, lowered, measurement, trial
+
+MAIN = ("tf_eager", "tf_function", "tf_xla", "torch_eager", "torch_inductor", "torch_script")
+MIB = 2**20
+
+
+def one(model: str, stack: str, step_s: float, compile_s: float, **changes: Any) -> Trial:
+    found = measurement(
+        (step_s,) * 100,
+        first_call_s=compile_s + step_s,
+        held_out_step_s=(step_s,),
+        warmup_s=(step_s,) * 20,
+        items_per_step=128,
+        memory=replace(measurement().memory, compile_peak_bytes=1235 * MIB, steady_peak_bytes=1235 * MIB),
+    )
+    mine = {"framework": stack.partition("_")[0], "eager": stack.endswith("eager")}
+    return trial(found, model, stack, **(mine | changes))
+
+
+def failed(model: str, stack: str, status: Status) -> Trial:
+    failure = Failure(status=status, phase=Phase.COMPILE, error="E", message=f"{status}, for a reason")
+    return trial(None, model, stack, failure=failure, framework=stack.partition("_")[0])
+
+
+@pytest.fixture
+def worst(monkeypatch: pytest.MonkeyPatch) -> Matrix:
+    """Long names, large and small numbers in every column, noise in all of them, and every way to fail."""
+    found = []
+    for i, stack in enumerate(MAIN):
+        step_s = 8.2e-5 * i if "eager" not in stack else 8.5e-4
+        found.append(one("bert_encoder", stack, step_s, 123.456 if i in (1, 4) else 0.05))
+        found.append(one("gpt_decoder", stack, 0.02 + i / 1e3, 23.69))
+    warm = [one("bert_encoder", "torch_inductor", 4.1e-4, 12.34, start=Start.WARM), one("gpt_decoder", "tf_xla", 0.02, 99.0)]
+    warm = [replace(t, start=Start.WARM) for t in warm]
+    statuses = (Status.OUT_OF_MEMORY, Status.UNSUPPORTED, Status.UNAVAILABLE, Status.RECOMPILED, Status.TIMEOUT, Status.WRONG)
+    found += [failed("article_net", stack, status) for stack, status in zip(MAIN, statuses, strict=True)]
+    matrix = Matrix.of([*found, *warm])
+    for result in matrix.results.values():
+        if result.status is Status.OK:
+            result.__dict__["steadiness"] = replace(result.steadiness, noise=0.24)
+    return matrix
+
+
+def tables(text: str) -> list[list[str]]:
+    """The lines of each table, from its heading on."""
+    lines = text.splitlines()
+    rules = [i for i, line in enumerate(lines) if line.startswith("──")]
+    return [lines[start - 1 : end] for start, end in zip(rules, [*(r - 1 for r in rules[1:]), len(lines)], strict=True)]
+
+
+def test_six_stacks_stand_beside_each_other_in_100_columns(worst: Matrix) -> None:
+    text = worst.terminal(100)
+    (table,) = tables(text)
+    assert table[0].split() == list(MAIN)
+    assert max(len(line) for line in text.splitlines() if "again: " not in line) <= 100
+
+
+def test_no_figure_is_lost(worst: Matrix) -> None:
+    text = worst.terminal(100)
+    cell = worst.lines(worst.results[Cell("bert_encoder", "tf_function", Mode.INFERENCE)], 12)
+    assert cell == ["123.46 s", "1.56M/s ±12%", "×10.37 ×1.00", "0 · 1e-07", "1234, 1234 M", "ok, 161k"]
+    for line in cell:
+        assert line in text
+    for part in ("123 s (12.3)", "out of", "memory", "unsupported", "unavailable", "recompiled", "timeout", "wrong"):
+        assert part in text
+
+
+def test_where_there_is_room_figures_are_in_full(worst: Matrix) -> None:
+    (table,) = tables(worst.terminal(160))
+    text = "\n".join(table)
+    assert "1,560,976/s ±12%" in text
+    assert "1234, 1234 MiB" in text
+    assert "out of memory" in text
+
+
+def test_fewer_columns_stand_below_each_other(worst: Matrix) -> None:
+    for width in (40, 60, 80):
+        text = worst.terminal(width)
+        found = tables(text)
+        assert [name for table in found for name in table[0].split()] == list(MAIN)
+        assert len(found) > 1
+        assert max(len(line) for table in found for line in table if "again: " not in line) <= width
+    assert len(tables(worst.terminal(10))) == 6  # one each, however wide
+
+
+def test_markdown_keeps_its_lines(worst: Matrix) -> None:
+    text = worst.markdown()
+    assert "<br>1,560,976/s ±12%<br>" in text
+    assert "| out of memory |" in text
+    assert "<br>1234, 1234 MiB<br>" in text
+    assert "; ".join(LEGEND) in text
+
+
+def test_a_cell_compiled_for_a_target_wraps() -> None:
+    result = lowered((kernel(registers=255, spill_bytes=1234),))
+    matrix = Matrix({result.cell: result})
+    assert matrix.lines(result)[-1] == "compiled (not run)"
+    assert matrix.lines(result, 12)[-2:] == ["compiled", "(not run)"]
+    assert max(map(len, matrix.lines(result, 12))) <= 12
+
+
+def test_no_escape_codes_whatever_the_environment_says(worst: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Screen())
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b" not in worst.terminal(100)
+    monkeypatch.setenv("TERM", "dumb")
+    assert len(tables(worst.terminal(100))) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        *((0.5, "0.5"), (56.1, "56.1"), (999, "999"), (999.6, "1.00k"), (8643, "8.64k"), (89_247, "89.2k"), (516_325, "516k")),
+        *((999_700, "1.00M"), (1_560_259, "1.56M"), (2.5e9, "2.50G"), (3e12, "3.00T")),
+    ],
+)
+def test_compact_keeps_three_digits(value: float, told: str) -> None:
+    assert formatting.compact(value) == told
+
+
+def test_wordings_give_way_only_where_they_must() -> None:
+    assert formatting.compiling(23.69, 3.38, None) == "23.69 s (3.38)"
+    assert formatting.compiling(23.69, 3.38, 14) == "23.69 s (3.38)"
+    assert formatting.compiling(23.69, 3.38, 12) == "23.7 (3.38)"
+    assert formatting.speed(1560259, "", 12) == "1,560,259/s"
+    assert formatting.speed(1560259, " ±120%", 12) == "1.56M ±120%"
+    assert formatting.ratios(103.3, 0.62, 12) == "×103 ×0.62"
+    assert formatting.ratios(None, 0.62, 12) == "×? ×0.62"
+    assert formatting.even("ok", 197, 12) == "ok, even 197"
+    assert formatting.even("ok", 25265, 12) == "ok, 25.3k"
+    assert formatting.even("ok", None, 12) == "ok, never"
+    assert formatting.peaks(None, 12) == "? MiB"
+
+
+def test_columns() -> None:
+    table = of_rows(("a", "bcd"), [("1", "2"), ("333", "4")])
+    assert list(drawn(table, apart=False)) == ["a    bcd", "────────", "1    2", "333  4"]
+    assert across(table) == 8
+    label, *rest = (Column(name, [["x"]]) for name in ("", "aaaa", "bbbb", "cccc"))
+    assert [[c.name for c in t] for t in packed([label, *rest], 13)] == [["", "aaaa", "bbbb"], ["", "cccc"]]
+    assert [len(t) for t in packed([label, *rest], 1)] == [2, 2, 2]
+
+
+def test_results_of_the_worst_are_what_they_seem(worst: Matrix) -> None:
+    """Or the tests above would look at something that is not the worst."""
+    ok: list[CellResult] = [r for r in worst.results.values() if r.status is Status.OK]
+    assert len(ok) == 12

@@ -1,0 +1,134 @@
+"""Does the user see which cell, which phase, what is done, what is left and for how long, on whatever the output is?"""
+
+import io
+import sys
+
+import pytest
+
+from bakeoff.records.trial import Diagnosis, Failure, Phase, ShapeSeries, Start, Status
+from bakeoff.runner.progress import PATIENCE_S, Progress
+from bakeoff.system import terminal
+from tests.support.builders import SETTINGS, measurement, trial
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    found = Screen()
+    monkeypatch.setattr(sys, "__stderr__", found)
+    for name in ("CI", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    return found
+
+
+def two_cells(said: list[str]) -> Progress:
+    progress = Progress(said.append)
+    progress.expect(2)
+    progress.begin("toy-compiler-inference", Start.COLD, 0)
+    progress.phase(Phase.COMPILE)
+    progress.done(trial(measurement()))
+    return progress
+
+
+def test_a_terminal_shows_cell_phase_done_and_left(screen: Screen) -> None:
+    said: list[str] = []
+    progress = two_cells(said)
+    assert "[1/2] toy-compiler-inference: compile · 2 left" in screen.getvalue()
+    progress.begin("toy-other-inference", Start.COLD, 0)
+    assert screen.getvalue().endswith("[2/2] toy-other-inference: start · 1 left, about 3 s")
+    assert said == ["[1/2] toy-compiler-inference: compile 499 ms, step 1 ms · 3.0 s · 1 left, about 3 s"]
+
+
+def test_a_live_line_has_no_colours_and_never_wraps(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    two_cells([])
+    written = screen.getvalue().replace("\r\x1b[K", "\n")
+    assert "\x1b" not in written
+    assert "[1/2] toy-compiler" in written
+    assert max(map(len, written.splitlines())) < 40
+
+
+@pytest.mark.parametrize("variable", [("TERM", "dumb"), ("CI", "true")])
+def test_logs_get_plain_lines(screen: Screen, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]) -> None:
+    monkeypatch.setenv(*variable)
+    said: list[str] = []
+    two_cells(said)
+    assert screen.getvalue() == ""
+    assert len(said) == 1
+    assert "\x1b" not in said[0]
+
+
+def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "__stderr__", pipe)
+    said: list[str] = []
+    two_cells(said)
+    assert (pipe.getvalue(), len(said)) == ("", 1)
+
+
+def test_a_long_phase_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stderr__", io.StringIO())
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    said: list[str] = []
+    progress = Progress(said.append)
+    progress.expect(1)
+    progress.begin("toy-slow-inference", Start.COLD, 0)
+    progress.phase(Phase.BUILD)
+    clock[0] += PATIENCE_S
+    progress.phase(Phase.COMPILE)
+    progress.phase(Phase.WARM_UP)
+    assert said == ["[1/1] toy-slow-inference: compile · 1 left"]
+
+
+def test_time_left_counts_what_was_measured_before(screen: Screen) -> None:
+    """The second series of trials, for cells that did not settle, takes as long for each as the first did."""
+    said: list[str] = []
+    progress = two_cells(said)
+    progress.done(trial(measurement()))
+    progress.expect(4)
+    progress.begin("toy-compiler-inference", Start.COLD, 1)
+    assert screen.getvalue().endswith("[1/4] toy-compiler-inference #2: start · 4 left, about 12 s")
+
+
+def test_a_failure_says_in_which_phase(screen: Screen) -> None:
+    said: list[str] = []
+    progress = Progress(said.append)
+    progress.expect(1)
+    failure = Failure(status=Status.TIMEOUT, phase=Phase.COMPILE, error="Timeout", message="stopped after 300 s")
+    progress.done(trial(None, failure=failure))
+    assert "timeout in compile (stopped after 300 s)" in said[0]
+
+
+def test_a_line_that_stays_stands_alone(screen: Screen) -> None:
+    progress = Progress(lambda line: screen.write(line + "\n") and None)
+    progress.note("toy-compiler-inference: batch_size 8, 9")
+    cell = trial(None).cell
+    progress.shaped(ShapeSeries(cell=cell, settings=SETTINGS, framework="numpy", axis="batch_size", wall_s=1.0, finished_at=""))
+    progress.expect_diagnoses(1)
+    progress.diagnosed(Diagnosis(cell=cell, settings=SETTINGS, framework="numpy", wall_s=1.0, finished_at=""))
+    assert "9\r\x1b[Ktoy-compiler-inference batch_size: compiled" in screen.getvalue()
+    assert screen.getvalue().endswith("[1/1] toy-compiler-inference diagnosed:  · 1.0 s · 0 left\n")
+
+
+def test_who_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CI", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert terminal.colours(Screen())
+    assert not terminal.colours(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal.live(Screen())
+    assert not terminal.colours(Screen())
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = terminal.plain(40)
+    with console.capture() as capture:
+        console.print("[bold red]text[/]")
+    assert capture.get() == "text\n"

@@ -1,0 +1,74 @@
+"""What the report shows of a cell: does it follow from the trials, and from nothing else?"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bakeoff.analysis import summary
+from bakeoff.analysis.cost import totals
+from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.trial import Status
+from bakeoff.report import facts
+from bakeoff.views.matrix import Matrix
+from tests.support.builders import MACHINE_PEAK, SETTINGS, cell, matrix, measurement, trial
+
+
+def test_figures_of_a_cell() -> None:
+    trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
+    results = Matrix.of(trials).results
+    told = {f.stack: f for f, _ in facts.of(Matrix.of(trials), MACHINE_PEAK)}
+    fast = told["torch_inductor"]
+    assert fast.over_eager == pytest.approx(2, rel=0.01)
+    assert fast.even_after_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
+    # 2 Mflop in 0.5 ms, twenty flops a byte: below the roof of 50 Gflop/s at that intensity
+    assert fast.flops_per_s == pytest.approx(4e9, rel=0.01)
+    assert fast.flops_per_byte == 20
+    assert fast.share_of_ceiling == pytest.approx(0.08, rel=0.01)
+    assert told["torch_eager"].even_after_steps is None
+    for stack, each in told.items():  # the page and `bakeoff pick` know the same of noise
+        (total,) = [t for t in totals(results.values(), 1000) if t.result.cell.stack == stack]
+        assert each.step_low_s is not None
+        assert each.compile_low_s is not None
+        assert each.compile_low_s + 1000 * each.step_low_s == pytest.approx(total.span.low, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dtype": "bfloat16"}, {"threads": 2}, {"device": "cuda"}], ids=["bfloat16", "threads", "device"]
+)
+def test_no_share_of_a_roof_that_is_not_the_cells_own(changes: dict[str, Any]) -> None:
+    found = cell("m", "torch_eager", 1e-3)
+    found = replace(found, settings=replace(SETTINGS, **changes))
+    (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
+    assert told.share_of_ceiling is None
+
+
+@pytest.mark.parametrize(("moved", "share"), [(1e6, None), (1e8, 1.0)], ids=["in a cache", "through memory"])
+def test_memory_is_a_roof_only_of_what_no_cache_holds(moved: float, share: float | None) -> None:
+    """A tenth of a flop per byte: 10 GB/s allow 1 Gflop/s."""
+    found = cell("m", "torch_eager", moved / 1e10)
+    assert found.measurement is not None
+    found = replace(found, measurement=replace(found.measurement, flops=int(moved / 10), moved_bytes=int(moved)))
+    (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
+    assert told.flops_per_s == pytest.approx(1e9, rel=0.02)
+    assert told.share_of_ceiling == (None if share is None else pytest.approx(share, rel=0.02))
+
+
+def test_a_sample_of_several_steps_stands_in_their_middle() -> None:
+    made = measurement([1e-4] * 100, steps_per_sample=10, warmup_s=(1e-4,) * 20)
+    (_, detail), *_ = facts.of(Matrix.of([trial(made)]), None)
+    assert detail.curves[0]["x"] == [*range(20), *range(25, 200, 10)]
+    assert len(detail.curves[0]["y"]) == len(detail.curves[0]["x"])
+
+
+def test_what_a_run_was_judged_when_it_was_saved_is_what_it_is_judged_now() -> None:
+    trials = [replace(cell("m0", "torch_script", 1e-3, seed=i), index=i) for i in range(3)] + matrix()
+    saved = summary.judged(summary.of_trials(trials))
+    for name, now in Matrix.of(trials).results.items():
+        then = Matrix.of(trials, (), saved).results[name]
+        assert then.judged is not None
+        assert (then.status, then.reason) == (now.status, now.reason)
+        if now.status is Status.OK:
+            assert then.steadiness == now.steadiness
+    lie = {name: replace(judged, status=Status.OK) for name, judged in saved.items()}
+    assert Matrix.of(trials, (), lie).results[Cell("branchy", "tf_function", Mode.INFERENCE)].status is Status.UNSUPPORTED

@@ -1,0 +1,138 @@
+"""Does a cell's script stand alone, and show in the bare framework what the cell showed here?"""
+
+import argparse
+import ast
+import builtins
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from bakeoff.authoring.discovery import ROOT, Source, StackSource
+from bakeoff.authoring.errors import UsageError
+from bakeoff.cli import repro
+from tests.support.scripts import MODELS, STACKS, text
+
+
+def planted(folder: Path, model: str) -> Source:
+    path = folder / "planted.py"
+    path.write_text(model)
+    return Source("planted", path)
+
+
+PAIRS = [
+    (m.name, s.name)
+    for m in MODELS
+    for s in STACKS
+    if s.recipe is not None and (s.default or m.name == "mlp") and not (m.is_kernel and s.framework == "tensorflow")
+]
+
+
+@pytest.mark.parametrize(("model", "stack"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
+def test_script_stands_alone(model: str, stack: str) -> None:
+    """It is Python, begins as it must, imports nothing of ours, and uses no name that nothing binds."""
+    made = text(model, stack)
+    tree = ast.parse(made)
+    assert made.count("from __future__ import annotations\n") == 1
+    assert isinstance(tree.body[1], ast.ImportFrom)
+    assert tree.body[1].module == "__future__"
+    nodes = list(ast.walk(tree))
+    imported = {n.module for n in nodes if isinstance(n, ast.ImportFrom)}
+    imported |= {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    framework, other = ("torch", "tensorflow") if "torch" in stack else ("tensorflow", "torch")
+    packages = {str(module).partition(".")[0] for module in imported}
+    assert packages - set(sys.stdlib_module_names) == {"numpy", framework}
+    bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    bound |= {n.name for n in nodes if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    bound |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    bound |= {n.asname or n.name for n in nodes if isinstance(n, ast.alias)}
+    assert {n.id for n in nodes if isinstance(n, ast.Name)} - bound - set(vars(builtins)) - {"__name__"} == set()
+    assert f"def {other}(" not in made
+    breaks = [line for line in MODELS[model].path.read_text().splitlines() if "# breaks here" in line]
+    assert made.count("# breaks here") == len(breaks) / 2  # one in each half
+
+
+def test_what_a_single_file_cannot_bring_is_said(tmp_path: Path) -> None:
+    source = (ROOT / "models" / "article_net.py").read_text()
+    moved = source.replace("from bakeoff import", "from no_such_helper import something\nfrom bakeoff import")
+    moved = moved.replace("class ArticleNet(Model):", "class ArticleNet(Model):\n    extra = something\n", 1)
+    with pytest.raises(UsageError, match="repro cannot find no_such_helper"):
+        repro.script(planted(tmp_path, moved), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
+
+
+def test_every_default_stack_has_a_recipe() -> None:
+    assert [s.name for s in STACKS if s.default and s.recipe is None] == []
+
+
+def test_batch_size_and_size() -> None:
+    assert "model = dataclasses.replace(Print(batch_size=64, width=256), batch_size=3)" in text(
+        "breaks_print", "torch_script", size="full", batch_size=3
+    )
+
+
+HALF = """
+from bakeoff import Draw, Sizes
+from bakeoff.models.branchy import Branchy
+class Planted(Branchy):
+    pass
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("MODEL = make()", "repro reads MODEL = Sizes(small=..., full=...) and finds no small in it"),
+        ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one for repro"),
+        (
+            "import bakeoff.authoring.model as m\nMODEL = Sizes(small=Planted(m.SIZES))",
+            "repro cannot copy what `import bakeoff.authoring.model as m` brings; write from MODULE import NAME",
+        ),
+        (
+            "class Alone: pass\nMODEL = Sizes(small=Alone())",
+            "has no method torch: there is nothing that torch could run",
+        ),
+    ],
+)
+def test_what_cannot_be_copied_is_one_line(tmp_path: Path, more: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        repro.script(planted(tmp_path, HALF.format(more=more)), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
+
+
+def test_a_stack_without_recipe_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mute.py").write_text('FRAMEWORK = "torch"\nSTACK = None\n')
+    mute = StackSource("mute", tmp_path / "mute.py", "torch")
+    with pytest.raises(UsageError, match="repro needs a literal RECIPE in mute"):
+        repro.script(MODELS["mlp"], mute, STACKS, size="small", batch_size=None)
+
+
+def asked(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    repro.add_verb(parser.add_subparsers())
+    found = parser.parse_args(["repro", *arguments])
+    return int(found.do(found))
+
+
+@pytest.mark.parametrize("cell", [("mlp-tf_xla-inference",), ("mlp-tf_xla",), ("mlp", "tf_xla")])
+def test_command_line(cell: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(*cell) == 0
+    assert capsys.readouterr().out == text("mlp", "tf_xla")
+    assert asked(*cell, "-o", str(tmp_path / "it.py")) == 0
+    assert (tmp_path / "it.py").read_text() == text("mlp", "tf_xla")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mlp-tf_xlaa-inference"], "there is no stack tf_xlaa; there are: "),
+        (["mlpp-tf_xla-inference"], "there is no model mlpp; there are: "),
+        (["mlp-tf_xla-training"], "repro writes inference steps only"),
+        (["mlp"], "write MODEL-STACK-MODE or MODEL STACK"),
+        (["mlp-tf_xla", "--size", "huge"], "--size small or full"),
+        (["mlp-tf_xla", "-o", "/no/such/folder/it.py"], "--output: cannot write /no/such/folder/it.py"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        asked(*arguments)

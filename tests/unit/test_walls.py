@@ -1,0 +1,13 @@
+"""Do the walls stand: no framework in the parent, no long file, a quick collection?"""
+
+import pytest
+
+from bakeoff.authoring.discovery import ROOT
+
+LONGEST = 250  # lines; a file beyond it needs a seam
+
+
+@pytest.mark.parametrize("room", ["bakeoff", "compilers", "models", "experiments", "tests", "benchmarks"])
+def test_files_are_short(room: str) -> None:
+    sizes = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in (ROOT / room).rglob("*.py")}
+    assert {name: size for name, size in sizes.items() if size > LONGEST} == {}
