@@ -33,9 +33,7 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
         assert marker is not None, "an experiment that asks for export says of which models"
         rows += served_cells(option, plan, **marker.kwargs)
     elif named := metafunc.definition.get_closest_marker("cells"):
-        inside = {key: value for key, value in named.kwargs.items() if key != "apart"}
-        if not named.kwargs.get("apart") or option("models") is not None or _its_file_is_named(metafunc):
-            rows += named_cells(option, plan, **inside)
+        rows += named_cells(option, plan, **named.kwargs)
     elif single := metafunc.definition.get_closest_marker("kernels"):
         rows += kernel_cells(option, plan, **single.kwargs)
     elif "diagnosis" in fixtures:
@@ -47,12 +45,6 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
     else:
         rows += [(model, stack.name, mode) for model, stack, mode in every]
     return CELL_FIXTURES, rows
-
-
-def _its_file_is_named(metafunc: pytest.Metafunc) -> bool:
-    """On the command line, by itself and not only by its folder?"""
-    named = (str(argument).partition("::")[0] for argument in metafunc.config.args)
-    return any(Path(name).resolve() == metafunc.definition.path for name in named)
 
 
 PROBES = ("copy",)  # measured beside the kernels, and none of ours
