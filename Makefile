@@ -21,8 +21,13 @@ setup: $(READY)  ## build .venv from the pinned versions
 experiments: $(READY)  ## measure the whole inference matrix, save the run, print the table (ARGS="--models mlp ...")
 	$(BIN)/pytest experiments --benchmark-autosave $(ARGS)
 
+# a failed test (exit code 1) at one batch size does not keep the others from being measured; anything else does
 article: $(READY)  ## the article's table and memory by batch size: ResNet-50 training (ARGS="--size full ...")
-	$(BIN)/pytest experiments/test_article.py --modes training --benchmark-autosave $(ARGS)
+	@status=0; for batch in 8 16 32 64; do \
+		$(BIN)/pytest experiments/test_article.py --modes training --batch-size $$batch --benchmark-save=article_batch_$$batch $(ARGS) \
+			|| { status=$$?; [ $$status -eq 1 ] || exit $$status; }; \
+	done; \
+	$(BIN)/python -m experiments.test_article article_batch_8 article_batch_16 article_batch_32 article_batch_64 && exit $$status
 
 quick: $(READY)  ## the tests that start no child process, in under a minute (ARGS="-k steady ...")
 	BAKEOFF_TESTS=quick $(BIN)/pytest tests/unit -p no:xdist $(ARGS)

@@ -1,1 +1,1 @@
-"""The questions: one file, one question."""
+"""The experiments: one file, one question."""

@@ -1,4 +1,4 @@
-"""How long until the first answer, from empty caches, and from the disk caches that this left?"""
+"""How long does the first call take, with empty caches and with the disk caches that an earlier process left?"""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""What does a compiler make of the model for a GPU that is not here, and does its code compute the right thing?
+"""What does a compiler generate for a GPU that this machine does not have, and is the generated code correct?
 
-Asked with `--target cuda:sm_90` (or sm_80, sm_100), which compiles down to the binary and runs nothing, or with
-`--target interpreter`, which runs Inductor's Triton code on the CPU, statement by statement, and compares with float64.
+Needs `--target`. `--target cuda:sm_90` (or sm_80, sm_100) compiles to a binary and runs nothing. `--target interpreter` runs
+Inductor's Triton code on the CPU, statement by statement, and compares the outputs with float64.
 """
 
 import pytest

@@ -1,7 +1,8 @@
-"""What does a second worker bring, and does training stay the same? Each step's batch is split over 1 or 2 workers.
+"""How much faster is training with a second worker, and does it give the same result?
 
-PyTorch's DistributedDataParallel and TensorFlow's MirroredStrategy; `--models` names other models than the mlp. A cell that is
-ok has parity: loss, gradients and parameters after a first step are those of one process in float64 with the whole batch.
+Each step's batch is split over 1 or 2 workers, by PyTorch's DistributedDataParallel and TensorFlow's MirroredStrategy. The
+model is mlp unless `--models` names others. Status ok means parity: loss, gradients and parameters after the first step equal
+those of one float64 process with the whole batch.
 """
 
 import pytest

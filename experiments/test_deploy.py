@@ -1,8 +1,8 @@
-"""How long does each deployment format take to write, to load and to answer where the model's code is not, and is it right?
+"""How long does each deployment format take to write, to load and to run without the model's code, and is its output correct?
 
-A child with the model's code exports its framework's eager program. A fresh one with nothing of that code loads the files and
-is timed like any cell. Asked of one model unless --models names others, and of every stack with EXPORTED_BY that --stacks
-leaves in.
+One child, which has the model's code, exports the eager program of its framework. A second child, which does not have that
+code, loads the files and is timed like any cell. The model is mlp unless `--models` names others; the stacks are those with
+EXPORTED_BY.
 """
 
 import pytest

@@ -1,7 +1,7 @@
-"""A series of batch sizes through one compiled program: how often does it compile again, and what does each size cost?
+"""How often does one compiled program compile again for a series of batch sizes, and what does each size cost?
 
-Asked of the stacks with their dynamic-shape switches beside their defaults; `--shapes` and `--shape-axis` choose another
-series, `--shape-models` and `--stacks` other cells.
+Measured on stacks with and without their options for dynamic shapes. `--shapes` and `--shape-axis` choose another series,
+`--shape-models` and `--stacks` other cells.
 """
 
 import pytest
@@ -10,10 +10,10 @@ from bakeoff.pytest_plugin.replay import child_clock, replay
 
 SIZES = (8, 9, 10, 16, 33, 64)
 
-# sizes that compile again, of SIZES along batch_size; a stack without a row is only reported
+# the sizes of SIZES that compile again, along batch_size; a stack without a row is reported and not checked
 RECOMPILED = {
-    "torch_script": [],  # one plan for all shapes
-    "torch_inductor": [9],  # the second size makes the dimension a symbol
+    "torch_script": [],  # one plan serves all shapes
+    "torch_inductor": [9],  # the second size makes the dimension symbolic
     "torch_inductor_static": [9, 10, 16, 33, 64],
     "torch_inductor_dynamic": [],
     "torch_inductor_marked": [],
@@ -21,7 +21,7 @@ RECOMPILED = {
     "tf_function_relaxed": [9],
     "tf_function_signature": [],
     "tf_xla": [9, 10, 16, 33, 64],
-    "tf_xla_signature": [9, 10, 16, 33, 64],  # one trace, but XLA compiles every concrete shape
+    "tf_xla_signature": [9, 10, 16, 33, 64],  # one trace, but XLA compiles each concrete shape
 }
 
 
@@ -36,4 +36,4 @@ def test_dynamic_shapes(shape_series, benchmark):
     assert not shape_series.wrong, f"the output is wrong for {shape_series.axis} {shape_series.wrong}"
     expected = RECOMPILED.get(shape_series.cell.stack)
     if expected is not None and shape_series.axis == "batch_size" and tuple(s.size for s in steps) == SIZES:
-        assert shape_series.recompiled == expected, "to accept what was seen, change RECOMPILED in this file"
+        assert shape_series.recompiled == expected, "to accept these sizes, change RECOMPILED in this file"

@@ -1,4 +1,4 @@
-"""Is each known breakage found where it was planted, and called what it is? Diagnosed only: nothing here is timed."""
+"""Does each compiler report each known graph break, at the planted line and with the right kind? Diagnosed only, not timed."""
 
 
 def test_breakage(diagnosis, expected_breaks):

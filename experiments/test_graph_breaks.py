@@ -1,4 +1,4 @@
-"""Did the compiler see the whole program? Where not, is it where we know it?"""
+"""Did the compiler capture the whole program, except for the breaks in graph_breaks.toml?"""
 
 
 def test_graph_breaks(ran, diagnostics, expected_breaks):

@@ -1,9 +1,9 @@
-"""Are our Triton kernels right, and how near do they, Inductor's own and eager come to what this device can do?
+"""Are our Triton kernels correct, and how close do Triton, Inductor and eager PyTorch come to the limits of this device?
 
-Times are the matrix's: one cell per operation and stack. A share is of what the device was measured to reach in the same run:
-a copy's bytes per second (kernel_copy), or the library's flops per second (kernel_matmul), both by eager PyTorch. Without a GPU
-the kernels are checked by Triton's interpreter, a cell's time is `unavailable`, and registers, spills, shared memory and
-occupancy are what `--target cuda:sm_90` compiles.
+Each operation and stack is one cell of the matrix. A share is relative to what the same run reaches with eager PyTorch: bytes
+per second of a copy (kernel_copy) or flops per second of the library's matrix product (kernel_matmul). Without a GPU, Triton's
+interpreter checks the kernels and their times are `unavailable`; `--target cuda:sm_90` reports registers, spills, shared
+memory and occupancy.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""How much memory at the peak, and does it stay there?"""
+"""How much memory is used at the peak, and does memory grow while steps are timed?"""
 
 from bakeoff.analysis.steady import leaked_bytes
 
@@ -9,5 +9,5 @@ def test_memory(ran, record_property):
     record_property("steady_peak_bytes", steady_peak)
     for measurement in ran.measurements:
         assert leaked_bytes(measurement) == 0, f"memory while timed, in bytes: {measurement.memory.timed_bytes}"
-        # an instrument that sees less than the weights alone is broken
+        # less than the weights alone would mean that memory is not measured correctly
         assert measurement.memory.steady_peak_bytes >= measurement.memory.weights_bytes

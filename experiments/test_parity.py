@@ -1,7 +1,7 @@
-"""Is it still the same function? Outputs of timed steps and of unseen batches against a float64 eager reference.
+"""Does the compiled program compute the same function as a float64 eager reference?
 
-In training: loss, gradients, how far the parameters moved, and batch norm's statistics, of a first step on three batches, and
-the curve of ten losses where the model is well-conditioned.
+Inference: outputs of timed steps and of held-out batches. Training: loss, gradients, parameter updates and batch-norm
+statistics of a first step on three batches, and the first ten losses where the model is well-conditioned.
 """
 
 
@@ -13,4 +13,4 @@ def test_parity(ran):
         for check in parity.failed:
             allowed = parity.tolerance if check.tolerance is None else check.tolerance
             off = f"{check.output} of {check.when} batch {check.batch} is off by {check.error}; it may be by {allowed}"
-            raise AssertionError(off)  # by which known_gaps.toml calls it
+            raise AssertionError(off)  # the exception that rows of known_gaps.toml name

@@ -1,4 +1,4 @@
-"""How long is one step once everything is warm, and how many items a second is that?"""
+"""How long does one step take after warm-up, and how many items per second is that?"""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""Keras's own layers filled with canonical weights, for the halves that Keras's own format can hold.
+"""Keras's own layers, filled with canonical weights, for the models' `keras` method.
 
-Whoever loads such a file has Keras and nothing of ours: no class, no Lambda. Each function adds to a functional model. Imported
-inside the models' methods only.
+A file in Keras's format is loaded where only Keras is installed, so nothing here defines a class or uses a Lambda layer. Each
+function adds a layer to a functional model. Imported only inside the models' methods.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bakeoff import Array, Weights
 
 
 def filled(layer: keras.layers.Layer, x: Any, *arrays: Array) -> Any:
-    """The layer's output; its weights, which it has only once it was called, are `arrays`."""
+    """The layer's output. `arrays` become its weights, which exist only after the first call."""
     y = layer(x)
     layer.set_weights(arrays)
     return y
@@ -27,7 +27,7 @@ def dense(weights: Weights, name: str, x: Any, activation: str | None = None) ->
 
 
 def layer_norm(weights: Weights, name: str, x: Any, epsilon: float = 1e-5) -> Any:
-    """Epsilon is PyTorch's default unless given (Keras's is 1e-3)."""
+    """The default epsilon is PyTorch's; Keras's is 1e-3."""
     layer = keras.layers.LayerNormalization(epsilon=epsilon, name=name)
     return filled(layer, x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
@@ -40,13 +40,14 @@ def embedding(weights: Weights, name: str, ids: Any) -> Any:
 def positions(weights: Weights, name: str, ids: Any) -> Any:
     """The first rows of a table, one for each column of `ids`: (1, token, width).
 
-    Counted from the ids: of what a layer makes of a constant, a functional model would hold the numbers and not the layer.
+    The positions are computed from `ids`. For a constant, the functional model would store the looked-up numbers instead of the
+    layer.
     """
     return embedding(weights, name, keras.ops.cumsum(keras.ops.ones_like(ids[:1, :]), axis=1) - 1)
 
 
 def attention(name: str, x: Any, heads: int, parts: Iterable[tuple[Array, Array]], **mask: Any) -> Any:
-    """Self-attention; `parts` are the weight and the bias, as PyTorch lays them out, of query, key, value and output."""
+    """Self-attention; `parts` are weight and bias of query, key, value and output, in PyTorch's layout."""
     width = x.shape[-1]
     split = (heads, width // heads)
     layer = keras.layers.MultiHeadAttention(*split, name=name)
@@ -58,7 +59,7 @@ def attention(name: str, x: Any, heads: int, parts: Iterable[tuple[Array, Array]
 
 
 def convolution(weights: Weights, name: str, x: Any, stride: int = 1) -> Any:
-    """2-D, NHWC, no bias, padded by half the kernel on each side: at stride 2 'same' pads (0, 1) where PyTorch pads (1, 1)."""
+    """2-D, NHWC, no bias, padded by half the kernel on each side. At stride 2, 'same' pads (0, 1) and PyTorch pads (1, 1)."""
     kernel = weights[f"{name}.weight"].transpose(2, 3, 1, 0)
     size, _, _, channels = kernel.shape
     if stride != 1 and size != 1:
@@ -68,6 +69,6 @@ def convolution(weights: Weights, name: str, x: Any, stride: int = 1) -> Any:
 
 
 def batch_norm(weights: Weights, name: str, x: Any, epsilon: float) -> Any:
-    """As inference has it: by the running statistics."""
+    """In inference form: with the running statistics."""
     arrays = [weights[f"{name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")]
     return filled(keras.layers.BatchNormalization(epsilon=epsilon, name=name), x, *arrays)

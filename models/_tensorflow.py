@@ -1,7 +1,7 @@
-"""Plain tf.Module layers for the TensorFlow halves, each built from canonical weights under the same name.
+"""Plain tf.Module layers for the TensorFlow implementations, each built from canonical weights under the same name.
 
-A Keras layer's eager call costs 1.3 to 6 times as much, while under tf.function and XLA the two are equal: these compare
-compilers, not layer libraries. Imported inside the models' methods only.
+An eager call of a Keras layer takes 1.3 to 6 times as long; under tf.function and XLA both are equally fast. Plain layers
+make this a comparison of compilers, not of layer libraries. Imported only inside the models' methods.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from bakeoff import Weights
 
 
 def variable(weights: Weights, name: str, axes: tuple[int, ...] | None = None, *, trainable: bool = True) -> tf.Variable:
-    """The canonical weight `name`, axes permuted, as a variable of the same name."""
+    """A variable with the canonical weight `name`, its axes permuted, under the same name."""
     return tf.Variable(weights.take(name, axes), name=name, trainable=trainable)
 
 
 class Dense(tf.Module):
-    """x @ kernel + bias for x of rank 2 or 3. The kernel is (in, out), PyTorch's is (out, in)."""
+    """x @ kernel + bias for x of rank 2 or 3. The kernel is (in, out); PyTorch's is (out, in)."""
 
     def __init__(self, weights: Weights, name: str) -> None:
         super().__init__()
@@ -29,14 +29,14 @@ class Dense(tf.Module):
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         if x.shape.rank == 2:
             return tf.nn.bias_add(tf.matmul(x, self.kernel), self.bias)
-        # one matrix product instead of a batched one, as Keras does
+        # one matrix product instead of a batched one, as in Keras
         flat = tf.reshape(x, (-1, x.shape[-1]))
         y = tf.nn.bias_add(tf.matmul(flat, self.kernel), self.bias)
         return tf.reshape(y, (*x.shape[:-1], self.kernel.shape[1]))
 
 
 class LayerNorm(tf.Module):
-    """Over the last axis; epsilon is PyTorch's default 1e-5 unless given (Keras's is 1e-3)."""
+    """Over the last axis. The default epsilon is PyTorch's 1e-5; Keras's is 1e-3."""
 
     def __init__(self, weights: Weights, name: str, epsilon: float = 1e-5) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Embedding(tf.Module):
 
 
 def gelu(x: tf.Tensor, *, approximate: bool) -> tf.Tensor:
-    """tf.nn.gelu; in float64, where only references run, without its constants that went through float32 (2e-8 off)."""
+    """tf.nn.gelu. In float64 (references only) its constants are rounded to float32, an error of 2e-8; so it is written out."""
     if x.dtype != tf.float64:
         return tf.nn.gelu(x, approximate=approximate)
     if approximate:
@@ -70,9 +70,9 @@ def gelu(x: tf.Tensor, *, approximate: bool) -> tf.Tensor:
 
 
 class Convolution(tf.Module):
-    """2-D, NHWC, no bias. The kernel is HWIO, PyTorch's is OIHW.
+    """2-D, NHWC, no bias. The kernel is HWIO; PyTorch's is OIHW.
 
-    Padding is explicit: 'SAME' pads (0, 1) at stride 2 where PyTorch pads (1, 1).
+    Padding is explicit, because at stride 2 'SAME' pads (0, 1) and PyTorch pads (1, 1).
     """
 
     def __init__(self, weights: Weights, name: str, stride: int = 1, padding: int = 0) -> None:
@@ -86,9 +86,9 @@ class Convolution(tf.Module):
 
 
 class BatchNorm(tf.Module):
-    """Over the last axis of NHWC. `training` is set by the stack, as Module.train() does in PyTorch.
+    """Over the last axis of NHWC. The stack sets `training`, as Module.train() does in PyTorch.
 
-    The fused operation returns the unbiased variance, as PyTorch's running variance wants it (Keras keeps the biased one).
+    The fused operation returns the unbiased variance, as PyTorch keeps it in its running variance; Keras keeps the biased one.
     """
 
     def __init__(self, weights: Weights, name: str, epsilon: float, momentum: float) -> None:
@@ -124,7 +124,7 @@ class BatchNorm(tf.Module):
 
 
 def attention(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, heads: int, mask: tf.Tensor) -> tf.Tensor:
-    """Scaled dot-product attention (Vaswani et al. 2017) on (batch, token, width); `mask` is true where a key may be seen."""
+    """Scaled dot-product attention (Vaswani et al. 2017) on (batch, token, width); `mask` is true for keys that take part."""
     batch, tokens, width = query.shape
 
     def split(x: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The article's own example: 32 → 64, ReLU → 10. So small that it measures dispatch, not arithmetic."""
+"""The article's example network: 32 → 64, ReLU → 10. It is so small that it measures dispatch, not arithmetic."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A BERT encoder (Devlin et al. 2018, arXiv:1810.04805; base shapes in full) that labels each token.
+"""A BERT encoder (Devlin et al. 2018, arXiv:1810.04805; size full: the base shapes) that labels each token.
 
-Post-norm blocks, GELU in its erf form, epsilon 1e-12, padding masked. A label per token, so that no compiler may drop the
-work of positions that nobody reads.
+Post-norm blocks, GELU in its erf form, epsilon 1e-12, padding masked. Every token has a label, so that a compiler cannot remove
+the work of unused positions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class BertEncoder(Model):
         return self.batch_size * self.tokens
 
     def flops(self) -> int:
-        """Attention as if no position were masked."""
+        """Counts attention without the mask."""
         block = 12 * self.width * self.width + 2 * self.tokens * self.width
         return 2 * self.items_per_step * (self.layers * block + self.width * LABELS)
 
@@ -68,7 +68,7 @@ class BertEncoder(Model):
     def batch(self, draw: Draw, index: int) -> Batch:
         shape = (self.batch_size, self.tokens)
         lengths = self.tokens - draw.integers(self.tokens // 2, self.batch_size, 1)
-        mask = np.arange(self.tokens) < lengths  # (batch, token): is it a token, or padding?
+        mask = np.arange(self.tokens) < lengths  # (batch, token): true for a token, false for padding
         return Batch((draw.integers(self.vocabulary, *shape), mask), draw.integers(LABELS, *shape))
 
     def torch(self) -> Any:
@@ -159,14 +159,14 @@ class BertEncoder(Model):
 
         ids = keras.Input((self.tokens,), self.batch_size, dtype="int64")
         mask = keras.Input((self.tokens,), self.batch_size, dtype="bool")
-        seen = keras.ops.expand_dims(mask, 1)  # by every query
+        seen = keras.ops.expand_dims(mask, 1)  # the same for every query
         x = layer_norm(weights, "norm", embedding(weights, "word", ids) + positions(weights, "position", ids), EPSILON)
         for name in (f"blocks.{i}" for i in range(self.layers)):
             names = [f"{name}.{part}" for part in ("query", "key", "value", "attended")]
             parts = [(weights[f"{part}.weight"], weights[f"{part}.bias"]) for part in names]
             mixed = attention(f"{name}.attention", x, self.heads, parts, attention_mask=seen)
             x = layer_norm(weights, f"{name}.norm1", x + mixed, EPSILON)
-            up = dense(weights, f"{name}.up", x, "gelu")  # Keras's is the erf form
+            up = dense(weights, f"{name}.up", x, "gelu")  # Keras uses the erf form
             x = layer_norm(weights, f"{name}.norm2", x + dense(weights, f"{name}.down", up), EPSILON)
         return keras.Model([ids, mask], dense(weights, "head", x))
 

@@ -1,6 +1,6 @@
-"""Made to break: a branch on data, a print, and a tensor read back into Python (.item() and .numpy()).
+"""A network that breaks graph capture: a branch on data, a print, and a tensor read back into Python (.item() and .numpy()).
 
-Successive batches take different branches, so that whoever records one of them is wrong on the next.
+Successive batches take different branches, so a compiler that records one branch is wrong on the next batch.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Branchy(Model):
 
     def keras(self, weights: Weights) -> Any:
         raise MissingImplementation(
-            "Keras's own format holds a graph of layers: no Python between them, and no value read back into it"
+            "Keras's own format holds a graph of layers, with no Python between them and no value read back into Python"
         )
 
 

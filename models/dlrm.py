@@ -1,7 +1,7 @@
 """Recommendation (DLRM, Naumov et al. 2019, arXiv:1906.00091): embedding bags and a pairwise interaction; memory-bound.
 
-Full shapes are those of the reference implementation's own bench/dlrm_s_benchmark.sh: 8 tables of a million rows of 64,
-100 look-ups a bag, bottom 512-512-64, top 1024-1024-1024-1, batch 2048.
+Size full has the shapes of bench/dlrm_s_benchmark.sh in the reference implementation: 8 tables of a million rows of 64, 100
+look-ups a bag, bottom 512-512-64, top 1024-1024-1024-1, batch 2048.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bakeoff import Array, Arrays, Batch, Draw, Model, Sizes, Weights
 
 @dataclass(frozen=True)
 class Dlrm(Model):
-    """`bottom` and `top` are layer widths, the first being the input's; top's input follows from the interaction."""
+    """`bottom` and `top` are layer widths; `bottom` begins with its input's. The interaction determines the input of `top`."""
 
     batch_size: int
     tables: int
@@ -30,7 +30,7 @@ class Dlrm(Model):
 
     @property
     def width(self) -> int:
-        """Of an embedding, and of the bottom network's output."""
+        """Width of an embedding and of the bottom network's output."""
         return self.bottom[-1]
 
     @property
@@ -42,17 +42,17 @@ class Dlrm(Model):
 
     @property
     def networks(self) -> dict[str, tuple[int, ...]]:
-        """Layer widths by name of network, each with its input's first."""
+        """Layer widths by name of network, the input's first."""
         return {"bottom": self.bottom, "top": (self.width + len(self.pairs), *self.top)}
 
     def flops(self) -> int:
         dense = sum(into * out for widths in self.networks.values() for into, out in pairwise(widths))
-        vectors = 1 + self.tables  # all pairs of which are multiplied, though half of the products are used
+        vectors = 1 + self.tables  # all pairs are multiplied, of which half are used
         summed = self.tables * self.lookups * self.width
         return self.batch_size * (2 * (dense + vectors * vectors * self.width) + summed)
 
     def moved(self, itemsize: int) -> int:
-        """Of the tables only the rows that are looked up."""
+        """Counts only the looked-up rows of the tables."""
         dense = sum((into + 1) * out for widths in self.networks.values() for into, out in pairwise(widths))
         ids = self.batch_size * self.tables * self.lookups
         return itemsize * (dense + ids * self.width + self.batch_size * (self.bottom[0] + 1)) + 8 * ids

@@ -1,4 +1,4 @@
-"""A causal decoder (GPT-2, Radford et al. 2019; small shapes in full): pre-norm blocks, tanh GELU, tied output embedding."""
+"""A causal decoder (GPT-2, Radford et al. 2019; size full: GPT-2 small): pre-norm blocks, tanh GELU, tied output embedding."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class GptDecoder(Model):
         return self.batch_size * self.tokens
 
     def flops(self) -> int:
-        """Attention as if no position were masked."""
+        """Counts attention without the mask."""
         block = 12 * self.width * self.width + 2 * self.tokens * self.width
         return 2 * self.items_per_step * (self.layers * block + self.width * self.vocabulary)
 
@@ -142,7 +142,7 @@ class GptDecoder(Model):
         return Net()
 
     def keras(self, weights: Weights) -> Any:
-        """Query, key and value are three products, as Keras's attention has them."""
+        """Keras's attention computes query, key and value as three products."""
         import keras
 
         from bakeoff.models._keras import attention, dense, filled, layer_norm, positions

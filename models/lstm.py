@@ -1,7 +1,7 @@
-"""A recurrence over time: an LSTM language model (Zaremba et al. 2014, arXiv:1409.2329, the medium shapes in full).
+"""An LSTM language model (Zaremba et al. 2014, arXiv:1409.2329; size full: the medium shapes): a recurrence over time.
 
-Gates in the order i, f, g, o on both sides. PyTorch's two biases are kept on both sides, so that parameters and gradients
-correspond one to one. The TensorFlow half loops with tf.range: unrolled in Python, XLA took 20 times as long to compile.
+In both frameworks the gates have the order i, f, g, o, and there are PyTorch's two biases, so that parameters and gradients
+correspond one to one. TensorFlow loops with tf.range: unrolled in Python, XLA took 20 times as long to compile.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 @dataclass(frozen=True)
 class Lstm(Model):
-    """Embedding, `layers` LSTM layers of `width`, logits over the vocabulary at every step of `tokens`."""
+    """Embedding, `layers` LSTM layers of `width`, logits over the vocabulary at each of `tokens` steps."""
 
     batch_size: int
     tokens: int
@@ -111,7 +111,7 @@ class Lstm(Model):
         return 2 * self.items_per_step * self.width * (self.layers * 8 * self.width + self.vocabulary)
 
     def keras(self, weights: Weights) -> Any:
-        """Its LSTM has one bias, the sum of PyTorch's two."""
+        """Keras's LSTM has one bias: the sum of PyTorch's two."""
         import keras
 
         from bakeoff.models._keras import dense, embedding, filled

@@ -1,4 +1,4 @@
-"""Wide dense layers with a GELU between them: the pointwise work that fusion can save, beside products that it can't."""
+"""Wide dense layers with a GELU between them: pointwise work that fusion can save, and matrix products that it cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bakeoff import Arrays, Batch, Draw, Model, Sizes, Weights
 
 @dataclass(frozen=True)
 class Mlp(Model):
-    """`depth` hidden layers of `width`, GELU (erf form on both sides), then 10 logits."""
+    """`depth` hidden layers of `width`, GELU in its erf form, then 10 logits."""
 
     batch_size: int
     width: int
@@ -77,7 +77,7 @@ class Mlp(Model):
 
         x = inputs = keras.Input((self.width,), self.batch_size)
         for i in range(self.depth):
-            x = dense(weights, f"layers.{i}", x, "gelu")  # Keras's is the erf form
+            x = dense(weights, f"layers.{i}", x, "gelu")  # Keras uses the erf form
         return keras.Model(inputs, dense(weights, "head", x))
 
 

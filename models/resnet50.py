@@ -1,7 +1,7 @@
 """ResNet-50 (He et al. 2016, arXiv:1512.03385) with the v1.5 strides: convolution and batch norm.
 
-v1.5 puts a block's stride in its 3×3 convolution, as torchvision and the MLPerf reference do. Weights are in PyTorch's
-layout (OIHW); the TensorFlow half stores HWIO and works on NHWC images.
+v1.5 puts the stride of a block in its 3×3 convolution, as torchvision and the MLPerf reference do. Weights are in PyTorch's
+layout (OIHW). The TensorFlow implementation stores HWIO and uses NHWC images.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bakeoff import Array, Arrays, Batch, Draw, Model, Sizes, Weights
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # width, blocks, stride of the first block
 EXPANSION = 4
-EPSILON, MOMENTUM = 1e-5, 0.1  # batch norm, as PyTorch counts momentum (Keras: 0.9)
+EPSILON, MOMENTUM = 1e-5, 0.1  # of batch norm, with PyTorch's definition of momentum (Keras: 0.9)
 
 
 def blocks() -> Iterator[tuple[str, int, int, int]]:
@@ -35,17 +35,17 @@ class ResNet50(Model):
     item = "images"
 
     def flops(self) -> int:
-        """Of the convolutions and the last layer."""
+        """Counts the convolutions and the last layer."""
 
-        def half(pixels: int) -> int:
+        def halved(pixels: int) -> int:
             return (pixels + 1) // 2
 
-        at = half(self.pixels)
+        at = halved(self.pixels)
         products = at * at * 64 * 3 * 49
-        at = half(at)
+        at = halved(at)
         for _, channels, width, stride in blocks():
             products += at * at * channels * width
-            at = half(at) if stride == 2 else at
+            at = halved(at) if stride == 2 else at
             products += at * at * (9 * width * width + width * width * EXPANSION)
             if stride != 1 or channels != width * EXPANSION:
                 products += at * at * channels * width * EXPANSION
@@ -71,7 +71,7 @@ class ResNet50(Model):
             convolution(f"{name}.conv2", width, width, 3)
             norm(f"{name}.bn2", width)
             convolution(f"{name}.conv3", width * EXPANSION, width, 1)
-            norm(f"{name}.bn3", width * EXPANSION, scale=0.3)  # keeps the sum over 16 residuals of order one
+            norm(f"{name}.bn3", width * EXPANSION, scale=0.3)  # so that the sum over 16 residuals stays near one
             if stride != 1 or channels != width * EXPANSION:
                 convolution(f"{name}.downsample.0", width * EXPANSION, channels, 1)
                 norm(f"{name}.downsample.1", width * EXPANSION)
@@ -166,7 +166,7 @@ class ResNet50(Model):
 
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 x = tf.nn.relu(self.bn1(self.conv1(x)))
-                # zeros pad as −∞ would, because a ReLU came before; XLA refuses explicit padding in the pooling itself
+                # after a ReLU, zeros have the effect of −∞; XLA does not support explicit padding in the pooling itself
                 x = tf.nn.max_pool2d(tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), 3, 2, "VALID")
                 for block in self.blocks:
                     x = block(x)
@@ -184,7 +184,7 @@ class ResNet50(Model):
 
         images = keras.Input((self.pixels, self.pixels, 3), self.batch_size)
         x = keras.ops.relu(normed(images, "conv1", "bn1", 2))
-        x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(x))  # zeros pad as −∞ would, after a ReLU
+        x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(x))  # after a ReLU, zeros have the effect of −∞
         for name, channels, width, stride in blocks():
             identity = x
             if stride != 1 or channels != width * EXPANSION:

@@ -24,8 +24,7 @@ ROOT = PACKAGE if (PACKAGE / "compilers").is_dir() else PACKAGE.parent
 INSTALLED = ROOT == PACKAGE
 GALLERY = ROOT / "models" / "gallery"  # models made to break: part of the matrix only where asked for by name
 KERNELS = ROOT / "models" / "kernels"  # single operations: so are they
-ARTICLE = ROOT / "models" / "article"  # the same network at several batch sizes: so are they
-APART = (GALLERY, KERNELS, ARTICLE)
+APART = (GALLERY, KERNELS)
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 

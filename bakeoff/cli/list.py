@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ARTICLE
 from bakeoff.authoring.model import SIZES
 from bakeoff.cli import verb
 from bakeoff.machine import available
@@ -42,7 +41,6 @@ def _list(asked: argparse.Namespace) -> int:
     rooms = {
         "models": [m.name for m in models if m.in_matrix],
         "gallery": [m.name for m in models if m.in_gallery],
-        "article": [m.name for m in models if m.path.parent == ARTICLE],
         "kernels": [m.name for m in models if m.is_kernel],
         "modes": [str(mode) for mode in Mode],
         "sizes": list(SIZES),

@@ -1,7 +1,6 @@
 """Which cells does an experiment ask about? By the fixtures and markers that it names."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,9 +33,7 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
         found = task.select(Question(plan=plan, option=option, arguments=named.kwargs if named else {}))
         return CELL_FIXTURES, [(p.cell.model, p.cell.stack, str(p.cell.mode)) for p in found]
     if named:
-        inside = {key: value for key, value in named.kwargs.items() if key != "apart"}
-        wanted = not named.kwargs.get("apart") or option("models") is not None or _its_file_is_named(metafunc)
-        return CELL_FIXTURES, named_cells(option, plan, **inside) if wanted else []
+        return CELL_FIXTURES, named_cells(option, plan, **named.kwargs)
     if single:
         return CELL_FIXTURES, kernel_cells(option, plan, **single.kwargs)
     stacks: list[StackSource] = [s for s in plan.stacks if not s.exported_by]  # deployment formats have a question of their own
@@ -45,12 +42,6 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
         starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
         return (*CELL_FIXTURES, "start"), [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
     return CELL_FIXTURES, [(model, stack.name, mode) for model, stack, mode in every]
-
-
-def _its_file_is_named(metafunc: pytest.Metafunc) -> bool:
-    """On the command line, by itself and not only by its folder?"""
-    named = (str(argument).partition("::")[0] for argument in metafunc.config.args)
-    return any(Path(name).resolve() == metafunc.definition.path for name in named)
 
 
 def named_cells(

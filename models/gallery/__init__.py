@@ -1,1 +1,1 @@
-"""One network for each known way to break graph capture: what breaks, and how each compiler reports it."""
+"""One model for each known way to break graph capture. experiments/test_gallery.py checks how each compiler reports it."""

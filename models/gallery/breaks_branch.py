@@ -1,6 +1,6 @@
-"""A Python `if` on a tensor's value; successive batches take different branches.
+"""A Python `if` on a tensor's value. Successive batches take different branches.
 
-Dynamo breaks the graph; torch.jit.trace warns and bakes one branch in, wrong on the next batch; AutoGraph makes it tf.cond.
+Dynamo breaks the graph. torch.jit.trace warns and records one branch, so the next batch is wrong. AutoGraph makes it tf.cond.
 """
 
 from __future__ import annotations
@@ -18,16 +18,8 @@ class Branch(Gallery):
 
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = self.inner(x)
                 if x.mean() > 0:  # breaks here
@@ -41,14 +33,7 @@ class Branch(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = self.inner(x)
                 if tf.reduce_mean(x) > 0:  # breaks here

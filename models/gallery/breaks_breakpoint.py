@@ -1,7 +1,7 @@
-"""A breakpoint between two layers: where does a debugger stop?
+"""A breakpoint between two layers: on which calls does a debugger stop?
 
-Dynamo breaks the graph at it, so that the debugger stops on every call; under torch.jit.trace and tf.function it stops once,
-while they trace.
+Dynamo breaks the graph there, so the debugger stops on every call. Under torch.jit.trace and tf.function it stops once, during
+tracing.
 """
 
 from __future__ import annotations
@@ -15,16 +15,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Breakpoint(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = torch.relu(self.inner(x))
                 breakpoint()  # breaks here
@@ -35,14 +27,7 @@ class Breakpoint(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = tf.nn.relu(self.inner(x))
                 breakpoint()  # breaks here

@@ -1,6 +1,6 @@
-"""A function written in C that no compiler can look into: sys.getrefcount, its result dropped.
+"""A function written in C that no compiler can trace: sys.getrefcount. Its result is not used.
 
-Dynamo breaks the graph at it; torch.jit.trace and tf.function call it once, while they trace, and compiled calls never.
+Dynamo breaks the graph there. torch.jit.trace and tf.function call it once, during tracing; compiled calls never do.
 """
 
 from __future__ import annotations
@@ -15,16 +15,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Builtin(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = torch.relu(self.inner(x))
                 sys.getrefcount(x)  # breaks here
@@ -35,14 +27,7 @@ class Builtin(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = tf.nn.relu(self.inner(x))
                 sys.getrefcount(x)  # breaks here

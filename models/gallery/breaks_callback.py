@@ -1,6 +1,6 @@
-"""A function kept out of the graph on purpose: torch.compiler.disable, tf.py_function.
+"""A function excluded from the graph on purpose: torch.compiler.disable, tf.py_function.
 
-Dynamo breaks the graph; torch.jit.trace ignores the mark and records the sort; tf.function calls back; XLA refuses.
+Dynamo breaks the graph. torch.jit.trace ignores the exclusion and records the sort. tf.function calls Python. XLA refuses.
 """
 
 from __future__ import annotations
@@ -14,20 +14,12 @@ from bakeoff.models.gallery._shared import Gallery
 class Callback(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
-
-        shape = self
 
         @torch.compiler.disable
         def ranked(x: torch.Tensor) -> torch.Tensor:
             return torch.sort(x).values
 
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = ranked(self.inner(x))  # breaks here
                 return self.outer(torch.relu(hidden))
@@ -37,20 +29,13 @@ class Callback(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
         def ranked(x: tf.Tensor) -> tf.Tensor:
             return tf.sort(x)
 
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = tf.py_function(ranked, [self.inner(x)], x.dtype)  # breaks here
-                hidden = tf.ensure_shape(hidden, x.shape)  # py_function forgets it, and Dense asks for it
+                hidden = tf.ensure_shape(hidden, x.shape)  # py_function does not keep the shape, and Dense needs it
                 return self.outer(tf.nn.relu(hidden))
 
         return Net()

@@ -1,9 +1,10 @@
-"""A context manager that Dynamo does not know: an open file.
+"""A context manager that Dynamo does not support: an open file.
 
-Dynamo breaks the graph at open() and skips the rest of forward at `with`; the others open the file only while they trace.
+Dynamo breaks the graph at open() and runs the rest of forward eagerly from `with` on. The others open the file once, during
+tracing.
 """
 
-# ruff: noqa: PTH123 - a bare open() is the subject
+# ruff: noqa: PTH123 - the test is about a bare open()
 
 from __future__ import annotations
 
@@ -17,16 +18,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Context(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = self.inner(x)
                 with open(os.devnull):  # breaks here
@@ -38,14 +31,7 @@ class Context(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = self.inner(x)
                 with open(os.devnull):  # breaks here

@@ -1,6 +1,7 @@
-"""A generator of layer outputs that may end early, by a tensor's value.
+"""A generator of layer outputs that may end early, depending on a tensor's value.
 
-Generators trace, but cannot be cut: Dynamo skips forward whole, and AutoGraph leaves the `if` that it would convert elsewhere.
+Dynamo traces generators but cannot resume inside one, so it runs all of forward eagerly. AutoGraph does not convert the `if`
+inside a generator.
 """
 
 from __future__ import annotations
@@ -15,16 +16,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Generator(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def depths(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
                 for _ in range(3):
                     x = torch.relu(self.inner(x))
@@ -40,14 +33,7 @@ class Generator(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def depths(self, x: tf.Tensor) -> Iterator[tf.Tensor]:
                 for _ in range(3):
                     x = tf.nn.relu(self.inner(x))

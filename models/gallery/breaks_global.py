@@ -1,6 +1,7 @@
 """The network counts its steps in a global variable of its file.
 
-No graph break: Dynamo guards on the count, recompiles at each call and gives up at its limit. The others count the trace alone.
+No graph break: Dynamo guards on the count, recompiles on each call, then stops at its limit.
+The others count once, during tracing.
 """
 
 from __future__ import annotations
@@ -16,16 +17,8 @@ STEPS = 0
 class Global(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 global STEPS
                 hidden = torch.relu(self.inner(x))
@@ -37,14 +30,7 @@ class Global(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 global STEPS
                 hidden = tf.nn.relu(self.inner(x))

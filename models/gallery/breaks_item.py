@@ -1,6 +1,6 @@
-"""A tensor read back into Python arithmetic: .item(), .numpy().
+"""A tensor's value read into Python arithmetic: .item(), .numpy().
 
-Dynamo breaks the graph; torch.jit.trace warns and bakes the number in, wrong on the next batch; tf.function cannot trace it.
+Dynamo breaks the graph. torch.jit.trace warns and records the number, so the next batch is wrong. tf.function cannot trace it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Item(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = torch.relu(self.inner(x))
                 largest = hidden.max().item()  # breaks here
@@ -34,14 +26,7 @@ class Item(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = tf.nn.relu(self.inner(x))
                 largest = tf.reduce_max(hidden).numpy()  # breaks here

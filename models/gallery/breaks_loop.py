@@ -1,6 +1,7 @@
 """A print inside a loop over the layers.
 
-Dynamo cannot resume inside `for`: it skips forward whole. torch.jit.trace and tf.function unroll the loop and print once.
+Dynamo cannot resume inside `for`: it runs all of forward eagerly.
+torch.jit.trace and tf.function unroll the loop and print once.
 """
 
 from __future__ import annotations
@@ -14,16 +15,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Loop(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 for layer in (self.inner, self.outer):
                     x = layer(torch.relu(x))
@@ -35,14 +28,7 @@ class Loop(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 for layer in (self.inner, self.outer):
                     x = layer(tf.nn.relu(x))

@@ -1,6 +1,6 @@
 """A print between two layers.
 
-Dynamo breaks the graph at it; torch.jit.trace and tf.function print once, while they trace, and compiled calls are silent.
+Dynamo breaks the graph there. torch.jit.trace and tf.function print once, during tracing; compiled calls print nothing.
 """
 
 from __future__ import annotations
@@ -14,16 +14,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Print(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = torch.relu(self.inner(x))
                 print("breaks_print: one step")  # breaks here
@@ -34,14 +26,7 @@ class Print(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = tf.nn.relu(self.inner(x))
                 print("breaks_print: one step")  # breaks here

@@ -1,6 +1,7 @@
-"""The module counts its own calls, in a Python integer.
+"""The module counts its own calls in a Python integer.
 
-No graph break: Dynamo guards on the count, recompiles at each call and gives up at its limit. The others count the trace alone.
+No graph break: Dynamo guards on the count, recompiles on each call, then stops at its limit.
+The others count once, during tracing.
 """
 
 from __future__ import annotations
@@ -14,15 +15,10 @@ from bakeoff.models.gallery._shared import Gallery
 class SideEffect(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
+        class Net(self.torch_layers()):
             def __init__(self) -> None:
                 super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
                 self.calls = 0
 
             def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -35,13 +31,9 @@ class SideEffect(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
+        class Net(self.tensorflow_layers(weights)):
             def __init__(self) -> None:
                 super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
                 self.calls = 0
 
             def __call__(self, x: tf.Tensor) -> tf.Tensor:

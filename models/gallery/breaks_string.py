@@ -1,6 +1,7 @@
-"""A tensor's value made into a string, of which only the length is used, times zero.
+"""A tensor's value formatted as a string. Only the string's length is used, times zero.
 
-Dynamo skips forward whole; torch.jit.trace warns and bakes the length in; tf.function has string operations, XLA has none.
+Dynamo runs all of forward eagerly. torch.jit.trace warns and records the length.
+tf.function has string operations; XLA does not.
 """
 
 from __future__ import annotations
@@ -14,16 +15,8 @@ from bakeoff.models.gallery._shared import Gallery
 class String(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = torch.relu(self.inner(x))
                 digits = len(f"{x.sum():.3f}")  # breaks here
@@ -34,14 +27,7 @@ class String(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = tf.nn.relu(self.inner(x))
                 digits = tf.strings.length(tf.strings.as_string(tf.reduce_sum(x), precision=3))  # breaks here

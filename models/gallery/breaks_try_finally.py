@@ -1,6 +1,7 @@
 """A print inside try/finally, in a helper method.
 
-Dynamo cannot resume inside `try`: it breaks at the helper's call and runs the helper eagerly. The others print while tracing.
+Dynamo cannot resume inside `try`: it breaks at the call of the helper and runs the helper eagerly.
+The others print once, during tracing.
 """
 
 from __future__ import annotations
@@ -14,15 +15,10 @@ from bakeoff.models.gallery._shared import Gallery
 class TryFinally(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
+        class Net(self.torch_layers()):
             def __init__(self) -> None:
                 super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
                 self.busy = False
 
             def activate(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -41,13 +37,9 @@ class TryFinally(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
+        class Net(self.tensorflow_layers(weights)):
             def __init__(self) -> None:
                 super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
                 self.busy = False
 
             def activate(self, hidden: tf.Tensor) -> tf.Tensor:

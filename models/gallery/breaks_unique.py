@@ -1,6 +1,6 @@
 """A shape that depends on data: the number of different values in the batch.
 
-Dynamo breaks the graph; torch.jit.trace records the count as an operation; tf.function and XLA compile it.
+Dynamo breaks the graph. torch.jit.trace records the count as an operation. tf.function and XLA compile it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,8 @@ from bakeoff.models.gallery._shared import Gallery
 class Unique(Gallery):
     def torch(self) -> Any:
         import torch
-        from torch import nn
 
-        shape = self
-
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = nn.Linear(shape.width, shape.width)
-                self.outer = nn.Linear(shape.width, 10)
-
+        class Net(self.torch_layers()):
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 hidden = torch.relu(self.inner(x))
                 kinds = torch.unique((8 * x).long()).shape[0]  # breaks here
@@ -34,14 +26,7 @@ class Unique(Gallery):
     def tensorflow(self, weights: Weights) -> Any:
         import tensorflow as tf
 
-        from bakeoff.models._tensorflow import Dense
-
-        class Net(tf.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.inner = Dense(weights, "inner")
-                self.outer = Dense(weights, "outer")
-
+        class Net(self.tensorflow_layers(weights)):
             def __call__(self, x: tf.Tensor) -> tf.Tensor:
                 hidden = tf.nn.relu(self.inner(x))
                 kinds = tf.size(tf.unique(tf.reshape(tf.cast(8 * x, tf.int64), [-1])).y)  # breaks here

@@ -1,1 +1,1 @@
-"""One operation each, as PyTorch has it: what a kernel of ours is compared with. In the matrix only where named."""
+"""One PyTorch operation per file. Our Triton kernels are compared with them. Measured only if named, or by test_kernels.py."""

@@ -1,4 +1,4 @@
-"""What a kernel's subject tells beside a model's: how many bytes it must move and how many flops it takes."""
+"""Operation: a model of one PyTorch operation, which also states the bytes that it must move and the flops that it needs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bakeoff import Arrays, Batch, Draw, Model
 
 @dataclass(frozen=True)
 class Operation(Model):
-    """No weights but those that are inputs; the step is one call."""
+    """A step is one call. Weights are inputs of it."""
 
     batch_size: int
     item = "elements"
 
     @property
     def elements(self) -> int:
-        """Of the largest input."""
+        """Number of elements that throughput counts."""
         raise NotImplementedError
 
     @property
@@ -29,18 +29,29 @@ class Operation(Model):
         raise NotImplementedError
 
     def moved(self, itemsize: int) -> int:
-        """Bytes that a step must read and write at least, with elements of `itemsize` bytes."""
+        """Minimum of bytes that a step reads and writes, with elements of `itemsize` bytes."""
         raise NotImplementedError
 
     def weights(self, draw: Draw) -> Arrays:
         return {}
 
     def inputs(self, draw: Draw) -> tuple[Any, ...]:
-        """Arrays of one step."""
+        """The arrays that one step takes."""
         raise NotImplementedError
 
     def batch(self, draw: Draw, index: int) -> Batch:
         return Batch(self.inputs(draw), draw.integers(2, self.batch_size))
+
+
+@dataclass(frozen=True)
+class RowOperation(Operation):
+    """An operation on `batch_size` rows of `width`."""
+
+    width: int
+
+    @property
+    def elements(self) -> int:
+        return self.batch_size * self.width
 
 
 def module(function: Any) -> Any:

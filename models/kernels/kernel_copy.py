@@ -1,24 +1,14 @@
-"""A copy: the bandwidth that this device was measured to reach."""
+"""A copy. It gives the bandwidth that this device reaches."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bakeoff import Draw, Sizes
-from bakeoff.models.kernels._shared import Operation, module
+from bakeoff.models.kernels._shared import RowOperation, module
 
 
-@dataclass(frozen=True)
-class Copy(Operation):
-    """`batch_size` rows of `width`."""
-
-    width: int
-
-    @property
-    def elements(self) -> int:
-        return self.batch_size * self.width
-
+class Copy(RowOperation):
     def flops(self) -> int:
         return 0
 

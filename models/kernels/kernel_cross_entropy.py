@@ -1,4 +1,4 @@
-"""Cross-entropy of logits, the mean over rows."""
+"""Cross-entropy of logits, averaged over rows."""
 
 from __future__ import annotations
 

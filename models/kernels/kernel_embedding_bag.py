@@ -1,4 +1,4 @@
-"""Bags of a table's rows, summed."""
+"""Embedding bags: sums of rows of a table."""
 
 from __future__ import annotations
 

@@ -1,24 +1,14 @@
-"""GELU of a sum with a bias, in the tanh form."""
+"""Bias added, then GELU in its tanh form."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bakeoff import Draw, Sizes
-from bakeoff.models.kernels._shared import Operation, module
+from bakeoff.models.kernels._shared import RowOperation, module
 
 
-@dataclass(frozen=True)
-class GeluBias(Operation):
-    """`batch_size` rows of `width`."""
-
-    width: int
-
-    @property
-    def elements(self) -> int:
-        return self.batch_size * self.width
-
+class GeluBias(RowOperation):
     def flops(self) -> int:
         return 10 * self.elements
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from bakeoff import Draw, Sizes
-from bakeoff.models.kernels._shared import Operation, module
+from bakeoff.models.kernels._shared import RowOperation, module
 
 
-@dataclass(frozen=True)
-class RmsNorm(Operation):
-    """`batch_size` rows of `width`."""
-
-    width: int
-
-    @property
-    def elements(self) -> int:
-        return self.batch_size * self.width
-
+class RmsNorm(RowOperation):
     def flops(self) -> int:
         return 4 * self.elements
 

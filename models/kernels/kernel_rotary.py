@@ -1,4 +1,4 @@
-"""Rotary position embedding, halves rotated against each other."""
+"""Rotary position embedding: the first half of each vector is rotated against the second."""
 
 from __future__ import annotations
 

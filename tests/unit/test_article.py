@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
 
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring import discovery
@@ -20,22 +24,32 @@ def cell(model: str, mode: Mode, step_s: float, items: int = 1, stack: str = "to
 
 def test_tables_of_known_figures() -> None:
     trials = [
-        cell("resnet50_batch_32", Mode.TRAINING, 0.5, 32, mib=612),
-        cell("resnet50_batch_64", Mode.TRAINING, 1.0, 64, mib=1300),
+        cell("resnet50", Mode.TRAINING, 0.5, 32, mib=612),
         cell("mlp", Mode.LOSS, 0.002),
         cell("mlp", Mode.GRADIENT, 0.006),
         cell("mlp", Mode.TRAINING, 0.007),
     ]
     text = article.table(by_cell(trials))
     assert "batch 32  torch_eager          64.0 (  512)   article, torch: 271" in text
-    assert "batch 64  torch_eager          64.0 ( 1200)   article, torch: 498" in text
     assert "mlp                  torch_eager      × 3.00  × 3.50" in text
+
+
+def test_one_table_over_saved_runs_of_several_batch_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for batch, mib in ((32, 612), (64, 1300)):
+        trials = [cell("resnet50", Mode.TRAINING, batch / 64, batch, mib=mib)]
+        paths.append(str(tmp_path / f"{batch}.json"))
+        Path(paths[-1]).write_bytes(msgspec.json.encode({"schema_version": 2, "trials": trials}))
+    article.main(paths)
+    text = capsys.readouterr().out
+    assert "batch 32  torch_eager          64.0 (  512)   article, torch: 271" in text
+    assert "batch 64  torch_eager          64.0 ( 1200)   article, torch: 498" in text
     assert "32: 512  64: 1200   ≤ 512 MiB: 32  ≤ 1024 MiB: 32  ≤ 2048 MiB: 64" in text
 
 
 def test_a_cell_that_trains_wrongly_has_no_throughput_in_the_table() -> None:
-    wrong = replace(cell("resnet50_batch_32", Mode.TRAINING, 0.5, 32).measurement, parity=None)
-    text = article.table(by_cell([trial(wrong, cell=Cell("resnet50_batch_32", "torch_eager", Mode.TRAINING))]))
+    wrong = replace(cell("resnet50", Mode.TRAINING, 0.5, 32).measurement, parity=None)
+    text = article.table(by_cell([trial(wrong, cell=Cell("resnet50", "torch_eager", Mode.TRAINING))]))
     assert "64.0" not in text
     assert "error" in text
 
@@ -50,9 +64,9 @@ def test_questions_that_name_their_cells() -> None:
         option: Callable[[str], object] = {"models": given, "models_from": [], "stacks": None, "compilers_from": []}.__getitem__
         return named_cells(option, plan, **marker)
 
-    article_ = {"models": "resnet50_batch_32", "modes": "training", "when": "training"}
+    article_ = {"models": "resnet50", "modes": "training", "when": "training"}
     assert asked([Mode.INFERENCE], **article_) == []
-    assert asked([Mode.TRAINING], **article_) == [("resnet50_batch_32", "torch_eager", "training")]
+    assert asked([Mode.TRAINING], **article_) == [("resnet50", "torch_eager", "training")]
     assert asked([Mode.TRAINING], given="mlp", **article_) == []
     parts = asked([Mode.LOSS], given="mlp", modes="loss,gradient", when="loss")
     assert parts == [("mlp", "torch_eager", "loss"), ("mlp", "torch_eager", "gradient")]
