@@ -16,7 +16,7 @@ import pytest
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT, StackSource, load
-from bakeoff.authoring.errors import Unsupported, UsageError
+from bakeoff.authoring.errors import Unsupported
 from bakeoff.authoring.model import Draw
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status, Trial
@@ -166,15 +166,6 @@ def test_a_batch_is_split_along_its_items() -> None:
         np.testing.assert_array_equal(np.concatenate([p.target for p in parts]), batch.target)
         with pytest.raises(Unsupported, match="does not split evenly over 3 workers"):
             replace(model, batch_size=64).shard(batch, 0, 3)
-
-
-def test_workers_are_a_number_in_the_file(tmp_path: Path) -> None:
-    for said, told in (("WORKERS = 3", 3), ("", None)):
-        (tmp_path / "mine.py").write_text(f'FRAMEWORK = "numpy"\n{said}\nSTACK = 1\n')
-        assert discovery.stacks([tmp_path])["mine"].workers == told
-    (tmp_path / "mine.py").write_text('FRAMEWORK = "numpy"\nWORKERS = 0\nSTACK = 1\n')
-    with pytest.raises(UsageError, match="WORKERS must be a whole number above 0, literally"):
-        discovery.check(discovery.stacks([tmp_path])["mine"], "STACK")
 
 
 def _trial(stack: str, workers: int | None, step_s: float) -> Trial:

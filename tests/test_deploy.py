@@ -42,8 +42,8 @@ FORMATS = {
 def serve(folder: Path, name: str) -> Path:
     """A leaf file that makes a class of fakes/served.py a stack of that name."""
     path = folder / f"{name.lower()}.py"
-    literals = 'FRAMEWORK = "numpy"\nDEFAULT = False\nEXPORTED_BY = "eager"\n'
-    path.write_text(f"{literals}\nfrom tests.fakes import served\nSTACK = served.{name}()\n")
+    header = 'HEADER = {"framework": "numpy", "default": False, "exported_by": "eager"}'
+    path.write_text(f"{header}\nfrom tests.fakes import served\nSTACK = served.{name}()\n")
     return path
 
 
@@ -121,7 +121,7 @@ def test_training_and_an_unknown_exporter_are_told_in_one_line(tmp_path: Path) -
     _, results = run(tmp_path, TOY, stack, modes=[Mode.TRAINING])
     assert results["served"].status is Status.UNSUPPORTED
     assert results["served"].reason == "served serves inference: a deployment format holds no training step"
-    with pytest.raises(UsageError, match="EXPORTED_BY is 'eagre', which is no stack; there are: eager, "):
+    with pytest.raises(UsageError, match="HEADER's exported_by is 'eagre', which is no stack; there are: eager, "):
         run(tmp_path, TOY, replace(stack, exported_by="eagre"))
 
 
@@ -213,7 +213,8 @@ def corrupted(tmp_path: Path, stack: StackSource, corrupt: str) -> StackSource:
     """The same format with an export that changes a weight."""
     path = tmp_path / "corrupted.py"
     path.write_text(
-        f'FRAMEWORK = "{stack.framework}"\nfrom compilers.{stack.name} import STACK\nhonest = STACK.export\n'
+        f'HEADER = {{"framework": "{stack.framework}"}}\n'
+        f"from bakeoff.compilers.{stack.name} import STACK\nhonest = STACK.export\n"
         f"def export(program, *rest):\n    {corrupt}\n    honest(program, *rest)\nSTACK.export = export\n"
     )
     return replace(stack, name="corrupted", path=path)

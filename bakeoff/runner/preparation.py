@@ -128,7 +128,7 @@ class Prepared:
         if exporter is None:
             names = ", ".join(s.name for s in self.plan.all_stacks)
             raise UsageError(
-                f"{shown(stack.path)}: EXPORTED_BY is {stack.exported_by!r}, which is no stack; there are: {names}"
+                f"{shown(stack.path)}: HEADER's exported_by is {stack.exported_by!r}, which is no stack; there are: {names}"
             )
         if refused is None and cell.mode is Mode.TRAINING:
             message = f"{stack.name} serves inference: a deployment format holds no training step"

@@ -100,9 +100,12 @@ def _do(request: Request, reporter: Reporter) -> dict[str, Any]:
 
         return machine_peak.reached(request.settings.threads)
     if request.job is Job.TOOLCHAIN:
-        from bakeoff.authoring.discovery import load
+        from bakeoff.authoring.discovery import load_stack
+        from bakeoff.authoring.protocols import PaysOneTimeCost
 
-        stack = load(Path(request.stack_path), "STACK")
+        stack = load_stack(Path(request.stack_path))
+        if not isinstance(stack, PaysOneTimeCost):
+            raise Unsupported(f"{type(stack).__name__} has no one-time cost")
         reporter.enter(Phase.COMPILE)
         start = time.perf_counter()
         stack.pay_one_time_cost()

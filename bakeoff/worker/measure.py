@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
+from bakeoff.authoring.discovery import load_stack
 from bakeoff.authoring.model import Arrays, Draw, Model
+from bakeoff.authoring.protocols import Exportable
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
 from bakeoff.records.diagnostics import Diagnostics
@@ -39,8 +40,9 @@ def measurement(request: Request, private: Sandbox, found: dict[str, int], enter
     """Import, build, compile, warm up, time, check, give account."""
     settings, now = request.settings, clock.monotonic
     import_start = time.perf_counter()
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
-    stack.start()
+    stack = load_stack(Path(request.stack_path))
+    if isinstance(stack, Exportable):
+        stack.import_runtime()
     import_s = time.perf_counter() - import_start
 
     def fetch(output: Any) -> Arrays:

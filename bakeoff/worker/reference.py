@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
+from bakeoff.authoring.discovery import load_stack
 from bakeoff.authoring.errors import BakeoffError
 from bakeoff.authoring.model import Arrays, Model
 from bakeoff.authoring.stack import Stack
@@ -24,7 +24,7 @@ LOW_PRECISION, TIMES_EAGER = ("float16", "bfloat16"), 3.0
 
 def write(request: Request, enter: Callable[[Phase], None]) -> None:
     """The same model by an eager stack in float64: outputs of every batch, or what training steps leave."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack = load_stack(Path(request.stack_path))
     assert request.arrays is not None
     if request.cell.mode is not Mode.INFERENCE:
         training.reference(request, stack, enter)

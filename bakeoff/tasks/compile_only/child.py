@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
-from bakeoff.authoring.stack import Stack
+from bakeoff.authoring.discovery import load_stack
+from bakeoff.authoring.errors import Unsupported
+from bakeoff.authoring.protocols import CrossCompiles, Diagnosable
 from bakeoff.records.cell import Mode
 from bakeoff.records.compile_only import INTERPRETER, CompileOnly
 from bakeoff.records.request import Request
@@ -24,10 +25,13 @@ from bakeoff.worker.build import build
 def compile_only(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
     """{"lowering": CompileOnly, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
     import_start = time.perf_counter()
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack = load_stack(Path(request.stack_path))
     import_s = time.perf_counter() - import_start
+    if not isinstance(stack, CrossCompiles):
+        raise Unsupported(f"{type(stack).__name__} compiles only for the machine that it runs on")
     private.artifacts.mkdir()
-    stack.enable_collectors(private.artifacts)
+    if isinstance(stack, Diagnosable):
+        stack.enable_collectors(private.artifacts)
     enter(Phase.BUILD)
     build_start = time.perf_counter()
     model, _, program, batches = build(request, stack, request.settings.dtype)
@@ -56,7 +60,7 @@ def compile_only(request: Request, private: Sandbox, enter: Callable[[Phase], No
         stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
     recompiles = stack.compilations(program) - once
     enter(Phase.DIAGNOSE)
-    kernels, found, gaps = stack.lowered(program, request.settings.target)
+    kernels, found, gaps = stack.target_code(program, request.settings.target)
     made = CompileOnly(
         target=request.settings.target,
         import_s=import_s,

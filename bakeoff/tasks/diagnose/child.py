@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load
+from bakeoff.authoring.discovery import load_stack
 from bakeoff.authoring.errors import Unsupported
+from bakeoff.authoring.protocols import Diagnosable
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.diagnostics import Diagnostics, merged
 from bakeoff.records.request import Request
@@ -23,14 +24,17 @@ def refused(stack: Stack[Any], program: Any, error: Exception) -> dict[str, Any]
     refusal = stack.refusal(error)
     if not isinstance(refusal, Unsupported):
         raise refusal from error
-    found = Diagnostics(graphs=0, captured_share=0.0, breaks=merged(stack.refused(program, error)))
+    breaks = stack.locate_refusal(program, error) if isinstance(stack, Diagnosable) else ()
+    found = Diagnostics(graphs=0, captured_share=0.0, breaks=merged(breaks))
     said = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=str(refusal))
     return {"diagnostics": found, "failure": said}
 
 
 def diagnosis(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
     """{"diagnostics": Diagnostics, "failure": Failure | None}; a refusal of the model is a finding, not an error."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack = load_stack(Path(request.stack_path))
+    if not isinstance(stack, Diagnosable):
+        raise Unsupported(f"{type(stack).__name__} cannot be diagnosed")
     private.artifacts.mkdir()
     stack.enable_collectors(private.artifacts)
     enter(Phase.BUILD)
@@ -44,5 +48,6 @@ def diagnosis(request: Request, private: Sandbox, enter: Callable[[Phase], None]
         return refused(stack, program, error)
     enter(Phase.DIAGNOSE)
     found = stack.diagnose(program, step, batches[0])
-    lost = effects.lost(stack.bare(program), step, batches[0], Path(request.model_path), getattr(program, "module", None))
+    eager = stack.step_without_compiler(program)
+    lost = effects.lost(eager, step, batches[0], Path(request.model_path), getattr(program, "module", None))
     return {"diagnostics": replace(found, breaks=merged((*found.breaks, *lost))), "failure": None}

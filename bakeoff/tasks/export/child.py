@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load, shown
-from bakeoff.authoring.errors import BakeoffError
+from bakeoff.authoring.discovery import load_stack, shown
+from bakeoff.authoring.errors import BakeoffError, Unsupported
 from bakeoff.authoring.model import Draw, Weights
-from bakeoff.authoring.stack import Stack
+from bakeoff.authoring.protocols import Exportable
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system.sandbox import listing
@@ -21,9 +21,11 @@ def exported(request: Request, enter: Callable[[Phase], None]) -> dict[str, Any]
     """{"export_s": seconds from the built program to files on disk, "files": relative path → bytes}."""
     assert request.artifact is not None
     settings, folder = request.settings, Path(request.artifact)
-    exporter: Stack[Any] = load(Path(request.stack_path), "STACK")
-    served: Stack[Any] = load(Path(request.served_path), "STACK")
-    served.tools()
+    exporter = load_stack(Path(request.stack_path))
+    served = load_stack(Path(request.served_path))
+    if not isinstance(served, Exportable):
+        raise Unsupported(f"{type(served).__name__} is no deployment format")
+    served.import_export_tools()
     enter(Phase.BUILD)
     model, weights_bytes, program, batches = build(request, exporter, settings.dtype)
     weights = Weights(drawn(request, model))
@@ -36,6 +38,6 @@ def exported(request: Request, enter: Callable[[Phase], None]) -> dict[str, Any]
     files = {str(Path(path).relative_to(shipped.PROGRAM)): size for path, size in listing(folder, (shipped.PROGRAM,)).items()}
     if not files:
         raise BakeoffError(f"{shown(request.served_path)} exported nothing")
-    inputs = [served.shipped(model, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + HELD_OUT)]
+    inputs = [served.exported_inputs(model, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + HELD_OUT)]
     shipped.write(folder, model, inputs, weights_bytes, ITEMSIZE[settings.dtype])
     return {"export_s": export_s, "files": files}

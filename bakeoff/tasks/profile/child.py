@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load, shown
-from bakeoff.authoring.errors import BakeoffError
-from bakeoff.authoring.stack import Stack
+from bakeoff.authoring.discovery import load_stack, shown
+from bakeoff.authoring.errors import BakeoffError, Unsupported
+from bakeoff.authoring.protocols import Exportable, Profilable
 from bakeoff.records.request import PROFILED_STEPS, Request
 from bakeoff.records.trial import Phase
 from bakeoff.system.sandbox import Sandbox, listing
@@ -16,11 +16,16 @@ from bakeoff.worker.build import ROTATING, build
 
 def profiled(request: Request, private: Sandbox, enter: Callable[[Phase], None]) -> dict[str, Any]:
     """{"files": path in the private folder for artifacts → bytes, of what the profiler wrote}."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack = load_stack(Path(request.stack_path))
+    if isinstance(stack, Exportable):
+        raise Unsupported(
+            "a program served from files has no framework's profiler: profile the stack that it was exported from"
+        )
+    if not isinstance(stack, Profilable):
+        raise Unsupported(f"{type(stack).__name__} has no profiler")
     folder = private.artifacts
     folder.mkdir()
     profiler = stack.profile(folder)
-    stack.start()
     enter(Phase.BUILD)
     _, _, program, batches = build(request, stack, request.settings.dtype)
     rotating = batches[:ROTATING]

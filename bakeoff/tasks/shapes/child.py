@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
+from bakeoff.authoring.discovery import load, load_stack
 from bakeoff.authoring.errors import Unsupported, UsageError
 from bakeoff.authoring.model import Arrays, Draw
+from bakeoff.authoring.protocols import RunsWithoutCompiler
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
 from bakeoff.records.measurement import ShapeStep
@@ -24,10 +25,12 @@ MOST_STEPS = 2_000
 
 def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, list[ShapeStep]]:
     """(tolerance, one ShapeStep per size, in order). The program is built once, for the largest size."""
-    stack: Stack[Any] = load(Path(request.stack_path), "STACK")
+    stack = load_stack(Path(request.stack_path))
     settings = request.settings
     if request.cell.mode is not Mode.INFERENCE:
         raise Unsupported("a series of shapes is of inference steps")
+    if not isinstance(stack, RunsWithoutCompiler):
+        raise Unsupported(f"{type(stack).__name__} has no step without its compiler")
     enter(Phase.BUILD)
     sizes = load(Path(request.model_path), "MODEL")
     try:
@@ -59,7 +62,7 @@ def series(request: Request, enter: Callable[[Phase], None]) -> tuple[float, lis
             taken.append(_timed(step, batch, stack)[1])
         if number == 0:
             taken = taken[LEAST_STEPS // 2 :]  # the program's own warm-up
-        expected = _copied(stack.fetch(stack.bare(program)(batch)))
+        expected = _copied(stack.fetch(stack.step_without_compiler(program)(batch)))
         found.append(
             ShapeStep(
                 size=size,
