@@ -14,7 +14,16 @@ from bakeoff.authoring.discovery import is_users, raised_at, where  # noqa: E402
 from bakeoff.authoring.errors import MissingImplementation, Unavailable, Unsupported  # noqa: E402
 from bakeoff.authoring.laps import Laps  # noqa: E402
 from bakeoff.authoring.model import Array, Arrays, Batch, Draw, Model, Sizes, Weights  # noqa: E402
-from bakeoff.authoring.stack import BuildConfig, Mark, Stack, Step  # noqa: E402
+from bakeoff.authoring.protocols import (  # noqa: E402
+    CrossCompiles,
+    Diagnosable,
+    Exportable,
+    PaysOneTimeCost,
+    Profilable,
+    RunsWithoutCompiler,
+    Trainable,
+)
+from bakeoff.authoring.stack import BuildConfig, Stack, Step, StepMarker  # noqa: E402
 from bakeoff.records.cell import Cell, Mode  # noqa: E402
 from bakeoff.records.diagnostics import (  # noqa: E402
     Compiled,
@@ -34,19 +43,26 @@ __all__ = [
     "Cell",
     "CompilePhase",
     "Compiled",
+    "CrossCompiles",
+    "Diagnosable",
     "Diagnostics",
     "Draw",
+    "Exportable",
     "GraphBreak",
     "Kind",
     "Laps",
-    "Mark",
     "MissingImplementation",
     "Mode",
     "Model",
+    "PaysOneTimeCost",
+    "Profilable",
     "Recompile",
+    "RunsWithoutCompiler",
     "Sizes",
     "Stack",
     "Step",
+    "StepMarker",
+    "Trainable",
     "Unavailable",
     "Unsupported",
     "Weights",

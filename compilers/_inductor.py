@@ -1,7 +1,7 @@
-"""What the Inductor stacks share: counters, phases, what came of the program, and the cost that a machine pays once.
+"""What do the Inductor stacks share? Counters, phases, diagnosis of the compiled program, and the one-time cost.
 
-Dynamo and Inductor are imported here, at the top: importing is import time, as it is for TensorFlow, whose `import` brings
-its compilers along.
+Dynamo and Inductor are imported at the top of this file, so that they count as import time, as TensorFlow's compilers do, which
+its `import` loads.
 """
 
 from collections.abc import Callable
@@ -18,10 +18,13 @@ from bakeoff import (
     BuildConfig,
     Compiled,
     CompilePhase,
+    CrossCompiles,
+    Diagnosable,
     Diagnostics,
     GraphBreak,
     Kind,
     Model,
+    PaysOneTimeCost,
     Recompile,
     Step,
     Unsupported,
@@ -31,7 +34,7 @@ from bakeoff import (
     raised_at,
     where,
 )
-from bakeoff.compilers import _cubin, _gpuless, _interpreted, _target, _toolchain
+from bakeoff.compilers import _cubin, _gpuless, _interpreted, _one_time_cost, _target
 from bakeoff.compilers import _torch_private as private
 from bakeoff.compilers._dispatched import dispatched
 from bakeoff.compilers._dynamo import CODE, HINT, Trace, users_place
@@ -42,7 +45,7 @@ STATE = "keep what changes from call to call in a tensor, or out of the compiled
 OPTIMIZERS_BREAK = "Call to `torch._dynamo.graph_break()`"
 LIMIT = "recompile limit"  # of Dynamo, after which a frame silently runs eager
 COMPILER = "C++ or Triton compile"
-# CompilationMetrics nest: what a phase does itself is its time less that of the next one
+# CompilationMetrics nest: the time of a phase itself is its total less that of the next one
 NESTED = (
     ("Dynamo", "dynamo_cumulative_compile_time_us"),
     ("AOTAutograd", "aot_autograd_cumulative_compile_time_us"),
@@ -52,7 +55,7 @@ NESTED = (
 )
 
 
-class InductorStack(TorchStack):
+class InductorStack(TorchStack, Diagnosable, CrossCompiles, PaysOneTimeCost):
     """torch.compile(module) with the default backend."""
 
     notes = (*TorchStack.notes, "Inductor chooses by default rules: no autotuning, no CUDA graphs")
@@ -62,42 +65,42 @@ class InductorStack(TorchStack):
         self.trace: Trace | None = None
         self.folder: Path | None = None
         self.fused = 0
-        self.kernels: list[Any] = []  # compiled for a target
-        self.one_time_cost: set[Path] = set()  # libraries that were there before
+        self.kernels: list[Any] = []  # autotuners of kernels compiled for a target
+        self.earlier_libraries: set[Path] = set()  # in the cache before this program was compiled
 
     def pay_one_time_cost(self) -> None:
-        """On a CPU: the precompiled header and the probes of vector instructions, 15 of a first compile's 20 seconds.
+        """On a CPU: the precompiled header and the probes of vector instructions, 15 of the 20 seconds of a first compile.
 
-        On a GPU: the library through which Triton asks its driver, and which it has a C compiler build.
+        On a GPU: the library that Triton calls the driver through, which a C compiler builds.
         """
-        if _target.TARGET:  # Triton needs no C++ compiler; what the target needs was built when it was imported
+        if _target.TARGET:  # Triton needs no C++ compiler; _target.py built what the target needs
             return
-        if torch.cuda.is_available():  # a cell on a CPU sees none
+        if torch.cuda.is_available():  # false in a cell on the CPU, which sees no GPU
             private.ask_driver()
             return
-        _toolchain.pay(lambda: torch.compile(lambda x: x + 1)(torch.ones(8)))
+        _one_time_cost.pay(lambda: torch.compile(lambda x: x + 1)(torch.ones(8)))
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> TorchProgram:
         if _target.GPULESS:
             self.kernels = _gpuless.install(_target.TARGET)
         elif _target.INTERPRETED:
             _interpreted.install()
-        elif setup.device == "cpu":
+        elif config.device == "cpu":
             private.need_compiler()
-        return super().build(model, weights, setup)
+        return super().build(model, weights, config)
 
     def measuring(self, alone: Callable[[], AbstractContextManager[None]]) -> AbstractContextManager[None]:
-        return private.tuned_inside(alone)  # by default rules, too, Triton kernels have a choice of block sizes
+        return private.tuned_inside(alone)  # by default, too, Triton kernels choose among several block sizes by measuring
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         return torch.compile(module)
 
     def update(self, optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
-        """Compiled as well: the optimizer's arithmetic becomes a few kernels over all parameters."""
+        """The compiled optimizer: its arithmetic becomes a few kernels over all parameters."""
         return torch.compile(optimizer.step)
 
     def compilations(self, program: TorchProgram) -> int:
-        """Frames that Dynamo looked at, and graphs that Inductor was given."""
+        """Frames that Dynamo traced, plus graphs that Inductor compiled."""
         counters = private.counters()
         return int(counters["frames"]["total"] + counters["stats"]["unique_graphs"])
 
@@ -107,7 +110,7 @@ class InductorStack(TorchStack):
             spans = [private.field(row, field) or 0 for _, field in NESTED]
             for (name, _), own, inner in zip(NESTED, spans, [*spans[1:], 0], strict=True):
                 totals[name] += max(0, own - inner)
-        # without a pool the C++ compiler runs in the midst of code generation
+        # without a pool of workers the C++ compiler runs during code generation
         in_process = min(1e6 * private.cpp_compile_s(), totals["Inductor code generation"])
         totals["Inductor code generation"] -= in_process
         totals[COMPILER] += in_process
@@ -119,17 +122,17 @@ class InductorStack(TorchStack):
         limit = [text.splitlines()[0] for text in counters["unimplemented"] if LIMIT in text.lower()]
         if limit:
             raise Unsupported(f"Dynamo gave up and ran eager: {limit[0]}")
-        told = counters["graph_break"] + counters["unimplemented"]
-        # optimizers break the graph once, on purpose (pytorch#104053): no break of the user's
-        own = program.optimizer is not None and any(OPTIMIZERS_BREAK in text for text in told)
+        reasons = counters["graph_break"] + counters["unimplemented"]
+        # optimizers break the graph once, on purpose (pytorch#104053): not counted as the user's
+        own = program.optimizer is not None and any(OPTIMIZERS_BREAK in text for text in reasons)
         if graphs == 0:
-            why = "; ".join(text.splitlines()[0] for text in told) or "no reason counted"
+            why = "; ".join(text.splitlines()[0] for text in reasons) or "no reason counted"
             raise Unsupported(f"Dynamo captured no graph and ran eager: {why}")
         return Diagnostics(
             graphs=graphs,
-            compiled=self._compiled() if program.setup.device == "cuda" else None,  # after the clock has stopped
-            # the counters do not tell the two apart
-            counted={f"{Kind.GRAPH_BREAK}+{Kind.SKIPPED_FRAME}": sum(told.values()) - own},
+            compiled=self._compiled() if program.config.device == "cuda" else None,  # after the clock has stopped
+            # the counters do not distinguish the two
+            counted={f"{Kind.GRAPH_BREAK}+{Kind.SKIPPED_FRAME}": sum(reasons.values()) - own},
             cache_hits=int(counters["inductor"]["fxgraph_cache_hit"] + counters["aot_autograd"]["autograd_cache_hit"]),
         )
 
@@ -137,13 +140,15 @@ class InductorStack(TorchStack):
         if isinstance(error, private.capture_errors()):
             return Unsupported(f"Dynamo stops at {users_place(str(error))}: {_first_line(error)}")
         if self._without_data(error):
-            return Unsupported(f"{raised_at(error)} reads a value, and tensors on a GPU that is not there have none")
+            return Unsupported(
+                f"{raised_at(error)} reads a value of a tensor on a GPU that this machine does not have, so there is none"
+            )
         return error
 
     def _without_data(self, error: Exception) -> bool:
         return _target.GPULESS and type(error).__name__ == "DataDependentOutputException"
 
-    def refused(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
+    def locate_refusal(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
         code = CODE.search(str(error))
         return (
             GraphBreak(
@@ -157,14 +162,14 @@ class InductorStack(TorchStack):
 
     def enable_collectors(self, folder: Path) -> None:
         self.trace, self.folder = Trace(), folder
-        self.one_time_cost = set(Path(private.cache_folder()).rglob("*.so"))
+        self.earlier_libraries = set(Path(private.cache_folder()).rglob("*.so"))
         private.after_fusion(self._count_fused)
 
     def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
         assert self.trace is not None
         return self._found(self._captured_share(program, step, batch))
 
-    def lowered(self, program: TorchProgram, target: str) -> tuple[tuple[Kernel, ...], Diagnostics, tuple[str, ...]]:
+    def target_code(self, program: TorchProgram, target: str) -> tuple[tuple[Kernel, ...], Diagnostics, tuple[str, ...]]:
         self.counters(program)  # raises where nothing was captured
         found = self._found(None)
         if not _target.GPULESS:
@@ -174,7 +179,7 @@ class InductorStack(TorchStack):
         return tuple(_cubin.kernel(k, gpu) for k in self.kernels), found, gaps
 
     def _compiled(self) -> Compiled:
-        """What Inductor's own counters tell without a collector, and on a GPU the driver of the kernels that it has loaded."""
+        """Inductor's own counters, without collectors; on a GPU also the driver's figures of the loaded kernels."""
         on_gpu = not _target.TARGET and torch.cuda.is_initialized()
         return Compiled(
             operations_captured=private.operations_before_fusion(),
@@ -184,24 +189,24 @@ class InductorStack(TorchStack):
         )
 
     def _found(self, captured_share: float | None) -> Diagnostics:
-        """The trace, the counters and what was generated."""
+        """Diagnostics from the trace, the counters and the generated code."""
         assert self.trace is not None
         counters = private.counters()
         assert self.folder is not None
         self.trace.keep(self.folder)
         sources = [text for _, text in self.trace.payloads("inductor_output_code")]
-        made = self._compiled()
-        binaries = [p.stat().st_size for p in set(Path(private.cache_folder()).rglob("*.so")) - self.one_time_cost]
+        compiled = self._compiled()
+        binaries = [p.stat().st_size for p in set(Path(private.cache_folder()).rglob("*.so")) - self.earlier_libraries]
         return Diagnostics(
             graphs=int(counters["stats"]["unique_graphs"]),
             captured_share=captured_share,
             breaks=merged((*self.trace.breaks(), *self._gave_up())),
             recompile_triggers=self.trace.recompiles(),
             compiled=replace(
-                made,
+                compiled,
                 operations_fused=self.fused,
                 code_bytes=sum(map(len, sources)),
-                figures=made.figures
+                figures=compiled.figures
                 | {
                     "fx_calls_captured": int(counters["stats"]["calls_captured"]),
                     "guards": sum(private.field(row, "guard_count") or 0 for row in private.compilation_metrics()),
@@ -211,7 +216,7 @@ class InductorStack(TorchStack):
         )
 
     def _gave_up(self) -> list[GraphBreak]:
-        """Functions that Dynamo compiled again until its limit, and what it compiled them for."""
+        """The function that Dynamo recompiled up to its limit, and the guard that failed most often."""
         assert self.trace is not None
         if not any(LIMIT in text.lower() for text in private.counters()["unimplemented"]):
             return []
@@ -219,7 +224,7 @@ class InductorStack(TorchStack):
         for again in self.trace.recompiles():
             causes.setdefault(again.where, []).append(again)
         place, triggers = max(causes.items(), key=lambda pair: sum(r.count for r in pair[1]), default=("an unknown place", []))
-        if not place:  # the guard has no frame: the function that was compiled again
+        if not place:  # the guard names no frame: take the function that was recompiled last
             rows = [row for row in private.compilation_metrics() if is_users(str(private.field(row, "co_filename")))]
             last = rows[-1] if rows else None
             place = where(str(last.co_filename), int(last.co_firstlineno)) if last is not None else "an unknown place"
@@ -232,8 +237,8 @@ class InductorStack(TorchStack):
         self.fused += nodes
 
     def _captured_share(self, program: TorchProgram, step: Step, batch: Any) -> float:
-        """Operations that Python still dispatches one by one, against those that it dispatches without a compiler."""
-        alone, _ = dispatched(lambda: self.bare(program)(batch))
+        """Share of the eager step's operations that the compiled step no longer dispatches from Python."""
+        alone, _ = dispatched(lambda: self.step_without_compiler(program)(batch))
         left, _ = dispatched(lambda: step(batch))
         return 1 - min(left, alone) / alone if alone else 1.0
 

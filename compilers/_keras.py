@@ -1,4 +1,4 @@
-"""A keras.Model as a TensorFlow half: what the stacks ask of a tf.Module. Only the model's file imports Keras."""
+"""How is a keras.Model a TensorFlow implementation? Wrapped in a tf.Module. Only the model's file imports Keras."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import tensorflow as tf
 from bakeoff import Unsupported
 
 
-class KerasHalf(tf.Module):
-    """Canonical names are Keras's paths. What is no floating-point number (a layer's seed, a count) is no weight."""
+class KerasImplementation(tf.Module):
+    """Canonical names are Keras's paths. Variables that are not floating-point (a layer's seed, a count) are no weights."""
 
     def __init__(self, net: Any, precision: str) -> None:
         super().__init__()
         if not hasattr(net, "trainable_weights"):
-            raise TypeError(f"a TensorFlow half is a tf.Module or a keras.Model, not a {type(net).__name__}")
+            raise TypeError(f"a TensorFlow implementation is a tf.Module or a keras.Model, not a {type(net).__name__}")
         self.net = net
         self.training = False
         for variable in net.weights:
@@ -21,14 +21,14 @@ class KerasHalf(tf.Module):
                 raise Unsupported("Keras runs on another backend than TensorFlow here: unset KERAS_BACKEND")
             if variable.value.dtype.is_floating and variable.value.dtype.name != precision:
                 wanted = "keras.config.set_dtype_policy(weights.dtype) before layers are made"
-                raise ValueError(f"{variable.path} is {variable.value.dtype.name}, and {precision} is asked for: {wanted}")
+                raise ValueError(f"{variable.path} is {variable.value.dtype.name}, and the run is in {precision}: use {wanted}")
 
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
         return self.net(inputs[0] if len(inputs) == 1 else list(inputs), training=self.training)
 
     @property
     def paths(self) -> dict[int, str]:
-        """By the identity of the tf.Variable, whose own name is only the last part."""
+        """id of the tf.Variable, whose own name is only the last part → its path."""
         return {id(variable.value): variable.path for variable in self.net.weights}
 
     @property

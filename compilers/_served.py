@@ -1,43 +1,43 @@
-"""What deployment formats share. A leaf fills two holes: `export`, where the model is, and `load`, where it is not.
+"""What do the deployment formats share?
 
-No framework is imported at the top here, nor in the leaves whose exporting framework is not the one that serves: two children
-load them, and each has its own.
+A stack of this kind defines `export`, which runs in a child with the model, and `load`, which runs in a child without it. No
+framework is imported at the top of this file, nor of the files whose exporting framework is not the one that serves: both
+children import the file, and each has only its own framework.
 """
 
 import importlib
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bakeoff import Array, Batch, BuildConfig, Mark, Model, Stack, Step, Unavailable, Unsupported, Weights, raised_at
+from bakeoff import Array, Batch, BuildConfig, Exportable, Model, Stack, Step, Unavailable, Unsupported, Weights, raised_at
 
 
 @dataclass(slots=True)
 class Served:
-    """What was loaded: inputs in order → output."""
+    """A loaded program: inputs in order → output."""
 
     run: Callable[..., Any]
-    setup: BuildConfig
+    config: BuildConfig
 
 
-class ServedStack(Stack[Served]):
-    """A program from files. Its runtime takes and returns numpy arrays, and returns when they are computed."""
+class ServedStack(Stack[Served], Exportable):
+    """A program loaded from files, whose runtime takes numpy arrays and returns them when they are computed."""
 
     notes = ("deployment formats are exported for the one batch shape that they then serve",)
 
     @abstractmethod
-    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
-        """The program in `folder`, ready to be called with a batch's inputs in order."""
+    def load(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
+        """The program in `folder`, as a function of a batch's inputs in order."""
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Served:
-        if setup.artifact is None:
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> Served:
+        if config.artifact is None:
             raise Unsupported(f"{type(self).__name__} serves what was exported, and nothing was")
-        return Served(self.load(Path(setup.artifact), setup), setup)
+        return Served(self.load(Path(config.artifact), config), config)
 
     def to_device(self, program: Served, batch: Batch) -> Any:
         return batch.inputs
@@ -46,18 +46,15 @@ class ServedStack(Stack[Served]):
         run = program.run
         return lambda batch: run(*batch)
 
-    def profile(self, folder: Path) -> AbstractContextManager[Mark]:
-        raise Unsupported("what is served from files has no framework's profiler: profile the stack that it was exported from")
-
     def synchronize(self, output: Any) -> None:
-        """Nothing: numpy arrays are there."""
+        """Nothing to wait for: numpy arrays are on the host."""
 
     def fetch(self, output: Any) -> dict[str, Array]:
         return {"output": np.asarray(output)}
 
 
 def need(package: str) -> Any:
-    """The imported package. Raises Unavailable, with what installs it."""
+    """Import a package. Raises Unavailable, with the command that installs it."""
     try:
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
@@ -67,7 +64,7 @@ def need(package: str) -> Any:
 
 
 def refused(what: str, error: Exception) -> Unsupported:
-    """A format's refusal of a model as one line, with the place in the user's file where there is one."""
+    """A format's refusal of a model, as one line with the place in the user's file where one is known."""
     first: BaseException = error
     while first.__cause__ is not None:  # exporters wrap what their first stage said
         first = first.__cause__

@@ -18,13 +18,13 @@ class OnnxServed(ServedStack):
 
     session: Any = None
 
-    def start(self) -> None:
+    def import_runtime(self) -> None:
         need("onnxruntime")
 
-    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
+    def load(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
         runtime = need("onnxruntime")
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = setup.threads
+        options.intra_op_num_threads = config.threads
         options.inter_op_num_threads = 1
         session = runtime.InferenceSession(folder / FILE, options, providers=["CPUExecutionProvider"])
         self.session = session
@@ -37,7 +37,7 @@ class OnnxServed(ServedStack):
         return {"intra_op": options.intra_op_num_threads, "inter_op": options.inter_op_num_threads}
 
 
-def need_float32(setup: BuildConfig) -> None:
+def need_float32(config: BuildConfig) -> None:
     """numpy has no bfloat16, and half of what ONNX Runtime computes on a CPU has no float16."""
-    if setup.precision != "float32":
-        raise Unsupported(f"ONNX cells are float32: --dtype {setup.precision} is for PyTorch's own formats")
+    if config.precision != "float32":
+        raise Unsupported(f"ONNX cells are float32: --dtype {config.precision} is for PyTorch's own formats")

@@ -15,16 +15,16 @@ from bakeoff.compilers._served import Served, ServedStack
 class TorchServed(ServedStack):
     """Tensors in, tensors out."""
 
-    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
-        _torch.configure(setup)
-        return self.loaded(folder, setup)
+    def load(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
+        _torch.configure(config)
+        return self.loaded(folder, config)
 
     @abstractmethod
-    def loaded(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
+    def loaded(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
         """The program in `folder`: threads and modes are set."""
 
     def to_device(self, program: Served, batch: Batch) -> tuple[torch.Tensor, ...]:
-        return tuple(_torch.tensor(array, program.setup) for array in batch.inputs)
+        return tuple(_torch.tensor(array, program.config) for array in batch.inputs)
 
     def synchronize(self, output: Any) -> None:
         _torch.wait(output)

@@ -1,7 +1,7 @@
-"""tf.function in its forms: one graph per trace, or an exception; there is no silent split as in Dynamo.
+"""What do the tf.function stacks share? One graph per trace, or an exception: unlike Dynamo, tf.function never splits silently.
 
-What corresponds to a graph break is an operation that calls back to the host, a function that AutoGraph runs unconverted, and
-an effect that happens while tracing only (bakeoff/tasks/diagnose/effects.py finds those for every stack).
+Counted as graph breaks are operations that call back to the host, functions that AutoGraph runs unconverted, and effects that
+happen only while tracing (bakeoff/tasks/diagnose/effects.py finds those for every stack).
 """
 
 import json
@@ -17,6 +17,7 @@ import tensorflow as tf
 from bakeoff import (
     Compiled,
     CompilePhase,
+    Diagnosable,
     Diagnostics,
     GraphBreak,
     Kind,
@@ -48,8 +49,8 @@ FALLBACK = "move the function into a file that AutoGraph can read, or mark it tf
 READ_BACK = "a graph has no value to read back: stay in tensors, or leave this part outside of tf.function"
 
 
-class CapturedStack(TensorFlowStack):
-    """What tf.function and its XLA form share."""
+class CapturedStack(TensorFlowStack, Diagnosable):
+    """The base of tf.function and its XLA form."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
@@ -64,8 +65,8 @@ class CapturedStack(TensorFlowStack):
     def refusal(self, error: Exception) -> Exception:
         metadata = getattr(error, "ag_error_metadata", None)
         if metadata is not None:  # raised while tracing the user's Python
-            place, said = tracing_stopped(error)
-            return Unsupported(f"tracing stops at {place}: {said}")
+            place, message = tracing_stopped(error)
+            return Unsupported(f"tracing stops at {place}: {message}")
         if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.UnimplementedError):
             return Unsupported(f"the compiler refuses: {error.message.splitlines()[0]}")
         return error
@@ -87,7 +88,7 @@ class CapturedStack(TensorFlowStack):
         )
 
     def compilations_of_python(self, program: TensorFlowProgram) -> int:
-        """Traces, whatever else a stack counts as compilation."""
+        """Traces, without what else a stack counts as compilation."""
         return int(program.function.experimental_get_tracing_count())
 
     def enable_collectors(self, folder: Path) -> None:
@@ -107,11 +108,11 @@ class CapturedStack(TensorFlowStack):
         )
 
     def compiled(self, program: TensorFlowProgram, batch: Any, captured: int) -> Compiled:
-        """What Grappler made of the graph; it generates no code, and every operation left is a library's."""
+        """The graph after Grappler, which generates no code: each remaining operation is a library call."""
         assert self.folder is not None
         concrete = program.function.get_concrete_function(*batch)
         definition = concrete.graph.as_graph_def()
-        again = tf.function(program.step)  # optimised at its first call, which is what shows the result
+        again = tf.function(program.step)  # optimised at its first call, which reports the result
         optimised = private.optimised_graphs(lambda: again(*batch))
         left = Counter(node.op for graph in optimised for node in graph.node if node.op not in STRUCTURE)
         mlir = tf.mlir.experimental.convert_function(concrete)
@@ -134,16 +135,16 @@ class CapturedStack(TensorFlowStack):
         )
 
     def write(self, texts: dict[str, str], contents: dict[str, str]) -> None:
-        """Artifacts and what each is."""
+        """Write artifacts and their descriptions (file name → text) to the diagnosis folder."""
         assert self.folder is not None
         for name, text in texts.items():
             (self.folder / name).write_text(text)
         (self.folder / "contents.json").write_text(json.dumps(contents))
 
-    def refused(self, program: TensorFlowProgram, error: Exception) -> tuple[GraphBreak, ...]:
-        place, said = tracing_stopped(error)
-        hint = READ_BACK if "numpy" in said else ""
-        return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=place, code=said.partition(":")[0], hint=hint),)
+    def locate_refusal(self, program: TensorFlowProgram, error: Exception) -> tuple[GraphBreak, ...]:
+        place, message = tracing_stopped(error)
+        hint = READ_BACK if "numpy" in message else ""
+        return (GraphBreak(kind=Kind.TRACE_ERROR, reason=message, where=place, code=message.partition(":")[0], hint=hint),)
 
     def _host_callbacks(self, program: TensorFlowProgram) -> list[GraphBreak]:
         graph = program.function.get_concrete_function(*program.example).graph
@@ -161,7 +162,7 @@ class CapturedStack(TensorFlowStack):
         ]
 
     def _retraces(self, program: TensorFlowProgram) -> tuple[Recompile, ...]:
-        """How each trace's inputs differ from those of the first."""
+        """A Recompile for each further trace: how its inputs differ from those of the first."""
         types = [f.function_type for f in private.concrete_functions(program.function)]
         found = []
         for later in types[1:]:
@@ -185,7 +186,7 @@ class CapturedStack(TensorFlowStack):
 
 
 class WarningCount(logging.Handler):
-    """How often AutoGraph warned that it runs a function as it is."""
+    """Counts AutoGraph's warnings that it runs a function unconverted."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -196,17 +197,17 @@ class WarningCount(logging.Handler):
 
 
 def any_batch(example: tuple[tf.Tensor, ...]) -> list[tf.TensorSpec]:
-    """An input signature: as the example, with an unknown first dimension."""
+    """An input signature like the example, with an unknown first dimension."""
     return [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in example]
 
 
 def framework_log() -> bytes:
-    """What TensorFlow's C++ has written to stderr so far, which is the child's own log file."""
+    """What TensorFlow's C++ code has written to stderr (the child's own log file) so far."""
     return os.pread(2, os.fstat(2).st_size, 0)
 
 
 def operation_site(operation: tf.Operation, program: TensorFlowProgram) -> str:
-    """The user's innermost line that made an operation; that of the module's class if none is on record."""
+    """The user's innermost line that created an operation, or where its module's step is defined."""
     users = [frame for frame in operation.traceback or () if is_users(frame.filename)]
     return where(users[-1].filename, users[-1].lineno) if users else module_site(program)
 
@@ -218,7 +219,7 @@ def module_site(program: TensorFlowProgram) -> str:
 
 
 def tracing_stopped(error: Exception) -> tuple[str, str]:
-    """(where, what was said) of an exception while tracing."""
+    """(place in the user's file, message) of an exception while tracing."""
     metadata = getattr(error, "ag_error_metadata", None)
     if metadata is None:
         return raised_at(error) or "unknown", str(error).strip().splitlines()[0]

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from bakeoff import Array, Arrays, Batch, BuildConfig, Mode, Model, Step, Unavailable, Unsupported, Weights
-from bakeoff.compilers._keras import KerasHalf
+from bakeoff.compilers._keras import KerasImplementation
 from bakeoff.compilers._tensorflow import TensorFlowProgram
 from bakeoff.compilers._tf_captured import CapturedStack
 from bakeoff.compilers._tf_training import TrainingStep
@@ -67,13 +67,13 @@ class TfMirrored(CapturedStack):
         self.devices: list[str] = []
         self.strategy: Any = None
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TensorFlowProgram:
-        if setup.mode is not Mode.TRAINING:
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> TensorFlowProgram:
+        if config.mode is not Mode.TRAINING:
             raise Unsupported("data-parallel training only: --modes training")
-        return super().build(model, weights, setup)
+        return super().build(model, weights, config)
 
-    def scope(self, setup: BuildConfig) -> AbstractContextManager[Any]:
-        kind, reduction = ("GPU", None) if setup.device == "cuda" else ("CPU", tf.distribute.ReductionToOneDevice())
+    def scope(self, config: BuildConfig) -> AbstractContextManager[Any]:
+        kind, reduction = ("GPU", None) if config.device == "cuda" else ("CPU", tf.distribute.ReductionToOneDevice())
         there = tf.config.list_physical_devices(kind)
         if kind == "CPU":
             tf.config.set_logical_device_configuration(there[0], [tf.config.LogicalDeviceConfiguration()] * self.workers)
@@ -83,8 +83,8 @@ class TfMirrored(CapturedStack):
         self.strategy = tf.distribute.MirroredStrategy(self.devices, cross_device_ops=reduction)
         return self.strategy.scope()
 
-    def training_step(self, model: Model, module: tf.Module, setup: BuildConfig) -> Any:
-        if isinstance(module, KerasHalf):
+    def training_step(self, model: Model, module: tf.Module, config: BuildConfig) -> Any:
+        if isinstance(module, KerasImplementation):
             raise Unsupported("a Keras model's copies have no names to compare them by: write a tf.Module half")
         return MirroredStep(model, module, self.strategy, self.devices)
 

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from bakeoff import Array, Arrays, Mode, Model, Weights
-from bakeoff.compilers._keras import KerasHalf
+from bakeoff.compilers._keras import KerasImplementation
 
 # as in _torch_training.py, which cannot be imported beside TensorFlow; tests/frameworks/test_port.py compares what they do
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
@@ -101,7 +101,7 @@ class LossStep(tf.Module):
 
     def name_of(self, variable: tf.Variable) -> str:
         """Its canonical name; that of a worker's own copy is the original's."""
-        if isinstance(self.module, KerasHalf):
+        if isinstance(self.module, KerasImplementation):
             return self.module.paths[id(variable)]
         return str(variable.name.removesuffix(":0").partition("/replica_")[0])
 

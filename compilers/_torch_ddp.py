@@ -21,7 +21,7 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
-from bakeoff import Array, Arrays, Batch, BuildConfig, Mark, Mode, Model, Step, Unavailable, Unsupported, Weights
+from bakeoff import Array, Arrays, Batch, BuildConfig, Mode, Model, Step, StepMarker, Unavailable, Unsupported, Weights
 from bakeoff.compilers._torch import TorchProgram, TorchStack
 
 PATIENCE_S = 5.0  # for the last words of a worker, once the group has broken
@@ -44,7 +44,7 @@ class Task(NamedTuple):
     stack: "TorchDdp"
     model: Model
     weights: Arrays
-    setup: BuildConfig
+    config: BuildConfig
     rank: int
     meeting: str  # a file by which the workers find each other
 
@@ -61,26 +61,26 @@ class TorchDdp(TorchStack):
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
         return DistributedDataParallel(module)
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
-        if setup.mode is not Mode.TRAINING:
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> TorchProgram:
+        if config.mode is not Mode.TRAINING:
             raise Unsupported("data-parallel training only: --modes training")
         if not distributed.is_available():
             raise Unavailable("this torch was built without torch.distributed: pip install torch")
-        if setup.device == "cuda" and torch.cuda.device_count() < self.workers:
+        if config.device == "cuda" and torch.cuda.device_count() < self.workers:
             there = torch.cuda.device_count()
             raise Unavailable(f"{self.workers} workers take a CUDA device each, and torch sees {there}: --device cpu")
         os.environ.update(GLOO_SOCKET_IFNAME="lo", NCCL_SOCKET_IFNAME="lo", NCCL_IB_DISABLE="1")  # no other interface, ever
         meeting = str(Path(tempfile.mkdtemp(prefix="workers-"), "meeting"))
-        tasks = [Task(self, model, dict(weights), setup, rank, meeting) for rank in range(self.workers)]
+        tasks = [Task(self, model, dict(weights), config, rank, meeting) for rank in range(self.workers)]
         self.team, own = Team(tasks[1:]), tasks[0]
         return self.join(own, self.team.ready)
 
     def join(self, task: Task, ready: Callable[[], None]) -> TorchProgram:
         """In every worker: its own copy of the module, and into the group. `ready` says or hears that it is there."""
-        cuda = task.setup.device == "cuda"
+        cuda = task.config.device == "cuda"
         if cuda:
             torch.cuda.set_device(task.rank)
-        program = super().build(task.model, Weights(task.weights), task.setup)
+        program = super().build(task.model, Weights(task.weights), task.config)
         ready()
         distributed.init_process_group(
             "nccl" if cuda else "gloo", init_method=f"file://{task.meeting}", rank=task.rank, world_size=self.workers
@@ -131,7 +131,7 @@ class TorchDdp(TorchStack):
         """Of each element the largest of all workers', which is every worker's own where they agree; the first's buffers."""
         for name, array in super().state(program):
             if not name.startswith("buffer."):
-                tensor = torch.tensor(array, device=program.setup.device)
+                tensor = torch.tensor(array, device=program.config.device)
                 distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
                 array = tensor.cpu().numpy()
             yield name, array
@@ -143,7 +143,7 @@ class TorchDdp(TorchStack):
             super().restart(program, weights)
             distributed.barrier()
 
-    def profile(self, folder: Path) -> AbstractContextManager[Mark]:
+    def profile(self, folder: Path) -> AbstractContextManager[StepMarker]:
         if self.workers > 1:
             raise Unsupported("a profiler sees one process, and the other workers have their own: profile it with one worker")
         return super().profile(folder)

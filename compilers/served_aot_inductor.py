@@ -14,16 +14,13 @@ from typing import Any, final
 import torch
 
 from bakeoff import BuildConfig, Weights
-from bakeoff.compilers import _toolchain
+from bakeoff.compilers import _one_time_cost
 from bakeoff.compilers import _torch_private as private
 from bakeoff.compilers._served import refused
 from bakeoff.compilers._served_torch import TorchServed
 from bakeoff.compilers._torch import TorchProgram
 
-FRAMEWORK = "torch"
-DEFAULT = False
-EXPORTED_BY = "torch_eager"
-TOOLCHAIN = "aot_inductor"
+HEADER = {"framework": "torch", "default": False, "one_time_cost": "aot_inductor", "exported_by": "torch_eager"}
 FILE = "model.pt2"
 
 
@@ -37,21 +34,21 @@ class ServedAotInductor(TorchServed):
         "loading an AOTInductor package probes the processor's vector instructions in subprocesses",
     )
 
-    def tools(self) -> None:
+    def import_export_tools(self) -> None:
         private.import_packages()
 
-    def start(self) -> None:
+    def import_runtime(self) -> None:
         private.import_packages()
 
     def pay_one_time_cost(self) -> None:
         """Its shared libraries take another precompiled header than torch.compile's."""
         folder = Path(tempfile.mkdtemp())
         exported = torch.export.export(torch.nn.GELU(), (torch.ones(8),))
-        _toolchain.pay(lambda: private.compile_package(exported, str(folder / FILE)))
+        _one_time_cost.pay(lambda: private.compile_package(exported, str(folder / FILE)))
         shutil.rmtree(folder)
 
     def export(self, program: TorchProgram, example: tuple[torch.Tensor, ...], weights: Weights, folder: Path) -> None:
-        if program.setup.device == "cpu":
+        if program.config.device == "cpu":
             private.need_compiler()
         try:
             exported = torch.export.export(program.module, example)
@@ -59,7 +56,7 @@ class ServedAotInductor(TorchServed):
             raise refused("torch.export", error) from error
         private.compile_package(exported, str(folder / FILE))
 
-    def loaded(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
+    def loaded(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
         return private.load_package(str(folder / FILE))
 
 

@@ -15,10 +15,7 @@ from bakeoff import BuildConfig, Unsupported, Weights
 from bakeoff.compilers import _tensorflow
 from bakeoff.compilers._exported_tensorflow import TensorFlowExported
 
-FRAMEWORK = "keras"
-EXTRA = "deploy"
-DEFAULT = False
-EXPORTED_BY = "tf_eager"
+HEADER = {"framework": "keras", "default": False, "exported_by": "tf_eager", "extra": "deploy"}
 FILE = "model.keras"
 
 
@@ -36,8 +33,8 @@ class ServedKeras(TensorFlowExported):
             raise Unsupported(f"Keras runs on {keras.backend.backend()} here: unset KERAS_BACKEND")
         program.model.keras(weights).save(folder / FILE)
 
-    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
-        _tensorflow.configure(setup)
+    def load(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
+        _tensorflow.configure(config)
         loaded = keras.saving.load_model(folder / FILE)
         return lambda *arrays: loaded.predict_on_batch(arrays[0] if len(arrays) == 1 else list(arrays))
 

@@ -9,11 +9,13 @@ from bakeoff.compilers._exported_tensorflow import signature, traced
 from bakeoff.compilers._served import need
 from bakeoff.compilers._served_onnx import FILE, OnnxServed, need_float32
 
-FRAMEWORK = "onnxruntime"
-EXTRA = "deploy"
-DEFAULT = False
-DEVICES = "cpu"
-EXPORTED_BY = "tf_eager"
+HEADER = {
+    "framework": "onnxruntime",
+    "default": False,
+    "devices": ["cpu"],
+    "exported_by": "tf_eager",
+    "extra": "deploy",
+}
 OPSET = 18  # the latest that tf2onnx 1.17 knows
 
 
@@ -21,14 +23,14 @@ OPSET = 18  # the latest that tf2onnx 1.17 knows
 class ServedOnnxTensorflow(OnnxServed):
     """model.onnx."""
 
-    def tools(self) -> None:
+    def import_export_tools(self) -> None:
         need("tf2onnx.convert")
 
-    def shipped(self, model: Model, batch: Batch) -> tuple[Array, ...]:
+    def exported_inputs(self, model: Model, batch: Batch) -> tuple[Array, ...]:
         return model.tensorflow_inputs(*batch.inputs)
 
     def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
-        need_float32(program.setup)
+        need_float32(program.config)
         convert, onnx = need("tf2onnx.convert"), need("onnx")
         function, _ = traced(program, example)
         made, _ = convert.from_function(function, signature(example), opset=OPSET, output_path=str(folder / FILE))

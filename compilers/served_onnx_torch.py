@@ -7,18 +7,20 @@ from bakeoff import Weights
 from bakeoff.compilers._served import need, refused
 from bakeoff.compilers._served_onnx import FILE, INPUT, OnnxServed, need_float32
 
-FRAMEWORK = "onnxruntime"
-EXTRA = "deploy"
-DEFAULT = False
-DEVICES = "cpu"
-EXPORTED_BY = "torch_eager"
+HEADER = {
+    "framework": "onnxruntime",
+    "default": False,
+    "devices": ["cpu"],
+    "exported_by": "torch_eager",
+    "extra": "deploy",
+}
 
 
 @final
 class ServedOnnxTorch(OnnxServed):
     """model.onnx, with model.onnx.data where the weights are too large for one file."""
 
-    def tools(self) -> None:
+    def import_export_tools(self) -> None:
         need("onnx")
         need("onnxscript")
 
@@ -27,7 +29,7 @@ class ServedOnnxTorch(OnnxServed):
 
         from bakeoff.compilers import _torch_private as private
 
-        need_float32(program.setup)
+        need_float32(program.config)
         names = [INPUT.format(i) for i in range(len(example))]
         try:
             made = torch.onnx.export(program.module, example, dynamo=True, verbose=False, input_names=names)

@@ -11,9 +11,7 @@ from bakeoff.compilers import _tensorflow
 from bakeoff.compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
 from bakeoff.compilers._served import Served
 
-FRAMEWORK = "tensorflow"
-DEFAULT = False
-EXPORTED_BY = "tf_eager"
+HEADER = {"framework": "tensorflow", "default": False, "exported_by": "tf_eager"}
 
 
 @final
@@ -25,8 +23,8 @@ class ServedSavedModel(TensorFlowExported):
     ) -> None:
         tf.saved_model.save(program.module, str(folder), signatures=traced(program, example)[1])
 
-    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
-        _tensorflow.configure(setup)
+    def load(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
+        _tensorflow.configure(config)
         loaded = tf.saved_model.load(str(folder))
         signature = loaded.signatures["serving_default"]
         (name,) = signature.structured_outputs
@@ -37,7 +35,7 @@ class ServedSavedModel(TensorFlowExported):
         return run
 
     def to_device(self, program: Served, batch: Batch) -> tuple[tf.Tensor, ...]:
-        return tuple(_tensorflow.tensor(array, program.setup) for array in batch.inputs)
+        return tuple(_tensorflow.tensor(array, program.config) for array in batch.inputs)
 
     def synchronize(self, output: Any) -> None:
         _tensorflow.wait(output)

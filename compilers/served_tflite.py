@@ -11,11 +11,13 @@ from bakeoff import BuildConfig, Weights
 from bakeoff.compilers._exported_tensorflow import INPUT, TensorFlowExported, traced
 from bakeoff.compilers._served import need, refused
 
-FRAMEWORK = "ai_edge_litert"
-EXTRA = "deploy"
-DEFAULT = False
-DEVICES = "cpu"
-EXPORTED_BY = "tf_eager"
+HEADER = {
+    "framework": "ai_edge_litert",
+    "default": False,
+    "devices": ["cpu"],
+    "exported_by": "tf_eager",
+    "extra": "deploy",
+}
 FILE = "model.tflite"
 
 
@@ -23,7 +25,7 @@ FILE = "model.tflite"
 class ServedTflite(TensorFlowExported):
     """model.tflite."""
 
-    def start(self) -> None:
+    def import_runtime(self) -> None:
         need("ai_edge_litert.interpreter")
 
     def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
@@ -39,8 +41,8 @@ class ServedTflite(TensorFlowExported):
             raise refused("TFLite's converter", error) from error
         (folder / FILE).write_bytes(converted)
 
-    def load(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
-        interpreter = need("ai_edge_litert.interpreter").Interpreter(str(folder / FILE), num_threads=setup.threads)
+    def load(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
+        interpreter = need("ai_edge_litert.interpreter").Interpreter(str(folder / FILE), num_threads=config.threads)
         interpreter.allocate_tensors()
         signature = interpreter.get_signature_runner()
         (output,) = signature.get_output_details()

@@ -15,9 +15,7 @@ from bakeoff.compilers._served import Served, refused
 from bakeoff.compilers._served_torch import TorchServed
 from bakeoff.compilers._torch import TorchProgram
 
-FRAMEWORK = "torch"
-DEFAULT = False
-EXPORTED_BY = "torch_eager"
+HEADER = {"framework": "torch", "default": False, "exported_by": "torch_eager"}
 
 
 @final
@@ -31,8 +29,8 @@ class ServedTorchScript(TorchServed):
             raise refused("tracing", error) from error
         traced.save(folder / "module.pt")
 
-    def loaded(self, folder: Path, setup: BuildConfig) -> Callable[..., Any]:
-        return torch.jit.load(folder / "module.pt", map_location=setup.device)
+    def loaded(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
+        return torch.jit.load(folder / "module.pt", map_location=config.device)
 
     def compilations(self, program: Served) -> int:
         """Execution plans."""

@@ -1,4 +1,4 @@
-"""TensorFlow 2 as it is: every operation dispatched from Python, nothing captured."""
+"""TensorFlow 2 without a compiler: every operation is dispatched from Python."""
 
 from typing import final
 
@@ -7,9 +7,10 @@ import tensorflow as tf
 from bakeoff import Step
 from bakeoff.compilers._tensorflow import TensorFlowStack
 
-FRAMEWORK = "tensorflow"
-EAGER = True
-RECIPE = """
+HEADER = {
+    "framework": "tensorflow",
+    "eager": True,
+    "recipe": """
 import tensorflow as tf
 
 module = model.tensorflow(Weights(weights))
@@ -17,7 +18,8 @@ for part in (module, *getattr(module, "submodules", ())):
     if hasattr(part, "training"):
         part.training = False
 inputs = [tuple(map(tf.constant, model.tensorflow_inputs(*batch))) for batch in batches]
-"""
+""",
+}
 
 
 @final

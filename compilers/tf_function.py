@@ -1,4 +1,4 @@
-"""tf.function: AutoGraph and tracing make a graph, Grappler rewrites it, oneDNN kernels run it."""
+"""tf.function: AutoGraph and tracing build a graph, Grappler optimises it, oneDNN kernels run it."""
 
 from typing import final
 
@@ -7,9 +7,7 @@ import tensorflow as tf
 from bakeoff import Step
 from bakeoff.compilers._tf_captured import CapturedStack
 
-FRAMEWORK = "tensorflow"
-DIAGNOSES = True
-RECIPE = "step = tf.function(module.__call__)"
+HEADER = {"framework": "tensorflow", "diagnoses": True, "recipe": "step = tf.function(module.__call__)"}
 
 
 @final

@@ -1,4 +1,4 @@
-"""tf.function(reduce_retracing=True): the second shape makes what differs unknown, and there is no third trace."""
+"""tf.function(reduce_retracing=True): the second trace makes the dimensions that differ unknown, so there is no third."""
 
 from typing import final
 
@@ -7,15 +7,17 @@ import tensorflow as tf
 from bakeoff import Step
 from bakeoff.compilers._tf_captured import CapturedStack
 
-FRAMEWORK = "tensorflow"
-DEFAULT = False
-DIAGNOSES = True
-RECIPE = "step = tf.function(module.__call__, reduce_retracing=True)"
+HEADER = {
+    "framework": "tensorflow",
+    "default": False,
+    "diagnoses": True,
+    "recipe": "step = tf.function(module.__call__, reduce_retracing=True)",
+}
 
 
 @final
 class TfFunctionRelaxed(CapturedStack):
-    """Shapes are generalised from the second trace on."""
+    """Shapes are generalised at the second trace."""
 
     def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         return tf.function(step, reduce_retracing=True)

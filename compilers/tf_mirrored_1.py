@@ -1,9 +1,7 @@
-"""tf.distribute.MirroredStrategy with one worker: what its scaling is measured from."""
+"""tf.distribute.MirroredStrategy with one worker: the baseline of its scaling."""
 
 from bakeoff.compilers._tf_mirrored import TfMirrored
 
-FRAMEWORK = "tensorflow"
-DEFAULT = False
-WORKERS = 1
+HEADER = {"framework": "tensorflow", "default": False, "workers": 1}
 
-STACK = TfMirrored(WORKERS)
+STACK = TfMirrored(workers=1)

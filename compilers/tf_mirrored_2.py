@@ -1,9 +1,7 @@
-"""tf.distribute.MirroredStrategy with two workers, half of every batch each."""
+"""tf.distribute.MirroredStrategy with two workers, each with one half of every batch."""
 
 from bakeoff.compilers._tf_mirrored import TfMirrored
 
-FRAMEWORK = "tensorflow"
-DEFAULT = False
-WORKERS = 2
+HEADER = {"framework": "tensorflow", "default": False, "workers": 2}
 
-STACK = TfMirrored(WORKERS)
+STACK = TfMirrored(workers=2)

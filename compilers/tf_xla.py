@@ -1,4 +1,4 @@
-"""tf.function(jit_compile=True): the traced graph goes to XLA whole, or not at all."""
+"""tf.function(jit_compile=True): XLA compiles the whole traced graph, or refuses it."""
 
 import re
 from dataclasses import replace
@@ -13,9 +13,7 @@ from bakeoff.compilers._hlo import Hlo
 from bakeoff.compilers._tensorflow import TensorFlowProgram
 from bakeoff.compilers._tf_captured import STRUCTURE, CapturedStack, framework_log, module_site, operation_site
 
-FRAMEWORK = "tensorflow"
-DIAGNOSES = True
-RECIPE = "step = tf.function(module.__call__, jit_compile=True)"
+HEADER = {"framework": "tensorflow", "diagnoses": True, "recipe": "step = tf.function(module.__call__, jit_compile=True)"}
 
 # TensorFlow's device_compilation_profiler writes one such line per compilation (bakeoff/system/environment.py switches it on).
 # monitoring.Counter("/tensorflow/core/xla_compilations") registers another metric and always reads 0.
@@ -24,7 +22,7 @@ UNSUPPORTED = "XLA has no kernel for it: keep it outside of jit_compile, or writ
 
 
 class XlaStack(CapturedStack):
-    """What the stacks share that hand a whole trace to XLA."""
+    """The base of the stacks that compile a whole trace with XLA."""
 
     def compilations(self, program: TensorFlowProgram) -> int:
         """Traces, and XLA compilations by its own log on stderr."""
@@ -44,7 +42,7 @@ class XlaStack(CapturedStack):
         return replace(found, recompile_triggers=(*found.recompile_triggers, again))
 
     def compiled(self, program: TensorFlowProgram, batch: Any, captured: int) -> Compiled:
-        """What XLA made of it, from the dump of its own compilation of the first shape."""
+        """The compiled code, from XLA's dump of its compilation of the first shape."""
         assert self.folder is not None
         dump = self.folder / "xla"
         before = [Hlo(private.hlo(p.read_bytes())) for p in _first(dump, "before_optimizations.hlo.pb")]
@@ -58,7 +56,7 @@ class XlaStack(CapturedStack):
             {}, {f"xla/{name}": what for name in names.values() for end, what in ARTIFACTS.items() if name.endswith(end)}
         )
         if not after:
-            return Compiled(operations_captured=captured)  # nothing was dumped: unknown, not zero
+            return Compiled(operations_captured=captured)  # no dump: unknown, not zero
         return Compiled(
             operations_captured=captured,
             operations_fused=sum(h.launches for h in after),
@@ -76,10 +74,10 @@ class XlaStack(CapturedStack):
             },
         )
 
-    def refused(self, program: TensorFlowProgram, error: Exception) -> tuple[GraphBreak, ...]:
+    def locate_refusal(self, program: TensorFlowProgram, error: Exception) -> tuple[GraphBreak, ...]:
         if not isinstance(error, tf.errors.OpError) or getattr(error, "ag_error_metadata", None) is not None:
-            return super().refused(program, error)
-        known = private.xla_operations(program.setup.device) | STRUCTURE
+            return super().locate_refusal(program, error)
+        known = private.xla_operations(program.config.device) | STRUCTURE
         graph = program.function.get_concrete_function(*program.example).graph
         strangers = [op for part in private.graphs(graph) for op in part.get_operations() if op.type not in known]
         if not strangers:
@@ -99,14 +97,14 @@ class XlaStack(CapturedStack):
 
 @final
 class TfXla(XlaStack):
-    """The must-be-compiled form: a shape that is new compiles again, without a new trace."""
+    """A new shape compiles again, without a new trace."""
 
     def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:
         return tf.function(step, jit_compile=True)
 
 
 ARTIFACTS = {
-    "before_optimizations.txt": "HLO as XLA was given it",
+    "before_optimizations.txt": "HLO before XLA's passes",
     "after_optimizations.txt": "HLO after XLA's passes",
     "before_optimizations.hlo.pb": "the same, as a protocol buffer",
     "after_optimizations.hlo.pb": "the same, as a protocol buffer",
@@ -120,7 +118,7 @@ ARTIFACTS = {
 
 
 def _first(dump: Path, ending: str) -> list[Path]:
-    """Files of the first module that XLA compiled whole: later ones are other shapes, or the instrument's."""
+    """Files of the first module that XLA compiled; later ones are of other shapes, or of the diagnosis itself."""
     modules = sorted(path.name.partition(".")[0] for path in dump.glob("module_*.*after_optimizations.hlo.pb"))
     return sorted(dump.glob(f"{modules[0]}.*{ending}")) if modules else []
 

@@ -1,9 +1,7 @@
-"""torch DistributedDataParallel with one worker: what its scaling is measured from."""
+"""torch DistributedDataParallel with one worker: the baseline of its scaling."""
 
 from bakeoff.compilers._torch_ddp import TorchDdp
 
-FRAMEWORK = "torch"
-DEFAULT = False
-WORKERS = 1
+HEADER = {"framework": "torch", "default": False, "workers": 1}
 
-STACK = TorchDdp(WORKERS)
+STACK = TorchDdp(workers=1)

@@ -1,9 +1,7 @@
-"""torch DistributedDataParallel with two workers, half of every batch each."""
+"""torch DistributedDataParallel with two workers, each with one half of every batch."""
 
 from bakeoff.compilers._torch_ddp import TorchDdp
 
-FRAMEWORK = "torch"
-DEFAULT = False
-WORKERS = 2
+HEADER = {"framework": "torch", "default": False, "workers": 2}
 
-STACK = TorchDdp(WORKERS)
+STACK = TorchDdp(workers=2)

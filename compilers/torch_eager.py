@@ -1,4 +1,4 @@
-"""PyTorch as it is: every operation dispatched from Python, nothing captured."""
+"""PyTorch without a compiler: every operation is dispatched from Python."""
 
 from typing import final
 
@@ -7,16 +7,18 @@ import torch
 from bakeoff import Step
 from bakeoff.compilers._torch import TorchStack
 
-FRAMEWORK = "torch"
-EAGER = True
-RECIPE = """
+HEADER = {
+    "framework": "torch",
+    "eager": True,
+    "recipe": """
 import torch
 
 torch.set_grad_enabled(False)
 module = model.torch().eval()
 module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, strict=False)
 inputs = [tuple(map(torch.from_numpy, batch)) for batch in batches]
-"""
+""",
+}
 
 
 @final

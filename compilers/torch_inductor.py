@@ -4,15 +4,17 @@ from typing import final
 
 from bakeoff.compilers._inductor import InductorStack
 
-FRAMEWORK = "torch"
-DISK_CACHE = True
-DIAGNOSES = True
-TOOLCHAIN = "inductor"
-TARGETS = "cuda interpreter"
-RECIPE = """
+HEADER = {
+    "framework": "torch",
+    "disk_cache": True,
+    "diagnoses": True,
+    "one_time_cost": "inductor",
+    "targets": ["cuda", "interpreter"],
+    "recipe": """
 torch._logging.set_logs(graph_breaks=True, recompiles=True)
 step = torch.compile(module)  # with fullgraph=True it raises at the first graph break
-"""
+""",
+}
 
 
 @final

@@ -1,4 +1,4 @@
-"""torch.compile(dynamic=True): every size is a symbol from the first compilation on, where it can be one."""
+"""torch.compile(dynamic=True): every size that can be a symbol is one from the first compilation on."""
 
 from typing import final
 
@@ -7,12 +7,14 @@ import torch
 from bakeoff import Step
 from bakeoff.compilers._inductor import InductorStack
 
-FRAMEWORK = "torch"
-DEFAULT = False
-DISK_CACHE = True
-DIAGNOSES = True
-TOOLCHAIN = "inductor"
-RECIPE = "step = torch.compile(module, dynamic=True)"
+HEADER = {
+    "framework": "torch",
+    "default": False,
+    "disk_cache": True,
+    "diagnoses": True,
+    "one_time_cost": "inductor",
+    "recipe": "step = torch.compile(module, dynamic=True)",
+}
 
 
 @final

@@ -1,4 +1,4 @@
-"""torch.compile(dynamic=False): every size is a constant, and a new one compiles again."""
+"""torch.compile(dynamic=False): every size is a constant, and a new size compiles again."""
 
 from typing import final
 
@@ -7,12 +7,14 @@ import torch
 from bakeoff import Step
 from bakeoff.compilers._inductor import InductorStack
 
-FRAMEWORK = "torch"
-DEFAULT = False
-DISK_CACHE = True
-DIAGNOSES = True
-TOOLCHAIN = "inductor"
-RECIPE = "step = torch.compile(module, dynamic=False)"
+HEADER = {
+    "framework": "torch",
+    "default": False,
+    "disk_cache": True,
+    "diagnoses": True,
+    "one_time_cost": "inductor",
+    "recipe": "step = torch.compile(module, dynamic=False)",
+}
 
 
 @final

@@ -1,8 +1,8 @@
 """torch.compile of one function that holds the whole training step, with compiled autograd.
 
-torch_inductor compiles the loss (AOTAutograd derives its backward ahead of time) and, apart from it, the optimizer: what a user
-gets who follows PyTorch's tutorials. Here autograd's own graph is captured when it runs, hooks and accumulation included; the
-step is still split at `loss.backward()` (GB0123), as torch._dynamo.config.trace_autograd_ops fails an assertion in 2.13.
+torch_inductor compiles the loss (AOTAutograd derives its backward ahead of time) and separately the optimizer, as PyTorch's
+tutorials do. Here autograd's own graph is captured when it runs, with hooks and accumulation. The step is still split at
+`loss.backward()` (GB0123), because torch._dynamo.config.trace_autograd_ops fails an assertion in 2.13.
 """
 
 from dataclasses import replace
@@ -18,21 +18,23 @@ from bakeoff.compilers import _torch_training as training
 from bakeoff.compilers._inductor import InductorStack
 from bakeoff.compilers._torch import TorchProgram
 
-FRAMEWORK = "torch"
-DEFAULT = False
-DISK_CACHE = True
-DIAGNOSES = True
-TOOLCHAIN = "inductor"
+HEADER = {
+    "framework": "torch",
+    "default": False,
+    "disk_cache": True,
+    "diagnoses": True,
+    "one_time_cost": "inductor",
+}
 
 
 @final
 class TorchInductorWholeStep(InductorStack):
     """One compiled function per step."""
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> TorchProgram:
-        if setup.mode is not Mode.TRAINING:
-            raise Unsupported("there is no step to compile whole in inference: torch_inductor")
-        return super().build(model, weights, setup)
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> TorchProgram:
+        if config.mode is not Mode.TRAINING:
+            raise Unsupported("a whole training step needs --modes training; for inference take torch_inductor")
+        return super().build(model, weights, config)
 
     def compile(self, program: TorchProgram) -> Step:
         torch._dynamo.config.compiled_autograd = True
@@ -42,7 +44,7 @@ class TorchInductorWholeStep(InductorStack):
         return torch.compile(training.differentiated(objective, parameters, program.optimizer.step))
 
     def counters(self, program: TorchProgram) -> Diagnostics:
-        """Dynamo goes through compiled autograd's own frames, too, and counts their breaks: those are not told apart here."""
+        """Without the count of breaks: Dynamo also counts those of compiled autograd's own frames."""
         return replace(super().counters(program), counted={})
 
 

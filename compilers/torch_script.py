@@ -1,13 +1,12 @@
 """TorchScript as its users deploy it: torch.jit.trace of the eval-mode module, run by the profiling executor.
 
-Trace, not script: what is deployed with TorchScript is mostly traced, since scripting refuses much idiomatic Python: three of
-our eight models (a starred unpacking, a shape that is not the module's own attribute). What scripting would keep and tracing
-bakes in is a branch on data: branchy. Neither frozen nor passed through optimize_for_inference: that bakes the weights
-in, and is measured beside it as torch_script_frozen. `check_trace` runs the module three more times to compare outputs with
-themselves; the instrument's own check on batches that tracing has not seen is stricter, so it is off.
+Tracing, not scripting, because most deployed TorchScript is traced: scripting refuses much idiomatic Python, and three of our
+eight models (a starred unpacking, a shape that is not the module's own attribute). Tracing records one path, so a branch on
+data is baked in, with a TracerWarning that the diagnostics report. The module is neither frozen nor passed through
+optimize_for_inference, which make the weights constants: that is torch_script_frozen. `check_trace` is off: it runs the module
+three more times to compare its outputs with themselves, and the parity check on held-out batches is stricter.
 
-The profiling executor profiles on run 0 and optimises on run 1: the warm-up covers both. Tracing records one path: what
-depends on data is baked in with a TracerWarning, which the diagnostics carry.
+The profiling executor profiles on run 0 and optimises on run 1: the warm-up covers both.
 """
 
 import json
@@ -25,6 +24,7 @@ import torch
 from bakeoff import (
     Compiled,
     CompilePhase,
+    Diagnosable,
     Diagnostics,
     GraphBreak,
     Kind,
@@ -39,18 +39,16 @@ from bakeoff import (
 from bakeoff.compilers import _torch_private as private
 from bakeoff.compilers._torch import TorchProgram, TorchStack
 
-FRAMEWORK = "torch"
-DIAGNOSES = True
-RECIPE = "step = torch.jit.trace(module, inputs[0], check_trace=False)"
-# PyTorch's own modules check shapes with Python's `if` and warn of it, nn.LSTM seven times: no break of the user's
+HEADER = {"framework": "torch", "diagnoses": True, "recipe": "step = torch.jit.trace(module, inputs[0], check_trace=False)"}
+# PyTorch's own modules check shapes with Python's `if` and warn of it, nn.LSTM seven times: not the user's break
 MODULES = str(Path(torch.nn.__file__).parent)
 FRAME = re.compile(r"^(.+?)\((\d+)\): ", re.MULTILINE)
 BAKED_IN = "use torch.where or torch.cond, or torch.jit.script, which keeps Python's branches"
 FALLBACK = "write it in what TorchScript knows; a call back into Python is neither saved nor fast"
 
 
-class TorchScriptStack(TorchStack):
-    """What the two TorchScript stacks share. The hole is `script`."""
+class TorchScriptStack(TorchStack, Diagnosable):
+    """The base of the two TorchScript stacks, which differ in `script`."""
 
     def __init__(self) -> None:
         self.scripted: torch.jit.ScriptModule | None = None
@@ -60,7 +58,7 @@ class TorchScriptStack(TorchStack):
         self.warnings: tuple[str, ...] = ()
 
     def script(self, traced: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-        """What is done to the traced module before it runs."""
+        """The module that runs, made from the traced one."""
         return traced
 
     def transform(self, module: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Step:
@@ -73,7 +71,7 @@ class TorchScriptStack(TorchStack):
         return self.scripted
 
     def _note(self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
-        """While the warning is being given, so that the user's line is still on the stack."""
+        """Called while the warning is raised, when the user's line is still on the call stack."""
         text = str(message)
         if not issubclass(category, torch.jit.TracerWarning) or filename.startswith(MODULES):
             place = f"{Path(filename).name}:{lineno}: " if filename.startswith(MODULES) else ""
@@ -87,7 +85,7 @@ class TorchScriptStack(TorchStack):
         self.baked_in = merged((*self.baked_in, found))
 
     def refusal(self, error: Exception) -> Exception:
-        if self.scripted is not None:  # it was traced; what failed then is not the capture
+        if self.scripted is not None:  # tracing had succeeded: not the capture failed
             return error
         return Unsupported(f"tracing stops: {str(error).strip().splitlines()[0]}")
 
@@ -96,9 +94,9 @@ class TorchScriptStack(TorchStack):
         return private.execution_plans(self.scripted)
 
     def phases(self, program: TorchProgram) -> tuple[CompilePhase, ...]:
-        told = (CompilePhase(name=name, seconds=ns / 1e9) for name, ns in self.laps.ns.items())
+        traced = (CompilePhase(name=name, seconds=ns / 1e9) for name, ns in self.laps.ns.items())
         later = "the executor profiles the first run and optimises before the second: in the warm-up"
-        return (*told, CompilePhase(name="executor optimisation", seconds=None, note=later))
+        return (*traced, CompilePhase(name="executor optimisation", seconds=None, note=later))
 
     def counters(self, program: TorchProgram) -> Diagnostics:
         return Diagnostics(
@@ -115,7 +113,7 @@ class TorchScriptStack(TorchStack):
 
     def diagnose(self, program: TorchProgram, step: Step, batch: Any) -> Diagnostics:
         assert self.folder is not None
-        captured = self.scripted.inlined_graph  # held, as its nodes do not outlive it
+        captured = self.scripted.inlined_graph  # keep a reference: its nodes do not outlive it
         calls = _python_calls(captured)
         fallbacks = tuple(
             GraphBreak(kind=Kind.PYTHON_FALLBACK, reason=node.pyname(), where=where(*_site(node.sourceRange())), hint=FALLBACK)
@@ -145,14 +143,14 @@ class TorchScriptStack(TorchStack):
             ),
         )
 
-    def refused(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
+    def locate_refusal(self, program: TorchProgram, error: Exception) -> tuple[GraphBreak, ...]:
         said = str(error).strip().splitlines()[0]
         return (GraphBreak(kind=Kind.TRACE_ERROR, reason=said, where=raised_at(error) or "unknown"),)
 
 
 @contextmanager
 def _unmoved(module: torch.nn.Module) -> Iterator[None]:
-    """Tracing runs the module once, which moves batch norm's statistics: they are put back."""
+    """Tracing runs the module once, which changes batch norm's statistics: restore them afterwards."""
     before = [(buffer, buffer.clone()) for buffer in module.buffers()] if module.training else []
     try:
         yield
@@ -166,7 +164,7 @@ def _python_calls(graph: Any) -> list[Any]:
 
 
 def _code(scripted: torch.jit.ScriptModule) -> str:
-    """The program as TorchScript prints it; it cannot print a call back into Python."""
+    """The program as TorchScript prints it, or the reason why it cannot (a call back into Python)."""
     try:
         return str(scripted.code)
     except RuntimeError as error:
@@ -174,7 +172,7 @@ def _code(scripted: torch.jit.ScriptModule) -> str:
 
 
 def _operations(graph: Any) -> int:
-    """Nodes that compute: neither constants nor attributes."""
+    """The number of nodes that compute something: neither constants nor attributes."""
     return sum(not n.kind().startswith("prim::") for n in graph.nodes()) + sum(
         _operations(block) for n in graph.nodes() for block in n.blocks()
     )

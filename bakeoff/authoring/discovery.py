@@ -1,10 +1,8 @@
-"""The file name is the registration: names to files in the parent, which imports none of them; files to objects in the child.
+"""Which models and stacks are there, and where? The file name is the registration.
 
-The parent reads a stack's few literals (FRAMEWORK, EAGER, ...) from its syntax tree, because the file itself imports a
-framework at the top.
+The parent process maps names to files and imports none of them; a child imports the one file of its cell.
 """
 
-import ast
 import importlib.util
 import re
 import sys
@@ -15,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from bakeoff.authoring import header, protocols
 from bakeoff.authoring.errors import BakeoffError, UsageError
+from bakeoff.authoring.header import Header
+from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Cell, Mode
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -49,22 +50,11 @@ class Source:
         return self.path.parent == KERNELS
 
 
-@dataclass(frozen=True, slots=True)
-class StackSource(Source):
-    """What the parent knows of a stack without importing it: literals at the top level of its file."""
+@dataclass(frozen=True)
+class StackSource(Header, Source):
+    """What the parent knows of a stack without importing it: its file, and the keys of the file's HEADER."""
 
-    framework: str  # FRAMEWORK: the module to import, and the name for --interpreter
-    eager: bool = False  # EAGER: this framework's baseline, and a possible float64 reference
-    default: bool = True  # DEFAULT: part of the matrix unless --stacks says otherwise
-    disk_cache: bool = False  # DISK_CACHE: a second process can start warm
-    diagnoses: bool = False  # DIAGNOSES: a child of its own can tell where and why the program breaks, and what became of it
-    one_time_cost: str | None = None  # TOOLCHAIN: name of the once-per-machine cost that it needs paid first
-    devices: tuple[str, ...] = ()  # DEVICES: where alone it runs, such as "cuda"
-    targets: tuple[str, ...] = ()  # TARGETS: what it compiles for where that is not at hand: "cuda interpreter"
-    workers: int | None = None  # WORKERS: data-parallel ones, each with the threads of a child
-    exported_by: str | None = None  # EXPORTED_BY: it serves what a program of that stack was exported to
-    extra: str = ""  # EXTRA: our extra that installs the framework, where it has another name
-    recipe: str | None = None  # RECIPE: bare code for `step`; if eager, for `module` and `inputs`
+    problem: str = ""  # why the header cannot be used, in one line: reported once somebody asks for this stack
 
 
 S = TypeVar("S", bound=Source)
@@ -92,7 +82,10 @@ class Registry(Generic[S]):
     def __getitem__(self, name: str) -> S:
         if name not in self._sources:
             raise UsageError(f"there is no {self.kind} {name}; there are: {', '.join(self.names)}")
-        return self._sources[name]
+        source = self._sources[name]
+        if isinstance(source, StackSource) and source.problem:
+            raise UsageError(source.problem)
+        return source
 
     def pick(self, wanted: str) -> list[S]:
         """The sources named in a comma-separated list, in its order and without repeats."""
@@ -120,20 +113,13 @@ def every_cell() -> list[Cell]:
 
 
 def check(source: Source, symbol: str) -> None:
-    """One line, in the parent, for a file that cannot be used: a syntax error, or no `symbol` in it."""
+    """UsageError, in one line, for a file that cannot be used: a syntax error, a wrong HEADER, or no `symbol` in it."""
     if not re.fullmatch(r"\w+", source.name):
         raise UsageError(f"{shown(source.path)}: a name is made of letters, digits and underscores; rename the file")
-    assigned = _assigned(source.path)
-    if symbol not in assigned:
+    if symbol not in header.assigned(source.path, shown(source.path)):
         raise UsageError(f"{shown(source.path)} defines no {symbol}; add `{symbol} = ...` at its end")
-    if isinstance(source, StackSource) and not isinstance(assigned.get("FRAMEWORK"), str):
-        raise UsageError(f'{shown(source.path)} must say FRAMEWORK = "..." literally: the module whose import it needs')
-    for name in ("EAGER", "DEFAULT", "DISK_CACHE", "DIAGNOSES"):
-        if not isinstance(assigned.get(name, True), bool):
-            raise UsageError(f"{shown(source.path)}: {name} must be True or False literally, as nobody imports the file to ask")
-    workers = assigned.get("WORKERS", 1)
-    if not isinstance(workers, int) or workers < 1:
-        raise UsageError(f"{shown(source.path)}: WORKERS must be a whole number above 0, literally")
+    if isinstance(source, StackSource) and source.problem:
+        raise UsageError(source.problem)
 
 
 def load(path: Path, symbol: str) -> Any:
@@ -148,6 +134,24 @@ def load(path: Path, symbol: str) -> Any:
     if not hasattr(module, symbol):
         raise BakeoffError(f"{path} defines no {symbol}")
     return getattr(module, symbol)
+
+
+def load_stack(path: Path) -> Stack[Any]:
+    """In the child: the STACK of a file. UsageError, in one line, where its class lacks what its HEADER promises."""
+    stack = load(path, "STACK")
+    if not isinstance(stack, Stack):
+        raise UsageError(f"{shown(path)}: STACK must be an instance of bakeoff.Stack, and is a {type(stack).__name__}")
+    found = header.parse(path, shown(path))
+    for key, protocol in protocols.PROMISED_BY.items():
+        if found.get(key) and not isinstance(stack, protocol):
+            lacks = ", ".join(protocols.missing(stack, protocol))
+            raise UsageError(
+                f"{shown(path)}: HEADER has {key!r}: {found[key]!r}, and {type(stack).__name__} is not {protocol.__name__}: "
+                f"it has no {lacks}"
+            )
+    if found.get("workers") != stack.workers:
+        raise UsageError(f"{shown(path)}: HEADER has 'workers': {found.get('workers')}, and STACK.workers is {stack.workers}")
+    return stack
 
 
 def shown(path: str | Path) -> str:
@@ -194,40 +198,9 @@ def _files(home: Path, extra: Iterable[Path], option: str) -> list[Path]:
 
 def _stack(path: Path) -> StackSource:
     try:
-        literals = _assigned(path)
-    except UsageError:
-        literals = {}  # reported by `check` once somebody asks for this stack
-    return StackSource(
-        name=path.stem,
-        path=path,
-        framework=str(literals.get("FRAMEWORK") or path.stem),
-        eager=literals.get("EAGER") is True,
-        default=literals.get("DEFAULT", True) is True,
-        disk_cache=literals.get("DISK_CACHE") is True,
-        diagnoses=literals.get("DIAGNOSES") is True,
-        one_time_cost=str(literals["TOOLCHAIN"]) if literals.get("TOOLCHAIN") else None,
-        devices=tuple(str(literals.get("DEVICES") or "").split()),
-        targets=tuple(str(literals.get("TARGETS") or "").split()),
-        workers=workers if isinstance(workers := literals.get("WORKERS"), int) else None,
-        exported_by=str(literals["EXPORTED_BY"]) if literals.get("EXPORTED_BY") else None,
-        extra=str(literals.get("EXTRA") or ""),
-        recipe=recipe if isinstance(recipe := literals.get("RECIPE"), str) else None,
-    )
-
-
-def _assigned(path: Path) -> dict[str, object]:
-    """Names assigned at the top level of a file, with their values where those are literals."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise UsageError(f"{shown(path)}, line {error.lineno}: {error.msg}") from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{shown(path)} cannot be read: {error}") from None
-    names: dict[str, object] = {}
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        for target in targets:
-            if isinstance(target, ast.Name):
-                value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-                names[target.id] = value.value if isinstance(value, ast.Constant) else value
-    return names
+        return StackSource(name=path.stem, path=path, **header.parse(path, shown(path)))
+    except header.HeaderError as error:
+        default = error.valid.get("default", True)
+        return StackSource(name=path.stem, path=path, framework=path.stem, default=default, problem=str(error))
+    except UsageError as error:
+        return StackSource(name=path.stem, path=path, framework=path.stem, problem=str(error))

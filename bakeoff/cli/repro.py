@@ -100,7 +100,7 @@ def script(
     if stack.recipe is None or stack.framework not in eager:
         lacks = stack.name if stack.recipe is None else f"the eager stack of {stack.framework}"
         raise UsageError(
-            f"repro needs a literal RECIPE in {lacks}: what a user writes by hand; compilers/torch_eager.py has one"
+            f'repro needs a "recipe" in the HEADER of {lacks}: what a user writes by hand; compilers/torch_eager.py has one'
         )
     parts = Parts(model.path, size, stack.framework, eager, called=None)
     called = {"tolerance", *re.findall(r"\.(\w+)", parts.definitions() + eager[stack.framework])}

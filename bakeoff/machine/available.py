@@ -95,6 +95,8 @@ def compiler() -> str | None:
 
 
 def _stand(stack: StackSource, by_name: Mapping[str, StackSource], machine: Machine) -> Stand:
+    if stack.problem:
+        return Stand(stack, {}, (stack.problem,))
     exporter = by_name.get(stack.exported_by or "", stack)
     found: dict[str, str] = {}
     lacks: dict[str, None] = {}  # in order, each once

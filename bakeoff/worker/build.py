@@ -28,14 +28,14 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     assert model is not None
     weights = Weights(partial(drawn, request, model))
     served = isinstance(model, Shipped)
-    setup = BuildConfig(
+    config = BuildConfig(
         mode=request.cell.mode,
         device=settings.device,
         precision=cast(Precision, precision),
         threads=settings.threads,
         artifact=str(Path(request.artifact, PROGRAM)) if served and request.artifact else None,
     )
-    program = stack.build(model, weights, setup)
+    program = stack.build(model, weights, config)
     weights_bytes = model.weights_bytes if isinstance(model, Shipped) else sum(array.nbytes for array in weights.values())
     weights.release()
     procfs.trim()

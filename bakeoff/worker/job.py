@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load
+from bakeoff.authoring.discovery import load_stack
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
@@ -23,5 +23,4 @@ class Job:
 
     def load_stack(self) -> Stack[Any]:
         """The cell's stack, with its framework imported."""
-        stack: Stack[Any] = load(Path(self.request.stack_path), "STACK")
-        return stack
+        return load_stack(Path(self.request.stack_path))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bakeoff.authoring.model import Arrays, Draw, Model
+from bakeoff.authoring.protocols import Exportable
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
 from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, SyncCheck, Threads
@@ -39,7 +40,8 @@ def run(job: Job) -> dict[str, Any]:
     settings, now = request.settings, clock.monotonic
     import_start = time.perf_counter()
     stack = job.load_stack()
-    stack.start()
+    if isinstance(stack, Exportable):
+        stack.import_runtime()
     import_s = time.perf_counter() - import_start
 
     def fetch(output: Any) -> Arrays:

@@ -2,6 +2,8 @@
 
 import time
 
+from bakeoff.authoring.errors import Unsupported
+from bakeoff.authoring.protocols import PaysOneTimeCost
 from bakeoff.records.trial import Phase
 from bakeoff.worker.job import Job
 
@@ -9,6 +11,8 @@ from bakeoff.worker.job import Job
 def run(job: Job) -> dict[str, float]:
     """{"wall_s": seconds that paying took, imports not included}."""
     stack = job.load_stack()
+    if not isinstance(stack, PaysOneTimeCost):
+        raise Unsupported(f"{type(stack).__name__} has no one-time cost")
     job.enter(Phase.COMPILE)
     start = time.perf_counter()
     stack.pay_one_time_cost()

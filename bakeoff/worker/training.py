@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.errors import BakeoffError
+from bakeoff.authoring.errors import BakeoffError, Unsupported
 from bakeoff.authoring.model import Array, Arrays, Model
+from bakeoff.authoring.protocols import Trainable
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.request import Request
@@ -59,6 +60,8 @@ class TrainingCheck:
     def __init__(self, request: Request, stack: Stack[Any], model: Model, program: Any) -> None:
         self.left: list[Arrays] = []  # what a first step from the start left, sketched: of the first batch, then of unseen ones
         self.losses: list[float] = []
+        if not isinstance(stack, Trainable):
+            raise Unsupported(f"{type(stack).__name__} does not train")
         self._request, self._stack, self._model, self._program = request, stack, model, program
 
     def first(self, output: Any) -> None:

@@ -19,7 +19,8 @@ def corrupted(tmp_path: Path, stack: StackSource, corrupt: str) -> StackSource:
     """The same format with an export that changes a weight."""
     path = tmp_path / "corrupted.py"
     path.write_text(
-        f'FRAMEWORK = "{stack.framework}"\nfrom compilers.{stack.name} import STACK\nhonest = STACK.export\n'
+        f'HEADER = {{"framework": "{stack.framework}"}}\n'
+        f"from bakeoff.compilers.{stack.name} import STACK\nhonest = STACK.export\n"
         f"def export(program, *rest):\n    {corrupt}\n    honest(program, *rest)\nSTACK.export = export\n"
     )
     return replace(stack, name="corrupted", path=path)

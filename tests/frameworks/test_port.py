@@ -175,7 +175,7 @@ if "torch" in sys.modules:  # which it may be told only once per process
 for source in (m for m in discovery.models() if m.in_gallery):
     model = load(source.path, "MODEL").at("small")
     program = stack.build(model, Weights(model.weights(Draw(0))), BuildConfig(mode=Mode.INFERENCE, precision="float64"))
-    step = stack.bare(program)
+    step = stack.step_without_compiler(program)
     outputs = [stack.fetch(step(stack.to_device(program, model.batch(Draw(0, 1, i), i)))) for i in range(4)]
     parity.save(Path(sys.argv[2], f"{source.name}.npz"), [{n: np.array(a) for n, a in o.items()} for o in outputs])
 """

@@ -73,7 +73,7 @@ def test_a_model_or_stack_that_is_gone_is_a_vanished_cell(tmp_path: Path) -> Non
 
     for room, name in (("models", "retired"), ("compilers", "old_stack")):
         (tmp_path / "was" / room).mkdir(parents=True)
-        (tmp_path / "was" / room / f"{name}.py").write_text("FRAMEWORK = 'numpy'\n")
+        (tmp_path / "was" / room / f"{name}.py").write_text("HEADER = {'framework': 'numpy'}\n")
     before = checkout(str(tmp_path / "was"), tmp_path / "arm", set())
     given = {k[2:].replace("-", "_"): v.get("default") for k, v in (options.MATRIX | options.RUN).items()} | DEFAULTS
     plan = options.plan(lambda name: given[name] if name != "stacks" else "torch_eager")

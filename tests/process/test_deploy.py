@@ -98,7 +98,7 @@ def test_training_and_an_unknown_exporter_are_told_in_one_line(tmp_path: Path) -
     _, results = run(tmp_path, TOY, stack, modes=[Mode.TRAINING])
     assert results["served"].status is Status.UNSUPPORTED
     assert results["served"].reason == "served serves inference: a deployment format holds no training step"
-    with pytest.raises(UsageError, match="EXPORTED_BY is 'eagre', which is no stack; there are: eager, "):
+    with pytest.raises(UsageError, match="HEADER's exported_by is 'eagre', which is no stack; there are: eager, "):
         run(tmp_path, TOY, replace(stack, exported_by="eagre"))
 
 

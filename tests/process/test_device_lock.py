@@ -100,7 +100,7 @@ def tuning(folder: Path, tunes: bool) -> StackSource:
     path.write_text(
         f"TUNES = {tunes}"
         + """
-FRAMEWORK = "numpy"
+HEADER = {"framework": "numpy"}
 import fcntl, gc, os
 from contextlib import nullcontext, suppress
 from bakeoff.system.environment import DEVICE_LOCK

@@ -63,7 +63,7 @@ def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> No
 
 def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
     """Exactly, and by one untimed child of each arm once nothing is timed any more."""
-    plant(folder / "stacks", "CountsKernels", "DIAGNOSES = True")
+    plant(folder / "stacks", "CountsKernels", diagnoses=True)
     arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--looks", "2", "--no-control", "--metrics", "step")
     done = ab(folder, *arms, stacks="countskernels")
     assert done.returncode == 1, done.stdout + done.stderr

@@ -20,7 +20,7 @@ STACKS = ("Eager", "Compiler", "CachesOnDisk", "WrongOutput", "RaisesInCompile")
 @pytest.fixture
 def stacks(tmp_path: Path) -> Path:
     for fault in STACKS:
-        plant(tmp_path / "stacks", fault, "DISK_CACHE = True" if fault == "CachesOnDisk" else "")
+        plant(tmp_path / "stacks", fault, **({"disk_cache": True} if fault == "CachesOnDisk" else {}))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
     return tmp_path

@@ -23,20 +23,20 @@ def room_of(fault: str) -> str:
     return found[0]
 
 
-def plant(folder: Path, fault: str, extra: str = "", room: str = "") -> Path:
-    """A leaf file that makes a class of `room`, by default of whichever of ROOMS has it, a stack of that name."""
+def plant(folder: Path, fault: str, room: str = "", **keys: object) -> Path:
+    """A file that makes a class of `room`, by default of whichever of ROOMS has it, a stack; `keys` are those of its HEADER."""
     room = room or room_of(fault)
     folder.mkdir(exist_ok=True)
     path = folder / f"{fault.lower()}.py"
-    eager = "EAGER = True\n" if fault == "Eager" else ""
-    path.write_text(f'FRAMEWORK = "numpy"\n{eager}{extra}\nfrom tests.support.fakes import {room}\nSTACK = {room}.{fault}()\n')
+    header = {"framework": "numpy", **({"eager": True} if fault == "Eager" else {}), **keys}
+    path.write_text(f"HEADER = {header!r}\nfrom tests.support.fakes import {room}\nSTACK = {room}.{fault}()\n")
     return path
 
 
-def planted(folder: Path, *faults: str, room: str = "", **literals: object) -> list[StackSource]:
-    """Leaf files as sources."""
+def planted(folder: Path, *faults: str, room: str = "", **keys: object) -> list[StackSource]:
+    """Such files as sources."""
     return [
-        StackSource(name=f.lower(), path=plant(folder, f, room=room), framework="numpy", eager=f == "Eager", **literals)
+        StackSource(name=f.lower(), path=plant(folder, f, room, **keys), framework="numpy", eager=f == "Eager", **keys)
         for f in faults
     ]
 

@@ -15,8 +15,8 @@ from tests.support.planting import planted, settings
 def serve(folder: Path, name: str) -> Path:
     """A leaf file that makes a class of fakes/served.py a stack of that name."""
     path = folder / f"{name.lower()}.py"
-    literals = 'FRAMEWORK = "numpy"\nDEFAULT = False\nEXPORTED_BY = "eager"\n'
-    path.write_text(f"{literals}\nfrom tests.support.fakes import served\nSTACK = served.{name}()\n")
+    header = 'HEADER = {"framework": "numpy", "default": False, "exported_by": "eager"}'
+    path.write_text(f"{header}\nfrom tests.support.fakes import served\nSTACK = served.{name}()\n")
     return path
 
 

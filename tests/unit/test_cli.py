@@ -69,7 +69,7 @@ def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_stack_of_the_users_own(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text('FRAMEWORK = "no_such_framework"\nSTACK = None\n')
+    (tmp_path / "mine.py").write_text('HEADER = {"framework": "no_such_framework"}\nSTACK = None\n')
     (stack,) = [s for s in discovery.stacks([tmp_path]) if s.name == "mine"]
     there = available.here([stack], {})
     assert there.installed == {sys.executable: {"no_such_framework": None}}

@@ -33,15 +33,6 @@ def test_a_batch_is_split_along_its_items() -> None:
             replace(model, batch_size=64).shard(batch, 0, 3)
 
 
-def test_workers_are_a_number_in_the_file(tmp_path: Path) -> None:
-    for said, told in (("WORKERS = 3", 3), ("", None)):
-        (tmp_path / "mine.py").write_text(f'FRAMEWORK = "numpy"\n{said}\nSTACK = 1\n')
-        assert discovery.stacks([tmp_path])["mine"].workers == told
-    (tmp_path / "mine.py").write_text('FRAMEWORK = "numpy"\nWORKERS = 0\nSTACK = 1\n')
-    with pytest.raises(UsageError, match="WORKERS must be a whole number above 0, literally"):
-        discovery.check(discovery.stacks([tmp_path])["mine"], "STACK")
-
-
 def _trial(stack: str, workers: int | None, step_s: float) -> Trial:
     found = builders.measurement((step_s,) * 100)
     return replace(builders.trial(found, stack=stack), cell=Cell("toy", stack, Mode.TRAINING), workers=workers)

@@ -101,9 +101,9 @@ def test_what_cannot_be_copied_is_one_line(tmp_path: Path, more: str, said: str)
 
 
 def test_a_stack_without_recipe_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "mute.py").write_text('FRAMEWORK = "torch"\nSTACK = None\n')
-    mute = StackSource("mute", tmp_path / "mute.py", "torch")
-    with pytest.raises(UsageError, match="repro needs a literal RECIPE in mute"):
+    (tmp_path / "mute.py").write_text('HEADER = {"framework": "torch"}\nSTACK = None\n')
+    mute = StackSource(name="mute", path=tmp_path / "mute.py", framework="torch")
+    with pytest.raises(UsageError, match='repro needs a "recipe" in the HEADER of mute'):
         repro.script(MODELS["mlp"], mute, STACKS, size="small", batch_size=None)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bakeoff.authoring.errors import Unsupported
+from bakeoff.authoring.protocols import CrossCompiles, Diagnosable
 from bakeoff.records.cell import Mode
 from bakeoff.records.compile_only import INTERPRETER, CompileOnly
 from bakeoff.records.trial import Phase
@@ -22,8 +24,11 @@ def run(job: Job) -> dict[str, Any]:
     import_start = time.perf_counter()
     stack = job.load_stack()
     import_s = time.perf_counter() - import_start
+    if not isinstance(stack, CrossCompiles):
+        raise Unsupported(f"{type(stack).__name__} compiles only for the machine that it runs on")
     sandbox.artifacts.mkdir()
-    stack.enable_collectors(sandbox.artifacts)
+    if isinstance(stack, Diagnosable):
+        stack.enable_collectors(sandbox.artifacts)
     enter(Phase.BUILD)
     build_start = time.perf_counter()
     model, _, program, batches = build(request, stack, request.settings.dtype)
@@ -52,7 +57,7 @@ def run(job: Job) -> dict[str, Any]:
         stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
     recompiles = stack.compilations(program) - once
     enter(Phase.DIAGNOSE)
-    kernels, found, gaps = stack.lowered(program, request.settings.target)
+    kernels, found, gaps = stack.target_code(program, request.settings.target)
     made = CompileOnly(
         target=request.settings.target,
         import_s=import_s,

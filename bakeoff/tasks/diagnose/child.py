@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bakeoff.authoring.errors import Unsupported
+from bakeoff.authoring.protocols import Diagnosable
 from bakeoff.records.diagnostics import merged
 from bakeoff.records.trial import Phase
 from bakeoff.tasks.diagnose import effects
@@ -15,6 +17,8 @@ from bakeoff.worker.refusal import refused
 def run(job: Job) -> dict[str, Any]:
     """{"diagnostics": Diagnostics, "failure": Failure | None}; a refusal of the model is a finding, not an error."""
     request, enter, stack = job.request, job.enter, job.load_stack()
+    if not isinstance(stack, Diagnosable):
+        raise Unsupported(f"{type(stack).__name__} cannot be diagnosed")
     job.sandbox.artifacts.mkdir()
     stack.enable_collectors(job.sandbox.artifacts)
     enter(Phase.BUILD)
@@ -28,5 +32,6 @@ def run(job: Job) -> dict[str, Any]:
         return refused(stack, program, error)
     enter(Phase.DIAGNOSE)
     found = stack.diagnose(program, step, batches[0])
-    lost = effects.lost(stack.bare(program), step, batches[0], Path(request.model_path), getattr(program, "module", None))
+    eager = stack.step_without_compiler(program)
+    lost = effects.lost(eager, step, batches[0], Path(request.model_path), getattr(program, "module", None))
     return {"diagnostics": replace(found, breaks=merged((*found.breaks, *lost))), "failure": None}

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load, shown
-from bakeoff.authoring.errors import BakeoffError
+from bakeoff.authoring.discovery import load_stack, shown
+from bakeoff.authoring.errors import BakeoffError, Unsupported
 from bakeoff.authoring.model import Draw, Weights
-from bakeoff.authoring.stack import Stack
+from bakeoff.authoring.protocols import Exportable
 from bakeoff.records.trial import Phase
 from bakeoff.system.sandbox import listing
 from bakeoff.tasks.export.record import ExportResult
@@ -23,8 +23,10 @@ def run(job: Job) -> ExportResult:
     assert request.artifact is not None
     settings, folder = request.settings, Path(request.artifact)
     exporter, format_path = job.load_stack(), str(request.options["format_path"])
-    served: Stack[Any] = load(Path(format_path), "STACK")
-    served.tools()
+    served = load_stack(Path(format_path))
+    if not isinstance(served, Exportable):
+        raise Unsupported(f"{type(served).__name__} is no deployment format")
+    served.import_export_tools()
     enter(Phase.BUILD)
     model, weights_bytes, program, batches = build(request, exporter, settings.dtype)
     weights = Weights(drawn(request, model))
@@ -37,6 +39,6 @@ def run(job: Job) -> ExportResult:
     files = {str(Path(path).relative_to(shipped.PROGRAM)): size for path, size in listing(folder, (shipped.PROGRAM,)).items()}
     if not files:
         raise BakeoffError(f"{shown(format_path)} exported nothing")
-    inputs = [served.shipped(model, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + HELD_OUT)]
+    inputs = [served.exported_inputs(model, model.batch(Draw(settings.seed, 1, i), i)) for i in range(ROTATING + HELD_OUT)]
     shipped.write(folder, model, inputs, weights_bytes, ITEMSIZE[settings.dtype])
     return ExportResult(export_s=export_s, files=files)

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.authoring.discovery import shown
-from bakeoff.authoring.errors import BakeoffError
+from bakeoff.authoring.errors import BakeoffError, Unsupported
+from bakeoff.authoring.protocols import Exportable, Profilable
 from bakeoff.records.trial import Phase
 from bakeoff.system.sandbox import listing
 from bakeoff.tasks.profile.record import PROFILED_STEPS
@@ -15,10 +16,15 @@ from bakeoff.worker.job import Job
 def run(job: Job) -> dict[str, Any]:
     """{"files": path in the private folder for artifacts → bytes, of what the profiler wrote}."""
     request, sandbox, enter, stack = job.request, job.sandbox, job.enter, job.load_stack()
+    if isinstance(stack, Exportable):
+        raise Unsupported(
+            "a program served from files has no framework's profiler: profile the stack that it was exported from"
+        )
+    if not isinstance(stack, Profilable):
+        raise Unsupported(f"{type(stack).__name__} has no profiler")
     folder = sandbox.artifacts
     folder.mkdir()
     profiler = stack.profile(folder)
-    stack.start()
     enter(Phase.BUILD)
     _, _, program, batches = build(request, stack, request.settings.dtype)
     rotating = batches[:ROTATING]

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load
+from bakeoff.authoring.discovery import load, load_stack
 from bakeoff.authoring.errors import Unsupported, UsageError
 from bakeoff.authoring.model import Arrays, Draw
+from bakeoff.authoring.protocols import RunsWithoutCompiler
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Phase
@@ -29,6 +30,8 @@ def run(job: Job) -> SeriesResult:
     settings = request.settings
     if request.cell.mode is not Mode.INFERENCE:
         raise Unsupported("a series of shapes is of inference steps")
+    if not isinstance(stack, RunsWithoutCompiler):
+        raise Unsupported(f"{type(stack).__name__} has no step without its compiler")
     enter(Phase.BUILD)
     sizes = load(Path(request.model_path), "MODEL")
     try:
@@ -60,7 +63,7 @@ def run(job: Job) -> SeriesResult:
             taken.append(_timed(step, batch, stack)[1])
         if number == 0:
             taken = taken[LEAST_STEPS // 2 :]  # the program's own warm-up
-        expected = _copied(stack.fetch(stack.bare(program)(batch)))
+        expected = _copied(stack.fetch(stack.step_without_compiler(program)(batch)))
         found.append(
             ShapeStep(
                 size=size,

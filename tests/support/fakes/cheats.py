@@ -154,9 +154,9 @@ class SlowAndSlower(Compiler):
 
 
 class TakesAllCores(Compiler):
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> Program:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
-        return super().build(model, weights, setup)
+        return super().build(model, weights, config)
 
 
 class StartsThreads(Compiler):

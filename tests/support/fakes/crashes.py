@@ -91,10 +91,10 @@ class KilledByKernel(Compiler):
 
 
 class RaisesInBuild(Compiler):
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
-        if setup.precision == "float32":
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> Program:
+        if config.precision == "float32":
             raise RuntimeError("planted in build")
-        return super().build(model, weights, setup)
+        return super().build(model, weights, config)
 
 
 class RaisesInCompile(Compiler):

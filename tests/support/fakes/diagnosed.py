@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bakeoff import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, Step, Unsupported
+from bakeoff import Compiled, CompilePhase, Diagnosable, Diagnostics, GraphBreak, Kind, Step, Unsupported
 from tests.support.fakes.honest import Compiler, Program, spend
 
 
-class Diagnosed(Compiler):
+class Diagnosed(Compiler, Diagnosable):
     """Breaks once, says so in both children, and prints on every call."""
 
     breaks = 1
@@ -29,7 +29,7 @@ class Diagnosed(Compiler):
     def enable_collectors(self, folder: Path) -> None:
         (folder / "graph.txt").write_text("x @ w")
 
-    def bare(self, program: Program) -> Step:
+    def step_without_compiler(self, program: Program) -> Step:
         return self.step
 
     def diagnose(self, program: Program, step: Step, batch: Any) -> Diagnostics:
@@ -73,7 +73,7 @@ class Refuses(Diagnosed):
     def refusal(self, error: Exception) -> Exception:
         return Unsupported("no such thing")
 
-    def refused(self, program: Program, error: Exception) -> tuple[GraphBreak, ...]:
+    def locate_refusal(self, program: Program, error: Exception) -> tuple[GraphBreak, ...]:
         return (GraphBreak(kind=Kind.TRACE_ERROR, reason="planted", where="tests/support/fakes/toy.py:1"),)
 
 
@@ -92,5 +92,5 @@ class CompilesPerShape(Diagnosed):
             spend(0.05)
         return (1 + (len(x) == 16)) * (x @ self.program.w)
 
-    def bare(self, program: Program) -> Step:
+    def step_without_compiler(self, program: Program) -> Step:
         return lambda x: x @ program.w

@@ -35,8 +35,8 @@ class Program:
 class Eager(Stack[Program]):
     """x @ w in a millisecond."""
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
-        return Program(weights["w"].astype(setup.precision), setup.precision)
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> Program:
+        return Program(weights["w"].astype(config.precision), config.precision)
 
     def to_device(self, program: Program, batch: Batch) -> Any:
         return batch.inputs[0].astype(program.precision)
@@ -122,9 +122,9 @@ class WarmsUpFor60Steps(Compiler):
 
 
 class SleepsInBuild(Compiler):
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Program:
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> Program:
         time.sleep(0.7)
-        return super().build(model, weights, setup)
+        return super().build(model, weights, config)
 
 
 class HoldsMemory(Compiler):

@@ -20,12 +20,12 @@ class Pupil:
     steps: int = 0
 
 
-class Eager(Stack[Pupil]):
+class Eager(Stack[Pupil]):  # Trainable by having its methods
     """An honest one. `mean` stands for batch norm's statistics."""
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Pupil:
-        w = weights["w"].astype(setup.precision)
-        return Pupil(w, np.zeros_like(w), np.zeros(len(w), setup.precision))
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> Pupil:
+        w = weights["w"].astype(config.precision)
+        return Pupil(w, np.zeros_like(w), np.zeros(len(w), config.precision))
 
     def to_device(self, program: Pupil, batch: Batch) -> Any:
         return batch.inputs[0].astype(program.w.dtype), batch.target
@@ -154,6 +154,6 @@ class Diverges(Compiler):
 
 
 class KeepsNoState(Compiler):
-    """It cannot say what it learnt."""
+    """Not Trainable, as it does not say what it learnt."""
 
-    state = Stack.state
+    state = None

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff import Batch, BuildConfig, Model, Stack, Step, Unavailable, Unsupported, Weights
+from bakeoff import Batch, BuildConfig, Exportable, Model, Stack, Step, Unavailable, Unsupported, Weights
 from tests.support.fakes.honest import STEP_S, spend
 
 
-class Served(Stack[Any]):
+class Served(Stack[Any], Exportable):
     """x @ w from w.npy. Its notes say which modules of models there were when it was loaded."""
 
     def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
@@ -20,11 +20,11 @@ class Served(Stack[Any]):
     def exported(self, w: Any) -> Any:
         return w
 
-    def build(self, model: Model, weights: Weights, setup: BuildConfig) -> Any:
-        assert setup.artifact is not None
+    def build(self, model: Model, weights: Weights, config: BuildConfig) -> Any:
+        assert config.artifact is not None
         self.notes = tuple(name for name in sys.modules if "toy" in name or name.startswith("models"))
         assert not weights
-        return np.load(Path(setup.artifact, "w.npy"))
+        return np.load(Path(config.artifact, "w.npy"))
 
     def to_device(self, program: Any, batch: Batch) -> Any:
         return batch.inputs[0]

@@ -5,8 +5,7 @@ from typing import Any
 
 from bakeoff.compilers import _tf_mirrored
 
-FRAMEWORK = "tensorflow"
-WORKERS = 2
+HEADER = {"framework": "tensorflow", "workers": 2}
 
 
 class Alone(_tf_mirrored.WorkersStep):
@@ -15,4 +14,4 @@ class Alone(_tf_mirrored.WorkersStep):
 
 
 _tf_mirrored.WorkersStep = Alone  # this process measures nothing else
-STACK = _tf_mirrored.TfMirrored(WORKERS)
+STACK = _tf_mirrored.TfMirrored(workers=2)

@@ -5,8 +5,7 @@ import torch
 from bakeoff import Step
 from bakeoff.compilers._torch_ddp import TorchDdp
 
-FRAMEWORK = "torch"
-WORKERS = 2
+HEADER = {"framework": "torch", "workers": 2}
 
 
 class Alone(TorchDdp):
@@ -14,4 +13,4 @@ class Alone(TorchDdp):
         return module
 
 
-STACK = Alone(WORKERS)
+STACK = Alone(workers=2)

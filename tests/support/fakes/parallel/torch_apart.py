@@ -9,8 +9,7 @@ from bakeoff import Step
 from bakeoff.compilers._torch import TorchProgram
 from bakeoff.compilers._torch_ddp import TorchDdp
 
-FRAMEWORK = "torch"
-WORKERS = 2
+HEADER = {"framework": "torch", "workers": 2}
 
 
 class Apart(TorchDdp):
@@ -27,4 +26,4 @@ class Apart(TorchDdp):
         return part
 
 
-STACK = Apart(WORKERS)
+STACK = Apart(workers=2)

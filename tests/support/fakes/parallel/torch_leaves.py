@@ -12,8 +12,7 @@ from bakeoff import Step
 from bakeoff.compilers._torch import TorchProgram
 from bakeoff.compilers._torch_ddp import TorchDdp
 
-FRAMEWORK = "torch"
-WORKERS = 2
+HEADER = {"framework": "torch", "workers": 2}
 
 
 class Leaves(TorchDdp):
@@ -28,4 +27,4 @@ class Leaves(TorchDdp):
         return part
 
 
-STACK = Leaves(WORKERS)
+STACK = Leaves(workers=2)

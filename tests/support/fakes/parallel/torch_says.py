@@ -6,8 +6,7 @@ from collections.abc import Callable
 from bakeoff.compilers._torch import TorchProgram
 from bakeoff.compilers._torch_ddp import Task, TorchDdp
 
-FRAMEWORK = "torch"
-WORKERS = 2
+HEADER = {"framework": "torch", "workers": 2}
 
 
 class Says(TorchDdp):
@@ -17,4 +16,4 @@ class Says(TorchDdp):
         return super().join(task, ready)
 
 
-STACK = Says(WORKERS)
+STACK = Says(workers=2)

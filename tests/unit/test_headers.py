@@ -1,0 +1,220 @@
+"""Is a stack's HEADER read without importing its file, and refused in one line where it is wrong? Are its promises kept?"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import bakeoff
+from bakeoff.analysis.results import CellResult
+from bakeoff.authoring import discovery, header, protocols
+from bakeoff.authoring.discovery import ROOT, load_stack
+from bakeoff.authoring.errors import Unsupported, UsageError
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Phase, Status
+from bakeoff.system.sandbox import Sandbox
+from bakeoff.tasks.compile_only.child import compile_only
+from bakeoff.tasks.diagnose.child import diagnosis
+from bakeoff.tasks.export.child import exported
+from bakeoff.tasks.profile.child import profiled
+from bakeoff.tasks.shapes.child import series
+from bakeoff.worker.training import TrainingCheck
+from tests.conftest import plant, planted
+
+KEYS = f"the keys are: {', '.join(header.KEYS)}"
+REST = "\nimport no_such_framework\nSTACK = 1\n"
+
+
+def problem(folder: Path, text: str) -> str:
+    """What is said of a file in its one line, when the stack is asked for in either way."""
+    (folder / "mine.py").write_text(text + REST)
+    found = discovery.stacks([folder])
+    (source,) = [s for s in found if s.name == "mine"]
+    with pytest.raises(UsageError) as by_name:
+        found.pick("mine")
+    with pytest.raises(UsageError) as by_default:
+        discovery.check(source, "STACK")
+    assert str(by_name.value) == str(by_default.value)
+    assert "\n" not in str(by_name.value)
+    assert str(folder / "mine.py") in str(by_name.value)
+    return str(by_name.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('HEADER = {"framework": "numpy", "disk_caches": True}', "HEADER['disk_caches'] is no key; did you mean 'disk_cache'?"),
+        ('HEADER = {"framework": "numpy", "DISK_CACHE": True}', "HEADER['DISK_CACHE'] is no key; did you mean 'disk_cache'?"),
+        ('HEADER = {"framework": "numpy", "zzz": True}', "HEADER['zzz'] is no key; the keys are"),
+        ('HEADER = {"framewrok": "numpy"}', "HEADER['framewrok'] is no key; did you mean 'framework'?"),
+        ('HEADER = {"framework": "numpy", "eager": "yes"}', "HEADER['eager'] must be True or False, not 'yes'"),
+        ('HEADER = {"framework": "numpy", "eager": 1}', "HEADER['eager'] must be True or False, not 1"),
+        ('HEADER = {"framework": 1}', "HEADER['framework'] must be a string that is not empty, not 1"),
+        ('HEADER = {"framework": ""}', "HEADER['framework'] must be a string that is not empty, not ''"),
+        (
+            'HEADER = {"framework": "numpy", "devices": "cuda"}',
+            "HEADER['devices'] must be a list of strings, such as [\"cuda\"]",
+        ),
+        ('HEADER = {"framework": "numpy", "devices": ["cdua"]}', "HEADER['devices'] names 'cdua'; there are: cpu, cuda"),
+        ('HEADER = {"framework": "numpy", "targets": ["tpu"]}', "HEADER['targets'] names 'tpu'; there are: cuda, interpreter"),
+        ('HEADER = {"framework": "numpy", "workers": 0}', "HEADER['workers'] must be a whole number above 0, not 0"),
+        ('HEADER = {"framework": "numpy", "workers": True}', "HEADER['workers'] must be a whole number above 0, not True"),
+        (
+            'HEADER = {"framework": "numpy", "one_time_cost": True}',
+            "HEADER['one_time_cost'] must be a string that is not empty",
+        ),
+        ('HEADER = {"framework": "numpy", "eager": True, "eager": False}', "HEADER['eager'] is given twice"),
+        ("HEADER = {}", 'HEADER has no "framework", the module to import'),
+        ('HEADER = {"eager": True}', 'HEADER has no "framework", the module to import'),
+        ("", 'has no HEADER; add HEADER = {"framework": "MODULE"}'),
+        ('import os\nHEADER = {"framework": os.name}', "line 2: HEADER['framework'] must be a literal"),
+        ('NAME = "numpy"\nHEADER = dict(framework=NAME)', "line 2: HEADER must be a dict literal"),
+        ('MORE = {}\nHEADER = {"framework": "numpy", **MORE}', "each key of HEADER must be a string literal"),
+        (
+            'HEADER = {"framework": "numpy"}\nDISK_CACHE = True',
+            'DISK_CACHE is ignored beside HEADER; write HEADER = {"disk_cache": ',
+        ),
+    ],
+)
+def test_a_wrong_header_is_one_line_that_names_the_file_and_the_keys(tmp_path: Path, text: str, says: str) -> None:
+    said = problem(tmp_path, text)
+    assert says in said
+    assert KEYS in said
+
+
+def test_constants_of_old_are_answered_with_the_header_to_write(tmp_path: Path) -> None:
+    old = 'FRAMEWORK = "torch"\nDISK_CACHE = True\nTOOLCHAIN = "inductor"\nDEVICES = "cpu cuda"\nRECIPE = """\na\n"""\n'
+    written = (
+        'write HEADER = {"framework": "torch", "disk_cache": True, "one_time_cost": "inductor", "devices": ["cpu", "cuda"], '
+        '"recipe": ...}'
+    )
+    said = problem(tmp_path, old)
+    assert "FRAMEWORK, DISK_CACHE, TOOLCHAIN, DEVICES, RECIPE are keys of one HEADER now" in said
+    assert written in said
+    problem(tmp_path, written.removeprefix("write ").replace('"recipe": ...', '"recipe": 1'))  # it is one, but for its recipe
+    assert KEYS in said
+
+
+def test_a_right_header_is_read_without_importing_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        'HEADER = {"framework": "numpy", "devices": ("cpu",), "workers": 3, "recipe": None}' + REST
+    )
+    mine = discovery.stacks([tmp_path])["mine"]
+    assert (mine.framework, mine.devices, mine.workers, mine.recipe) == ("numpy", ("cpu",), 3, None)
+    assert (mine.eager, mine.default, mine.disk_cache, mine.targets, mine.problem) == (False, True, False, (), "")
+
+
+def test_a_broken_file_that_nobody_asked_for_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text('HEADER = {"framework": "numpy", "default": False, "eagre": True}' + REST)
+    (tmp_path / "other.py").write_text("def broken(:")
+    found = discovery.stacks([tmp_path])
+    assert found["torch_eager"].name == "torch_eager"
+    assert [s.default for s in found if s.problem] == [False, True]  # in the matrix by default: then it is asked for
+    command = [sys.executable, "-m", "bakeoff", "list", "--compilers-from", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no key; did you mean 'eager'?" in " ".join(done.stdout.split())
+
+
+def test_a_stack_has_five_abstract_methods() -> None:
+    assert bakeoff.Stack.__abstractmethods__ == {"build", "to_device", "compile", "synchronize", "fetch"}
+
+
+def test_no_method_of_the_base_is_one_of_a_protocol() -> None:
+    found = [
+        value
+        for value in vars(protocols).values()
+        if getattr(value, "_is_protocol", False) and value.__module__ == protocols.__name__
+    ]
+    assert len(found) == 7
+    for protocol in found:
+        assert not hasattr(bakeoff.Stack, protocols.missing(object(), protocol)[0])
+
+
+@pytest.mark.parametrize("source", list(discovery.stacks()), ids=lambda s: s.name)
+def test_our_own_headers_are_right(source: discovery.StackSource) -> None:
+    discovery.check(source, "STACK")
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"diagnoses": True}, "Compiler is not Diagnosable: it has no diagnose, enable_collectors, locate_refusal, "),
+        (
+            {"one_time_cost": "x"},
+            "HEADER has 'one_time_cost': 'x', and Compiler is not PaysOneTimeCost: it has no pay_one_time_cost",
+        ),
+        ({"targets": ["cuda"]}, "Compiler is not CrossCompiles: it has no target_code"),
+        ({"exported_by": "eager"}, "Compiler is not Exportable: it has no export, exported_inputs, "),
+        ({"workers": 2}, "HEADER has 'workers': 2, and STACK.workers is None"),
+    ],
+)
+def test_a_promise_that_the_class_does_not_keep_is_one_line_of_the_child(
+    tmp_path: Path, keys: dict[str, object], says: str
+) -> None:
+    path = plant(tmp_path, "Compiler", **keys)
+    with pytest.raises(UsageError) as error:
+        load_stack(path)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_a_stack_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text('HEADER = {"framework": "numpy"}\nSTACK = 1\n')
+    with pytest.raises(UsageError, match=r"STACK must be an instance of bakeoff\.Stack, and is a int"):
+        load_stack(tmp_path / "mine.py")
+
+
+def request(path: Path, folder: Path) -> SimpleNamespace:
+    """As far as a child reads it before it builds."""
+    cell = SimpleNamespace(mode=Mode.INFERENCE)
+    settings = SimpleNamespace(dtype="float32")
+    return SimpleNamespace(stack_path=str(path), served_path=str(path), artifact=str(folder), settings=settings, cell=cell)
+
+
+def enter(phase: Phase) -> None:
+    pass
+
+
+CHILDREN: dict[str, tuple[Callable[..., object], str]] = {
+    "profile": (lambda asked, private: profiled(asked, private, enter), "Compiler has no profiler"),
+    "diagnose": (lambda asked, private: diagnosis(asked, private, enter), "Compiler cannot be diagnosed"),
+    "export": (lambda asked, private: exported(asked, enter), "Compiler is no deployment format"),
+    "shapes": (lambda asked, private: series(asked, enter), "Compiler has no step without its compiler"),
+    "target": (
+        lambda asked, private: compile_only(asked, private, enter),
+        "Compiler compiles only for the machine that it runs on",
+    ),
+}
+
+
+@pytest.mark.parametrize("child", CHILDREN)
+def test_what_a_stack_cannot_do_is_unsupported_in_one_line(tmp_path: Path, child: str) -> None:
+    path = plant(tmp_path, "Compiler")
+    run, says = CHILDREN[child]
+    with pytest.raises(Unsupported) as error:
+        run(request(path, tmp_path), Sandbox(tmp_path / "private"))
+    assert str(error.value) == says
+
+
+def test_a_stack_that_does_not_train_is_unsupported_in_one_line(
+    tmp_path: Path, measure_fakes: Callable[..., dict[str, CellResult]]
+) -> None:
+    stack = load_stack(plant(tmp_path, "Compiler"))
+    with pytest.raises(Unsupported, match=r"^Compiler does not train$"):
+        TrainingCheck(None, stack, None, None)  # type: ignore[arg-type]
+    (result,) = measure_fakes(*planted(tmp_path, "KeepsNoState", room="lessons"), mode=Mode.TRAINING, room="lessons").values()
+    assert (result.status, result.reason) == (Status.UNSUPPORTED, "KeepsNoState does not train")
+
+
+def test_a_stack_without_a_one_time_cost_says_so(tmp_path: Path) -> None:
+    from bakeoff.records.request import Job
+    from bakeoff.worker.__main__ import Reporter, _do
+
+    asked = SimpleNamespace(job=Job.TOOLCHAIN, private=str(tmp_path), stack_path=str(plant(tmp_path, "Compiler")))
+    with pytest.raises(Unsupported, match=r"^Compiler has no one-time cost$"):
+        _do(asked, Reporter())  # type: ignore[arg-type]
