@@ -1,7 +1,6 @@
 """Is a batch split over workers as it must be, and is scaling counted against the same stack with one?"""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import load
-from bakeoff.authoring.errors import Unsupported, UsageError
+from bakeoff.authoring.errors import Unsupported
 from bakeoff.authoring.model import Draw
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Trial

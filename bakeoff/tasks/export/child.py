@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 from bakeoff.authoring.discovery import load_stack, shown
 from bakeoff.authoring.errors import BakeoffError, Unsupported

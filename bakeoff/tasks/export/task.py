@@ -89,7 +89,9 @@ class Exporting(Task[Export]):
             if source.name == stack.exported_by:
                 return source
         names = ", ".join(source.name for source in known)
-        raise UsageError(f"{shown(stack.path)}: HEADER's exported_by is {stack.exported_by!r}, which is no stack; there are: {names}")
+        raise UsageError(
+            f"{shown(stack.path)}: HEADER's exported_by is {stack.exported_by!r}, which is no stack; there are: {names}"
+        )
 
     def _export(self, planned: PlannedCell, exporter: StackSource, cells: CellRunner, folder: Path) -> Export:
         exporting = PlannedCell(planned.cell, planned.model, exporter)

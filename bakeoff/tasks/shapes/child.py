@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.discovery import load, load_stack
+from bakeoff.authoring.discovery import load
 from bakeoff.authoring.errors import Unsupported, UsageError
 from bakeoff.authoring.model import Arrays, Draw
 from bakeoff.authoring.protocols import RunsWithoutCompiler
