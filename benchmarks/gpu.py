@@ -34,7 +34,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.pytest_plugin import selection
 from bakeoff.records.trial import OneTimeCost, Status, Trial
 from bakeoff.system.environment import DEVICE_LOCK
-from bakeoff.views import tables
+from bakeoff.tasks import tables
 from benchmarks.lanes import Lanes, Unit, cpu_sets
 
 HOME = ROOT / ".bakeoff" / "gpu"
@@ -126,7 +126,8 @@ def keep(run: SavedRun, storage: Path, name: str) -> Path:
     parts = {
         "command": f"python -m benchmarks.gpu: {name}",
         "trials": run.trials,
-        "figures": summary.of_trials(run.trials),
+        "schema_version": saved_runs.SCHEMA_VERSION,
+        "summaries": summary.of_trials(run.trials),
         "one_time_costs": run.one_time_costs,
     }
     return saving.save(storage, f"gpu_{name}", {key: saved_runs.to_json(value) for key, value in parts.items()})
@@ -140,7 +141,7 @@ def page(head: Sequence[str], lanes: Lanes, groups: Mapping[str, tuple[SavedRun 
         lines += [f"  - `{line}`" for line in _told(lanes.log(outcome.unit))] if outcome.exit and not outcome.cut else []
     for title, (run, problems) in groups.items():
         lines += ["", f"## {title[:1].upper()}{title[1:]}", "", *problems]
-        lines += [tables.markdown(run.trials, run.one_time_costs, ()) if run else "Nothing was measured."]
+        lines += [tables.markdown(run.trials, run.one_time_costs, {}) if run else "Nothing was measured."]
     return "\n".join([*lines, ""])
 
 

@@ -20,8 +20,12 @@ from statistics import median
 
 from bakeoff.authoring import discovery
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Settings, Start, Trial
+from bakeoff.records.trial import Settings, Trial
+from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.launch import Launcher
+from bakeoff.runner.plan import Plan, PlannedCell
+from bakeoff.runner.preparation import Preparation
+from bakeoff.runner.store import Store
 from bakeoff.system.environment import child_cpus, child_environment, default_threads
 
 CELLS = (
@@ -44,20 +48,17 @@ def main() -> int:
     ratios = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        launcher = Launcher(settings=settings, folder=folder, scratch=folder)
-        seed = folder / "one_time_cost"
-        launcher.one_time_cost(stacks["torch_inductor"], seed)
+        run = Store(folder).begin(settings, [], 0)
+        plan = Plan(settings=settings, models=[], stacks=[], modes=[Mode.INFERENCE], all_stacks=list(stacks))
+        launcher = Launcher(settings=settings, folder=run.logs, scratch=run.scratch)
+        cells = CellRunner(plan, launcher, Preparation(plan, launcher, run, folder / "machine", print), run)
         for model, stack in CELLS:
-            source = stacks[stack]
-            reference = folder / f"{model}.npz"
-            eager = stacks["torch_eager" if source.framework == "torch" else "tf_eager"]
-            launcher.reference(models[model], eager, Mode.INFERENCE, reference)
+            planned = PlannedCell(Cell(model, stack, Mode.INFERENCE), models[model], stacks[stack])
+            ready, seed = cells.ready(planned), cells.preparation.seed(planned.stack)
             found = []
             for index in range(PAIRS + 1):
-                with launcher.private(seed if source.one_time_cost else None) as private:
-                    cell = Cell(model, stack, Mode.INFERENCE)
-                    trial = launcher.measure(cell, models[model], source, index, private, Start.COLD, reference)
-                wall_s, alone = bare(launcher, trial, seed if source.one_time_cost else None)
+                trial = cells.trial(planned, index, ready)
+                wall_s, alone = bare(launcher, trial, seed)
                 measured = trial.measurement
                 if index and measured is not None:  # the first pair warms the disk's caches for both
                     first, step = measured.first_call_s / alone["first_s"], median(measured.step_s) / alone["step_s"]
@@ -80,7 +81,7 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
     timed = len(measured.step_s) * measured.steps_per_sample
     steps = 1 + len(measured.warmup_s) + timed + 3 + len(measured.held_out_step_s)
     cpus = child_cpus(trial.settings.threads)
-    with launcher.private(seed) as private:
+    with launcher.sandbox(seed) as private:
         environment = child_environment(private, trial.settings, "bare")
         arguments = [sys.executable, "-m", "benchmarks.bare", trial.cell.model, trial.cell.stack, str(steps)]
         for name in ("TF_CPP_VMODULE", "TF_CPP_MIN_LOG_LEVEL"):  # nobody reads them there

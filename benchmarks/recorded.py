@@ -10,7 +10,7 @@ from bakeoff.ab.session import DEFAULTS, armed, measured
 from bakeoff.analysis.results import by_cell
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
-from bakeoff.cli.compare import BUDGETS
+from bakeoff.cli._common import BUDGETS
 from bakeoff.compare import rounds
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.records.cell import Cell, Mode
@@ -39,14 +39,14 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
     wanted = [tuple(cell.split(":")) for cell in cells.split()]
     given = {k[2:].replace("-", "_"): v.get("default", []) for k, v in (options.MATRIX | options.RUN).items()}
     given |= {"models": ",".join(dict.fromkeys(m for m, _ in wanted)), "stacks": ",".join(dict.fromkeys(s for _, s in wanted))}
-    given |= {"batch_size": batch, "threads": None, "no_diagnosis": True, **DEFAULTS}
+    given |= {"batch_size": batch, "threads": None, **DEFAULTS}
     plan = options.plan(lambda name: given[name])
     plan = replace(plan, cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model, stack in wanted))
     store = Store(folder / "bakeoff")
     with armed(plan, store, ".", ".") as arms:
         asked = ["step", "compile_cold"]
         paired_session = PairedSession(
-            plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], control=False, say=print
+            plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], control=False, diagnose=False, say=print
         )
         return measured(paired_session, folder)
 

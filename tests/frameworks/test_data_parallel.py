@@ -15,9 +15,9 @@ from bakeoff.authoring.discovery import StackSource
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from tests.support.planting import FAKES, settings
+from tests.support.sessions import session_of
 
 needs_two = [pytest.mark.two_cpus, pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")]
 needs_torch = [*needs_two, pytest.mark.skipif(not find_spec("torch"), reason="needs torch")]
@@ -45,9 +45,8 @@ def measured(home: Path, stacks: list[StackSource], modes: list[Mode], **changes
         # whether the frameworks agree is test_port.py's question; a cell that is refused needs no reference
         all_stacks=[] if changes else [s for s in ROOM if s.eager and s.framework == stacks[0].framework],
         verify=False,
-        diagnose=False,
     )
-    session = Session(plan, Store(home), say=lambda line: None)
+    session = session_of(plan, Store(home), diagnose=False)
     session.run()
     return by_cell(session.trials)
 

@@ -16,9 +16,9 @@ from bakeoff.records.compile_only import TARGETS
 from bakeoff.records.trial import Status
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
 from benchmarks.gpu import ALSO_COMPILED
 from tests.support.planting import settings
+from tests.support.sessions import session_of
 
 pytestmark = pytest.mark.skipif(not (which("nvidia-smi") and find_spec("torch") and find_spec("triton")), reason="needs a GPU")
 
@@ -44,7 +44,7 @@ def run(pytestconfig: pytest.Config) -> Callable[..., CellResult]:
         plan = Plan(
             settings=asked, models=[models[model]], stacks=[stacks[stack]], modes=[Mode.INFERENCE], all_stacks=list(stacks)
         )
-        session = Session(replace(plan, warm=False, verify=False), home, say=lambda line: None)
+        session = session_of(replace(plan, warm=False, verify=False), home)
         session.run()
         (result,) = by_cell(session.trials).values()
         return result

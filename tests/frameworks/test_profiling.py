@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bakeoff.records.request import PROFILED_STEPS
+from bakeoff.tasks.profile.record import PROFILED_STEPS
 from tests.support.needs import needs_tensorboard, needs_tensorflow, needs_torch
 from tests.support.tensorboard import export, texts
 

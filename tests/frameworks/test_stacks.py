@@ -13,10 +13,10 @@ from bakeoff.authoring.discovery import ROOT, load
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from tests.support.needs import needs_compiler, needs_tensorflow, needs_torch
 from tests.support.planting import FAKES, settings
+from tests.support.sessions import session_of
 
 RAN = (Status.OK, Status.UNSTEADY)  # a shared machine's noise is no fault of a stack
 STACKS = [
@@ -64,9 +64,8 @@ def measured(home: Store, asked: dict[str, list[str]], *, diagnose: bool = False
         ],  # whether the two agree is test_port.py's question
         warm=False,
         verify=False,  # what is slow now and then is no question here
-        diagnose=diagnose,
     )
-    session = Session(plan, home, say=lambda line: None)
+    session = session_of(plan, home, diagnose=diagnose)
     session.run()
     return by_cell(session.trials)
 

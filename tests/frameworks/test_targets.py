@@ -16,9 +16,9 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.compile_only import TARGETS
 from bakeoff.records.trial import Status
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from tests.support.planting import settings
+from tests.support.sessions import session_of
 
 there = find_spec("torch") and find_spec("triton") and which("g++")
 needs_triton = [
@@ -71,9 +71,10 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path],
             all_stacks=[s for s in stacks if s.framework == "torch"],
             warm=False,
             verify=False,  # what is slow now and then is no question here
-            diagnose=False,  # the child that compiles for a target tells all; of a timed one its own count is asked about
         )
-        session = Session(plan, home, say=lambda line: None)
+        session = session_of(
+            plan, home, diagnose=False
+        )  # the child that compiles for a target finds all; a timed one counts itself
         session.run()
         return {cell.model: result for cell, result in by_cell(session.trials).items()}
 

@@ -9,11 +9,11 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.authoring.discovery import StackSource
 from bakeoff.records.cell import Mode
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from benchmarks.lanes import Unit
 from tests.support.pairs import BUDGETS
 from tests.support.planting import FAKES, TOY, plant, planted, settings
+from tests.support.sessions import session_of
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
             trials=trials,
             all_stacks=planted(folder, "Eager", room=room),
         )
-        session = Session(plan, Store(folder / "store"), say=lambda line: None)
+        session = session_of(plan, Store(folder / "store"))
         session.run()
         return {cell.stack: result for cell, result in by_cell(session.trials).items()}
 

@@ -15,12 +15,14 @@ from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import Source, StackSource
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import OneTimeCost, Start, Status
+from bakeoff.runner.cells import TrialResult
 from bakeoff.runner.launch import Launcher
-from bakeoff.runner.plan import Plan
-from bakeoff.runner.session import Session
-from bakeoff.runner.store import Store, write
+from bakeoff.runner.plan import Plan, PlannedCell
+from bakeoff.runner.preparation import Preparation
+from bakeoff.runner.store import ONE_TIME_COST, Store, write
 from bakeoff.system.sandbox import Sandbox
 from tests.support.planting import TOY, left_behind, planted, settings
+from tests.support.sessions import session_of
 
 
 def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
         trials=2,
         verify=False,  # whether they settle in a noisy minute
     )
-    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session = session_of(plan, Store(tmp_path / "store"))
     session.run()
     assert [(t.cell.stack, t.index) for t in session.trials] == [("eager", 0), ("compiler", 0), ("eager", 1), ("compiler", 1)]
     assert session.children_s < session.wall_s
@@ -58,10 +60,11 @@ def test_cold_start_refuses_a_used_cache(tmp_path: Path) -> None:
     private = Sandbox(tmp_path / "private")
     private.make()
     (private.compiler / "stale").write_text("from another trial")
-    trial = launcher.measure(Cell("toy", stack.name, Mode.INFERENCE), TOY, stack, 0, private, Start.COLD, None)
-    assert trial.failure is not None
-    assert trial.failure.error == "CacheNotEmpty"
-    assert "compiler/stale" in trial.failure.message
+    planned = PlannedCell(Cell("toy", stack.name, Mode.INFERENCE), TOY, stack)
+    ended = launcher.run("bakeoff.worker.measure", TrialResult, planned, private, name="used")
+    assert ended.failure is not None
+    assert ended.failure.error == "CacheNotEmpty"
+    assert "compiler/stale" in ended.failure.message
 
 
 def test_toolchain_files_are_copied_so_that_no_cell_changes_another(tmp_path: Path) -> None:
@@ -85,17 +88,17 @@ def test_a_toolchain_that_another_session_paid_meanwhile_stays(tmp_path: Path, m
     )
     homes: list[Path] = []
 
-    def paid(launcher: Launcher, stack: StackSource, seed: Path) -> OneTimeCost:
+    def paid(preparation: Preparation, stack: StackSource, seed: Path) -> OneTimeCost:
         Sandbox(seed).make()
         record = OneTimeCost(stack=stack.name, wall_s=1.0, files=0, bytes=0, measured_at="")
         homes.append(tmp_path / "store" / "machine" / seed.name)
         Sandbox(homes[0]).make()
         (homes[0] / "tmp" / "theirs").touch()
-        write(homes[0] / "toolchain.json", record)
+        write(homes[0] / ONE_TIME_COST, record)
         return record
 
-    monkeypatch.setattr(Launcher, "one_time_cost", paid)
-    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    monkeypatch.setattr(Preparation, "_pay", paid)
+    session = session_of(plan, Store(tmp_path / "store"))
     session.run()
     assert session.trials[0].measurement is not None
     assert (homes[0] / "tmp" / "theirs").exists()
@@ -105,7 +108,7 @@ def test_missing_framework_makes_rows(tmp_path: Path) -> None:
     stacks = planted(tmp_path / "s", "Compiler")
     missing = [type(s)(name=s.name, path=s.path, framework="no_such_framework") for s in stacks]
     plan = Plan(settings=settings(), models=[TOY], stacks=missing, modes=[Mode.INFERENCE])
-    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session = session_of(plan, Store(tmp_path / "store"))
     session.run()
     (trial,) = session.trials
     assert trial.failure is not None
@@ -126,7 +129,7 @@ def test_another_interpreter_runs_a_frameworks_children(tmp_path: Path) -> None:
         interpreters={"numpy": str(other)},
         verify=False,
     )
-    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    session = session_of(plan, Store(tmp_path / "store"))
     session.run()
     assert session.trials[0].measurement is not None
     assert (tmp_path / "trace").read_text().count("used") == 3  # baseline, reference, measurement
@@ -136,14 +139,16 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 from bakeoff.records.cell import Mode
-from bakeoff.runner.plan import Plan
+from bakeoff.runner.cells import TrialResult
+from bakeoff.runner.plan import Plan, PlannedCell
 from bakeoff.runner.session import Session
+from tests.support.sessions import session_of
 from bakeoff.runner.store import Store, write
 from tests.support.planting import TOY, planted, settings
 folder = Path(sys.argv[1])
 stacks = planted(folder / "s", *sys.argv[3:])
 plan = Plan(settings=settings(), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], verify=False)
-session = Session(plan, Store(folder / "store"), resume=sys.argv[2] == "resume", say=lambda line: print(line, flush=True))
+session = session_of(plan, Store(folder / "store"), resume=sys.argv[2] == "resume", say=lambda line: print(line, flush=True))
 session.run()
 """
 
@@ -160,12 +165,12 @@ def test_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> 
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=20)
     assert child.returncode != 0
-    saved = sorted(p.name for p in (tmp_path / "store").glob("runs/*/trials/*"))
+    saved = sorted(p.name for p in (tmp_path / "store").glob("runs/*/timing/*"))
     assert saved == ["toy-compiler-inference-0-cold.json", "toy-eager-inference-0-cold.json"]
 
     again = subprocess.run([*command, "resume", *stacks], capture_output=True, text=True, timeout=60, check=True)
     assert "[1/2] toy-hangsiftold" in again.stdout
-    assert len(list((tmp_path / "store").glob("runs/*/trials/*"))) == 4
+    assert len(list((tmp_path / "store").glob("runs/*/timing/*"))) == 4
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGKILL,)])
@@ -196,12 +201,12 @@ def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path
     short = settings(timed_s=0.05)
     plan = Plan(settings=short, models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], all_stacks=eager, verify=False)
     home = Store(tmp_path / "store")
-    first = Session(plan, home, say=lambda line: None)
+    first = session_of(plan, home)
     first.run()
     run = first.folder.path / "run.json"
     run.write_text(run.read_text().replace('"finished": true', '"finished": false'))  # as an interrupt would have left it
-    next((first.folder.path / "trials").glob("*-warm.json")).unlink()
-    again = Session(plan, home, resume=True, say=lambda line: None)
+    next((first.folder.path / "timing").glob("*-warm.json")).unlink()
+    again = session_of(plan, home, resume=True)
     assert [t.start for t in again.trials] == [Start.COLD]
     again.run()
     assert [t.start for t in again.trials] == [Start.COLD, Start.WARM]
@@ -225,8 +230,8 @@ def test_the_machines_ceiling_is_measured_where_there_are_flops_to_set_against_i
     (tmp_path / "counted.py").write_text(COUNTED)
     model = Source("counted", tmp_path / "counted.py") if counted else TOY
     stacks = planted(tmp_path / "s", "Eager")
-    plan = Plan(settings=settings(timed_s=0.05), models=[model], stacks=stacks, modes=[Mode.INFERENCE], machine_peak=True)
-    session = Session(plan, Store(tmp_path / "store"), say=lambda line: None)
+    plan = Plan(settings=settings(timed_s=0.05), models=[model], stacks=stacks, modes=[Mode.INFERENCE])
+    session = session_of(plan, Store(tmp_path / "store"))
     session.run()
     measured = session.trials[0].measurement
     assert measured is not None

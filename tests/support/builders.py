@@ -15,7 +15,8 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.compile_only import CompileOnly, Kernel
 from bakeoff.records.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
 from bakeoff.records.measurement import Caches, Check, Contention, Measurement, Memory, Parity, SyncCheck, Threads
-from bakeoff.records.trial import Environment, Failure, MachinePeak, Phase, Settings, Start, Status, Trial
+from bakeoff.records.trial import Environment, Failure, Phase, Settings, Start, Status, Trial
+from bakeoff.tasks.machine_peak.record import MachinePeak
 
 ENVIRONMENT = Environment(python="3.11", platform="Linux", cpu="a processor", cores=2, memory_bytes=2**34, device="cpu")
 SETTINGS = Settings(size="small", batch_size=None, device="cpu", threads=1, timeout_s=300.0)
@@ -143,8 +144,9 @@ def save(folder: Path, number: int, trials: list[Trial], **changes: Any) -> Path
         "commit_info": {"id": f"{number:040x}", "dirty": False, "branch": "main"},
         "command": "pytest experiments --benchmark-autosave",
         "trials": trials,
-        "figures": summary.of_trials(trials),
-        "machine_peaks": [MACHINE_PEAK],
+        "summaries": summary.of_trials(trials),
+        "schema_version": 2,
+        "tasks": {"machine_peak": [MACHINE_PEAK]},
     }
     path.write_bytes(msgspec.json.encode({**document, **changes}))
     return path

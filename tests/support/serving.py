@@ -10,6 +10,7 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from tests.support.planting import planted, settings
+from tests.support.sessions import session_of
 
 
 def serve(folder: Path, name: str) -> Path:
@@ -23,6 +24,6 @@ def serve(folder: Path, name: str) -> Path:
 def run(folder: Path, model: Source, *stacks: StackSource, **changes: object) -> tuple[Session, dict[str, CellResult]]:
     every = [*planted(folder / "eager", "Eager"), *discovery.stacks()]
     options = {"settings": settings(), "modes": [Mode.INFERENCE], "all_stacks": every, "verify": False, **changes}
-    session = Session(Plan(models=[model], stacks=stacks, **options), Store(folder / "store"), say=lambda line: None)
+    session = session_of(Plan(models=[model], stacks=stacks, **options), Store(folder / "store"))
     session.run()
     return session, {cell.stack: result for cell, result in by_cell(session.trials).items()}

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from bakeoff.analysis.results import by_cell
 from bakeoff.records.measurement import Check, Parity
-from bakeoff.records.trial import Export, Failure, Phase, Status
+from bakeoff.records.trial import Failure, Phase, Status
+from bakeoff.tasks import tables
 from bakeoff.tasks.export import table as deploy_table
-from bakeoff.views import tables
+from bakeoff.tasks.export.record import Export
 from bakeoff.worker import __main__ as worker
 from tests.support.builders import SETTINGS, measurement, trial
 
@@ -21,8 +22,8 @@ def test_the_table_shows_no_speed_of_what_is_wrong() -> None:
     wrong = Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.1),))
     trials = [
         trial(measurement(), stack="eager", framework="fake", eager=True),
-        trial(measurement([0.0005] * 100), stack="served_good", diagnostics=None),
-        trial(measurement(parity=wrong), stack="served_bad", diagnostics=None),
+        trial(measurement([0.0005] * 100), stack="served_good", diagnostics=None, exported_by="eager"),
+        trial(measurement(parity=wrong), stack="served_bad", diagnostics=None, exported_by="eager"),
     ]
     exports = [
         Export(
@@ -42,6 +43,6 @@ def test_the_table_shows_no_speed_of_what_is_wrong() -> None:
     assert rows["served_bad"] == ["toy", "bad", "1.5 s", "1.50", "–", "–", "–", "–", "–", "wrong"]
     failed = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message="no runtime")
     exports[1] = replace(exports[1], export_s=None, files={}, failure=failed)
-    text = tables.terminal([*trials[:2], replace(trials[2], measurement=None, failure=failed)], (), exports, (), 128)
+    text = tables.terminal([*trials[:2], replace(trials[2], measurement=None, failure=failed)], (), {"export": exports}, 128)
     assert "unavailable: no runtime" in text
     assert text.count("eager") >= 2

@@ -17,7 +17,7 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import evidence
 from bakeoff.records.cell import Mode
-from bakeoff.records.trial import Environment, Export, Failure, Phase, Settings, Start, Status, Trial
+from bakeoff.records.trial import Environment, Failure, Phase, Settings, Start, Status, Trial
 from bakeoff.system.environment import cpu_model, default_threads
 from tests.support.builders import measurement, trial
 from tests.support.effort import cases
@@ -188,11 +188,9 @@ def test_a_named_run_may_be_of_another_machine_and_says_so(storage: Path, capsys
 
 def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = mine(("torch_eager", 0.010, 0.0), ("served_onnx_torch", 0.001, 0.0))
-    made = Export(
-        cell=found[1].cell, settings=HERE, exporter="torch_eager", framework="torch", wall_s=1.0, finished_at="", export_s=1.0
-    )
+    found[1] = replace(found[1], exported_by="torch_eager")
     ddp = mine(("torch_ddp_2", 0.001, 0.0), workers=2)
-    save(tmp_path, 1, [*found, *ddp], exports=[made])
+    save(tmp_path, 1, [*found, *ddp])
     assert asked(tmp_path, "--steps", "5") == 0
     told = capsys.readouterr().out
     assert "winner: torch_eager" in told

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from bakeoff.records.trial import Diagnosis, Failure, Phase, ShapeSeries, Start, Status
+from bakeoff.records.trial import Failure, Phase, Start, Status
 from bakeoff.runner.progress import PATIENCE_S, Progress
 from bakeoff.system import terminal
-from tests.support.builders import SETTINGS, measurement, trial
+from tests.support.builders import measurement, trial
 
 
 class Screen(io.StringIO):
@@ -110,11 +110,9 @@ def test_a_failure_says_in_which_phase(screen: Screen) -> None:
 def test_a_line_that_stays_stands_alone(screen: Screen) -> None:
     progress = Progress(lambda line: screen.write(line + "\n") and None)
     progress.note("toy-compiler-inference: batch_size 8, 9")
-    cell = trial(None).cell
-    progress.shaped(ShapeSeries(cell=cell, settings=SETTINGS, framework="numpy", axis="batch_size", wall_s=1.0, finished_at=""))
-    progress.expect_diagnoses(1)
-    progress.diagnosed(Diagnosis(cell=cell, settings=SETTINGS, framework="numpy", wall_s=1.0, finished_at=""))
-    assert "9\r\x1b[Ktoy-compiler-inference batch_size: compiled" in screen.getvalue()
+    progress.expect_more(1)
+    progress.another("toy-compiler-inference diagnosed: ", 1.0)
+    assert "9\r\x1b[K[1/1] toy" in screen.getvalue().replace("\r\x1b[K\r", "\r")
     assert screen.getvalue().endswith("[1/1] toy-compiler-inference diagnosed:  · 1.0 s · 0 left\n")
 
 

@@ -1,0 +1,32 @@
+"""A session of a plan, with what every kind of job does in it by default."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from bakeoff import tasks
+from bakeoff.records.cell import Cell
+from bakeoff.runner import options
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import TIMING, Session
+from bakeoff.runner.store import Store
+
+
+def session_of(
+    plan: Plan,
+    store: Store,
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+    diagnose: bool = True,
+    asked: Mapping[str, Iterable[Cell]] | None = None,
+    **given: Any,
+) -> Session:
+    """`asked`: cells whose records of a task are wanted, by its name; `given`: options of tasks, such as shapes="8,9"."""
+    flags = options.MATRIX | options.RUN | tasks.options()
+    values = {flag.removeprefix("--").replace("-", "_"): keywords.get("default") for flag, keywords in flags.items()}
+    values |= {"no_diagnosis": not diagnose, **given}
+    wanted = {name: [plan.found(cell) for cell in cells] for name, cells in (asked or {}).items()}
+    if asked is not None:
+        wanted.setdefault(TIMING, plan.selected())
+    planned = tasks.planned(plan, values.__getitem__, None if asked is None else wanted)
+    return Session(planned, store, tasks.every(), resume=resume, say=say)
