@@ -11,7 +11,7 @@ from rich.console import Console
 from bakeoff.analysis.results import by_cell
 from bakeoff.records.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, joined, merged, with_residual
 from bakeoff.system.sandbox import Sandbox
-from bakeoff.tasks.diagnose.parent import keep, write_index
+from bakeoff.tasks.diagnose.findings import keep, write_index
 from bakeoff.views import explain
 from tests.support.builders import BREAK, CELL, measurement, trial
 

@@ -11,7 +11,7 @@ from bakeoff.analysis.results import tenth_percentile
 from bakeoff.analysis.summary import TYPICAL
 from bakeoff.compare.rounds import _ratio, of_pairs
 from bakeoff.records.trial import Trial
-from bakeoff.worker.turns import ROUNDS
+from bakeoff.records.turns import ROUNDS
 from tests.support.builders import measurement, trial
 
 
