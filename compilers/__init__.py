@@ -1,26 +1,38 @@
-"""The stacks: one file, one stack; the only place with framework imports at the top.
+"""Which stacks are there? One file, one stack; these are the only files that import a framework at the top.
 
-To add one, write `compilers/NAME.py` with `STACK = ...` (a bakeoff.Stack) and literals that the parent reads without
-importing the file: FRAMEWORK (the module to import), and where they hold EAGER = True (this framework's baseline),
-DISK_CACHE = True (a second process can start warm), DIAGNOSES = True (a second child can tell where and why it breaks),
-TOOLCHAIN = "name" (a cost paid once per machine), RECIPE = "..." (what a user writes by hand, for repro), DEFAULT = False
-(only when --stacks names it), DEVICES = "cuda" (where alone it runs), TARGETS = "cuda interpreter" (what it compiles for where
-that is not at hand), EXPORTED_BY = "torch_eager" (a deployment format: a program of that stack is exported, and served without
-the model's code; test_deploy asks of it), EXTRA = "deploy" (our extra that installs FRAMEWORK, where it has another name),
-WORKERS = 2 (a data-parallel stack: each worker gets a child's threads).
+To add one, write `compilers/NAME.py` (or a file in a folder given by --compilers-from) with a HEADER and `STACK = ...`, an
+instance of bakeoff.Stack:
 
-A leaf of an existing framework fills one hole, `transform`, of one of the BASES, wherever its file lies:
-`from compilers import InductorStack`. See torch_script.py, tf_xla.py, served_onnx_torch.py. A framework of its own fills those
-of bakeoff.Stack; to train it tells its state after a step, and can be put back to the start.
+    HEADER = {"framework": "torch", "disk_cache": True, "diagnoses": True, "one_time_cost": "inductor"}
+
+The parent process reads HEADER without importing the file, so it must be a literal. Only "framework" is required.
+
+    framework      the module to import
+    eager          True: this framework's baseline, and a possible float64 reference
+    default        False: measured only when --stacks names it
+    disk_cache     True: a second process can start warm
+    diagnoses      True: a child of its own finds where and why the graph breaks (Diagnosable)
+    one_time_cost  name of what a machine computes once; stacks with the same name share it (PaysOneTimeCost)
+    devices        the only devices that it runs on, such as ["cuda"]
+    targets        what it compiles for on a machine without the device: ["cuda", "interpreter"] (CrossCompiles)
+    workers        data-parallel: the number of workers, each with the threads of one child
+    exported_by    a deployment format (Exportable): the eager stack whose program is exported, and served without the model
+    extra          our extra that installs the framework, where it has another name
+    recipe         what a user writes by hand, for `bakeoff repro`
+
+A stack of a framework that is here already inherits one of BASES and defines one method, `transform`, wherever its file is:
+`from bakeoff.compilers import InductorStack`. See torch_script.py, tf_xla.py, served_onnx_torch.py. A stack of another
+framework defines the five abstract methods of bakeoff.Stack, and those of the protocols in bakeoff/authoring/protocols.py that
+it can.
 """
 
 from importlib import import_module
 from typing import Any
 
-from bakeoff.compilers import _target  # before any framework: what a target needs must be there when PyTorch is loaded
+from bakeoff.compilers import _target  # before any framework: PyTorch must find what a target needs when it is loaded
 
 BASES = {
-    "TorchStack": "_torch",  # a module on its device; nothing is captured
+    "TorchStack": "_torch",  # a module on its device, not compiled
     "InductorStack": "_inductor",  # torch.compile: counts graphs, breaks, recompiles
     "TorchScriptStack": "torch_script",
     "TensorFlowStack": "_tensorflow",
@@ -32,7 +44,7 @@ __all__ = ["_target"]
 
 
 def __getattr__(name: str) -> Any:
-    """A base, whose file imports its framework, when it is asked for (PEP 562)."""
+    """A base class, imported with its framework on first use (PEP 562)."""
     if name not in BASES:
         raise AttributeError(f"compilers has no {name}; it has: {', '.join(BASES)}")
     return getattr(import_module(f"bakeoff.compilers.{BASES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What the assembler says of a kernel: registers, spills, shared memory; and how many of its warps fit on the device."""
+"""What does the assembler report of a kernel? Registers, spills, shared memory; and how many of its warps fit on the device."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ WARP, ALLOCATION, LEAST_SHARED, MOST_BLOCKS = 32, 256, 1024, 32  # CUDA C progra
 
 
 def kernel(autotuner: Any, gpu: dict[str, Any]) -> Kernel:
-    """Of Inductor's CachingAutotuner, compiled and not loaded. Its first configuration stands for all."""
+    """The Kernel of one of Inductor's CachingAutotuners, compiled and not loaded, by its first configuration."""
     results = autotuner.compile_results
     compiled = results[0].kernel
     each = tuple(_registers(result.kernel.asm["cubin"]) for result in results)
@@ -39,9 +39,9 @@ def kernel(autotuner: Any, gpu: dict[str, Any]) -> Kernel:
 
 
 def loaded(autotuners: Sequence[Any], gpu: dict[str, Any]) -> dict[str, float]:
-    """Figures of kernels that a device has loaded, by its driver's account of the configuration that runs; {} where none is.
+    """Figures of the kernels that a device has loaded, from its driver, for the configurations that run; {} without any.
 
-    registers (most), spill_bytes (local memory of all), shared_bytes (most), occupancy (least), and `registers_<kernel>`.
+    registers (maximum), spill_bytes (local memory, summed), shared_bytes (maximum), occupancy (minimum), `registers_<kernel>`.
     """
     running = [(str(a.fn.__name__), a.launchers[0]) for a in autotuners if len(a.launchers) == 1]
     known = [(name, found) for name, found in running if getattr(found, "n_regs", None) is not None]
@@ -61,7 +61,7 @@ def loaded(autotuners: Sequence[Any], gpu: dict[str, Any]) -> dict[str, float]:
 
 
 def here() -> dict[str, Any]:
-    """What `occupancy` needs to know of this process's GPU."""
+    """The properties of this process's GPU that `occupancy` needs."""
     found = torch.cuda.get_device_properties(torch.cuda.current_device())
     names = (
         "regs_per_multiprocessor",
@@ -73,7 +73,7 @@ def here() -> dict[str, Any]:
 
 
 def occupancy(registers: int, shared: int, warps: int, gpu: dict[str, Any]) -> float:
-    """Resident warps by registers, shared memory and threads, of the most there can be; 0 where not one block fits."""
+    """Resident warps, limited by registers, shared memory and threads, as a share of the maximum; 0 where no block fits."""
     most = gpu["max_threads_per_multi_processor"] // WARP
     by_registers = gpu["regs_per_multiprocessor"] // (-(-registers * WARP // ALLOCATION) * ALLOCATION) // warps
     by_shared = gpu["shared_memory_per_multiprocessor"] // (shared + LEAST_SHARED)
@@ -83,38 +83,38 @@ def occupancy(registers: int, shared: int, warps: int, gpu: dict[str, Any]) -> f
 
 
 def _registers(cubin: bytes) -> int:
-    """Per thread, from the binary itself."""
+    """Registers per thread, read from the binary."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(cubin)
         file.flush()
-        said = _said(_tool("cuobjdump"), "--dump-resource-usage", file.name)
-    usage = USAGE.search(said)
+        output = _output(_tool("cuobjdump"), "--dump-resource-usage", file.name)
+    usage = USAGE.search(output)
     if usage is None:
-        raise Unavailable(f"Triton's cuobjdump says nothing of registers: {said.strip()[:200]}")
+        raise Unavailable(f"Triton's cuobjdump reports no registers: {output.strip()[:200]}")
     return int(usage[1])
 
 
 def _spills(ptx: str, capability: int) -> int:
-    """Bytes per thread that the assembler stores to local memory; it says so only while it assembles."""
+    """Bytes per thread that the assembler stores to local memory, which it reports only while it assembles."""
     wide = "a" if capability >= 90 else ""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernel.ptx")
         source.write_text(ptx)
         tool = _tool("ptxas_blackwell" if capability >= 100 else "ptxas")
-        said = _said(tool, "-v", f"--gpu-name=sm_{capability}{wide}", str(source), "-o", str(Path(folder, "kernel.cubin")))
-    return sum(int(found) for found in SPILLS.findall(said))
+        output = _output(tool, "-v", f"--gpu-name=sm_{capability}{wide}", str(source), "-o", str(Path(folder, "kernel.cubin")))
+    return sum(int(found) for found in SPILLS.findall(output))
 
 
 def _tool(name: str) -> str:
-    """One of the CUDA programs that Triton brings along."""
+    """The path of one of the CUDA programs in Triton's wheel."""
     from triton import knobs
 
     tool = getattr(knobs.nvidia, name, None)
     if tool is None:
-        raise Unavailable(f"this Triton brings no {name}: pip install 'triton>=3.6'")
+        raise Unavailable(f"this Triton has no {name}: pip install 'triton>=3.6'")
     return str(tool.path)
 
 
-def _said(*words: str) -> str:
+def _output(*words: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr

@@ -1,16 +1,16 @@
-"""How much of a step Python still dispatches: operations that PyTorch's profiler sees outside of compiled graphs."""
+"""How much of a step does Python still dispatch? Operations that PyTorch's profiler sees outside compiled graphs."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-# what the compiled code does for itself, and not for the program
+# overhead of the compiled code, not operations of the program
 OWN = ("Pregraph bytecode", "AOTDispatcher Runtime Wrapper Prologue", "TorchDynamo Cache Lookup")
 
 
 def dispatched(run: Callable[[], Any]) -> tuple[int, int]:
-    """Outermost ATen operations that ran (outside, inside) compiled graphs, by PyTorch's profiler."""
+    """How many outermost ATen operations `run` runs (outside, inside) compiled graphs, by PyTorch's profiler."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         run()
 

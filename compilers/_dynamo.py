@@ -1,7 +1,7 @@
-"""Dynamo's structured trace, read in process: graph breaks and skipped frames with their places, graphs, generated code.
+"""Where does Dynamo break the graph? Its structured trace, read in process: breaks, skipped frames, graphs, generated code.
 
-It is the stream that TORCH_TRACE writes and tlparse reads, and the only source that misses nothing: `torch._dynamo.explain`
-leaves out skipped frames. Every record is turned into a string, so that it is on in the diagnosing child alone.
+It is the stream that TORCH_TRACE writes and tlparse reads, and the only complete source: `torch._dynamo.explain` leaves out
+skipped frames. Formatting its records costs time, so it is switched on only in the diagnosing child.
 """
 
 import json
@@ -19,8 +19,8 @@ CODE = re.compile(r"/gb/gb(\d+)\.html")
 HINT = re.compile(r"^ *Hint: (.*)$", re.MULTILINE)
 SKIPPED = ("falling back to eager", "will skip tracing the frame")
 TRIGGER = re.compile(r"^(?:\d+/\d+: )?(?P<guard>[^\n#]*)")
-OPTIMIZER = "/torch/optim/"  # its step breaks the graph on purpose (PyTorch issue 104053): no break of the user's
-GENERIC = "Please report an issue to PyTorch"  # a hint that helps nobody who reads it here
+OPTIMIZER = "/torch/optim/"  # its step breaks the graph on purpose (PyTorch issue 104053): not the user's break
+GENERIC = "Please report an issue to PyTorch"  # not a hint for the author of a model
 
 ARTIFACTS = {
     "dynamo_output_graph": ("graph.py", "FX graph as Dynamo captured it"),
@@ -30,7 +30,7 @@ ARTIFACTS = {
 
 
 class Trace(logging.Handler):
-    """Keeps the records. Attaching it is what switches the trace on."""
+    """A log handler that keeps the records. Attaching it switches the trace on."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -52,7 +52,7 @@ class Trace(logging.Handler):
         return merged(b for b in found if OPTIMIZER not in b.where)
 
     def recompiles(self) -> tuple[Recompile, ...]:
-        """What guards failed, and where the code is that was compiled again."""
+        """Guards that failed, and the place of the code that was compiled again."""
         found: Counter[tuple[str, str]] = Counter()
         for _, text in self.payloads("recompile_reasons"):
             reasons = json.loads(text) if text.lstrip().startswith("[") else [text]
@@ -62,7 +62,7 @@ class Trace(logging.Handler):
         return tuple(Recompile(trigger=trigger, where=place, count=n) for (trigger, place), n in found.items())
 
     def keep(self, folder: Path) -> None:
-        """Write graphs and generated sources of each compilation, and what each file is."""
+        """Write graphs and generated sources of each compilation, and contents.json, which describes each file."""
         contents = {}
         for kind, (suffix, what) in ARTIFACTS.items():
             for number, (compilation, text) in enumerate(self.payloads(kind)):
@@ -72,12 +72,12 @@ class Trace(logging.Handler):
         breaks = "\n\n".join(text for _, text in self.payloads("dynamo_graph_break_reason"))
         if breaks:
             (folder / "graph_breaks.txt").write_text(breaks)
-            contents["graph_breaks.txt"] = "what Dynamo says of each break"
+            contents["graph_breaks.txt"] = "Dynamo's report of each break"
         (folder / "contents.json").write_text(json.dumps(contents))
 
 
 def graph_break(text: str) -> GraphBreak:
-    """What Dynamo says of a break, as a record. Its first line may be a wrapper: the code and the last sentence count."""
+    """Dynamo's report of a break as a record. Its first line may be a wrapper, so the code and the last sentence are taken."""
     code = CODE.search(text)
     body = text.partition("User code traceback:")[0]
     hints = [hint.strip() for hint in HINT.findall(body) if GENERIC not in hint]
@@ -91,7 +91,7 @@ def graph_break(text: str) -> GraphBreak:
 
 
 def users_place(text: str) -> str:
-    """The innermost line of the user's own files in Dynamo's account of a break, of a guard or of an exception."""
+    """The innermost line of the user's own files in Dynamo's report of a break, a guard or an exception."""
     site = SITE.search(text)
     if site and is_users(site["file"]):
         return where(site["file"], int(site["line"]))
@@ -101,7 +101,7 @@ def users_place(text: str) -> str:
 
 
 def _reason(text: str) -> str:
-    """The sentence that says what broke; wrappers such as "Encountered graph break when ..." come before it."""
+    """The sentence that says what broke the graph, after wrappers such as "Encountered graph break when ..."."""
     head = text.partition("Graph Break Reason:")[2].partition("\n  Explanation:")[0]
     lines = [line.strip() for line in head.splitlines() if line.strip()]
     return lines[-1] if lines else text.strip().splitlines()[0]

@@ -1,9 +1,9 @@
-"""Inductor's CUDA backend without a GPU: every private part of PyTorch and Triton that has to be told so, in one place.
+"""How does Inductor compile for CUDA without a GPU? Private parts of PyTorch and Triton are replaced, all in this file.
 
-The compilers do all of their work, down to the cubin; what would touch the device (properties, streams, launches, loading a
+The compilers do all of their work, down to the cubin. What would touch the device (properties, streams, launches, loading a
 binary) is answered from a table or does nothing. Tensors are fake: shapes, strides and dtypes without data.
 
-Each name is looked up before anything is replaced; where one is gone, the cell is unavailable with one line that says which.
+Each name is looked up before anything is replaced. Where one is missing, the cell is unavailable, with one line that names it.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from bakeoff import Unavailable
 from bakeoff.compilers._read_values import ValuesMode
 from bakeoff.compilers._torch_private import KNOWN
 
-# what the generated code depends on: vendors' figures of an A100, an H100 SXM and a B200
+# what the generated code depends on: the vendor's figures of an A100, an H100 SXM and a B200
 COMMON = {
     "regs_per_multiprocessor": 65536,
     "max_threads_per_multi_processor": 2048,
@@ -47,16 +47,16 @@ GPUS: dict[str, dict[str, Any]] = {
 GAPS = (
     "no configuration is chosen by measuring: the first of each kernel's is shown",
     "scaled_dot_product_attention is decomposed: no fused attention of the library",
-    "nn.LSTM and its like are taken apart, where by default Dynamo leaves them to cuDNN",
+    "nn.LSTM and similar layers are decomposed; by default Dynamo leaves them to cuDNN",
     "no padding of matrix products, no folding of constants on the device, no TMA",
 )
 READ = "values that the program reads are those of an eager step on the CPU, with the weights as drawn"
 CONFIG = {
-    "torch._inductor.config.compile_threads": 1,  # workers of the pool would not be told
+    "torch._inductor.config.compile_threads": 1,  # the pool's workers would not have the replacements
     "torch._inductor.config.shape_padding": False,  # measures on the device
     "torch._inductor.config.joint_graph_constant_folding": False,  # computes on the device
-    "torch._inductor.config.use_static_triton_launcher": False,  # throws PTX and cubin away
-    "torch._dynamo.config.allow_rnn": True,  # cuDNN, which would run it, is not there
+    "torch._inductor.config.use_static_triton_launcher": False,  # discards PTX and cubin
+    "torch._dynamo.config.allow_rnn": True,  # there is no cuDNN to run it
 }
 INTERFACE = "torch._dynamo.device_interface.CudaInterface"
 AUTOTUNER = "torch._inductor.runtime.triton_heuristics.CachingAutotuner"
@@ -64,7 +64,7 @@ GUARDS = "torch._C._dynamo.guards"
 
 
 class NoDevice:
-    """torch.cuda._DeviceGuard: a context that changes nothing."""
+    """In place of torch.cuda._DeviceGuard: a context that does nothing."""
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -77,7 +77,7 @@ class NoDevice:
 
 
 class InertDriver:
-    """What Triton asks of an active driver while it compiles."""
+    """In place of Triton's active driver: what the compiler asks of it."""
 
     def __init__(self, capability: int) -> None:
         self.capability = capability
@@ -110,7 +110,7 @@ class InertDriver:
 
 
 def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
-    """Dotted name → what takes its place. Autotuners of compiled kernels are appended to `kernels`."""
+    """Dotted name → its replacement. Autotuners of compiled kernels are appended to `kernels`."""
     capability = (gpu.major, gpu.minor)
     aligned: dict[str, Any] = {f"{GUARDS}.copy_if_misaligned": lambda tensor: tensor}
     if torch.__version__.startswith("2.11."):
@@ -138,8 +138,8 @@ def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
         f"{AUTOTUNER}._make_launchers": lambda self: (kernels.append(self), setattr(self, "launchers", []))[1],
         f"{AUTOTUNER}._dynamic_scale_rblock": lambda self: None,
         f"{AUTOTUNER}.run": lambda self, *_, **__: None,
-        **aligned,  # asks for an address
-        # the C++ ones lose that a tensor is fake
+        **aligned,  # the original asks for an address
+        # the C++ originals return tensors that are not fake
         f"{GUARDS}._reinterpret_tensor": lambda t, size, stride, offset=0: torch.as_strided(
             t, size, stride, t.storage_offset() + offset
         ),
@@ -150,9 +150,9 @@ def replacements(gpu: SimpleNamespace, kernels: list[Any]) -> dict[str, Any]:
 
 
 def install(target: str) -> list[Any]:
-    """For the rest of this process: a GPU of this target, on which nothing happens. Returns the list of kernels to come.
+    """Pretend, for the rest of this process, that there is a GPU of this target. Returns the list that kernels are added to.
 
-    Raises Unavailable, naming it, where this PyTorch or Triton has no such private part.
+    Raises Unavailable, with the name, where this PyTorch or Triton lacks a private part.
     """
     try:
         importlib.import_module("triton")
@@ -164,24 +164,24 @@ def install(target: str) -> list[Any]:
     owners = {name: owner(name) for name in new}
     for name, value in new.items():
         setattr(owners[name], name.rpartition(".")[2], value)
-    torch._C._cuda_getCurrentRawStream = lambda device: 0  # a CPU build has none
+    torch._C._cuda_getCurrentRawStream = lambda device: 0  # a CPU build has no such function
     for cached in ("torch.utils._triton.has_triton", "torch.utils._triton.triton_backend"):
         getattr(owner(cached), cached.rpartition(".")[2]).cache_clear()
     return kernels
 
 
 def properties(target: str) -> dict[str, Any]:
-    """Of the GPU that a target stands for."""
+    """The properties of the target's GPU."""
     return COMMON | GPUS[target.partition(":")[2]]
 
 
 def moved(module: torch.nn.Module) -> ValuesMode:
-    """Gives the module fake parameters and buffers on the GPU; from here on all tensors of this process are fake.
+    """Give the module fake parameters and buffers on the GPU; from here on all tensors of this process are fake.
 
-    What a program reads of them is answered by the mode that is returned, if it is told which step runs.
+    Returns the mode that supplies the values that a program reads of them, once its `begin` has been given the step.
     """
     mode = ValuesMode()
-    mode.__enter__()  # for good: the child does nothing else
+    mode.__enter__()  # never left: the child does nothing else
     made: dict[int, Any] = {}
 
     def fake(tensor: torch.Tensor | None) -> torch.Tensor | None:
@@ -193,7 +193,7 @@ def moved(module: torch.nn.Module) -> ValuesMode:
             made[id(tensor)] = torch.nn.Parameter(empty, requires_grad=tensor.requires_grad) if is_parameter else empty
         return made[id(tensor)]
 
-    for part in module.modules():  # not Module.to, which would copy data
+    for part in module.modules():  # Module.to would copy data
         for held in (part._parameters, part._buffers):
             held.update({name: fake(tensor) for name, tensor in held.items()})  # type: ignore[arg-type]
     return mode
@@ -205,13 +205,13 @@ def on_device(shape: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtyp
 
 
 def owner(name: str) -> Any:
-    """What the last part of a dotted name is an attribute of; it must have one."""
+    """The object that has the last part of a dotted name as an attribute. Raises Unavailable where it has none."""
     path, _, attribute = name.rpartition(".")
     first, *parts = path.split(".")
     found, walked = importlib.import_module(first), first
     for part in parts:
         walked += f".{part}"
-        try:  # an object may have the name of a module that it hides
+        try:  # an attribute may hide a module of the same name
             found = getattr(found, part) if hasattr(found, part) else importlib.import_module(walked)
         except ImportError:
             raise _gone(name) from None
@@ -223,5 +223,5 @@ def owner(name: str) -> Any:
 def _gone(name: str) -> Unavailable:
     return Unavailable(
         f"torch {torch.__version__} has no {name}, which compiling without a GPU replaces (known: torch {KNOWN}): "
-        f"pip install 'torch==2.13.0', or mend compilers/_gpuless.py"
+        f"pip install 'torch==2.13.0', or fix compilers/_gpuless.py"
     )

@@ -1,4 +1,4 @@
-"""Counting in an HLO module: instructions, fusions, work. XLA's own HloCostAnalysis is not in TensorFlow's wheel."""
+"""What is in an HLO module? Instructions, fusions, work. XLA's own HloCostAnalysis is not in TensorFlow's wheel."""
 
 from functools import cached_property
 from math import prod

@@ -1,7 +1,7 @@
-"""Inductor's Triton code on a CPU, by Triton's interpreter: its numerics without a GPU. Far too slow for anything but checking.
+"""How is Inductor's Triton code checked without a GPU? By Triton's interpreter on the CPU, which is too slow for timing.
 
-Inductor is told to write Triton for the CPU; what would look for a driver is answered, and the device's mathematics library
-(which the interpreter answers with None) is numpy's. The same private parts as in compilers/_gpuless.py are guarded here.
+Inductor is configured to generate Triton for the CPU. Queries for a driver are answered, and the device's mathematics library,
+which the interpreter lacks, is replaced by numpy. Private names are looked up first, as in compilers/_gpuless.py.
 """
 
 import importlib
@@ -34,7 +34,7 @@ LIBDEVICE: dict[str, Any] = {
 
 
 class Libdevice:
-    """triton.language.extra.cuda.libdevice, function by function in numpy."""
+    """triton.language.extra.cuda.libdevice, each function in numpy."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in LIBDEVICE:
@@ -54,7 +54,7 @@ class Libdevice:
 
 
 def install() -> None:
-    """For the rest of this process. Raises Unavailable, naming it, where a private part is gone."""
+    """Interpret Triton for the rest of this process. Raises Unavailable, with the name, where a private part is missing."""
     try:
         importlib.import_module("triton.runtime.interpreter")
     except ImportError:

@@ -1,7 +1,7 @@
-"""What a program reads of its tensors (`.item()`, `if x.mean() > 0`) where tensors are fake: read off the step run eagerly.
+"""What does a program read of fake tensors (`.item()`, `if x.mean() > 0`)? The values of the same step, run eagerly on the CPU.
 
-Between two graphs Python goes on with a value, and a GPU that is not there has none. The CPU has: the step's own inputs go
-through the bare module there, once and only if something is read, and what it reads is answered in the same order.
+Between two graphs Python continues with a value, which a fake tensor does not have. So the module runs once on the CPU on the
+step's own inputs, if anything is read at all, and the values that it reads are returned in the same order.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bakeoff.compilers import _torch_private as private
 
-READS = torch.ops.aten._local_scalar_dense.default  # what every reading of one value comes down to
+READS = torch.ops.aten._local_scalar_dense.default  # every read of one value calls this operator
 
 
 class Recorder(TorchDispatchMode):
-    """Keeps each value that is read."""
+    """Records each value that is read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Recorder(TorchDispatchMode):
 
 
 class ValuesMode(FakeTensorMode):
-    """Fake tensors, whose values are those of the step that was announced last."""
+    """Fake tensors whose values are those of the step that `begin` was given last."""
 
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
@@ -41,10 +41,10 @@ class ValuesMode(FakeTensorMode):
         self._left: Iterator[Any] = iter(())
 
     def begin(self, eagerly: Callable[[], object]) -> None:
-        """The next step is what `eagerly` does with data."""
+        """The next step is the one that `eagerly` runs with data."""
         self._eagerly, self._left = eagerly, iter(())
 
-    @torch.compiler.disable  # Dynamo sees every Python function that a compiled one calls, this one, too
+    @torch.compiler.disable  # Dynamo would trace this function, too, when compiled code calls it
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not READS or private.tracing():
             return super().__torch_dispatch__(func, types, args, kwargs or {})
@@ -53,11 +53,11 @@ class ValuesMode(FakeTensorMode):
         for value in self._left:
             self.answered += 1
             return value
-        return super().__torch_dispatch__(func, types, args, kwargs or {})  # which says that there is no data
+        return super().__torch_dispatch__(func, types, args, kwargs or {})  # raises, as there is no data
 
 
 def _read_by(step: Callable[[], object]) -> list[Any]:
-    """In a thread of its own: modes, dispatch keys and Dynamo's callback are a thread's, and this one is amid a dispatch."""
+    """The values that a step reads. Run in another thread, as modes and Dynamo's callback are per thread."""
 
     def recorded() -> list[Any]:
         with torch.no_grad(), Recorder() as recorder:

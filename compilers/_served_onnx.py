@@ -1,4 +1,4 @@
-"""ONNX files in ONNX Runtime, whoever wrote them."""
+"""How does ONNX Runtime run an ONNX file, whichever exporter wrote it?"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +8,11 @@ from bakeoff import BuildConfig, Unsupported
 from bakeoff.compilers._served import ServedStack, need
 
 FILE = "model.onnx"
-INPUT = "input_{}"  # names that exporters are told, so that inputs can be told apart whatever order a file has them in
+INPUT = "input_{}"  # names given to exporters, so that inputs are identified whatever their order in the file
 
 
 class OnnxServed(ServedStack):
-    """On the CPU provider, with as many threads as every cell has."""
+    """On the CPU provider, with the threads of the configuration."""
 
     notes = (*ServedStack.notes, "ONNX Runtime optimises the graph while loading, by its defaults")
 
@@ -38,6 +38,6 @@ class OnnxServed(ServedStack):
 
 
 def need_float32(config: BuildConfig) -> None:
-    """numpy has no bfloat16, and half of what ONNX Runtime computes on a CPU has no float16."""
+    """Raises Unsupported for other types: numpy has no bfloat16, and ONNX Runtime has no float16 for many CPU kernels."""
     if config.precision != "float32":
-        raise Unsupported(f"ONNX cells are float32: --dtype {config.precision} is for PyTorch's own formats")
+        raise Unsupported(f"ONNX cells are float32: --dtype {config.precision} works with PyTorch's own formats")

@@ -1,4 +1,4 @@
-"""PyTorch's own deployment formats: exported and served by PyTorch."""
+"""What do PyTorch's own deployment formats share? PyTorch exports and serves them."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from bakeoff.compilers._served import Served, ServedStack
 
 
 class TorchServed(ServedStack):
-    """Tensors in, tensors out."""
+    """A program that takes and returns tensors."""
 
     def load(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
         _torch.configure(config)
@@ -21,7 +21,7 @@ class TorchServed(ServedStack):
 
     @abstractmethod
     def loaded(self, folder: Path, config: BuildConfig) -> Callable[..., Any]:
-        """The program in `folder`: threads and modes are set."""
+        """The program in `folder`, loaded after threads and modes are set."""
 
     def to_device(self, program: Served, batch: Batch) -> tuple[torch.Tensor, ...]:
         return tuple(_torch.tensor(array, program.config) for array in batch.inputs)

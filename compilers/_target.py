@@ -1,7 +1,7 @@
-"""The target that this child compiles for, and what must be loaded before PyTorch for it. Imported before torch.
+"""Which target does this child compile for, and what must be loaded before PyTorch for it? Imported before torch.
 
-A CPU build of PyTorch registers no CUDA device; autograd asks for one when it is loaded. compilers/_inert_cuda.cpp is one that
-does nothing. It is built once per machine, into the toolchain's files.
+A CPU build of PyTorch registers no CUDA device, and autograd asks for one when it is loaded. compilers/_inert_cuda.cpp is one
+that does nothing. It is built as part of the machine's one-time cost.
 """
 
 import ctypes
@@ -22,12 +22,12 @@ SOURCE = Path(__file__).with_name("_inert_cuda.cpp")
 
 
 def _preload() -> None:
-    """Load the inert device's library, which registers itself. Raises Unavailable where it cannot be built."""
+    """Load the library of the inert device, which registers itself. Raises Unavailable where it cannot be built."""
     found = importlib.util.find_spec("torch")
     if found is None or found.origin is None:
-        return  # the import says so
+        return  # importing torch fails and reports it
     home = Path(found.origin).parent
-    if (home / "lib" / "libtorch_cuda.so").exists():  # a CUDA build has a device guard of its own
+    if (home / "lib" / "libtorch_cuda.so").exists():  # a CUDA build has its own device guard
         return
     version = (home / "version.py").read_text()
     name = hashlib.sha256((SOURCE.read_text() + version).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""tf.distribute.MirroredStrategy as its users run it: one process, a copy of the variables per worker, one tf.function.
+"""How does tf.distribute.MirroredStrategy run? One process, a copy of the variables per worker, one tf.function.
 
 A worker is a GPU, or on a CPU a logical device; logical devices share the process's thread pool, which has the threads of all
-workers. Each goes forward and backward on its part of the batch; in the graph the strategy averages gradients (by one device on
-a CPU, by NCCL on GPUs), and each worker updates its own copies with the optimizer that every stack has.
+workers. Each worker computes loss and gradients on its part of the batch. The strategy averages the gradients in the graph (on
+one device on a CPU, by NCCL on GPUs), and each worker updates its own copies with the same optimizer as every stack.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ from bakeoff.compilers._tf_training import TrainingStep
 
 
 class WorkersStep(TrainingStep):
-    """One worker's step, on its own copies of the variables, with an optimizer of its own."""
+    """One worker's step, on its own copies of the variables, with its own optimizer."""
 
     def averaged(self, gradients: Sequence[tf.Tensor]) -> Any:
         return tf.distribute.get_replica_context().all_reduce("MEAN", gradients)
 
 
 class MirroredStep(tf.Module):
-    """(*inputs, target), in parts → the mean loss of all workers before their update."""
+    """(*inputs, target), each distributed over the workers → the mean loss of all workers before the update."""
 
     def __init__(self, model: Model, module: tf.Module, strategy: tf.distribute.Strategy, devices: Sequence[str]) -> None:
         super().__init__()
@@ -41,23 +41,23 @@ class MirroredStep(tf.Module):
         return self.strategy.reduce("MEAN", self.strategy.run(self.part, args=batch), axis=None)
 
     def part(self, *batch: tf.Tensor) -> tf.Tensor:
-        """What each worker runs."""
-        number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)  # a constant of the graph
+        """The step that each worker runs on its part."""
+        number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)  # a constant in the graph
         return self.steps[int(number)](*batch)
 
     def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
-        """Of each element the largest of all workers', which is every worker's own where they agree."""
-        for told in zip(*(step.state(weights, output) for step in self.steps), strict=True):
-            yield told[0][0], np.maximum.reduce([array for _, array in told])
+        """The elementwise maximum over all workers, which is every worker's own value where they agree."""
+        for each in zip(*(step.state(weights, output) for step in self.steps), strict=True):
+            yield each[0][0], np.maximum.reduce([array for _, array in each])
 
     def restart(self, weights: Weights, arrays: Arrays) -> None:
-        """All copies as given, and optimizers that have seen nothing."""
+        """Set all copies, and reset the optimizers."""
         for step in self.steps:
             step.restart(weights, arrays)
 
 
 class TfMirrored(CapturedStack):
-    """MirroredStrategy with `workers` workers. A file that has another number is another stack."""
+    """MirroredStrategy with `workers` workers. Each number of workers is a stack file of its own."""
 
     def __init__(self, workers: int) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class TfMirrored(CapturedStack):
 
     def training_step(self, model: Model, module: tf.Module, config: BuildConfig) -> Any:
         if isinstance(module, KerasImplementation):
-            raise Unsupported("a Keras model's copies have no names to compare them by: write a tf.Module half")
+            raise Unsupported("a Keras model's copies have no names to compare them by: write a tf.Module instead")
         return MirroredStep(model, module, self.strategy, self.devices)
 
     def transform(self, step: Step, example: tuple[tf.Tensor, ...]) -> Step:

@@ -1,8 +1,9 @@
-"""A TensorFlow training step: forward and loss on a tape, gradients, optimizer. Ends when the variables are updated.
+"""What is a training step in TensorFlow? Forward and loss on a tape, gradients, optimizer; it ends with updated variables.
 
-The optimizers are TensorFlow's fused operations, by which Keras 2 trained (Keras 3 composes an update of a dozen): SGD with
+The optimizers are TensorFlow's fused operations, as in Keras 2 (Keras 3 composes an update from a dozen operations): SGD with
 momentum, and Adam after a decoupled decay, which is AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). PyTorch divides by
-√v/√(1 − β₂ᵗ) + ε, Adam's operation by √v + ε: it gets ε·√(1 − β₂ᵗ). Gradients of embeddings are made dense, as PyTorch's are.
+√v/√(1 − β₂ᵗ) + ε and TensorFlow's Adam by √v + ε, so it is given ε·√(1 − β₂ᵗ). Gradients of embeddings are made dense, as
+PyTorch's are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import tensorflow as tf
 from bakeoff import Array, Arrays, Mode, Model, Weights
 from bakeoff.compilers._keras import KerasImplementation
 
-# as in _torch_training.py, which cannot be imported beside TensorFlow; tests/frameworks/test_port.py compares what they do
+# the same as in _torch_training.py, which needs PyTorch; tests/test_port.py compares the two
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
 MOMENTUM, BETAS, EPSILON, DECAY = 0.9, (0.9, 0.999), 1e-8, 0.01
 LOSSES = {
@@ -27,7 +28,7 @@ LOSSES = {
 
 
 class Optimizer(tf.Module):
-    """SGD with momentum, or AdamW. Its slots are made here, since a graph may make no variables."""
+    """SGD with momentum, or AdamW. The slots are created here, since a graph may not create variables."""
 
     def __init__(self, kind: str, variables: Sequence[tf.Variable]) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class Optimizer(tf.Module):
             return
         dtype = self.parameters[0].dtype
         step = tf.cast(self.steps.assign_add(1), dtype)
-        # tf.constant, as tf.cast would take a Python number through float32
+        # tf.constant, since tf.cast would convert a Python number through float32
         rate, epsilon, first, second = (tf.constant(value, dtype) for value in (LEARNING_RATE["adamw"], EPSILON, *BETAS))
         kept = tf.constant(1 - LEARNING_RATE["adamw"] * DECAY, dtype)
         first_power, second_power = first**step, second**step
@@ -70,7 +71,7 @@ class Optimizer(tf.Module):
             )
 
     def forget(self) -> None:
-        """As if it had seen no gradient."""
+        """Reset to the state before the first gradient."""
         for slot in (*self.first, *self.second, self.steps):
             slot.assign(tf.zeros_like(slot))
 
@@ -88,19 +89,19 @@ class LossStep(tf.Module):
         return self.loss(self.module(*batch[:-1]), batch[-1])
 
     def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
-        """Gradients and parameters, as far as a step has to do with them, and buffers such as batch norm's statistics."""
+        """Gradients and parameters, where the step has them, and buffers such as batch norm's statistics (Trainable.state)."""
         for variable in self.module.non_trainable_variables:
             name = self.name_of(variable)
             yield f"buffer.{name}", weights.canonical(name, variable.numpy())
 
     def restart(self, weights: Weights, arrays: Arrays) -> None:
-        """Variables as given in canonical layout; an optimizer has then seen nothing."""
+        """Set the variables from arrays in canonical layout, and reset the optimizer."""
         for variable in self.module.variables:
             name = self.name_of(variable)
             variable.assign(weights.laid_out(name, arrays[name]).astype(variable.dtype.as_numpy_dtype))
 
     def name_of(self, variable: tf.Variable) -> str:
-        """Its canonical name; that of a worker's own copy is the original's."""
+        """The canonical name of a variable, or of a worker's copy of it."""
         if isinstance(self.module, KerasImplementation):
             return self.module.paths[id(variable)]
         return str(variable.name.removesuffix(":0").partition("/replica_")[0])
@@ -122,7 +123,7 @@ class GradientStep(LossStep):
 
 
 class TrainingStep(GradientStep):
-    """(*inputs, target) → the loss before the update: what a training stack compiles."""
+    """(*inputs, target) → the loss before the update. This is what a training stack compiles."""
 
     def __init__(self, model: Model, module: tf.Module, variables: Sequence[tf.Variable] | None = None) -> None:
         super().__init__(model, module, variables)
@@ -134,11 +135,11 @@ class TrainingStep(GradientStep):
         return loss
 
     def averaged(self, gradients: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-        """Over all workers; here there is one."""
+        """The gradients averaged over all workers; here there is one."""
         return gradients
 
     def state(self, weights: Weights, output: Any) -> Iterator[tuple[str, Array]]:
-        """The gradients by what the optimizer's first moment says of the first step's."""
+        """With the gradients of the first step recovered from the optimizer's first moment."""
         share = 1.0 if self.optimizer.kind == "sgd" else 1 - BETAS[0]
         for variable, moment in zip(self.parameters, self.optimizer.first, strict=True):
             name = self.name_of(variable)

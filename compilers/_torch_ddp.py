@@ -1,8 +1,8 @@
-"""DistributedDataParallel as its users run it: a process per worker, each with its part of every batch.
+"""How does DistributedDataParallel run? A process per worker, each with its part of every batch.
 
-Every worker goes forward and backward on its own part; DDP averages the gradients over all of them while they come (gloo over
-the loopback interface on a CPU, NCCL on GPUs), and each updates its own copy of the parameters. The first worker is the
-measuring child; it starts the others and tells them over a pipe what to do next, which is what it pays beyond a user's loop.
+Every worker computes loss and gradients on its own part. DDP averages the gradients during the backward pass (gloo over the
+loopback interface on a CPU, NCCL on GPUs), and each worker updates its own copy of the parameters. The first worker is the
+measuring child. It starts the others and sends them a command for each step over a pipe, which a user's loop does not have.
 """
 
 import os
@@ -24,33 +24,33 @@ from torch.nn.parallel import DistributedDataParallel
 from bakeoff import Array, Arrays, Batch, BuildConfig, Mode, Model, Step, StepMarker, Unavailable, Unsupported, Weights
 from bakeoff.compilers._torch import TorchProgram, TorchStack
 
-PATIENCE_S = 5.0  # for the last words of a worker, once the group has broken
+PATIENCE_S = 5.0  # seconds to wait for a worker's message once the group has failed
 NOTES = (
     "DDP: memory and CPU seconds are those of the first worker's process, without the others'",
-    "DDP: the first worker tells the others over a pipe which batch is next, within the step",
+    "DDP: within the step, the first worker sends the others the number of the next batch over a pipe",
 )
 
 
 class Part(NamedTuple):
-    """One worker's part of a placed batch."""
+    """One worker's part of a batch on the device."""
 
     number: int
     tensors: tuple[torch.Tensor, ...]
 
 
 class Task(NamedTuple):
-    """What a worker is started with."""
+    """What a worker needs to start."""
 
     stack: "TorchDdp"
     model: Model
     weights: Arrays
     config: BuildConfig
     rank: int
-    meeting: str  # a file by which the workers find each other
+    meeting: str  # a file through which the workers find each other
 
 
 class TorchDdp(TorchStack):
-    """DDP with `workers` workers. A file that has another number, or other options, is another stack."""
+    """DDP with `workers` workers. Each number of workers, and each set of options, is a stack file of its own."""
 
     def __init__(self, workers: int) -> None:
         self.workers: int = workers
@@ -69,14 +69,14 @@ class TorchDdp(TorchStack):
         if config.device == "cuda" and torch.cuda.device_count() < self.workers:
             there = torch.cuda.device_count()
             raise Unavailable(f"{self.workers} workers take a CUDA device each, and torch sees {there}: --device cpu")
-        os.environ.update(GLOO_SOCKET_IFNAME="lo", NCCL_SOCKET_IFNAME="lo", NCCL_IB_DISABLE="1")  # no other interface, ever
+        os.environ.update(GLOO_SOCKET_IFNAME="lo", NCCL_SOCKET_IFNAME="lo", NCCL_IB_DISABLE="1")  # no other network interface
         meeting = str(Path(tempfile.mkdtemp(prefix="workers-"), "meeting"))
         tasks = [Task(self, model, dict(weights), config, rank, meeting) for rank in range(self.workers)]
         self.team, own = Team(tasks[1:]), tasks[0]
         return self.join(own, self.team.ready)
 
     def join(self, task: Task, ready: Callable[[], None]) -> TorchProgram:
-        """In every worker: its own copy of the module, and into the group. `ready` says or hears that it is there."""
+        """In every worker: build its own copy of the module and join the group. `ready` reports, or waits for, the workers."""
         cuda = task.config.device == "cuda"
         if cuda:
             torch.cuda.set_device(task.rank)
@@ -91,7 +91,7 @@ class TorchDdp(TorchStack):
         assert self.team is not None
         parts = [program.model.shard(batch, rank, self.workers) for rank in range(self.workers)]
         with self.team.together():
-            number = self.team.to_device(parts[1:])
+            number = self.team.send_parts(parts[1:])
             placed = Part(number, super().to_device(program, parts[0]))
             distributed.barrier()
         return placed
@@ -100,18 +100,18 @@ class TorchDdp(TorchStack):
         team = self.team
         assert team is not None
         with team.together():
-            team.tell("compile")
+            team.send("compile")
             step = self.part(program)
 
         def whole(part: Part) -> torch.Tensor:
             with team.together():
-                team.tell("step", part.number)
+                team.send("step", part.number)
                 return step(part.tensors)
 
         return whole
 
     def part(self, program: TorchProgram) -> Step:
-        """One worker's part of a step; the loss is of the whole batch, averaged as users do who log it."""
+        """One worker's part of a step. The loss is averaged over the whole batch, as users do who log it."""
         step = super().compile(program)
 
         def part(batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -124,11 +124,11 @@ class TorchDdp(TorchStack):
     def state(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
         assert self.team is not None
         with self.team.together():
-            self.team.tell("state")
+            self.team.send("state")
             yield from self.agreed(program)
 
     def agreed(self, program: TorchProgram) -> Iterator[tuple[str, Array]]:
-        """Of each element the largest of all workers', which is every worker's own where they agree; the first's buffers."""
+        """The elementwise maximum over all workers (every worker's own value where they agree); buffers are the first's."""
         for name, array in super().state(program):
             if not name.startswith("buffer."):
                 tensor = torch.tensor(array, device=program.config.device)
@@ -139,24 +139,24 @@ class TorchDdp(TorchStack):
     def restart(self, program: TorchProgram, weights: Arrays) -> None:
         assert self.team is not None
         with self.team.together():
-            self.team.tell("restart", weights)
+            self.team.send("restart", weights)
             super().restart(program, weights)
             distributed.barrier()
 
     def profile(self, folder: Path) -> AbstractContextManager[StepMarker]:
         if self.workers > 1:
-            raise Unsupported("a profiler sees one process, and the other workers have their own: profile it with one worker")
+            raise Unsupported("a profiler sees one process, and each worker has its own: profile the stack with one worker")
         return super().profile(folder)
 
     def serve(self, task: Task, first: Connection) -> None:
-        """In every worker but the first: do what it says."""
+        """In every worker but the first: execute its commands."""
         program, step, placed = self.join(task, lambda: first.send("")), None, []
         while True:
             verb, given = first.recv()
             if verb == "step":
                 assert step is not None
                 step(placed[given])
-            elif verb == "place":
+            elif verb == "to_device":
                 placed.append(super().to_device(program, given))
                 distributed.barrier()
             elif verb == "compile":
@@ -170,7 +170,7 @@ class TorchDdp(TorchStack):
 
 
 class Team:
-    """The other workers' processes, as the first one sees them. They die with it."""
+    """The other workers' processes, started by the first one. They are killed when it ends."""
 
     def __init__(self, tasks: list[Task]) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -178,7 +178,7 @@ class Team:
         self.placed = 0
         for task in tasks:
             ours, theirs = Pipe()
-            argv = [sys.executable, "-m", "compilers._torch_ddp_worker", str(theirs.fileno())]
+            argv = [sys.executable, "-m", "bakeoff.compilers._torch_ddp_worker", str(theirs.fileno())]
             self.processes.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),)))
             theirs.close()
             self.pipes.append(ours)
@@ -186,56 +186,56 @@ class Team:
             ours.send(task)
 
     def ready(self) -> None:
-        """Return when every worker is there; a group of which one never comes would wait for half an hour."""
+        """Return when every worker has built its module; a group with a missing worker would wait for half an hour."""
         for rank, pipe in enumerate(self.pipes, start=1):
             with self.together():
-                said = pipe.recv()
-            if said:
-                raise RuntimeError(f"worker {rank}: {said}")
+                failure = pipe.recv()
+            if failure:
+                raise RuntimeError(f"worker {rank}: {failure}")
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What needs every worker; where one of them breaks it, the exception says which."""
+        """A context for what needs every worker: an exception in it names the worker that failed."""
         try:
             yield
-        except torch.OutOfMemoryError:  # a status of its own
+        except torch.OutOfMemoryError:  # has its own status
             raise
         except (RuntimeError, OSError, EOFError) as error:
-            raise self.counters(error) from error
+            raise self.cause(error) from error
 
-    def tell(self, verb: str, given: Any = None) -> None:
-        """The same to every worker."""
+    def send(self, verb: str, given: Any = None) -> None:
+        """Send every worker the same command."""
         for pipe in self.pipes:
             pipe.send((verb, given))
 
-    def to_device(self, parts: list[Batch]) -> int:
-        """Its part of a batch to every worker; the number of the batch."""
+    def send_parts(self, parts: list[Batch]) -> int:
+        """Send each worker its part of a batch, and return the number of the batch."""
         for pipe, part in zip(self.pipes, parts, strict=True):
-            pipe.send(("place", part))
+            pipe.send(("to_device", part))
         self.placed += 1
         return self.placed - 1
 
-    def counters(self, error: Exception) -> Exception:
-        """Why the group broke, in the words of the worker that broke it; the exception itself if that was none."""
-        dead, said = [], []  # who dies in silence is the cause of what others have to say
+    def cause(self, error: Exception) -> Exception:
+        """Why the group failed: the message of the worker that caused it, or `error` itself."""
+        dead, messages = [], []  # a worker that died without a message caused those of the others
         for rank, (process, pipe) in enumerate(zip(self.processes, self.pipes, strict=True), start=1):
             try:
                 words = pipe.recv() if pipe.poll(PATIENCE_S) else ""
                 code = None if words else process.wait(PATIENCE_S)
             except (EOFError, OSError):
-                words, code = "", process.wait()  # its end of the pipe is closed: it has ended
+                words, code = "", process.wait()  # its end of the pipe is closed: the process has ended
             except subprocess.TimeoutExpired:
                 continue
             if words:
-                said.append(f"worker {rank}: {words}")
+                messages.append(f"worker {rank}: {words}")
             elif code is not None:
                 how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit {code}"
                 dead.append(f"worker {rank} of {len(self.processes) + 1} ended {how}")
-        told = [*dead, *said]
-        return RuntimeError(told[0]) if told else error
+        causes = [*dead, *messages]
+        return RuntimeError(causes[0]) if causes else error
 
 
 def _source(of: object) -> tuple[str, str, str]:
-    """(module, file, symbol) of an object's class, which the worker imports before it can be sent the object."""
+    """(module, file, symbol) of an object's class, which the worker imports before it unpickles the object."""
     module = type(of).__module__
     return module, str(sys.modules[module].__file__), "MODEL" if isinstance(of, Model) else "STACK"

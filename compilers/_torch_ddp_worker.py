@@ -1,4 +1,4 @@
-"""A worker beside the first: `python -m compilers._torch_ddp_worker FD`, with one end of a pipe. See _torch_ddp.py."""
+"""A further DDP worker: `python -m bakeoff.compilers._torch_ddp_worker FD`, FD being one end of a pipe. See _torch_ddp.py."""
 
 import ctypes
 import importlib
@@ -13,14 +13,14 @@ from bakeoff.authoring.discovery import load
 
 
 def main(fd: int) -> int:
-    """Serve until the first worker is gone; 1 if something went wrong here, after telling it what."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: nobody would wait for this one
+    """Execute the first worker's commands until it ends. Returns 1 after an exception here, whose message is sent to it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end together with the first worker
     first = Connection(fd)
     try:
         for module, path, symbol in first.recv():
             try:
                 importlib.import_module(module)
-            except ModuleNotFoundError:  # a file outside the project, which the first worker loaded by its path
+            except ModuleNotFoundError:  # a file outside the package, which the first worker loaded by its path
                 load(Path(path), symbol)
         task = first.recv()
         task.stack.serve(task, first)
@@ -36,4 +36,4 @@ def main(fd: int) -> int:
 if __name__ == "__main__":
     code = main(int(sys.argv[1]))
     sys.stderr.flush()
-    os._exit(code)  # as the measuring child does: frameworks' exit handlers take long
+    os._exit(code)  # as in the measuring child: the frameworks' exit handlers are slow

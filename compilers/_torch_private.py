@@ -1,7 +1,7 @@
-"""Every private API of PyTorch that Bakeoff reads, in one place: when PyTorch moves one, it is mended here.
+"""Which private APIs of PyTorch are used? All of them are in this file, to be fixed here when PyTorch changes one.
 
-Each is looked up by name; where a name is gone, the cell is unavailable with one line that says which name and which
-versions are known to have it.
+Each is looked up by name. Where a name is missing, the cell is unavailable, with one line that names it and the versions that
+are known to have it. What compiling without a GPU replaces is in _gpuless.py.
 """
 
 import gc
@@ -19,7 +19,7 @@ KNOWN = "2.11 to 2.14"
 
 
 def reach(module: str, name: str) -> Any:
-    """`module.name`. Raises Unavailable, naming the version, where this PyTorch has no such thing."""
+    """`module.name`. Raises Unavailable, with the version, where this PyTorch does not have it."""
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
@@ -27,7 +27,7 @@ def reach(module: str, name: str) -> Any:
 
 
 def field(record: object, name: str) -> Any:
-    """An attribute of one of PyTorch's own records."""
+    """An attribute of one of PyTorch's own records. Raises Unavailable where it is missing."""
     try:
         return getattr(record, name)
     except AttributeError:
@@ -40,7 +40,7 @@ def counters() -> dict[str, Counter[str]]:
 
 
 def compilation_metrics() -> list[Any]:
-    """One CompilationMetrics per compiled frame, the latest 64."""
+    """One CompilationMetrics per compiled frame, of the latest 64 frames."""
     return reach("torch._dynamo.utils", "get_compilation_metrics")()
 
 
@@ -50,17 +50,17 @@ def generated_kernels() -> int:
 
 
 def operations_before_fusion() -> int:
-    """Nodes that Inductor's scheduler was given."""
+    """The number of nodes that Inductor's scheduler got."""
     return int(reach("torch._inductor.metrics", "ir_nodes_pre_fusion"))
 
 
-def after_fusion(told: Callable[[int], None]) -> None:
-    """Tell how many nodes each graph has after fusion. This bypasses the FX graph cache."""
+def after_fusion(note: Callable[[int], None]) -> None:
+    """Call `note` with the number of nodes of each graph after fusion. This bypasses the FX graph cache."""
     config = importlib.import_module("torch._inductor.config")
     reach("torch._inductor.config", "_post_fusion_custom_pass")
 
     def count(nodes: list[Any]) -> list[Any]:
-        told(len(nodes))
+        note(len(nodes))
         return nodes
 
     config._post_fusion_custom_pass = count
@@ -74,12 +74,14 @@ def inductor(graph: torch.fx.GraphModule, inputs: list[Any]) -> Any:
 def tuned_kernels() -> list[Any]:
     """Inductor's autotuners of kernels that are loaded in this process."""
     kind = reach("torch._inductor.runtime.triton_heuristics", "CachingAutotuner")
-    return [found for found in gc.get_objects() if issubclass(type(found), kind)]  # not isinstance: it asks weak proxies
+    return [
+        found for found in gc.get_objects() if issubclass(type(found), kind)
+    ]  # not isinstance, which dereferences weak proxies
 
 
 @contextmanager
 def tuned_inside(alone: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
-    """While it lasts, each of Inductor's autotuners measures its kernel's configurations inside `alone()`."""
+    """A context in which each of Inductor's autotuners measures its kernel's configurations inside `alone()`."""
     kind = reach("torch._inductor.runtime.triton_heuristics", "CachingAutotuner")
     name = "autotune_to_one_config"
     measure = getattr(kind, name, None)
@@ -98,37 +100,37 @@ def tuned_inside(alone: Callable[[], AbstractContextManager[None]]) -> Iterator[
 
 
 def ask_driver() -> None:
-    """Have Triton build and load what it asks the GPU's driver through, into its disk cache."""
+    """Have Triton build and load the library through which it calls the GPU's driver, into its disk cache."""
     reach("triton.runtime", "driver").active.get_current_target()
 
 
 def tracing() -> bool:
-    """Is Dynamo or AOTAutograd at work on a graph just now?"""
+    """Whether Dynamo or AOTAutograd is tracing now."""
     return reach("torch._guards", "TracingContext").try_get() is not None
 
 
 def mark_dynamic(tensor: torch.Tensor, dimension: int) -> None:
-    """Let Dynamo make a symbol of this size."""
+    """Have Dynamo treat this dimension's size as a symbol."""
     reach("torch._dynamo", "mark_dynamic")(tensor, dimension)
 
 
 def hold_up(seconds: float) -> None:
-    """Queue a kernel that keeps the GPU waiting for about that long, by its own cycles at 2 GHz at most."""
+    """Queue a kernel that keeps the GPU busy for about that long, counted in cycles at 2 GHz or less."""
     reach("torch.cuda", "_sleep")(int(2e9 * seconds))
 
 
 def cpp_compile_s() -> float:
-    """Seconds of C++ compilation within this process."""
+    """Seconds that this process spent compiling C++ itself."""
     return float(sum(reach("torch._dynamo.utils", "compilation_time_metrics").get("compile_file", ())))
 
 
 def cache_folder() -> str:
-    """Inductor's disk cache."""
+    """The folder of Inductor's disk cache."""
     return str(reach("torch._inductor.codecache", "cache_dir")())
 
 
 def probe_vector_instructions() -> None:
-    """Find the vector instructions that the C++ compiler and the processor both know; the answer is cached on disk."""
+    """Find the vector instructions that both the C++ compiler and the processor support; the result is cached on disk."""
     reach("torch._inductor.cpu_vec_isa", "pick_vec_isa")()
 
 
@@ -142,17 +144,17 @@ def need_compiler() -> None:
 
 
 def capture_errors() -> tuple[type[Exception], ...]:
-    """What Dynamo raises where the user's program, not a compiler, is what it cannot go on with."""
+    """Exceptions by which Dynamo refuses the user's program, as opposed to failures of a compiler."""
     return tuple(reach("torch._dynamo.exc", name) for name in ("TorchRuntimeError", "Unsupported", "UserError"))
 
 
 def export_errors() -> tuple[type[Exception], ...]:
-    """What torch.export raises where the model is what it cannot go on with."""
+    """Exceptions by which torch.export refuses a model."""
     return (*capture_errors(), reach("torch.fx.experimental.symbolic_shapes", "GuardOnDataDependentSymNode"))
 
 
 def import_packages() -> None:
-    """What `load_package` would import: Python's part of AOTInductor, and no compiler."""
+    """Import what `load_package` needs: the Python part of AOTInductor, without a compiler."""
     reach("torch._inductor.package", "load_package")
 
 
@@ -162,12 +164,12 @@ def compile_package(program: torch.export.ExportedProgram, path: str) -> None:
 
 
 def load_package(path: str) -> Callable[..., Any]:
-    """What `compile_package` wrote, ready to be called."""
+    """The callable in the file that `compile_package` wrote."""
     return reach("torch._inductor", "aoti_load_package")(path)
 
 
 def execution_plans(scripted: torch.jit.ScriptModule) -> int:
-    """Plans of TorchScript's executor; the one that profiling leads to is the first, and there is none before it."""
+    """The number of plans of TorchScript's executor, at least 1: the first one is made after its profiling run."""
     debug_state = field(scripted, "get_debug_state")
     try:
         return max(1, len(field(debug_state(), "execution_plans")))
@@ -176,12 +178,12 @@ def execution_plans(scripted: torch.jit.ScriptModule) -> int:
 
 
 def last_executed_graph() -> Any:
-    """The graph that TorchScript's executor ran last, optimised."""
+    """The optimised graph that TorchScript's executor ran last."""
     return reach("torch.jit", "last_executed_optimized_graph")()
 
 
 def _gone(what: str) -> Unavailable:
     return Unavailable(
         f"torch {torch.__version__} has no {what}, which diagnostics are read from (known: torch {KNOWN}): "
-        f"pip install 'torch==2.13.0', or mend compilers/_torch_private.py"
+        f"pip install 'torch==2.13.0', or fix compilers/_torch_private.py"
     )

@@ -1,7 +1,7 @@
-"""A PyTorch training step: clear gradients, forward, loss, backward, optimizer. Ends when the parameters are updated.
+"""What is a training step in PyTorch? Clear gradients, forward, loss, backward, optimizer; it ends with updated parameters.
 
 SGD with momentum 0.9 for the vision and recommendation models, AdamW for the sequence models, in PyTorch's fused form, which is
-the fastest that eager has on a CPU (the default, one operation after another for each parameter, takes up to twice as long).
+eager's fastest on a CPU (the default, one operation after another for each parameter, takes up to twice as long).
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 
 
 class Objective(torch.nn.Module):
-    """(*inputs, target) → the mean loss: what a training stack compiles."""
+    """(*inputs, target) → the mean loss. This is what a training stack compiles."""
 
     def __init__(self, module: torch.nn.Module, loss: str) -> None:
         super().__init__()
@@ -33,9 +33,9 @@ class Objective(torch.nn.Module):
 
 
 def optimizer(model: Model, module: torch.nn.Module, *, fused: bool = True) -> torch.optim.Optimizer:
-    """The model's optimizer over the module's parameters, without state yet. Not fused: as a compiler can take it apart."""
+    """The model's optimizer over the module's parameters, without state yet. Not fused: a form that compilers can trace."""
     kind, parameters = model.optimizer, list(module.parameters())
-    # fused SGD on a CPU leaves out most updates in 16 bits, without a word: pytorch#191763, as of 2.13
+    # fused SGD on a CPU silently omits most updates in 16 bits: pytorch#191763, as of 2.13
     fused = fused and all(p.is_cuda or p.dtype in (torch.float32, torch.float64) for p in parameters)
     form: dict[str, Any] = {"fused": True} if fused else {"foreach": True}
     if kind == "sgd":
@@ -44,9 +44,9 @@ def optimizer(model: Model, module: torch.nn.Module, *, fused: bool = True) -> t
 
 
 def prime(optimizer: torch.optim.Optimizer) -> None:
-    """Make the optimizer's state, all zero, as TensorFlow's slot variables are made: once, and outside of any step.
+    """Create the optimizer's state, all zero, before the first step, as TensorFlow's slot variables are created.
 
-    A step without learning rate on gradients of zero leaves the parameters as they are.
+    A step with learning rate 0 on gradients of 0 does not change the parameters.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:
@@ -61,7 +61,7 @@ def prime(optimizer: torch.optim.Optimizer) -> None:
 
 
 def differentiated(objective: Step, parameters: list[torch.nn.Parameter], update: Callable[[], Any] | None) -> Step:
-    """(*inputs, target) → the loss before the update; without one the gradients stay with the parameters."""
+    """(*inputs, target) → the loss before the update. Without `update` the gradients remain in the parameters' `grad`."""
 
     def step(batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         for parameter in parameters:
@@ -76,9 +76,9 @@ def differentiated(objective: Step, parameters: list[torch.nn.Parameter], update
 
 
 def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None) -> Iterator[tuple[str, Array]]:
-    """Parameters, what the first moment says of the first gradients, and buffers such as batch norm's statistics.
+    """Parameters, gradients recovered from the optimizer's first moment after one step, and buffers (Trainable.state).
 
-    Without an optimizer the gradients themselves, if there are any.
+    Without an optimizer, the gradients themselves if there are any, and buffers.
     """
     for name, parameter in module.named_parameters():
         if optimizer is None:
@@ -95,7 +95,7 @@ def state(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None) -> I
 
 
 def restart(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None, weights: Arrays) -> None:
-    """Parameters and buffers as given, in place, and an optimizer that has seen nothing."""
+    """Set parameters and buffers in place, and reset the optimizer."""
     places = module.state_dict()
     with torch.no_grad():
         for name, array in weights.items():
@@ -105,7 +105,7 @@ def restart(module: torch.nn.Module, optimizer: torch.optim.Optimizer | None, we
 
 
 def array(tensor: torch.Tensor) -> Array:
-    """In numpy, which has no bfloat16."""
+    """The tensor as a numpy array, bfloat16 as float32, since numpy has none."""
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 

@@ -1,8 +1,8 @@
 """torch.export and an AOTInductor package: one graph, compiled to a shared library beside its weights, called from Python here.
 
-What torch.compile falls back from, it refuses: a graph break is no package. Weights are not folded in (that is freezing).
-Loading compares the package with the processor's vector instructions, which Inductor probes in subprocesses: most of load time.
-The probes themselves are compiled with what the machine pays once.
+A model on which torch.compile would break the graph is refused. Weights are not folded in (that would be freezing). Most of the
+load time goes into comparing the package with the processor's vector instructions, which Inductor probes in subprocesses. The
+probes are compiled as part of the one-time cost.
 """
 
 import shutil
@@ -26,7 +26,7 @@ FILE = "model.pt2"
 
 @final
 class ServedAotInductor(TorchServed):
-    """model.pt2."""
+    """Served from model.pt2."""
 
     notes = (
         *TorchServed.notes,
@@ -41,7 +41,7 @@ class ServedAotInductor(TorchServed):
         private.import_packages()
 
     def pay_one_time_cost(self) -> None:
-        """Its shared libraries take another precompiled header than torch.compile's."""
+        """Its shared libraries need another precompiled header than torch.compile's."""
         folder = Path(tempfile.mkdtemp())
         exported = torch.export.export(torch.nn.GELU(), (torch.ones(8),))
         _one_time_cost.pay(lambda: private.compile_package(exported, str(folder / FILE)))

@@ -1,8 +1,8 @@
 """Keras 3's own format: a model's configuration and its weights, no graph, served by Keras on its TensorFlow backend.
 
-It holds Keras models alone, and of those the ones made of layers that Keras knows: a TensorFlow half that is a tf.Module cannot
-be saved in it. A model that has a Keras half of the same weights (bakeoff.Model.keras) is exported by that one, and building it
-is part of export_s.
+It holds only Keras models, made of layers that Keras knows: a TensorFlow implementation that is a tf.Module cannot be saved in
+it. What is exported is the model's Keras implementation (bakeoff.Model.keras), with the same weights; building it is part of
+export_s.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ FILE = "model.keras"
 
 @final
 class ServedKeras(TensorFlowExported):
-    """model.keras, run by Model.predict_on_batch: numpy arrays in and out, a tf.function in between."""
+    """Served from model.keras by Model.predict_on_batch, a tf.function that takes and returns numpy arrays."""
 
     notes = (
         *TensorFlowExported.notes,

@@ -16,12 +16,12 @@ HEADER = {
     "exported_by": "tf_eager",
     "extra": "deploy",
 }
-OPSET = 18  # the latest that tf2onnx 1.17 knows
+OPSET = 18  # the latest of tf2onnx 1.17
 
 
 @final
 class ServedOnnxTensorflow(OnnxServed):
-    """model.onnx."""
+    """Served from model.onnx."""
 
     def import_export_tools(self) -> None:
         need("tf2onnx.convert")
@@ -36,15 +36,15 @@ class ServedOnnxTensorflow(OnnxServed):
         made, _ = convert.from_function(function, signature(example), opset=OPSET, output_path=str(folder / FILE))
         try:
             onnx.checker.check_model(str(folder / FILE))
-        except onnx.checker.ValidationError as error:  # tf2onnx only logs the operations that it does not know
+        except onnx.checker.ValidationError as error:  # tf2onnx only logs operations that it does not know
             unknown = re.findall(r"No Op registered for (\w+)", str(error))
-            said = f"it knows no {unknown[0]}" if unknown else str(error).strip().splitlines()[0]
-            raise Unsupported(f"tf2onnx writes no valid model: {said}") from error
+            why = f"it has no {unknown[0]}" if unknown else str(error).strip().splitlines()[0]
+            raise Unsupported(f"tf2onnx writes no valid model: {why}") from error
         ours = {spec.name for spec in signature(example)}
         strangers = [entry.name for entry in made.graph.input if entry.name not in ours]
         if strangers:
             raise Unsupported(
-                f"tf2onnx writes a model that wants {', '.join(strangers)} as an input, which the program has inside"
+                f"tf2onnx writes a model with {', '.join(strangers)} as an input, which the program computes itself"
             )
 
 

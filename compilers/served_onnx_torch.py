@@ -18,7 +18,7 @@ HEADER = {
 
 @final
 class ServedOnnxTorch(OnnxServed):
-    """model.onnx, with model.onnx.data where the weights are too large for one file."""
+    """Served from model.onnx, with model.onnx.data where the weights are too large for one file."""
 
     def import_export_tools(self) -> None:
         need("onnx")

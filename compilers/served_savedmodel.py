@@ -1,4 +1,4 @@
-"""A SavedModel with one signature, as TensorFlow Serving would load it; loaded and called from Python here."""
+"""A SavedModel with one signature, as TensorFlow Serving loads it; loaded and called from Python here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ HEADER = {"framework": "tensorflow", "default": False, "exported_by": "tf_eager"
 
 @final
 class ServedSavedModel(TensorFlowExported):
-    """saved_model.pb and its variables."""
+    """Served from saved_model.pb and its variables."""
 
     def export(
         self, program: _tensorflow.TensorFlowProgram, example: tuple[tf.Tensor, ...], weights: Weights, folder: Path
@@ -29,7 +29,9 @@ class ServedSavedModel(TensorFlowExported):
         signature = loaded.signatures["serving_default"]
         (name,) = signature.structured_outputs
 
-        def run(*tensors: tf.Tensor, _owner: Any = loaded) -> tf.Tensor:  # a signature does not own its variables
+        def run(
+            *tensors: tf.Tensor, _owner: Any = loaded
+        ) -> tf.Tensor:  # keeps `loaded` alive: a signature does not own its variables
             return signature(**{INPUT.format(i): tensor for i, tensor in enumerate(tensors)})[name]
 
         return run

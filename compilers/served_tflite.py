@@ -1,6 +1,6 @@
 """TFLite, now LiteRT: one flatbuffer, converted by TensorFlow, served by ai-edge-litert's interpreter with XNNPACK.
 
-A step sets the inputs, invokes and gets the output: copies included, as whoever serves with it has them. Nothing is quantised.
+A step copies the inputs in, invokes, and copies the output out, as a server does. Nothing is quantised.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ FILE = "model.tflite"
 
 @final
 class ServedTflite(TensorFlowExported):
-    """model.tflite."""
+    """Served from model.tflite."""
 
     def import_runtime(self) -> None:
         need("ai_edge_litert.interpreter")
@@ -36,7 +36,7 @@ class ServedTflite(TensorFlowExported):
         try:
             converted = converter.convert()
         except Exception as error:
-            if type(error).__name__ != "ConverterError":  # of a private module
+            if type(error).__name__ != "ConverterError":  # a class of a private module
                 raise
             raise refused("TFLite's converter", error) from error
         (folder / FILE).write_bytes(converted)

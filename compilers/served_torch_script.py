@@ -20,12 +20,12 @@ HEADER = {"framework": "torch", "default": False, "exported_by": "torch_eager"}
 
 @final
 class ServedTorchScript(TorchServed):
-    """module.pt."""
+    """Served from module.pt."""
 
     def export(self, program: TorchProgram, example: tuple[torch.Tensor, ...], weights: Weights, folder: Path) -> None:
         try:
             traced = torch.jit.trace(program.module, example, check_trace=False)
-        except Exception as error:  # whatever the model's Python raises under tracing
+        except Exception as error:  # any exception of the model's Python code under tracing
             raise refused("tracing", error) from error
         traced.save(folder / "module.pt")
 

@@ -1,10 +1,10 @@
-"""What can go wrong, as exceptions.
+"""What can go wrong? The exceptions that Bakeoff raises on purpose.
 
 BakeoffError
-├── UsageError          bad input: one line that says what is wrong, what there is, what to do next
-├── Unsupported         this stack cannot express this model: a row with a reason
-│   └── MissingImplementation     nor could any of its framework: the model has nothing for it
-├── Unavailable         this machine lacks what the stack needs: a row with the command that installs it
+├── UsageError          bad input; one line that says what is wrong, what there is, what to do next
+├── Unsupported         this stack cannot express this model; reported with the reason
+│   └── MissingImplementation     the model has no implementation for the stack's framework
+├── Unavailable         this machine lacks what the stack needs; reported with the command that installs it
 └── CellFailed          a cell has no valid measurement; one subclass per status, named by known_gaps.toml
     ├── Wrong · Recompiled · Unsteady · Timeout · OutOfMemory · Crash · Error
     └── CellUnsupported (known_gaps.toml calls it Unsupported)
@@ -26,7 +26,7 @@ class Unsupported(BakeoffError):
 
 
 class MissingImplementation(Unsupported):
-    """Raised by a model that has no half for a framework; the message says why. A row, and nobody's failure."""
+    """Raised by a model that has no implementation for a framework; the message says why. Reported; no test fails."""
 
 
 class Unavailable(BakeoffError):
@@ -38,7 +38,7 @@ class CellFailed(BakeoffError):
 
 
 class Wrong(CellFailed):
-    """Outputs of the timed steps disagree with the float64 reference: no speed."""
+    """Outputs of the timed steps disagree with the float64 reference, so it has no speed."""
 
 
 class Recompiled(CellFailed):
@@ -62,11 +62,11 @@ class OutOfMemory(CellFailed):
 
 
 class Crash(CellFailed):
-    """The child died without an account of itself."""
+    """The child died without writing a result."""
 
 
 class Error(CellFailed):
-    """Anything else, with the child's own words."""
+    """Any other exception, with the child's message."""
 
 
 BY_STATUS: dict[Status, type[CellFailed]] = {
@@ -82,5 +82,5 @@ BY_STATUS: dict[Status, type[CellFailed]] = {
 
 
 def install(framework: str, extra: str = "") -> str:
-    """What is missing, and the command that installs it, from a checkout; `extra` where ours has another name."""
+    """What is missing and the command that installs it from a checkout; `extra` is ours, where its name differs."""
     return f"{framework} is not installed: pip install '.[{extra or framework}]'"

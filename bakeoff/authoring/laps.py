@@ -1,4 +1,4 @@
-"""Parts of the first call that a stack times itself, for the phases of its diagnostics."""
+"""How long do parts of the first call take? For a stack whose framework has no counters for its phases."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Laps:
-    """Parts of the first call that a stack can tell apart only by standing beside them: name → ns, in order."""
+    """Times parts of the first call: `ns` maps their names, in order, to nanoseconds."""
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self.ns: dict[str, int] = {}
@@ -14,7 +14,7 @@ class Laps:
 
     @contextmanager
     def lap(self, name: str) -> Iterator[None]:
-        """Time the block; equal names add up."""
+        """Time the block. Blocks with the same name add up."""
         start = self._clock()
         try:
             yield

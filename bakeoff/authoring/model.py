@@ -1,4 +1,4 @@
-"""A Model: one network with a PyTorch half and a TensorFlow half that share weights drawn from a seed."""
+"""What is a model? One network with an implementation per framework; they share weights, which are drawn from a seed."""
 
 import os
 from abc import ABC, abstractmethod
@@ -27,7 +27,7 @@ class Batch:
     target: Array
 
 
-PIECE, LARGE = 2**20, 2**24  # elements: what is larger is drawn in pieces, each from a seed of its own, by all CPUs
+PIECE, LARGE = 2**20, 2**24  # elements: a larger array is drawn in pieces, each from its own seed, on all CPUs
 
 
 class Draw:
@@ -64,13 +64,13 @@ class Draw:
 
 
 class Weights(Mapping[str, Array]):
-    """Canonical weights (names and layout of the PyTorch half's state_dict) for a half that stores them otherwise.
+    """Canonical weights (names and layout of the PyTorch implementation's state_dict), for one with another layout.
 
-    `take` hands out one array in the layout asked for and remembers the permutation, so that `canonical` can bring a
-    gradient back. Whoever builds a half from it calls `finish`, which refuses forgotten weights.
+    `take` returns one array in the layout asked for and remembers the permutation, so that `canonical` can convert a gradient
+    back. After building an implementation, `finish` raises for weights that were never taken.
 
-    They may be drawn at the first look: whoever finds that a half is missing has needed none, nor the framework that the
-    names come from.
+    Given a function, the weights are drawn at first access: a missing implementation needs neither weights nor the framework
+    that their names come from.
     """
 
     def __init__(self, arrays: Arrays | Callable[[], Arrays]) -> None:
@@ -92,7 +92,7 @@ class Weights(Mapping[str, Array]):
 
     @property
     def dtype(self) -> str:
-        """Of those that are no integers: float32, or float64 where a reference is built."""
+        """The dtype of the floating-point weights: float32, or float64 for a reference."""
         return next(str(array.dtype) for array in self._arrays.values() if array.dtype.kind == "f")
 
     def take(self, name: str, axes: tuple[int, ...] | None = None) -> Array:
@@ -102,64 +102,67 @@ class Weights(Mapping[str, Array]):
         return self.laid_out(name, array)
 
     def laid_out(self, name: str, array: Array) -> Array:
-        """An array in canonical layout as `take` gave the weight `name` out."""
+        """An array in canonical layout, permuted as `take` permuted the weight `name`."""
         return np.ascontiguousarray(np.transpose(array, self._axes[name]))
 
     def canonical(self, name: str, array: Array) -> Array:
-        """The inverse of `take` for an array (a gradient, say) in the half's layout."""
+        """The inverse of `take` for an array (a gradient, say) in the implementation's layout."""
         return np.transpose(array, np.argsort(self._axes[name]))
 
     def finish(self) -> None:
-        """Raise if a weight was never taken: the halves would not be the same network."""
+        """Raise ValueError if a weight was never taken: the implementations would not be the same network."""
         forgotten = sorted(set(self._arrays) - set(self._axes))
         if forgotten:
-            raise ValueError(f"this half never took the weights {', '.join(forgotten)}")
+            raise ValueError(f"this implementation never took the weights {', '.join(forgotten)}")
 
     def release(self) -> None:
-        """Let go of the arrays, which the program has copies of by now: they are not its memory. `canonical` still works."""
+        """Free the arrays, once the program has its own copies: they are not its memory. `canonical` still works."""
         self._arrays.clear()
 
 
 class Model(ABC):
     """One network at one size: a frozen dataclass whose fields are its shapes.
 
-    A half that is missing raises MissingImplementation with the reason; a framework is imported inside the method alone.
+    `torch`, `tensorflow` and `keras` return its implementations and import their framework inside the method. A missing one
+    raises MissingImplementation with the reason.
     """
 
     batch_size: int
     item: ClassVar[str] = "samples"  # what throughput counts
     loss: ClassVar[Loss] = "cross_entropy"
     optimizer: ClassVar[Optimizer] = "sgd"
-    batch_axes: ClassVar[tuple[int, ...]] = ()  # of each input, the axis along which its items lie; the first if not told
+    batch_axes: ClassVar[tuple[int, ...]] = ()  # of each input, the axis of its items; () is the first axis of each
     tolerance: ClassVar[float] = 1e-5  # of max |difference| / max |reference|, float32 against float64
 
     @property
     def items_per_step(self) -> int:
-        """How many items one step handles."""
+        """The number of items in one step."""
         return self.batch_size
 
     def flops(self) -> int | None:
-        """Floating-point operations of an inference step; None where nobody counted."""
+        """Floating-point operations of an inference step; None where unknown."""
         return None
 
     def moved(self, itemsize: int) -> int | None:
         """Bytes that an inference step must read and write at least, with elements of `itemsize` bytes.
 
-        None: every weight, input and output once, if there are flops to set them against.
+        None: every weight, input and output once, if `flops` is known.
         """
         return None
 
     @abstractmethod
     def weights(self, draw: Draw) -> Arrays:
-        """Canonical weights, float32: the state_dict of the PyTorch half, tied ones under one of their names, without
-        integers. With no such half, whatever names the TensorFlow half takes them by."""
+        """Canonical weights, float32: the state_dict of the PyTorch implementation, without integers, tied ones under one name.
+
+        Without a PyTorch implementation, the names are those of the TensorFlow one.
+        """
 
     @abstractmethod
     def batch(self, draw: Draw, index: int) -> Batch:
-        """The batch number `index`; `draw` is seeded by the index."""
+        """Batch number `index`; `draw` is seeded by the index."""
 
     def shard(self, batch: Batch, index: int, of: int) -> Batch:
-        """What worker `index` of `of` data-parallel ones trains on. Unsupported where the batch does not split evenly."""
+        """The part of data-parallel worker `index` of `of`. Raises Unsupported where the batch does not split evenly."""
         if self.batch_size % of:
             raise Unsupported(f"a batch of {self.batch_size} does not split evenly over {of} workers: another --batch-size")
         axes = self.batch_axes or (0,) * len(batch.inputs)
@@ -167,31 +170,36 @@ class Model(ABC):
         return Batch(tuple(map(np.ascontiguousarray, inputs)), np.split(batch.target, of)[index])
 
     def torch(self) -> Any:
-        """The PyTorch half: a torch.nn.Module whose state_dict has the names and shapes of `weights`."""
-        raise MissingImplementation(f"{type(self).__name__} has no PyTorch half")
+        """The PyTorch implementation: a torch.nn.Module whose state_dict has the names and shapes of `weights`."""
+        raise MissingImplementation(f"{type(self).__name__} has no PyTorch implementation")
 
     def tensorflow(self, weights: Weights) -> Any:
-        """The TensorFlow half, which takes each of `weights`: a tf.Module whose variables have the names of the canonical
-        weights, or a keras.Model, whose variables have paths; its dtype policy is `weights.dtype`."""
-        raise MissingImplementation(f"{type(self).__name__} has no TensorFlow half")
+        """The TensorFlow implementation, which takes each of `weights`.
+
+        A tf.Module whose variables have the canonical names, or a keras.Model (names are the variables' paths) whose dtype
+        policy is `weights.dtype`.
+        """
+        raise MissingImplementation(f"{type(self).__name__} has no TensorFlow implementation")
 
     def keras(self, weights: Weights) -> Any:
-        """A keras.Model of Keras's own layers, which takes the TensorFlow half's inputs: what Keras's own format can hold."""
-        raise MissingImplementation(f"{type(self).__name__} has no Keras half, and Keras's own format holds Keras models alone")
+        """A keras.Model of Keras's own layers with the TensorFlow implementation's inputs, for Keras's own format."""
+        raise MissingImplementation(
+            f"{type(self).__name__} has no Keras implementation, and Keras's own format holds only those"
+        )
 
     def tensorflow_inputs(self, *inputs: Array) -> tuple[Array, ...]:
-        """Canonical inputs in the layout of the TensorFlow half (NHWC images, say)."""
+        """Canonical inputs in the layout of the TensorFlow implementation (NHWC images, say)."""
         return inputs
 
 
 class Sizes:
-    """What a model file exports as MODEL: the same network at each size."""
+    """The MODEL of a model's file: the same network at each size."""
 
     def __init__(self, *, small: Model, full: Model) -> None:
         self._models = {"small": small, "full": full}
 
     def at(self, size: str, batch_size: int | None = None, shape: Mapping[str, int] | None = None) -> Model:
-        """The network at `size`, with another batch size, or another value of any of its fields, if one is given."""
+        """The network at `size`, with the batch size and other fields that are given. UsageError for an unknown field."""
         model = self._models[size]
         changed = ({} if batch_size is None else {"batch_size": batch_size}) | dict(shape or {})
         known = [f.name for f in fields(model)]  # type: ignore[arg-type]  # a dataclass by contract

@@ -163,7 +163,7 @@ def test_a_broken_model_file_is_one_line_and_only_for_those_who_ask(stacks: Path
 
 def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:
     run = experiments(stacks, "-k", "parity", NO_TORCH, names="tf_eager")
-    assert "Toy has no TensorFlow half" in run.stdout or "tensorflow is not installed" in run.stdout
+    assert "Toy has no TensorFlow implementation" in run.stdout or "tensorflow is not installed" in run.stdout
 
 
 def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:

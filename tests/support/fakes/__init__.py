@@ -1,1 +1,1 @@
-"""Models and stacks that need no framework; some of them cheat, crash or hang by declaration."""
+"""Models and stacks that need no framework; many contain a planted fault: they cheat, crash or hang."""

@@ -1,4 +1,4 @@
-"""Stacks whose figures nobody may believe: wrong, remembered, late, unsettled, or counted wrongly."""
+"""Stacks with invalid results: wrong, cached, asynchronous, unsteady, or counted wrongly."""
 
 import gc
 import os
@@ -13,7 +13,7 @@ from tests.support.fakes.honest import STEP_S, Compiler, Program, spend
 
 
 class Asynchronous(Compiler):
-    """Returns a promise, and forgets to wait for it."""
+    """Returns before the output is computed, and does not wait for it."""
 
     def forward(self, x: Any) -> Any:
         result: dict[str, Any] = {}
@@ -27,14 +27,14 @@ class Asynchronous(Compiler):
 
 
 class AsynchronousHonest(Asynchronous):
-    """Returns a promise, and waits for it in synchronize."""
+    """Returns before the output is computed, and waits for it in synchronize."""
 
     def synchronize(self, output: Any) -> None:
         output[0].join()
 
 
 class Lazy(Compiler):
-    """Computes when asked for the result, each time anew."""
+    """Computes only in fetch, each time again."""
 
     def forward(self, x: Any) -> Any:
         return lambda: Compiler.forward(self, x)
@@ -59,7 +59,7 @@ class NotANumber(Compiler):
 
 
 class WrongOnSecondBatch(Compiler):
-    """Bakes in what it saw first: right on the batch that it was compiled for."""
+    """Right only on the first batch, for which it was compiled."""
 
     def forward(self, x: Any) -> Any:
         self.first = getattr(self, "first", x)
@@ -67,7 +67,7 @@ class WrongOnSecondBatch(Compiler):
 
 
 class WrongOnUnseen(Compiler):
-    """Right on both batches that it is timed with, wrong on any other."""
+    """Right on both timed batches, wrong on any other."""
 
     def forward(self, x: Any) -> Any:
         right = super().forward(x)
@@ -78,7 +78,7 @@ class WrongOnUnseen(Compiler):
 
 
 class CachesFirst(Compiler):
-    """Computes once and answers the same for ever."""
+    """Computes once and always returns that result."""
 
     def forward(self, x: Any) -> Any:
         if not self.program.kept:
@@ -87,7 +87,7 @@ class CachesFirst(Compiler):
 
 
 class CachesByContent(Compiler):
-    """Remembers the right answer for every input that it has seen."""
+    """Caches the right result for every input that it has seen."""
 
     def forward(self, x: Any) -> Any:
         memory = self.__dict__.setdefault("memory", {})
@@ -98,7 +98,7 @@ class CachesByContent(Compiler):
 
 
 class CachesTinyWork(Compiler):
-    """Remembers what would have taken 80 µs: the step is then as short as a look-up."""
+    """Caches a result that takes 80 µs to compute: the step is then as short as a look-up."""
 
     def forward(self, x: Any) -> Any:
         memory = self.__dict__.setdefault("memory", {})
@@ -110,7 +110,7 @@ class CachesTinyWork(Compiler):
 
 
 class LazyTinyWork(Compiler):
-    """Does its 80 µs of work when asked for the result."""
+    """Does its 80 µs of work in fetch."""
 
     def forward(self, x: Any) -> Any:
         return x
@@ -121,7 +121,7 @@ class LazyTinyWork(Compiler):
 
 
 class CompilesForValues(Compiler):
-    """Compiles a constant for every input that it meets."""
+    """Compiles a constant for every new input."""
 
     def forward(self, x: Any) -> Any:
         memory = self.__dict__.setdefault("memory", {})
@@ -138,7 +138,7 @@ class CountsNoCompilations(Compiler):
 
 
 class StallsNowAndThen(Compiler):
-    """Every 20th step burns 80 ms of its own: the median does not see it."""
+    """Every 20th step takes 80 ms, which the median hides."""
 
     def forward(self, x: Any) -> Any:
         spend(0.08 if self.program.steps % 20 == 0 else STEP_S)
@@ -166,7 +166,7 @@ class StartsThreads(Compiler):
 
 class RecompilesWhileTimed(Compiler):
     def forward(self, x: Any) -> Any:
-        if not gc.isenabled() and self.program.steps % 20 == 0:  # the instrument switches collections off for the timing
+        if not gc.isenabled() and self.program.steps % 20 == 0:  # garbage collection is off only during timing
             self.program.compiled += 1
         return super().forward(x)
 
@@ -184,7 +184,7 @@ class Leaks(Compiler):
 
 
 class HitsACache(Compiler):
-    """Keeps compiled code where no private folder can hide it, but counts its hits honestly."""
+    """Keeps compiled code outside the private folders, and counts its cache hits correctly."""
 
     def counters(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=1)

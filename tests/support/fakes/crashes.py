@@ -14,11 +14,11 @@ import numpy as np
 from bakeoff import BuildConfig, Diagnostics, Model, Step, Weights
 from tests.support.fakes.honest import Compiler, Program
 
-STAYS = f"import time; time.sleep(98765)  # {os.environ.get('FAKES_OF')}"  # so that one run of tests finds its own alone
+STAYS = f"import time; time.sleep(98765)  # {os.environ.get('FAKES_OF')}"  # so that a run of the tests finds only its own
 
 
 class LeavesADaemon(Compiler):
-    """A child without our mark, in our process group."""
+    """Starts a process without our environment, in our process group."""
 
     def compile(self, program: Program) -> Step:
         subprocess.Popen([sys.executable, "-c", STAYS], env={})
@@ -84,7 +84,7 @@ class RaisesMemoryError(Compiler):
 
 
 class KilledByKernel(Compiler):
-    """SIGKILL from somebody else: the kernel's way, and not only its."""
+    """SIGKILL, as the kernel sends when memory runs out, and others may send, too."""
 
     def forward(self, x: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Stacks with an untimed second child, which finds what is planted, something else, or nothing at all."""
+"""Stacks with an untimed diagnosing child, which finds the planted break, another number of breaks, or nothing."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from tests.support.fakes.honest import Compiler, Program, spend
 
 
 class Diagnosed(Compiler, Diagnosable):
-    """Breaks once, says so in both children, and prints on every call."""
+    """Breaks the graph once, reports it in both children, and prints on every call."""
 
     breaks = 1
 
@@ -33,10 +33,8 @@ class Diagnosed(Compiler, Diagnosable):
         return self.step
 
     def diagnose(self, program: Program, step: Step, batch: Any) -> Diagnostics:
-        assert program.steps >= 12  # it has seen the warm-up and both unseen batches
-        found = GraphBreak(
-            kind=Kind.GRAPH_BREAK, reason="planted", where="tests/support/fakes/diagnosed.py:1", count=self.breaks
-        )
+        assert program.steps >= 12  # it has run the warm-up and both held-out batches
+        found = GraphBreak(kind=Kind.GRAPH_BREAK, reason="planted", where="tests/support/fakes/diagnosed.py:1", count=self.breaks)
         return Diagnostics(graphs=1, breaks=(found,) * bool(self.breaks))
 
 
@@ -65,7 +63,7 @@ class HangsInDiagnosis(Diagnosed):
 
 
 class Refuses(Diagnosed):
-    """Cannot compile the model, and knows where."""
+    """Refuses the model, and gives the place."""
 
     def compile(self, program: Program) -> Step:
         raise KeyError("planted")

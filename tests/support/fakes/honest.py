@@ -1,6 +1,6 @@
-"""Stacks in numpy that are what they say: an eager one, a compiler, and harder ones that are right all the same.
+"""Correct stacks in numpy: an eager one, a compiler, and unusual ones that are correct, too.
 
-The base of what is planted: `plant` in conftest.py writes the leaf file that makes a class of these modules a stack.
+They are the bases of the planted faults: `plant` in conftest.py writes the file that makes a class of these modules a stack.
 """
 
 import os
@@ -17,7 +17,7 @@ STEP_S = 0.001
 
 
 def spend(seconds: float) -> None:
-    """Busy, as a computation would be: sleeping is at the scheduler's mercy."""
+    """Keep the CPU busy, as a computation does; how long a sleep takes depends on the scheduler."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
@@ -61,7 +61,7 @@ class Eager(Stack[Program]):
 
 
 class Compiler(Eager):
-    """Honest, and takes 50 ms to compile."""
+    """Correct, and takes 50 ms to compile."""
 
     def compile(self, program: Program) -> Step:
         spend(0.05)
@@ -90,7 +90,7 @@ class Knob(Compiler):
 
 
 class NoOp(Compiler):
-    """Does nothing at all, at the cost of one call: what the instrument itself costs a step."""
+    """Does nothing, at the cost of one call: the overhead of measuring a step."""
 
     def compile(self, program: Program) -> Step:
         empty = np.zeros((4, 3), np.float32)
@@ -98,7 +98,7 @@ class NoOp(Compiler):
 
 
 class ReusesItsBuffer(Compiler):
-    """Honest, as CUDA graphs are: the output is valid until the next step."""
+    """Correct, as CUDA graphs are: the output is valid until the next step."""
 
     def forward(self, x: Any) -> Any:
         self.buffer = getattr(self, "buffer", np.empty((x.shape[0], self.program.w.shape[1]), x.dtype))
@@ -107,14 +107,14 @@ class ReusesItsBuffer(Compiler):
 
 
 class ReturnsNumpyCounts(Compiler):
-    """Honest, with a counter that json does not know."""
+    """Correct, with a counter of a type that json does not know."""
 
     def compilations(self, program: Program) -> Any:
         return np.int64(program.compiled)
 
 
 class WarmsUpFor60Steps(Compiler):
-    """A plateau long enough that any online rule takes it for the steady state."""
+    """A plateau so long that any online rule takes it for the steady state."""
 
     def forward(self, x: Any) -> Any:
         spend(0.02 if self.program.steps <= 61 else 0.01)

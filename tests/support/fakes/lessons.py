@@ -1,4 +1,4 @@
-"""Stacks in numpy that train: softmax regression by SGD with momentum, an honest one and one class per planted fault."""
+"""Stacks in numpy that train: softmax regression by SGD with momentum, a correct one and one class per planted fault."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Pupil:
 
 
 class Eager(Stack[Pupil]):  # Trainable by having its methods
-    """An honest one. `mean` stands for batch norm's statistics."""
+    """A correct one. `mean` stands for batch norm's statistics."""
 
     def build(self, model: Model, weights: Weights, config: BuildConfig) -> Pupil:
         w = weights["w"].astype(config.precision)
@@ -75,7 +75,7 @@ class Eager(Stack[Pupil]):  # Trainable by having its methods
 
 
 class Compiler(Eager):
-    """Honest, and compiled."""
+    """Correct, and compiled."""
 
     def compilations(self, program: Pupil) -> int:
         return 1
@@ -124,7 +124,7 @@ class ForgetsItsStatistics(Compiler):
 
 
 class StopsLearning(Compiler):
-    """Right for as long as somebody looks at first steps: twenty of them."""
+    """Right only in its first twenty steps."""
 
     def update(self, gradient: Array) -> None:
         if self.program.steps <= 20:
@@ -134,7 +134,7 @@ class StopsLearning(Compiler):
 
 
 class WrongOnOtherBatches(Compiler):
-    """Learns from the first batch that it saw, whatever it is given."""
+    """Always learns from the first batch."""
 
     def step(self, batch: Any) -> Any:
         self.first = getattr(self, "first", batch)
@@ -142,7 +142,7 @@ class WrongOnOtherBatches(Compiler):
 
 
 class Diverges(Compiler):
-    """Not a number from the 26th step on, until it starts again."""
+    """Returns NaN from the 26th step on, until it is restarted."""
 
     def step(self, batch: Any) -> Any:
         loss = super().step(batch)

@@ -1,4 +1,4 @@
-"""Deployment formats in numpy: an honest one, and what can go wrong with one."""
+"""Deployment formats in numpy: a correct one and one class per planted fault."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.fakes.honest import STEP_S, spend
 
 
 class Served(Stack[Any], Exportable):
-    """x @ w from w.npy. Its notes say which modules of models there were when it was loaded."""
+    """x @ w from w.npy. Its notes are the names of the models' modules that were imported when it was loaded."""
 
     def export(self, program: Any, example: Any, weights: Weights, folder: Path) -> None:
         assert (weights["w"] == program.w).all()

@@ -1,4 +1,4 @@
-"""A network in numpy: y = x @ w. It has neither half; the fake stacks read its weights themselves."""
+"""A network in numpy: y = x @ w. No framework has an implementation; the fake stacks use its weights directly."""
 
 from dataclasses import dataclass
 

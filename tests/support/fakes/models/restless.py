@@ -1,4 +1,4 @@
-"""Its PyTorch half looks at another string on every call: Dynamo compiles for each, until it gives up at its limit."""
+"""Its PyTorch implementation compares another string on every call: Dynamo recompiles for each, up to its limit."""
 
 from dataclasses import dataclass
 from typing import Any

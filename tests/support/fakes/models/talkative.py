@@ -1,4 +1,4 @@
-"""Its TensorFlow half calls back into Python from inside the graph: tf.function runs it, XLA refuses it."""
+"""Its TensorFlow implementation calls back into Python from inside the graph: tf.function runs it, XLA refuses it."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""MirroredStrategy whose workers keep their gradients to themselves."""
+"""MirroredStrategy whose workers do not average their gradients."""
 
 from collections.abc import Sequence
 from typing import Any

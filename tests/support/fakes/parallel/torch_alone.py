@@ -1,4 +1,4 @@
-"""DDP without DDP: nobody averages the gradients, and each worker trains on its own half."""
+"""Two workers without DDP: the gradients are not averaged, and each worker trains on its own part of the batch."""
 
 import torch
 

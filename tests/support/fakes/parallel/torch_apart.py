@@ -1,4 +1,4 @@
-"""The first worker does all as it should; the second's parameters are others after its update."""
+"""The first worker is right; the second changes its parameters after the update."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The first worker is killed in its fifth step, and the second one is to follow."""
+"""The first worker crashes in its fifth step, and the second must end with it."""
 
 import itertools
 import os

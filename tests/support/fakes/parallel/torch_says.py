@@ -1,4 +1,4 @@
-"""The second worker fails before it joins the others, and says why."""
+"""The second worker fails before it joins the others, with a message."""
 
 import os
 from collections.abc import Callable
