@@ -31,7 +31,12 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
     """Measure fake stacks in one session: stack name → result."""
 
     def measure(
-        *stacks: StackSource, trials: int = 1, mode: Mode = Mode.INFERENCE, room: str = "", **changes: object
+        *stacks: StackSource,
+        trials: int = 1,
+        mode: Mode = Mode.INFERENCE,
+        room: str = "",
+        verify: bool = True,
+        **changes: object,
     ) -> dict[str, CellResult]:
         folder = tmp_path_factory.mktemp("fakes")
         plan = Plan(
@@ -40,6 +45,7 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
             stacks=stacks,
             modes=[mode],
             trials=trials,
+            verify=verify,
             all_stacks=planted(folder, "Eager", room=room),
         )
         session = session_of(plan, Store(folder / "store"))

@@ -13,7 +13,7 @@ from bakeoff.ab import paired_session
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.measurement import Measurement
-from tests.support.commands import NO_FRAMEWORK, experiments, how
+from tests.support.commands import NO_FRAMEWORK, experiments, how, pytest_here
 from tests.support.pairs import ab, run_of, where
 from tests.support.planting import plant
 
@@ -186,6 +186,6 @@ def test_the_workflows_command_is_one(tmp_path: Path) -> None:
     (line,) = [line for line in text.splitlines() if "pytest experiments" in line]
     words = line.replace('"origin/$BASE"', "HEAD").replace('"$GITHUB_STEP_SUMMARY"', str(tmp_path / "summary.md"))
     words = words.replace("verdicts.xml", str(tmp_path / "verdicts.xml")).split()
-    done = subprocess.run([sys.executable, "-m", "pytest", *words[1:], "--collect-only", "-q"], **how())
+    done = pytest_here(*words[1:], "--collect-only", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "budgets.toml::ab[mlp-torch_eager-inference]" in done.stdout

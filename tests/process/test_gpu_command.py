@@ -1,19 +1,17 @@
 """`make gpu` without a GPU: does it keep its time, go on after what fails, and say so?"""
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bakeoff.archive import saved_runs
-from bakeoff.authoring.discovery import ROOT
 from benchmarks import gpu
 from benchmarks.gpu import main, page
 from benchmarks.lanes import Lanes, Outcome, Unit
 from tests.support.builders import cell
+from tests.support.commands import pytest_here
 from tests.support.gpu_runs import keep_as
 
 CPUS = sorted(os.sched_getaffinity(0))
@@ -24,9 +22,8 @@ def test_a_unit_collects_what_its_title_says(tmp_path: Path, number: int) -> Non
     groups, checks = gpu.units(tmp_path)
     unit = [*(unit for group in groups.values() for unit in group), *checks][number]
     words = [word.replace("{cpus}", "1").replace("{lane}", "0") for word in unit.words]
-    done = subprocess.run(
-        [sys.executable, "-m", *words, "--collect-only", "-q"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    assert words.pop(0) == "pytest"
+    done = pytest_here(*words, "--collect-only", "-q")
     tests = [line for line in done.stdout.splitlines() if "::" in line]
     stacks = 3 - (unit.title.rpartition(": ")[2] in gpu.NOTHING_OF_OURS) + unit.title.startswith("matrix")
     assert len(tests) == {26: 1, 29: 1}.get(number, stacks), done.stdout

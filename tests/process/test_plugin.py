@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.authoring.discovery import ROOT
-from tests.support.commands import NO_FRAMEWORK, NO_TORCH, command, experiments, how, saved
+from tests.support.commands import NO_FRAMEWORK, NO_TORCH, command, experiments, how, pytest_here, saved
 from tests.support.planting import FAKES, plant
 
 STACKS = ("Eager", "Compiler", "CachesOnDisk", "WrongOutput", "RaisesInCompile")
@@ -138,7 +138,7 @@ def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line(stacks: Path, arguments: list[str], says: str) -> None:
-    run = experiments(stacks, *arguments)
+    run = pytest_here(*command(stacks, *arguments)[3:])
     assert run.returncode == 4
     errors = [line for line in (run.stdout + run.stderr).splitlines() if line.startswith("ERROR")]
     assert len(errors) == 1
@@ -155,10 +155,10 @@ def test_bad_input_is_one_line(stacks: Path, arguments: list[str], says: str) ->
 )
 def test_a_broken_model_file_is_one_line_and_only_for_those_who_ask(stacks: Path, room: str, text: str, says: str) -> None:
     (stacks / room / "toy2.py").write_text(text)
-    run = experiments(stacks, "--collect-only", models="toy,toy2")
+    run = pytest_here(*command(stacks, "--collect-only", models="toy,toy2")[3:])
     assert run.returncode == 4
     assert says in run.stdout + run.stderr
-    assert experiments(stacks, "--collect-only").returncode == 0
+    assert pytest_here(*command(stacks, "--collect-only")[3:]).returncode == 0
 
 
 def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:

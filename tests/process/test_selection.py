@@ -1,13 +1,11 @@
 """Which cells do the experiments ask about? As pytest collects them."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT
+from tests.support.commands import pytest_here
 
 
 @pytest.mark.parametrize(
@@ -20,15 +18,14 @@ from bakeoff.authoring.discovery import ROOT
     ],
 )
 def test_the_articles_table_is_asked_where_it_is_named(where: tuple[str, ...], asked: bool) -> None:
-    words = ["-m", "pytest", *where, "--collect-only", "-q", "--modes=training"]
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    done = pytest_here(*where, "--collect-only", "-q", "--modes=training")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert ("test_resnet50_training[" in done.stdout) is asked
 
 
 def test_deployment_formats_are_asked_about_in_one_question() -> None:
     def collected(*arguments: str) -> set[str]:
-        command = [sys.executable, "-m", "pytest", "experiments/test_deploy.py", "--collect-only", "-q", *arguments]
-        out = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout
+        out = pytest_here("experiments/test_deploy.py", "--collect-only", "-q", *arguments).stdout
         return set(re.findall(r"test_deploy\[([\w-]+)\]", out))
 
     formats = {s.name for s in discovery.stacks() if s.exported_by}
@@ -53,7 +50,6 @@ def test_deployment_formats_are_asked_about_in_one_question() -> None:
     ],
 )
 def test_only_training_is_asked_about(chosen: list[str], cells: list[str]) -> None:
-    asked = [sys.executable, "-m", "pytest", "experiments/test_data_parallel.py", "--collect-only", "-q", *chosen]
-    text = subprocess.run([*asked, "-o", "addopts="], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False).stdout
+    text = pytest_here("experiments/test_data_parallel.py", "--collect-only", "-q", *chosen, "-o", "addopts=").stdout
     found = [line.partition("[")[2].removesuffix("-training]") for line in text.splitlines() if "[" in line]
     assert sorted(found) == cells
