@@ -46,7 +46,7 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
     with armed(plan, store, ".", ".") as arms:
         asked = ["step", "compile_cold"]
         paired_session = PairedSession(
-            plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], control=False, say=print
+            plan, arms, store, read_budgets(BUDGETS), metrics=asked, interim_analyses=[pairs], control=False, say=print
         )
         return measured(paired_session, folder)
 

@@ -85,7 +85,7 @@ def test_two_workers_learn_what_one_learns_from_the_whole_batch(result: Results,
     assert kinds == {"loss", "gradient", "parameter"}
     assert found.trials[0].workers == 2
     assert measurement.threads.requested == measurement.threads.affinity == 2
-    assert found.cpu_share == 1.0
+    assert found.trust.cpu_share == 1.0
     assert measurement.items_per_step == 32  # of the whole batch
 
 
@@ -197,7 +197,9 @@ def test_scaling_efficiency_is_of_the_same_stack_with_one_worker() -> None:
 
 def test_waiting_for_another_worker_is_no_contention() -> None:
     waited = replace(builders.measurement(), contention=replace(builders.measurement().contention, cpu_s=0.5))
-    shares = [by_cell([replace(builders.trial(waited), workers=workers)]).popitem()[1].cpu_share for workers in (None, 1, 2)]
+    shares = [
+        by_cell([replace(builders.trial(waited), workers=workers)]).popitem()[1].trust.cpu_share for workers in (None, 1, 2)
+    ]
     assert shares == [0.5, 0.5, 1.0]
 
 

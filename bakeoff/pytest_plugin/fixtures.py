@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import pytest
 
+from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.errors import BY_STATUS
 from bakeoff.expectations.compiled_code import ExpectedCode
@@ -21,7 +22,6 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.trial import Diagnosis, Export, ShapeSeries, Status
 from bakeoff.views import kernel_table, scaling_table
-from bakeoff.views.explain import command
 
 NAME = "bakeoff-matrix"
 CELL_FIXTURES = ("model", "stack", "mode")

@@ -1,4 +1,4 @@
-"""What of a run is no matrix: more workers, deployment formats, shapes, known breakages; and where all of it ran. Pure."""
+"""Which tables does a report have beside the matrix? Workers, formats, shapes, known graph breaks, environment. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,12 +16,18 @@ Section: TypeAlias = tuple[str, str, str, Sequence[str], Sequence[Sequence[str]]
 
 
 def of(run: SavedRun) -> list[Section]:
-    """(id, title, legend, columns, rows) of what is no matrix; those of nothing are left out."""
+    """(id, title, legend, columns, rows) of each table; empty ones are left out."""
     found: list[Section] = []
     scaled = scaling_table.rows(run.trials)
     if scaled:
         found.append(
-            ("scaling", "More workers", scaling_table.LEGEND, scaling_table.COLUMNS, [scaling_table.told(r) for r in scaled])
+            (
+                "scaling",
+                "More workers",
+                scaling_table.SCALING_LEGEND,
+                scaling_table.SCALING_COLUMNS,
+                [scaling_table.formatted(r) for r in scaled],
+            )
         )
     served: list[Sequence[str]] = [row.cells for row in deploy_table.rows(by_cell(run.trials), run.exports)]
     if served:
@@ -32,20 +38,20 @@ def of(run: SavedRun) -> list[Section]:
         if s.steps
     ]
     if shapes:
-        legend = "One compiled program, size by size: for which of them it compiled again."
+        legend = "One compiled program, called with one size after the other: for which of them it was compiled again."
         found.append(("shapes", "Other shapes", legend, ("cell", "axis", "sizes", "compiled again for"), shapes))
     if run.diagnoses:
-        legend = "Models that are made to break, each in one known way, and what was found of it on each stack."
+        legend = "Models with one known graph break each, and what each stack made of it."
         stacks = list(dict.fromkeys(d.cell.stack for d in run.diagnoses))
         kinds = {d.cell: _kinds(d) for d in run.diagnoses}
         places = dict.fromkeys((cell.model, cell.mode) for cell in kinds)
         gallery = [(model, *(kinds.get(Cell(model, stack, mode), "–") for stack in stacks)) for model, mode in places]
-        found.append(("gallery", "Known breakages", legend, ("model", *stacks), gallery))
+        found.append(("gallery", "Known graph breaks", legend, ("model", *stacks), gallery))
     return found
 
 
 def _kinds(diagnosis: Diagnosis) -> str:
-    """What a diagnosing child found, in words."""
+    """The kinds of breaks that a diagnosing child found."""
     if diagnosis.diagnostics is None:
         return str(diagnosis.failure.status) if diagnosis.failure is not None else "–"
     kinds = Counter(str(b.kind).replace("_", " ") for b in diagnosis.diagnostics.breaks)
@@ -53,7 +59,7 @@ def _kinds(diagnosis: Diagnosis) -> str:
 
 
 def environment(run: SavedRun) -> list[tuple[str, str]]:
-    """Where and with what all trials ran; what differs among them stands side by side."""
+    """Where and with what all trials ran; values that differ among trials are listed side by side."""
 
     def one(trial: Trial) -> dict[str, str]:
         e, s = trial.environment, trial.settings
@@ -85,9 +91,9 @@ def environment(run: SavedRun) -> list[tuple[str, str]]:
             if value not in found[name]:
                 found[name].append(value)
     versions = {name: v for t in run.trials if t.environment for name, v in t.environment.versions.items()}
-    told = [(name, "; ".join(values)) for name, values in found.items()]
-    told.append(("versions", ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))))
-    told.append(("commit", str(run.commit_info)))
+    rows = [(name, "; ".join(values)) for name, values in found.items()]
+    rows.append(("versions", ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))))
+    rows.append(("commit", str(run.commit_info)))
     if run.command:
-        told.insert(0, ("command", run.command))
-    return [(name, clean(value)) for name, value in told]
+        rows.insert(0, ("command", run.command))
+    return [(name, clean(value)) for name, value in rows]

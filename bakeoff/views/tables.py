@@ -1,4 +1,4 @@
-"""All tables of a run, saved or just measured: matrix, single operations, workers, series of shapes, formats. Pure."""
+"""Which tables does a run have? Matrix, single operations, workers, series of shapes, deployment formats. Pure."""
 
 from collections.abc import Sequence
 
@@ -17,8 +17,8 @@ def terminal(
     series: Sequence[ShapeSeries],
     width: int,
 ) -> str:
-    """As text; a table of nothing is left out."""
-    rest = _apart(trials, exports)
+    """As text; empty tables are left out."""
+    rest = _without_exports(trials, exports)
     parts = [Matrix.of(rest, one_time_costs).terminal(width), kernel_table.terminal(by_cell(rest), width)] if rest else []
     parts += [scaling_table.terminal(rest, width)] if rest else []
     parts += [shape_table.terminal(series, width)] if series else []
@@ -28,13 +28,13 @@ def terminal(
 
 def markdown(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], exports: Sequence[Export]) -> str:
     """The matrix, single operations and the deployment formats as Markdown."""
-    rest = _apart(trials, exports)
+    rest = _without_exports(trials, exports)
     parts = [Matrix.of(rest, one_time_costs).markdown(), kernel_table.markdown(by_cell(rest))] if rest else []
     parts += [deploy_table.markdown(trials, exports, () if rest else one_time_costs)] if exports else []
     return "\n".join(parts)
 
 
-def _apart(trials: Sequence[Trial], exports: Sequence[Export]) -> list[Trial]:
-    """The trials that are no deployment format's."""
+def _without_exports(trials: Sequence[Trial], exports: Sequence[Export]) -> list[Trial]:
+    """The trials of cells that are not deployment formats."""
     served = {made.cell for made in exports}
     return [trial for trial in trials if trial.cell not in served]

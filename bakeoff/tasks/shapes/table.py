@@ -6,8 +6,8 @@ from statistics import median
 from rich import box
 from rich.table import Table
 
+from bakeoff.analysis.formatting import seconds
 from bakeoff.records.trial import ShapeSeries
-from bakeoff.runner.progress import seconds
 from bakeoff.system.terminal import plain
 
 
