@@ -19,11 +19,11 @@ import numpy as np
 from scipy.stats import binomtest
 
 from bakeoff.analysis.intervals import spread
-from bakeoff.analysis.summary import TYPICAL, CellSummary
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.cli.compare import BUDGETS
 from bakeoff.compare.budgets import Budgets, read_budgets
 from bakeoff.compare.changes import compare
-from bakeoff.compare.pairs import LOOKS
+from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.compare.verdicts import Comparison, Rules, Verdict
 from bakeoff.records.cell import Cell, Mode
 from benchmarks.recorded import CELLS, Recorded, read, record
@@ -38,7 +38,7 @@ def drawn_pairs(source: Recorded, rng: Rng, count: int, slower: float, metric: s
     """Two arms' values of `count` pairs."""
     take = rng.integers(0, len(source.sides[0][metric]), count)
     swap = rng.random(count) < 0.5
-    names = (metric, TYPICAL) if metric == "step" else (metric,)
+    names = (metric, "step_typical") if metric == "step" else (metric,)
     base = {n: [source.sides[s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
     other = {n: [slower * source.sides[1 - s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
     return base, other
@@ -51,7 +51,7 @@ def drawn_runs(source: Recorded, rng: Rng, count: int, slower: float, metric: st
     late = [(s, i) for s in (0, 1) for i in range(half, 2 * half)]
     if rng.random() < 0.5:
         early, late = late, early
-    names = (metric, TYPICAL) if metric == "step" else (metric,)
+    names = (metric, "step_typical") if metric == "step" else (metric,)
     runs = []
     for pool, factor in ((early, 1.0), (late, slower)):
         take = rng.choice(len(pool), count, replace=count > len(pool))
@@ -170,7 +170,10 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
     print("|---|---|---|---|---|---|")
     paired, saved = rules_of(budgets, pairs=True), rules_of(budgets, pairs=False)
     for slower in (1.0, 1.03, 1.05, 1.10):
-        print(simulate(sources, drawn_pairs, LOOKS, slower, paired, "step", rng, matrices).row("ab, step", slower), flush=True)
+        print(
+            simulate(sources, drawn_pairs, INTERIM_ANALYSES, slower, paired, "step", rng, matrices).row("ab, step", slower),
+            flush=True,
+        )
     for slower in (1.0, 1.05, 1.10, 1.20):
         print(
             simulate(sources, drawn_runs, (10,), slower, saved, "step", rng, matrices).row("gate, 10 trials, step", slower),
@@ -179,7 +182,7 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
     compiled = [s for s in sources if "compile_cold" in s.sides[0]]
     if compiled:
         for slower in (1.0, 1.10, 1.20):
-            made = simulate(compiled, drawn_pairs, LOOKS, slower, paired, "compile_cold", rng, matrices)
+            made = simulate(compiled, drawn_pairs, INTERIM_ANALYSES, slower, paired, "compile_cold", rng, matrices)
             print(made.row("ab, cold compile, CPU s", slower), flush=True)
     for statistic in ("mean", "min", "median"):
         for slower in (1.0, 1.05, 1.10):
@@ -197,13 +200,13 @@ def _halves(source: Recorded, metric: str) -> float:
 
 def rules_of(budgets: Budgets, *, pairs: bool) -> Rules:
     """Those of `ab`, or of `gate`."""
-    sessions = {"step": budgets.sessions.step, "compile_cold": budgets.sessions.compile_cold}
+    sessions = {name: budgets.sessions.get(name, 0.0) for name in ("step", "compile_cold")}
     return Rules(
         budget=budgets.of(pairs=pairs),
-        alarm=budgets.alarm,
+        family_wise_error_rate=budgets.family_wise_error_rate,
         session_sd={} if pairs else sessions,
         pairs=pairs,
-        looks=LOOKS if pairs else (),
+        interim_analyses=INTERIM_ANALYSES if pairs else (),
         tests=3 * MATRIX if pairs else 5 * MATRIX,  # step, compile and memory are judged, too
         metrics=("step", "compile_cold"),
     )

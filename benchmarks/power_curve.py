@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff.analysis.summary import TYPICAL
 from bakeoff.cli.compare import BUDGETS
 from bakeoff.compare.budgets import read_budgets
-from bakeoff.compare.pairs import LOOKS
+from bakeoff.compare.pairs import INTERIM_ANALYSES
 from benchmarks.gate_power import drawn_pairs, drawn_runs, rules_of, simulate
 from benchmarks.recorded import Recorded, read
 
@@ -25,7 +24,7 @@ DEVIATIONS = (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.04)
 def normal(like: Recorded, deviation: float, rng: np.random.Generator) -> Recorded:
     """A cell whose pairs' log ratios have this deviation; a process has it, too."""
     both = [np.exp(rng.normal(0.0, deviation / np.sqrt(2), POOL)) for _ in range(2)]
-    sides = tuple({name: list(map(float, values)) for name in ("step", TYPICAL, "compile_cold")} for values in both)
+    sides = tuple({name: list(map(float, values)) for name in ("step", "step_typical", "compile_cold")} for values in both)
     return replace(like, sides=(sides[0], sides[1]))
 
 
@@ -37,8 +36,11 @@ def main(path: Path) -> None:
     print("|---|---|---|---|---|---|")
     for deviation in DEVIATIONS:
         cell, rules = normal(like, deviation, rng), rules_of(budgets, pairs=True)
-        runs = [simulate([cell], drawn_pairs, LOOKS, slower, rules, "step", rng, MATRICES) for slower in (1.0, 1.03, 1.05)]
-        compiled = simulate([cell], drawn_pairs, LOOKS, 1.10, rules, "compile_cold", rng, MATRICES)
+        runs = [
+            simulate([cell], drawn_pairs, INTERIM_ANALYSES, slower, rules, "step", rng, MATRICES)
+            for slower in (1.0, 1.03, 1.05)
+        ]
+        compiled = simulate([cell], drawn_pairs, INTERIM_ANALYSES, 1.10, rules, "compile_cold", rng, MATRICES)
         none, three, five = runs
         shares = (none.false_matrices / none.matrices, three.found / three.planted, five.found / five.planted)
         rest = (none.undecided / none.cells, compiled.found / compiled.planted)

@@ -10,7 +10,7 @@ from bakeoff.ab.session import DEFAULTS, armed, measured
 from bakeoff.analysis.results import by_cell
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
-from bakeoff.cli._common import BUDGETS
+from bakeoff.cli.compare import BUDGETS
 from bakeoff.compare import rounds
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.records.cell import Cell, Mode
@@ -46,7 +46,15 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
     with armed(plan, store, ".", ".") as arms:
         asked = ["step", "compile_cold"]
         paired_session = PairedSession(
-            plan, arms, store, read_budgets(BUDGETS), metrics=asked, looks=[pairs], control=False, diagnose=False, say=print
+            plan,
+            arms,
+            store,
+            read_budgets(BUDGETS),
+            metrics=asked,
+            interim_analyses=[pairs],
+            control=False,
+            diagnose=False,
+            say=print,
         )
         return measured(paired_session, folder)
 

@@ -22,7 +22,7 @@ from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import pairs, rounds
 from bakeoff.compare.budgets import Budgets
-from bakeoff.compare.pairs import LOOKS
+from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Phase
@@ -50,7 +50,7 @@ class PairedSession:
         budgets: Budgets,
         *,
         metrics: Sequence[str],
-        looks: Sequence[int] = LOOKS,
+        interim_analyses: Sequence[int] = INTERIM_ANALYSES,
         control: bool = True,
         say: Callable[[str], None],
         seed: int | None = None,
@@ -64,7 +64,7 @@ class PairedSession:
         self.finished = False
         self._diagnosing = diagnose
         self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
-        self._metrics, self._looks = tuple(metrics), tuple(looks)
+        self._metrics, self._interim_analyses = tuple(metrics), tuple(interim_analyses)
         self._lock = threading.Lock()
         self._random = random.Random(seed)  # noqa: S311 - the order of children is no secret
         self.baseline, self.candidate = (self._side(arm, root) for arm in arms)
@@ -76,7 +76,7 @@ class PairedSession:
         probe = pairs.probes(self._metrics)
         done = 0
         try:
-            for look in self._looks:
+            for look in self._interim_analyses:
                 for index in range(done, look + probe):
                     if self.control is not None and done == 0 and (tame := control_cell(both, self.baseline, self.control)):
                         self._pair(tame, index, self.control, look + probe, "control")
@@ -105,7 +105,7 @@ class PairedSession:
             baseline=self._arms[0].arm,
             candidate=self._arms[1].arm,
             metrics=self._metrics,
-            looks=self._looks,
+            interim_analyses=self._interim_analyses,
             planned=len(self.cells),
             finished=self.finished,
             alternated=self.alternated,
@@ -174,7 +174,7 @@ class PairedSession:
         return both
 
     def _undecided(self) -> list[Cell]:
-        comparison = pairs.compared(self.record, self._figures[1], self._budgets)
+        comparison = pairs.comparison(self.record, self._figures[1], self._budgets)
         return list(dict.fromkeys(c.cell for c in comparison.changes if c.verdict is Verdict.UNDECIDED))
 
     def _failed(self, cell: Cell, *sides: ArmRunner) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bakeoff.ab.arms import Checkout, checkout
 from bakeoff.ab.paired_session import PairedSession
-from bakeoff.analysis.metrics import METRICS, Judged
+from bakeoff.analysis.metrics import SPEED, in_pairs
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.budgets import read_budgets
@@ -27,7 +27,7 @@ def run_ab(asked: argparse.Namespace) -> Path:
     """Measure, save, and say where. An interrupt saves what there is and is raised again."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
     plan = options.plan(lambda name: DEFAULTS[name] if name in DEFAULTS else getattr(asked, name))
-    at, judged = looks(asked.looks), metrics(asked.metrics)
+    at, judged = interim_analyses(asked.interim_analyses), metrics(asked.metrics)
     budgets = read_budgets(Path(asked.budgets))
     storage = Path(asked.storage)
     options.need_writable({"--storage": storage})
@@ -40,7 +40,7 @@ def run_ab(asked: argparse.Namespace) -> Path:
             store,
             budgets,
             metrics=judged,
-            looks=at,
+            interim_analyses=at,
             control=not asked.no_control,
             diagnose=not asked.no_diagnosis,
             say=_to_stderr,
@@ -93,25 +93,25 @@ def measured(paired_session: PairedSession, storage: Path) -> Path:
     return path
 
 
-def looks(text: str) -> list[int]:
+def interim_analyses(text: str) -> list[int]:
     """Numbers of pairs after which verdicts are read. UsageError for anything else."""
     try:
         found = sorted({int(part) for part in text.split(",")})
     except ValueError:
-        raise UsageError(f"--looks {text}: write numbers of pairs and commas, such as 7,12,20") from None
+        raise UsageError(f"--interim-analyses {text}: write numbers of pairs and commas, such as 7,12,20") from None
     if found[0] < 1 or found[-1] > 1000:
-        raise UsageError(f"--looks {text}: from 1 to 1000 pairs")
+        raise UsageError(f"--interim-analyses {text}: from 1 to 1000 pairs")
     return found
 
 
 def metrics(text: str) -> list[str]:
     """Names of metrics that pairs can judge. UsageError for anything else."""
-    known = [m.name for m in METRICS.values() if m.judged is Judged.INTERVAL and m.name != "compile_warm"]
+    known = in_pairs()
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in known:
             raise UsageError(f"--metrics: there is no {name} in pairs; there are: {', '.join(known)}")
-    return list(dict.fromkeys(names)) or ["step"]
+    return list(dict.fromkeys(names)) or [SPEED]
 
 
 def _to_stderr(line: str) -> None:

@@ -1,4 +1,4 @@
-"""How far apart are two sets of processes? Exact rank intervals of a shift, which assume nothing of the noise's distribution.
+"""How large is the shift between two sets of processes? Exact rank intervals, which assume no distribution of the noise.
 
 Values are logarithms, one per process, so that a shift is the logarithm of a ratio. Estimates are Hodges and Lehmann's (1963);
 the intervals are order statistics of the pairwise averages (signed rank) or differences (rank sum), with exact null
@@ -18,11 +18,15 @@ from bakeoff.authoring.model import Array
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A shift with its bounds; infinite where there are too few values for the confidence that was asked for."""
+    """A shift with its bounds, which are infinite where there are too few values for the confidence asked for."""
 
     estimate: float
     low: float
     high: float
+
+    def mirrored(self) -> "Interval":
+        """Of the shift in the other direction."""
+        return Interval(-self.estimate, -self.high, -self.low)
 
     def widened(self, half_width: float) -> "Interval":
         """With another, independent uncertainty added in quadrature."""
@@ -35,7 +39,7 @@ class Interval:
 
 
 def paired(differences: Sequence[float], risk: float) -> Interval:
-    """Of at least one difference within pairs; each bound is wrong with at most probability `risk`."""
+    """From at least one difference within pairs; each bound is wrong with at most probability `risk`."""
     values = np.asarray(differences, dtype=float)
     i, j = np.triu_indices(len(values))
     return _order_interval((values[i] + values[j]) / 2, signed_rank_cdf(len(values)), risk)

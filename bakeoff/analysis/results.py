@@ -1,11 +1,13 @@
-"""The trials of one cell → what the matrix says of it. Pure: nothing here measures, and every table reads it from here."""
+"""What do all trials of one cell say together? Pure: nothing here measures, and every table reads its numbers from here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median, quantiles
 
+from bakeoff.analysis import trust
 from bakeoff.analysis.steady import Steadiness, judge
+from bakeoff.analysis.trust import Trust
 from bakeoff.analysis.validity import cached, of_trial, returned_early, stalls
 from bakeoff.records.cell import Cell
 from bakeoff.records.compile_only import CompileOnly
@@ -13,12 +15,10 @@ from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Start, Status, Trial
 
-LEAST_CPU_SHARE = 0.9  # below it something else ran
-
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What a saved run holds of a cell beside its trials: these formulas' own findings, from when it was saved."""
+class RecordedStatus:
+    """Status and steady state of a cell as they were computed when the run was saved, so that reading need not repeat it."""
 
     status: Status
     reason: str
@@ -27,12 +27,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class CellResult:
-    """All trials of one cell. CellSummary are over trials; with one trial they are that trial's."""
+    """All trials of one cell. Numbers are medians over trials; with one trial they are that trial's."""
 
     cell: Cell
     trials: tuple[Trial, ...]  # cold, in order
     warm: tuple[Trial, ...] = ()
-    judged: Judged | None = None  # else now, which takes ten milliseconds a cell
+    recorded: RecordedStatus | None = None  # None: computed on demand, which takes ten milliseconds a cell
 
     @cached_property
     def measurements(self) -> list[Measurement]:
@@ -46,13 +46,13 @@ class CellResult:
 
     @cached_property
     def steadiness(self) -> Steadiness:
-        return self.judged.steadiness if self.judged is not None else judge(self.measurements)
+        return self.recorded.steadiness if self.recorded is not None else judge(self.measurements)
 
     @cached_property
     def verdict(self) -> tuple[Status, str]:
         """The cell's one status, and why: the first trial that is not ok decides, then all trials together."""
-        if self.judged is not None:
-            return self.judged.status, self.judged.reason
+        if self.recorded is not None:
+            return self.recorded.status, self.recorded.reason
         for trial in (*self.trials, *self.warm):
             status, reason = of_trial(trial)
             if status is not Status.OK:
@@ -145,22 +145,15 @@ class CellResult:
         """The worst of all checks of all trials."""
         return max(m.parity.error for m in self.measurements if m.parity is not None)
 
-    @property
-    def peak_bytes(self) -> tuple[int, int] | None:
-        """(compile peak, steady peak) above a child that only imported the framework; None without that baseline."""
+    def above_import(self, field: str) -> list[int]:
+        """A field of Memory, per trial, above a child that only imported the framework; empty without that baseline."""
         baseline = self.trials[0].baseline_bytes
-        if baseline is None:
-            return None
-        memories = [m.memory for m in self.measurements]
-        peaks = [m.compile_peak_bytes for m in memories], [m.steady_peak_bytes for m in memories]
-        return max(0, int(median(peaks[0])) - baseline), max(0, int(median(peaks[1])) - baseline)
+        return [] if baseline is None else [max(0, getattr(m.memory, field) - baseline) for m in self.measurements]
 
-    @property
-    def cpu_share(self) -> float:
-        """For how much of the timed wall time the worst trial had a CPU; 1 where waiting for others is no contention."""
-        alone = self.trials[0].settings.device == "cpu" and (self.trials[0].workers or 1) == 1  # no GPU, no other worker
-        spent = [m.contention for m in self.measurements if alone]
-        return min((min(1.0, s.cpu_s / s.wall_s) for s in spent if s.wall_s), default=1.0)
+    @cached_property
+    def trust(self) -> Trust:
+        """How far these numbers can be trusted: read by every view and every verdict."""
+        return trust.of(self.trials, self.measurements, self.steadiness if self.measurements else None)
 
     @property
     def diagnostics(self) -> Diagnostics | None:
@@ -174,9 +167,9 @@ class CellResult:
         return None if found is None or found.graphs is None else found.break_count
 
 
-def by_cell(trials: Iterable[Trial], judged: Mapping[Cell, Judged] | None = None) -> dict[Cell, CellResult]:
+def by_cell(trials: Iterable[Trial], recorded: Mapping[Cell, RecordedStatus] | None = None) -> dict[Cell, CellResult]:
     """Trials of any order → one result per cell, in the order in which the cells first appear."""
-    known = judged or {}
+    known = recorded or {}
     cold: dict[Cell, list[Trial]] = {}
     warm: dict[Cell, list[Trial]] = {}
     for trial in trials:
@@ -188,14 +181,19 @@ def by_cell(trials: Iterable[Trial], judged: Mapping[Cell, Judged] | None = None
     }
 
 
-def _fitting(judged: Judged | None, trials: Sequence[Trial]) -> Judged | None:
-    """Not where it cannot be of these trials: somebody may have written the file."""
+def _fitting(recorded: RecordedStatus | None, trials: Sequence[Trial]) -> RecordedStatus | None:
+    """None where it cannot belong to these trials: the file may have been written by hand."""
     has = any(t.measurement is not None or t.compile_only is not None for t in trials)
-    return judged if judged is not None and (has or judged.status not in (Status.OK, Status.COMPILED)) else None
+    return recorded if recorded is not None and (has or recorded.status not in (Status.OK, Status.COMPILED)) else None
+
+
+def comparable_speeds(*results: CellResult) -> bool:
+    """May a verdict rest on the speeds of all of these?"""
+    return all(result.trust.speed_can_be_compared for result in results)
 
 
 def break_even_steps(result: CellResult, eager: CellResult) -> float | None:
-    """After how many steps compiling has paid for itself against eager; None if never."""
+    """After how many steps compiling has paid for itself against eager; None if never. Undecided without comparable_speeds."""
     gain = eager.step_s - result.step_s
     return max(0.0, result.compile_s - eager.compile_s) / gain if gain > 0 else None
 

@@ -1,30 +1,25 @@
-"""What comparisons need of a run, cell by cell: derived once, when the run is saved, by the formulas of
-bakeoff.analysis.results.
+"""What do comparisons need of a cell? Computed once, when the run is saved, by the definitions of bakeoff.analysis.metrics.
 
-A run of 500 cells holds a million samples; its figures are a few thousand numbers.
+A run of 500 cells holds a million samples; its summaries are a few thousand numbers.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from statistics import median
 
-from bakeoff.analysis.results import CellResult, Judged, by_cell, tenth_percentile
+from bakeoff.analysis.metrics import METRICS, JudgedBy, Metric
+from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
 from bakeoff.analysis.steady import Steadiness
+from bakeoff.analysis.trust import Trust
 from bakeoff.records.cell import Cell
-from bakeoff.records.diagnostics import Diagnostics
-from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Environment, Settings, Status, Trial
 
-TYPICAL = "step_typical"  # the medians beside the metric `step`: where the two disagree, the verdict is undecided
-LEAST_BYTES = 8 * 2**20  # above the import: what is less is the allocators' doing, and no ratio of it means anything
-LEAST_COMPILE_S = 0.1  # nobody waits for less
 _NAME = re.compile(r"\w{1,100}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellSummary:
-    """One cell of one run. `values` holds one value per trial for each metric that has an interval."""
+    """One cell of one run. `values`, `counts` and `levels` hold the metrics by name, according to how they are judged."""
 
     cell: Cell
     status: Status
@@ -34,24 +29,44 @@ class CellSummary:
     environment: Environment | None
     trials: int
     eager: bool = False
-    values: dict[str, list[float]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)  # the metrics that have no noise
-    parity: float | None = None
+    values: dict[str, list[float]] = field(default_factory=dict)  # one value per trial
+    counts: dict[str, int] = field(default_factory=dict)  # without noise
+    levels: dict[str, float] = field(default_factory=dict)
+    parity: float | None = None  # only in runs saved before `levels` were: __post_init__ moves it there
     block: int = 1  # successive steps that a sample of step time is the mean of
-    cpu_share: float = 1.0  # of the timed wall time: less where something else ran beside it
+    cpu_share: float = 1.0  # this and the next three: see Trust
+    verified: bool = False
+    noise: float = 0.0
+    reference: bool = True
     steady_from: int | None = None  # step after the first call; None in runs saved before this was
-    verified: bool = False  # over enough trials
-    noise: float = 0.0  # how far steps wander within a process, where that is the machine's doing
+
+    def __post_init__(self) -> None:
+        if self.parity is not None:
+            object.__setattr__(self, "levels", {"parity": self.parity} | self.levels)
+
+    @property
+    def trust(self) -> Trust:
+        """How far these numbers can be trusted: the same property as CellResult's."""
+        return Trust(cpu_share=self.cpu_share, noise=self.noise, verified=self.verified, reference=self.reference)
+
+    def all_of(self, metric: Metric) -> list[float]:
+        """Everything that is known of a metric: one value per trial, or one number; empty if nothing is."""
+        if metric.name in self.values:
+            return self.values[metric.name]
+        return [float(known[metric.name]) for known in (self.counts, self.levels) if metric.name in known]
 
     def problem(self) -> str:
-        """Why these figures cannot be: they may come from a file that somebody wrote. Empty if they can."""
+        """Why this cannot be a summary: it may come from a file that was written by hand. Empty if it can."""
         if not (_NAME.fullmatch(self.cell.model) and _NAME.fullmatch(self.cell.stack)):
             return "a cell's model or stack has a name that is not made of letters, digits and underscores"
         for name, values in self.values.items():
-            if not all(0 <= value < 1e18 for value in values) or (name.startswith("step") and min(values, default=1.0) < 1e-12):
+            least = 1e-12 if name in METRICS and METRICS[name].of_samples else 0.0  # no step takes no time
+            if not all(least <= value < 1e18 for value in values):
                 return f"{name} of {self.cell} has a value that is negative, zero or beyond all bounds"
-        if len(self.values.get("step", ())) != len(self.values.get(TYPICAL, ())):
-            return f"step times of {self.cell} lack their medians"
+        for metric in METRICS.values():
+            other = metric.must_agree
+            if other and len(self.values.get(metric.name, ())) != len(self.values.get(other, ())):
+                return f"{metric.name} of {self.cell} lacks its {other}"
         if not all(0 <= count < 2**53 for count in self.counts.values()):
             return f"{self.cell} has a count that is negative or beyond all bounds"
         if self.environment is not None and not 0 <= self.environment.memory_bytes < 2**60:
@@ -59,23 +74,28 @@ class CellSummary:
         return ""
 
 
-def judged(found: Iterable[CellSummary]) -> dict[Cell, Judged]:
-    """What a saved run's figures spare whoever reads its trials."""
+def recorded(found: Iterable[CellSummary]) -> dict[Cell, RecordedStatus]:
+    """Statuses that a saved run's summaries hold, so that reading its trials need not compute them again."""
     return {
-        f.cell: Judged(f.status, f.reason, Steadiness(f.status is not Status.UNSTEADY, f.steady_from, f.verified, "", f.noise))
-        for f in found
-        if f.steady_from is not None
+        s.cell: RecordedStatus(
+            s.status, s.reason, Steadiness(s.status is not Status.UNSTEADY, s.steady_from, s.verified, "", s.noise)
+        )
+        for s in found
+        if s.steady_from is not None
     }
 
 
 def of_trials(trials: Iterable[Trial]) -> list[CellSummary]:
-    """The figures of each cell."""
+    """The summary of each cell."""
     return [of_result(result) for result in by_cell(trials).values()]
 
 
 def of_result(result: CellResult) -> CellSummary:
-    """A cell that is not ok has no figures but its status and what diagnostics counted."""
-    ok = result.status is Status.OK
+    """A cell that is not ok has no values, only its status and the counts of its diagnosis."""
+    trust = result.trust
+    measured = bool(result.measurements)
+    numbers = {metric: metric.value(result) for metric in METRICS.values() if metric.judged_by is not None}
+    known = {metric: number for metric, number in numbers.items() if number is not None}
     return CellSummary(
         cell=result.cell,
         status=result.status,
@@ -85,60 +105,21 @@ def of_result(result: CellResult) -> CellSummary:
         environment=next((t.environment for t in result.trials if t.environment is not None), None),
         trials=len(result.trials),
         eager=result.eager,
-        values=_values(result) if ok else {},
-        counts=_counts(result.diagnostics) | _resources(result),
-        parity=_parity(result) if ok or result.status is Status.COMPILED else None,
-        steady_from=result.steadiness.start if result.measurements else 0,
-        verified=result.steadiness.verified if result.measurements else False,
-        noise=result.steadiness.noise if ok else 0.0,
-        cpu_share=result.cpu_share,
+        values=_values(result),
+        counts={metric.name: int(number) for metric, number in known.items() if metric.judged_by is JudgedBy.EXACT},
+        levels={metric.name: number for metric, number in known.items() if metric.judged_by is JudgedBy.LEVEL},
+        steady_from=result.steadiness.start if measured else 0,
+        verified=trust.verified if measured else False,
+        noise=trust.noise if result.status is Status.OK else 0.0,
+        reference=trust.reference,
+        cpu_share=trust.cpu_share,
         block=max((m.steps_per_sample for m in result.measurements), default=1),
     )
 
 
-def _resources(result: CellResult) -> dict[str, int]:
-    """Of kernels that were compiled for a target and assembled."""
-    made = result.compile_only
-    return {"registers": made.registers, "spill_bytes": made.spill_bytes} if made and made.kernels else {}
-
-
-def _parity(result: CellResult) -> float | None:
-    if result.compile_only is None:
-        return result.parity_error
-    return result.compile_only.parity.error if result.compile_only.parity else None
-
-
 def _values(result: CellResult) -> dict[str, list[float]]:
-    steady = [result.steadiness.samples(m) for m in result.measurements]
-    values = {
-        "step": [tenth_percentile(samples) for samples in steady],
-        TYPICAL: [median(samples) for samples in steady],
-    }
-    if not result.eager:
-        warm = [t.measurement for t in result.warm if t.measurement is not None]
-        values["compile_cold"] = [max(LEAST_COMPILE_S, m.first_call_cpu_s) for m in result.measurements]
-        values["compile_warm"] = [max(LEAST_COMPILE_S, m.first_call_cpu_s) for m in warm]
-    peaks: dict[str, Callable[[Measurement], int]] = {
-        "compile_peak": lambda m: m.memory.compile_peak_bytes,
-        "steady_peak": lambda m: m.memory.steady_peak_bytes,
-    }
-    baseline = result.trials[0].baseline_bytes
-    if baseline is not None:
-        for name, peak in peaks.items():
-            values[name] = [float(max(LEAST_BYTES, peak(m) - baseline)) for m in result.measurements]
-    return {name: found for name, found in values.items() if found}
-
-
-def _counts(found: Diagnostics | None) -> dict[str, int]:
-    """Only what is known: a run without diagnosis does not know its kernels. An eager stack captures nothing."""
-    if found is None or found.graphs is None:
-        return {}
-    compiled = found.compiled
-    known = {
-        "breaks": found.break_count,
-        "graphs": found.graphs,
-        "recompiles": found.recompiles,
-        "kernels": None if compiled is None else compiled.kernels,
-        "library_calls": None if compiled is None else compiled.library_calls,
-    }
-    return {name: count for name, count in known.items() if count is not None}
+    """Of the metrics with an interval, and of those that must agree with one."""
+    wanted = [m for m in METRICS.values() if m.judged_by is JudgedBy.INTERVAL]
+    wanted += [METRICS[m.must_agree] for m in wanted if m.must_agree]
+    found = {metric: metric.values(result) for metric in wanted}
+    return {metric.name: [max(metric.floor, float(v)) for v in values] for metric, values in found.items() if values}

@@ -28,7 +28,7 @@ class Ab:
     baseline: Arm
     candidate: Arm
     metrics: tuple[str, ...]
-    looks: tuple[int, ...]
+    interim_analyses: tuple[int, ...]  # numbers of pairs after which verdicts are read
     planned: int  # cells
     finished: bool = False
     alternated: int = 0  # pairs whose steps took turns; the others ran one process after the other

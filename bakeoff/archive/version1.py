@@ -10,7 +10,7 @@ MEASUREMENT = {
     "compilations_unseen": "compilations_held_out",
     "asynchrony": "sync_check",
 }
-AB = {"figures": "summaries", "canary": "control", "canary_trials": "control_trials"}
+AB = {"figures": "summaries", "looks": "interim_analyses", "canary": "control", "canary_trials": "control_trials"}
 
 
 def upgraded(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

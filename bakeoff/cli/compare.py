@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bakeoff import tasks
-from bakeoff.analysis.metrics import METRICS, Judged
+from bakeoff.analysis import metrics
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
 from bakeoff.archive.saved_runs import Run
@@ -23,7 +23,8 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import verb
 from bakeoff.compare import reports
 from bakeoff.compare.budgets import Budgets, accept, read_budgets
-from bakeoff.compare.gate import Exit
+from bakeoff.compare.gate import GateExit
+from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.compare.report import Report
 from bakeoff.runner import options
 from bakeoff.system import terminal
@@ -69,10 +70,16 @@ def add_verbs(verbs: Any) -> None:
     pairing.add_argument("baseline", metavar="BASELINE", help=arms)
     pairing.add_argument("candidate", metavar="CANDIDATE", nargs="?", default=".", help="the same (default: . , this checkout)")
     pairing.add_argument(
-        "--metrics", metavar="A,B", default="step,compile_cold,steady_peak", help="what is judged (default: %(default)s)"
+        "--metrics",
+        metavar="A,B",
+        default=",".join(metrics.in_pairs_by_default()),
+        help="metrics that are judged (default: %(default)s)",
     )
     pairing.add_argument(
-        "--looks", metavar="N,N", default="7,12,20", help="pairs after which verdicts are read (default: %(default)s)"
+        "--interim-analyses",
+        metavar="N,N",
+        default=",".join(map(str, INTERIM_ANALYSES)),
+        help="numbers of pairs after which verdicts are read (default: %(default)s)",
     )
     pairing.add_argument("--no-control", action="store_true", help="do not run the baseline against itself")
     flags = {k: v for k, v in options.RUN.items() if k not in _NOT_AB}
@@ -87,7 +94,7 @@ def add_verbs(verbs: Any) -> None:
         "bakeoff history mlp-torch_inductor-inference --metric compile_cold --json",
     )
     past.add_argument("cell", metavar="CELL", help="model-stack-mode, or a glob such as mlp-*")
-    past.add_argument("--metric", default="step", choices=[m.name for m in METRICS.values() if m.judged is Judged.INTERVAL])
+    past.add_argument("--metric", default=metrics.SPEED, choices=list(metrics.compared()), help="default: %(default)s")
     past.add_argument("--json", action="store_true", help="every point and step")
     past.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
     past.set_defaults(do=_history)
@@ -119,7 +126,7 @@ def _gate(asked: argparse.Namespace) -> int:
     if asked.accept is not None and report.decision.failed and report.comparison.changes:
         for row in accept(Path(asked.budgets), report.decision.failed, asked.accept):
             print(f"{asked.budgets}: {row.cells} {row.metric} may be {row.budget:g} worse: {row.reason}", file=sys.stderr)
-        return int(Exit.UNDECIDED if report.decision.undecided else Exit.PASS)
+        return int(GateExit.UNDECIDED if report.decision.undecided else GateExit.PASS)
     return int(report.decision.exit)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bakeoff.analysis.metrics import METRICS
+from bakeoff.analysis.metrics import in_pairs
 from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
@@ -148,7 +148,7 @@ BY_NAME: dict[str, Offer] = {
     "runs": _runs,
     "profile": _cells,
     "tensorboard": _folders,
-    "metrics": _listed(_one_of(*METRICS)),
+    "metrics": _listed(lambda **_: in_pairs()),
     "size": _one_of(*SIZES),
     "device": _one_of("cpu", "cuda"),
     "dtype": _one_of(*DTYPES),
@@ -158,7 +158,7 @@ BY_NAME: dict[str, Offer] = {
     "shapes": _nothing,
     "shape_axis": _nothing,
     "cells": _nothing,
-    "looks": _nothing,
+    "interim_analyses": _nothing,
     "accept": _nothing,
     "models_from": _folders,
     "compilers_from": _folders,

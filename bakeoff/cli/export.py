@@ -143,7 +143,7 @@ def _problem(result: CellResult) -> str:
     measured = [t.measurement for t in (*result.trials, *result.warm) if t.measurement is not None]
     if any(m.steps_per_sample * len(m.step_s) > MOST_STEPS for m in measured):
         return f"a trial of {clean(str(result.cell))} has more steps than can be"
-    tensorboard.figures(result)
+    tensorboard.scalars(result)
     return summary.of_result(result).problem()
 
 
@@ -178,7 +178,7 @@ def _over_runs(of_cell: Sequence[tuple[Saved, CellResult]], at: dict[str, int]) 
     for run, result in of_cell:
         x = at[run.label]
         yield Text("cell/status", f"{run.label}: {tensorboard.status(result)}", x, run.wall_s)
-        for tag, value in tensorboard.figures(result).items():
+        for tag, value in tensorboard.scalars(result).items():
             yield Scalar(tag, value, x, run.wall_s)
 
 

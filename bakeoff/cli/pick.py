@@ -1,4 +1,4 @@
-"""bakeoff pick: which stack for so many steps of a model here? Out of a saved run; nothing is measured unless asked for."""
+"""bakeoff pick: which stack takes the least time for a number of steps? From a saved run, unless --measure is given."""
 
 import argparse
 import json
@@ -10,6 +10,7 @@ from typing import Any
 from bakeoff import tasks
 from bakeoff.analysis import cost
 from bakeoff.analysis.cost import Total
+from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.results import CellResult
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
@@ -22,12 +23,12 @@ from bakeoff.records.trial import Status
 from bakeoff.runner import options
 from bakeoff.runner.option_values import at_least
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.progress import seconds
 from bakeoff.system import terminal
 from bakeoff.views import columns
 
 STORAGE = ROOT / ".benchmarks"
-MOST_STEPS = 10**12
+MOST_RANKED_STEPS = 10**12
+UNDECIDED = 3  # exit code, as of `bakeoff gate`
 
 
 def add_verb(verbs: Any) -> None:
@@ -35,7 +36,7 @@ def add_verb(verbs: Any) -> None:
     picking = verb.add(
         verbs,
         "pick",
-        "which stack for so many steps of a model here: the latest saved run that has it says, with the evidence",
+        "which stack takes the least time for a number of steps of a model here, by the latest saved run that has it",
         "bakeoff pick mlp --steps 10000",
         "bakeoff pick lstm --steps 500 --mode training --run 0007",
         "bakeoff pick mlp --steps 10000 --measure     # now, if there is no saved run of it",
@@ -54,8 +55,8 @@ def add_verb(verbs: Any) -> None:
 
 def _pick(asked: argparse.Namespace) -> int:
     at_least(1, asked.steps, "--steps")
-    if asked.steps > MOST_STEPS:
-        raise UsageError(f"--steps {asked.steps}: no run here is as long as that; at most {MOST_STEPS:,}")
+    if asked.steps > MOST_RANKED_STEPS:
+        raise UsageError(f"--steps {asked.steps}: no run here is as long as that; at most {MOST_RANKED_STEPS:,}")
     if asked.target:
         raise UsageError(f"--target {asked.target} only compiles, and pick chooses by speed: leave it out")
     if asked.measure and asked.run is not None:
@@ -69,12 +70,14 @@ def _pick(asked: argparse.Namespace) -> int:
     if asked.json:
         print(json.dumps(_record(asked, found, ranking), indent=1))
     else:
-        print(*_told(asked, found, ranking), sep="\n")
-    return 0 if ranking else 1
+        print(*_text(asked, found, ranking), sep="\n")
+    if not ranking:
+        return 1
+    return 0 if cost.choose(ranking).winner is not None else UNDECIDED
 
 
 def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
-    """Measured now, of the run that was named, or of the latest one that fits."""
+    """Measured now, from the named run, or from the latest one that fits."""
     stacks = None if asked.stacks is None else [stack.name for stack in plan.stacks]
     if asked.measure:
         session = cells.run(asked, asked.model, asked.stacks, asked.mode, verify=True)
@@ -88,6 +91,7 @@ def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
 
 def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> dict[str, object]:
     warm = {t.result.cell: t.seconds for t in cost.totals(found.results, asked.steps, warm=True)}
+    choice = cost.choose(ranking)
     rows = [
         {
             "stack": total.result.cell.stack,
@@ -99,8 +103,10 @@ def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]
             "warm_compile_s": total.result.warm_compile_s,
             "warm_total_s": warm[total.result.cell] if total.result.warm_compile_s is not None else None,
             "processes": len(total.result.measurements),
-            "verified": total.result.steadiness.verified,
-            "within_noise_of_winner": total.near(ranking[0]),
+            "verified": total.result.trust.verified,
+            "can_be_compared": total.result.trust.speed_can_be_compared,
+            "doubts": [finding.text for finding in total.result.trust.findings],
+            "within_noise_of_winner": total.near(choice.winner) if choice.winner is not None else None,
         }
         for total in ranking
     ]
@@ -110,6 +116,8 @@ def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]
         "steps": asked.steps,
         "source": found.source,
         "settings": saved_runs.to_json(found.settings),
+        "winner": None if choice.winner is None else _name(choice.winner),
+        "undecided": choice.undecided,
         "ranking": rows,
         "by_steps": {"cold": _ranges(found.results, warm=False), "warm": _ranges(found.results, warm=True)},
         "no_speed": [{"stack": name, "status": status, "reason": why} for name, status, why in _without(found.results)],
@@ -124,11 +132,11 @@ def _ranges(results: Sequence[CellResult], *, warm: bool) -> list[dict[str, obje
     ]
 
 
-def _told(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> list[str]:
+def _text(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> list[str]:
     width = terminal.columns(sys.stdout)
-    told = found.settings
-    shape = "".join(f", {field}" for field in told.shape) + (f", batch {told.batch_size}" if told.batch_size else "")
-    where = f"{told.device}, {told.threads} thread{'s' * (told.threads != 1)}, size {told.size}{shape}, {told.dtype}"
+    of = found.settings
+    shape = "".join(f", {field}" for field in of.shape) + (f", batch {of.batch_size}" if of.batch_size else "")
+    where = f"{of.device}, {of.threads} thread{'s' * (of.threads != 1)}, size {of.size}{shape}, {of.dtype}"
     out = columns.wrapped(f"{asked.model} {asked.mode}, {asked.steps:,} steps; {where}; {found.source}", width)
     if ranking:
         out += ["", *_table(ranking, found.results, width)]
@@ -144,33 +152,41 @@ def _table(ranking: Sequence[Total], results: Sequence[CellResult], width: int) 
     rows = []
     for total in ranking:
         result, span, count = total.result, total.span, len(total.result.measurements)
-        told = f"{count} trial{'s' * (count != 1)}" + (", steady" if result.steadiness.verified else ", not verified")
+        evidence = f"{count} trial{'s' * (count != 1)}" + (", steady" if result.trust.verified else ", not verified")
+        if not result.trust.speed_can_be_compared:
+            evidence += f", CPU for {result.trust.cpu_share:.0%}"
         again = _time(warm[result.cell]) if result.warm_compile_s is not None else "–"
         times = (_time(total.seconds), f"{_time(span.low)} – {_time(span.high)}", _time(result.compile_s))
-        rows.append((result.cell.stack, *times, seconds(result.step_s), again, told))
+        rows.append((result.cell.stack, *times, seconds(result.step_s), again, evidence))
     names = ("stack", "total", "between", "compile", "step", "if warm", "evidence")
     tables = columns.packed(columns.of_rows(names, rows), width)
     return [line for table in tables for line in (*columns.drawn(table, apart=False), "")]
 
 
 def _verdict(steps: int, ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
-    """Winner, runner-up, and who wins for other numbers of steps."""
-    best = ranking[0]
+    """Winner, runner-up, and the winners for other numbers of steps; or why none is named."""
+    choice = cost.choose(ranking)
+    best = choice.winner
+    if best is None:
+        return [f"undecided: {choice.undecided}", "what would decide: measure again on a quieter machine, now with --measure"]
     out = [f"winner: {_name(best)}, {_time(best.seconds)} with compiling, from empty caches"]
-    if len(ranking) > 1:
-        second = ranking[1]
+    others = [total for total in ranking if total is not best]
+    if others:
+        second = others[0]
         out.append(f"runner-up: {_name(second)}, {_time(second.seconds)}, ×{second.seconds / best.seconds:.2f}")
-        near = [total for total in ranking[1:] if total.near(best)]
+        near = [total for total in others if total.near(best)]
         if near:
-            more = "" if best.result.steadiness.verified else "; --trials 5 would say more"
+            more = "" if best.result.trust.verified else "; more trials would help: --trials 5"
             out.append(f"within noise of the winner, cannot be told apart: {', '.join(map(_name, near))}{more}")
     else:
-        out.append("that is no choice: no other stack has a speed there")
+        out.append("there is no choice: no other stack has a speed there")
     cold, warm = (_by_steps(results, warm=warm) for warm in (False, True))
     return [*out, f"by the number of steps: {cold}", *([f"from warm disk caches: {warm}"] if warm != cold else [])]
 
 
 def _by_steps(results: Sequence[CellResult], *, warm: bool) -> str:
+    if undecided := cost.undecided_ranges(results, warm=warm):
+        return f"undecided: {undecided}"
     parts = []
     for reign in cost.crossings(results, warm=warm):
         late = "perhaps never" if reign.latest is None else f"{reign.latest:,}"

@@ -59,7 +59,7 @@ def _report(asked: argparse.Namespace) -> int:
         changes = _changes(asked, read[-2], read[-1])
     elif read[0].ab is not None:
         budgets = read_budgets(Path(asked.budgets), None)
-        changes = changed.told(of_pairs(read[0], budgets, gate=False))
+        changes = changed.compared(of_pairs(read[0], budgets, gate=False))
     if len(read) > 2:
         drawn = changed.over_runs(read, trends.trends(read, asked.cells, "step"), left_out)
         if not drawn["cells"] and asked.cells != "*":
@@ -100,6 +100,6 @@ def _changes(asked: argparse.Namespace, baseline: Run, candidate: Run) -> dict[s
 
     budgets = read_budgets(Path(asked.budgets), None)
     try:
-        return changed.told(of_runs(baseline, candidate, baseline.figures, candidate.figures, budgets, gate=False))
+        return changed.compared(of_runs(baseline, candidate, baseline.figures, candidate.figures, budgets, gate=False))
     except UsageError as error:
         return changed.refused(baseline.label, candidate.label, str(error))

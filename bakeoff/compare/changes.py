@@ -1,7 +1,7 @@
-"""CellSummary of two runs → what changed, each with an interval and a verdict. Pure: nothing here measures or reads files.
+"""Summaries of two runs → what changed, each change with an interval and a verdict. Pure: measures nothing, reads no files.
 
-A verdict that blocks a merge must hold for the whole matrix at once: its bound is wrong with probability `alarm` over all
-comparisons together (Bonferroni). That a change is *not* there needs no such care: each comparison's own `miss`.
+A verdict that blocks a merge must hold for the whole matrix at once: the probability that any bound is wrong is at most the
+family-wise error rate (Bonferroni). Denying a change needs no such correction: each comparison has its own MISS.
 docs/methodology.md has the definitions, docs/decisions/0006-a-verdict.md the reasons.
 """
 
@@ -11,15 +11,14 @@ from dataclasses import replace
 from statistics import median
 
 from bakeoff.analysis import intervals
-from bakeoff.analysis.metrics import CELL, METRICS, Judged, Metric
-from bakeoff.analysis.results import LEAST_CPU_SHARE
-from bakeoff.analysis.summary import TYPICAL, CellSummary
+from bakeoff.analysis.metrics import CELL, METRICS, JudgedBy, Metric, Unit
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
 from bakeoff.records.trial import Status
 
 GOOD = (Status.OK, Status.COMPILED)
-MOVED_TOGETHER = 0.8  # of the cells in one direction
-ROUNDING = 2.0**-23  # of float32, relative: what is less cannot be told from no error at all
+MOVED_TOGETHER = 0.8  # share of the cells that changed in one direction
+ROUNDING = 2.0**-23  # of float32, relative: a smaller error is as good as none
 
 
 def compare(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary], rules: Rules) -> Comparison:
@@ -40,16 +39,16 @@ def compare(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary], r
 
 
 def _unjudged(both: Sequence[tuple[CellSummary, CellSummary]]) -> list[str]:
-    """Cells that failed alike in both runs: nothing of them was compared, which is no finding and no pass either."""
+    """Cells that failed in the same way in both runs: nothing of them was compared, so that they neither pass nor fail."""
     alike = [str(a.cell) for a, b in both if a.status == b.status and a.status not in (*GOOD, Status.UNSTEADY)]
     more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
-    return [f"failed alike in both runs, and not judged: {', '.join(alike[:3])}{more}"] if alike else []
+    return [f"failed in the same way in both runs, and not judged: {', '.join(alike[:3])}{more}"] if alike else []
 
 
 def noise_floor(before: CellSummary, after: CellSummary, name: str, rules: Rules) -> float | None:
-    """A/A: how far two halves of one run's trials (in pairs: of the ratios) lie apart, the larger of both runs, as ratio − 1.
+    """A/A: the difference between two halves of one run's trials (in pairs: of the ratios), the larger of both runs.
 
-    None with one trial. A half has fewer trials than the run, so it errs high.
+    As a ratio − 1; None with one trial. A half has fewer trials than the run, so this is too high rather than too low.
     """
     x, y = ([math.log(v) for v in f.values[name]] for f in (before, after))
     series = [[b - a for a, b in zip(x, y, strict=False)]] if rules.pairs else [x, y]
@@ -61,34 +60,33 @@ def _cell(before: CellSummary | None, after: CellSummary | None, rules: Rules) -
     if before is None or after is None:
         there = before or after
         assert there is not None
-        told = f"was {there.status}" if after is None else f"{there.status}"
-        return [Change(cell=there.cell, metric=CELL, verdict=Verdict.GONE if after is None else Verdict.NEW, note=told)]
+        note = f"was {there.status}" if after is None else f"{there.status}"
+        return [Change(cell=there.cell, metric=CELL, verdict=Verdict.GONE if after is None else Verdict.NEW, note=note)]
     changes = _status(before, after)
     for name in rules.metrics:
         metric = METRICS[name]
-        if metric.judged is Judged.INTERVAL and name in _valued(before, after, rules):
+        if metric.judged_by is JudgedBy.INTERVAL and name in _valued(before, after, rules):
             changes.append(_timed(before, after, metric, rules))
-        elif metric.judged is Judged.EXACT and name in before.counts and name in after.counts:
+        elif metric.judged_by is JudgedBy.EXACT and name in before.counts and name in after.counts:
             changes.append(_exact(before, after, metric, rules))
-        elif metric.judged is Judged.LEVEL and before.parity is not None and after.parity is not None:
+        elif metric.judged_by is JudgedBy.LEVEL and name in before.levels and name in after.levels:
             changes.append(_level(before, after, metric, rules))
-        elif before.status in GOOD and after.status in GOOD and _told(before, name) > _told(after, name):
-            note = "the baseline has it, and the candidate does not tell (--no-diagnosis, another child that failed)"
+        elif before.status in GOOD and after.status in GOOD and _known(before, metric) > _known(after, metric):
+            note = "the baseline has it, the candidate does not (--no-diagnosis, or its diagnosing child failed)"
             changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
-        elif rules.pairs and before.status in GOOD and _told(after, name) and metric.judged is Judged.EXACT:
-            note = "the candidate has it, and the baseline of the same session does not tell: its diagnosing child failed"
+        elif rules.pairs and before.status in GOOD and _known(after, metric) and metric.judged_by is JudgedBy.EXACT:
+            note = "the candidate has it, the baseline of the same session does not: its diagnosing child failed"
             changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
     return changes
 
 
-def _told(figures: CellSummary, name: str) -> bool:
+def _known(summary: CellSummary, metric: Metric) -> bool:
     """Does the run know this metric of the cell?"""
-    known = figures.parity is not None if METRICS[name].judged is Judged.LEVEL else name in figures.counts
-    return figures.status in GOOD and (known or bool(figures.values.get(name)))
+    return summary.status in GOOD and bool(summary.all_of(metric))
 
 
 def _status(before: CellSummary, after: CellSummary) -> list[Change]:
-    """A change of the cell's status, if there is one. That steps did not settle may be the machine's doing."""
+    """A change of the cell's status, if there is one. An unsteady cell is undecided: the machine may be the cause."""
     if before.status == after.status and after.status is not Status.UNSTEADY:
         return []
     if after.status is Status.UNSTEADY or (before.status is Status.UNSTEADY and after.status is Status.OK):
@@ -105,74 +103,98 @@ def _status(before: CellSummary, after: CellSummary) -> list[Change]:
 def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:
     name, budget = metric.name, rules.budget(after.cell, metric)
     floor = noise_floor(before, after, name, rules)
-    risk = rules.alarm_risk
-    alarm, told = (_interval(before, after, name, rules, r) for r in (risk, rules.miss_risk))
-    verdict, note = decide(alarm, told, budget, floor), ""
-    if verdict is Verdict.UNDECIDED and decide(told, told, budget, None) in (Verdict.BETTER, Verdict.WORSE):
-        note = f"{decide(told, told, budget, None)} by itself, but not sure enough among {rules.tests} comparisons"
-        if decide(alarm, told, budget, None) is not Verdict.UNDECIDED:
-            note = f"inside the A/A noise of its own trials, ±{floor or 0:.1%}"
-    if name == "step" and verdict in (Verdict.BETTER, Verdict.WORSE):
-        typical = _interval(before, after, TYPICAL, rules, MISS)
-        if typical.estimate * alarm.estimate < 0:
-            verdict = Verdict.UNDECIDED
-            note = f"fast steps (10th percentile) and typical ones (median, ×{math.exp(typical.estimate):.3f}) disagree"
-    if name == "step" and verdict is Verdict.SAME:
-        typical = _interval(before, after, TYPICAL, rules, risk)
-        if typical.low > math.log1p(budget):
-            verdict = Verdict.UNDECIDED
-            note = f"fast steps (10th percentile) are the same, typical ones (median) ×{math.exp(typical.estimate):.3f}"
-        elif before.block != after.block:
-            verdict, note = Verdict.UNDECIDED, f"timed by {before.block} steps in one run and by {after.block} in the other"
-    share = min(before.cpu_share, after.cpu_share)
-    if not rules.pairs and metric.unit == "s" and share < LEAST_CPU_SHARE and verdict in (Verdict.BETTER, Verdict.WORSE):
-        # two sessions may have had different company; a pair has the same
-        verdict, note = Verdict.UNDECIDED, f"measured beside other work: it had a CPU for {share:.0%} of the time"
-    # no bounds of what steps are not: the gate must not read a pass from them
-    vague = verdict is Verdict.UNDECIDED and decide(alarm, told, budget, floor) is Verdict.SAME
+    risk = rules.change_risk
+    strict, plain = (_interval(before, after, metric, rules, r) for r in (risk, rules.miss_risk))
+    verdict, note = decide(strict, plain, budget, floor), ""
+    if verdict is Verdict.UNDECIDED and (alone := decide(plain, plain, budget, None)) in (Verdict.BETTER, Verdict.WORSE):
+        word = metric.word_for_better if alone is Verdict.BETTER else metric.word_for_worse
+        note = f"{word} by itself, but not certain enough among {rules.tests} comparisons"
+        if decide(strict, plain, budget, None) is not Verdict.UNDECIDED:
+            note = f"within the A/A noise of its own trials, ±{floor or 0:.1%}"
+    if metric.must_agree and verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.SAME):
+        verdict, note = _agreed(before, after, metric, rules, strict, verdict, note)
+    if not rules.pairs and metric.unit is Unit.SECONDS and verdict in (Verdict.BETTER, Verdict.WORSE):
+        # contention may differ between two sessions; the two sides of a pair share it
+        doubtful = [s for s in (before, after) if not s.trust.speed_can_be_compared]
+        if doubtful:
+            share = min(s.trust.cpu_share for s in doubtful)
+            verdict, note = Verdict.UNDECIDED, f"measured beside other work: it had a CPU for {share:.0%} of the time"
+    # no bounds where another metric disagrees: the gate must not read a pass from them
+    vague = verdict is Verdict.UNDECIDED and decide(strict, plain, budget, floor) is Verdict.SAME
     trials = len(before.values[name]), len(after.values[name])
+    shown = plain.mirrored() if metric.higher_is_better else plain
     return Change(
         cell=after.cell,
         metric=name,
         verdict=verdict,
         baseline=median(before.values[name]),
         candidate=median(after.values[name]),
-        ratio=math.exp(min(told.estimate, 700.0)),
-        low=None if vague else math.exp(told.low),
-        high=None if vague else math.exp(told.high) if told.high < 700 else math.inf,
+        ratio=math.exp(min(shown.estimate, 700.0)),
+        low=None if vague else math.exp(shown.low),
+        high=None if vague else math.exp(shown.high) if shown.high < 700 else math.inf,
         budget=budget,
         floor=floor,
         trials=trials,
-        more=_more(before, after, metric, rules, risk, told.estimate, budget) if verdict is Verdict.UNDECIDED else None,
+        more=_more(before, after, metric, rules, plain.estimate, budget) if verdict is Verdict.UNDECIDED else None,
         note=note,
     )
 
 
-def decide(alarm: intervals.Interval, told: intervals.Interval, budget: float, floor: float | None) -> Verdict:
-    """Three ways, and better. `alarm` must lie beyond the budget to call a change, `told` within it to deny one."""
+def _agreed(
+    before: CellSummary,
+    after: CellSummary,
+    metric: Metric,
+    rules: Rules,
+    strict: intervals.Interval,
+    verdict: Verdict,
+    note: str,
+) -> tuple[Verdict, str]:
+    """The verdict, or undecided where the other statistic of the same samples contradicts it."""
+    other = METRICS[metric.must_agree]
+    risk = rules.change_risk if verdict is Verdict.SAME else MISS
+    typical = _interval(before, after, other, rules, risk)
+    ratio = f"×{math.exp(typical.mirrored().estimate if other.higher_is_better else typical.estimate):.3f}"
+    names = f"{metric.title} (low percentile) and {other.title}"
+    if verdict is not Verdict.SAME:
+        return (Verdict.UNDECIDED, f"{names} ({ratio}) disagree") if typical.estimate * strict.estimate < 0 else (verdict, note)
+    if typical.low > math.log1p(rules.budget(after.cell, metric)):
+        return Verdict.UNDECIDED, f"{names} disagree: the first is the same, the second {ratio}"
+    if before.block != after.block:
+        return Verdict.UNDECIDED, f"timed in blocks of {before.block} steps in one run and of {after.block} in the other"
+    return verdict, note
+
+
+def decide(strict: intervals.Interval, plain: intervals.Interval, budget: float, floor: float | None) -> Verdict:
+    """`strict` must lie beyond the budget to call a change, `plain` within it to deny one. More than 0 is worse."""
     limit = math.log1p(budget)
-    if floor is None or abs(alarm.estimate) > math.log1p(floor):
-        if alarm.low > limit:
+    if floor is None or abs(strict.estimate) > math.log1p(floor):
+        if strict.low > limit:
             return Verdict.WORSE
-        if alarm.high < -limit:
+        if strict.high < -limit:
             return Verdict.BETTER
-    return Verdict.SAME if -limit <= told.low and told.high <= limit else Verdict.UNDECIDED
+    return Verdict.SAME if -limit <= plain.low and plain.high <= limit else Verdict.UNDECIDED
 
 
-def _interval(before: CellSummary, after: CellSummary, name: str, rules: Rules, risk: float) -> intervals.Interval:
-    x, y = ([math.log(value) for value in figures.values[name]] for figures in (before, after))
+def _interval(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules, risk: float) -> intervals.Interval:
+    """Of the logarithm of candidate to baseline, turned so that more than 0 is worse."""
+    x, y = ([math.log(value) for value in summary.values[metric.name]] for summary in (before, after))
+    if metric.higher_is_better:
+        x, y = y, x
     if rules.pairs:
         return intervals.paired([b - a for a, b in zip(x, y, strict=False)], risk)
-    metric = "step" if name == TYPICAL else name
-    apart = math.sqrt(2) * rules.session_sd.get(metric, 0.0)  # two sessions
-    return intervals.unpaired(x, y, risk).widened(intervals.normal_quantile(risk) * apart)
+    return intervals.unpaired(x, y, risk).widened(intervals.normal_quantile(risk) * math.sqrt(2) * _session_sd(metric, rules))
 
 
-def _more(
-    before: CellSummary, after: CellSummary, metric: Metric, rules: Rules, risk: float, estimate: float, budget: float
-) -> int | None:
+def _session_sd(metric: Metric, rules: Rules) -> float:
+    """Of one session; a metric that another one must agree with varies as that one does."""
+    of = next((m for m in METRICS.values() if m.must_agree == metric.name), metric)
+    return rules.session_sd.get(metric.name, rules.session_sd.get(of.name, 0.0))
+
+
+def _more(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules, estimate: float, budget: float) -> int | None:
     """How many trials per run would bring the bounds clear of the budget; None where no number would."""
-    x, y = ([math.log(value) for value in figures.values[metric.name]] for figures in (before, after))
+    x, y = ([math.log(value) for value in summary.values[metric.name]] for summary in (before, after))
+    risk = rules.change_risk
     enough = intervals.least_pairs(risk) if rules.pairs else intervals.least_trials(risk)
     if min(len(x), len(y)) < 3:
         return enough
@@ -181,25 +203,27 @@ def _more(
         variance = intervals.spread(x) ** 2 + intervals.spread(y) ** 2
     distance = abs(abs(estimate) - math.log1p(budget))
     quantile = intervals.normal_quantile(risk if abs(estimate) > math.log1p(budget) else MISS)
-    room = (distance / quantile) ** 2 - (0.0 if rules.pairs else 2 * rules.session_sd.get(metric.name, 0.0) ** 2)
+    room = (distance / quantile) ** 2 - (0.0 if rules.pairs else 2 * _session_sd(metric, rules) ** 2)
     if room <= 0 or variance / room > 200:
         return None
     return max(enough, math.ceil(variance / room), min(len(x), len(y)) + 1)
 
 
 def _exact(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:
-    """Counts have no noise: any difference beyond the budget, a number of them, is one."""
+    """Counts have no noise: any difference beyond the budget, which is a number of them, is a change."""
     x, y, budget = before.counts[metric.name], after.counts[metric.name], rules.budget(after.cell, metric)
-    verdict = Verdict.SAME if x == y or 0 < y - x <= budget else Verdict.WORSE if y > x else Verdict.BETTER
+    worse_by = x - y if metric.higher_is_better else y - x
+    verdict = Verdict.BETTER if worse_by < 0 else Verdict.SAME if worse_by <= budget else Verdict.WORSE
     ratio = y / x if x else None
     return Change(cell=after.cell, metric=metric.name, verdict=verdict, baseline=x, candidate=y, ratio=ratio, budget=budget)
 
 
 def _level(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:
-    """An error far below its tolerance may move by a factor without meaning anything, and so may one below a rounding."""
-    x, y, budget = before.parity or 0.0, after.parity or 0.0, rules.budget(after.cell, metric)
+    """A number far below its tolerance may change by a factor without consequence, and so may one below rounding."""
+    x, y, budget = before.levels[metric.name], after.levels[metric.name], rules.budget(after.cell, metric)
     ratio = max(y, ROUNDING) / max(x, ROUNDING)
-    verdict = Verdict.WORSE if ratio > 1 + budget else Verdict.BETTER if ratio < 1 / (1 + budget) else Verdict.SAME
+    worse = metric.worsening(ratio)
+    verdict = Verdict.WORSE if worse > 1 + budget else Verdict.BETTER if worse < 1 / (1 + budget) else Verdict.SAME
     return Change(cell=after.cell, metric=metric.name, verdict=verdict, baseline=x, candidate=y, ratio=ratio, budget=budget)
 
 
@@ -213,14 +237,14 @@ def _valued(before: CellSummary, after: CellSummary, rules: Rules) -> list[str]:
 
 
 def _moved_together(changes: Sequence[Change], floors: Mapping[str, float]) -> list[str]:
-    """A slower machine and a slower part that all cells share look alike; that they moved together is said."""
+    """Notes that most cells changed together: a slower machine and a slower shared part of the code look the same."""
     notes = []
     for name, floor in floors.items():
         shifts = [math.log(c.ratio) for c in changes if c.metric == name and c.ratio is not None]
         middle = median(shifts) if len(shifts) >= 5 else 0.0
         if abs(middle) > math.log1p(max(floor, 0.01)) and sum(s * middle > 0 for s in shifts) >= MOVED_TOGETHER * len(shifts):
             notes.append(
-                f"{METRICS[name].title}: {len(shifts)} cells moved together, by ×{math.exp(middle):.3f} in the middle: "
-                f"the machine's state, or something that all of them share"
+                f"{METRICS[name].title}: {len(shifts)} cells changed together, by a median of ×{math.exp(middle):.3f}: "
+                f"the machine, or something that all of them share"
             )
     return notes

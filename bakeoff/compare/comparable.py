@@ -1,4 +1,4 @@
-"""Do two runs answer the same question on the same machine? What differs, in a line each; some of it forbids a comparison."""
+"""Are two runs of the same question on the same machine? Each difference is one line; some forbid a comparison."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bakeoff.records.trial import Environment, Settings
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not alike. `forbids`: the numbers would mean nothing."""
+    """One difference. `forbids`: a comparison of the numbers would mean nothing."""
 
     what: str
     baseline: str
@@ -42,7 +42,7 @@ MACHINE: tuple[tuple[str, Callable[[Environment], object], bool], ...] = (
 
 
 def differences(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary]) -> list[Difference]:
-    """Over the cells that both runs have; each difference once."""
+    """Of the cells that both runs have; each difference once."""
     after = {f.cell: f for f in candidate}
     pairs = [(f, after[f.cell]) for f in baseline if f.cell in after]
     found: list[Difference] = []
@@ -56,7 +56,7 @@ def differences(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary
 
 
 def alike(left: Iterable[CellSummary], right: Iterable[CellSummary]) -> bool:
-    """May they stand in one series over time?"""
+    """May they be in one series over time?"""
     return not any(d.forbids for d in differences(list(left), list(right)))
 
 

@@ -1,4 +1,4 @@
-"""The cells of one model that a choice may rest on: of a run that was named, or of the latest one that fits this machine."""
+"""Which results may a choice of stack rest on? Those of a named run, or of the latest run that fits this machine."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from bakeoff.system.environment import cpu_model, default_threads
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Results of one model and mode, and where they come from."""
+    """Results of one model and mode, and their source."""
 
     results: Sequence[CellResult]
     source: str
@@ -42,7 +42,7 @@ def of(
         apart = [r for r in found if r.trials[0].exported_by is not None or r.trials[0].workers is not None]
         if apart:
             names = ", ".join(r.cell.stack for r in apart)
-            remarks += (f"not ranked unless --stacks names them, as they are no way to run a model alone: {names}",)
+            remarks += (f"not ranked unless --stacks names them, because they do not run a model alone: {names}",)
         return Evidence([r for r in found if r not in apart], source, settings, remarks)
     missing = [name for name in stacks if name not in {r.cell.stack for r in found}]
     if missing:
@@ -51,7 +51,7 @@ def of(
 
 
 def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings) -> Evidence:
-    """Of one saved run, whatever its settings and wherever it was taken: that is told."""
+    """Of one saved run, with remarks on other settings or another machine."""
     path = saved_runs.find(name, storage)
     found = _figures(path, model, mode)
     if not found.figures:
@@ -70,7 +70,7 @@ def latest(
     """
     differs = "none has it"
     for path in reversed(saved_runs.runs(storage)):
-        with contextlib.suppress(UsageError):  # an old file that is cut does not stand in the way of the others
+        with contextlib.suppress(UsageError):  # a damaged file does not hide the others
             found = _figures(path, model, mode)
             if not any(f.cell.stack in rankable for f in found.figures):
                 continue
@@ -86,7 +86,7 @@ def latest(
 
 
 def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | None = None) -> str:
-    """What makes a saved run of a model."""
+    """The command that makes a saved run of a model."""
     words = ["pytest", "experiments/test_step_time.py", "experiments/test_compile_time.py", "--benchmark-autosave"]
     words += ["--models", model, "--modes", str(mode), *(["--stacks", ",".join(stacks)] if stacks else [])]
     usual = {"size": "small", "batch_size": None, "device": "cpu", "threads": default_threads(), "dtype": "float32"}
@@ -98,7 +98,7 @@ def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | 
 
 
 def _figures(path: Path, model: str, mode: Mode) -> saved_runs.Run:
-    """Those of a model, of a run of any age."""
+    """The summaries of a model, from a run of any version."""
     run = saved_runs.read_figures(path, only=lambda cell: (cell.model, cell.mode) == (model, mode))
     mine = [f for f in run.figures if (f.cell.model, f.cell.mode) == (model, mode)]
     return msgspec.structs.replace(run, figures=mine)
@@ -114,16 +114,16 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
 
 
 def _settings(figures: Sequence[CellSummary], mine: Settings) -> list[str]:
-    """In what the settings differ that decide a speed."""
+    """The settings that affect speed and differ."""
     theirs = figures[0].settings
-    told = [(what, ask(theirs), ask(mine)) for what, ask, forbids in comparable.SETTINGS if forbids]
-    return [f"{what.removeprefix('another ')} ({was}, not {wanted})" for what, was, wanted in told if was != wanted]
+    asked = [(what, ask(theirs), ask(mine)) for what, ask, forbids in comparable.SETTINGS if forbids]
+    return [f"{what.removeprefix('another ')} ({was}, not {wanted})" for what, was, wanted in asked if was != wanted]
 
 
 def _machine(figures: Sequence[CellSummary]) -> list[str]:
-    """In what the machine differs."""
+    """How the machine differs."""
     there = next((f.environment for f in figures if f.environment is not None), None)
     if there is None:
         return []
-    told = [("processor", there.cpu, cpu_model()), ("number of cores", there.cores, os.cpu_count())]
-    return [f"{what} ({was}, not {here})" for what, was, here in told if was != here]
+    parts = [("processor", there.cpu, cpu_model()), ("number of cores", there.cores, os.cpu_count())]
+    return [f"{what} ({was}, not {here})" for what, was, here in parts if was != here]

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from bakeoff.analysis.metrics import CELL
-from bakeoff.compare.budgets import Row, Table, covers
+from bakeoff.analysis.metrics import CELL, METRICS
+from bakeoff.compare.budgets import BudgetRow, BudgetTable, covers
 from bakeoff.compare.verdicts import Change, Comparison, Verdict
 
 
-class Exit(IntEnum):
-    """Exit codes of `bakeoff gate` and `bakeoff ab`."""
+class GateExit(IntEnum):
+    """GateExit codes of `bakeoff gate` and `bakeoff ab`."""
 
     PASS = 0
     REGRESSION = 1
@@ -20,61 +20,66 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a gate says, and of what."""
+    """The decision, and the changes that it rests on."""
 
-    exit: Exit
+    exit: GateExit
     failed: tuple[Change, ...]
     undecided: tuple[Change, ...]
     summary: str
     notes: tuple[str, ...] = ()
-    too_noisy: str = ""  # why something that was worse is undecided
+    too_noisy: str = ""  # why a change for the worse is undecided
 
 
 def decide(
-    comparison: Comparison, budgets: Table, rows: Sequence[Row] = (), *, too_noisy: str = "", unfinished: str = ""
+    comparison: Comparison, budgets: BudgetTable, rows: Sequence[BudgetRow] = (), *, too_noisy: str = "", unfinished: str = ""
 ) -> Decision:
-    """`too_noisy` says why nothing timed may fail in this session, `unfinished` why it may not pass. Empty never passes."""
+    """`too_noisy`: why no timing regression is reported in this session; `unfinished`: why it cannot pass.
+
+    A comparison of nothing never passes.
+    """
     failed, undecided = [], []
     for change in comparison.changes:
         kind = of_change(change, budgets, too_noisy)
-        if kind is Exit.REGRESSION:
+        if kind is GateExit.REGRESSION:
             failed.append(change)
-        elif kind is Exit.UNDECIDED:
+        elif kind is GateExit.UNDECIDED:
             undecided.append(change)
     notes = [*comparison.notes, *_unneeded(comparison, rows)]
     if too_noisy:
         notes.insert(0, too_noisy)
-    spared = too_noisy if any(c.verdict is Verdict.WORSE for c in undecided) else ""
+    excused = too_noisy if any(c.verdict is Verdict.WORSE for c in undecided) else ""
     if failed:
-        exit, summary = Exit.REGRESSION, f"regression: {_cells(failed)}"
+        exit, summary = GateExit.REGRESSION, f"regression: {_cells(failed)}"
     elif not comparison.timed_cells and not comparison.counted_cells and not undecided:
-        exit, summary = Exit.NOT_COMPARABLE, "not comparable: no cell has a speed in both runs, so nothing was shown"
+        exit, summary = GateExit.NOT_COMPARABLE, "not comparable: no cell has a speed in both runs, so nothing was shown"
     elif undecided:
-        exit, summary = Exit.UNDECIDED, f"undecided: {_cells(undecided)}; {spared or _more(undecided)}"
+        exit, summary = GateExit.UNDECIDED, f"undecided: {_cells(undecided)}; {excused or _more(undecided)}"
     elif unfinished:
-        exit, summary = Exit.UNDECIDED, f"undecided: {unfinished}"
+        exit, summary = GateExit.UNDECIDED, f"undecided: {unfinished}"
     else:
         count = comparison.timed_cells or comparison.counted_cells
-        exit, summary = Exit.PASS, f"pass: {count} cells, none worse than its budgets"
+        exit, summary = GateExit.PASS, f"pass: {count} cells, none worse than its budgets"
     return Decision(
-        exit=exit, failed=tuple(failed), undecided=tuple(undecided), summary=summary, notes=tuple(notes), too_noisy=spared
+        exit=exit, failed=tuple(failed), undecided=tuple(undecided), summary=summary, notes=tuple(notes), too_noisy=excused
     )
 
 
-def of_change(change: Change, budgets: Table, too_noisy: str = "") -> Exit:
-    """Of one change alone. An undecided one passes if it cannot be worse, only perhaps better."""
+def of_change(change: Change, budgets: BudgetTable, too_noisy: str = "") -> GateExit:
+    """Of one change alone. An undecided one passes if it may be better but not worse."""
     if change.metric == CELL:
         if change.verdict in (Verdict.GONE, Verdict.BROKEN):
-            return Exit.PASS if budgets.named(change.cell, CELL) >= 1 else Exit.REGRESSION
-        return Exit.UNDECIDED if change.verdict is Verdict.UNDECIDED else Exit.PASS
+            return GateExit.PASS if budgets.named(change.cell, CELL) >= 1 else GateExit.REGRESSION
+        return GateExit.UNDECIDED if change.verdict is Verdict.UNDECIDED else GateExit.PASS
     timed = change.low is not None
     if change.verdict is Verdict.WORSE:
-        return Exit.UNDECIDED if too_noisy and timed else Exit.REGRESSION
+        return GateExit.UNDECIDED if too_noisy and timed else GateExit.REGRESSION
     if change.verdict is Verdict.UNDECIDED:
-        if change.high is None or change.budget is None:  # not told at all
-            return Exit.UNDECIDED
-        return Exit.PASS if change.high < 1 + change.budget else Exit.UNDECIDED
-    return Exit.PASS
+        metric = METRICS[change.metric]
+        bound = change.low if metric.higher_is_better else change.high
+        if bound is None or change.budget is None:  # nothing is known
+            return GateExit.UNDECIDED
+        return GateExit.PASS if metric.worsening(bound) < 1 + change.budget else GateExit.UNDECIDED
+    return GateExit.PASS
 
 
 def _cells(changes: Sequence[Change]) -> str:
@@ -86,21 +91,21 @@ def _more(undecided: Sequence[Change]) -> str:
     """What would decide them."""
     known = [c.more for c in undecided if c.more is not None]
     hopeless = [c for c in undecided if c.more is None and c.metric != CELL]
-    told = []
+    lines = []
     if known:
-        told.append(f"about {max(known)} trials (or pairs) of each would decide {len(known)} of {len(undecided)} comparisons")
+        lines.append(f"about {max(known)} trials (or pairs) of each would decide {len(known)} of {len(undecided)} comparisons")
     if hopeless:
-        told.append(
+        lines.append(
             f"no number of them would decide {len(hopeless)}: compare in one session with `bakeoff ab`, or on a quieter machine"
         )
-    return "; ".join(told) or "they did not settle: run again on a quieter machine"
+    return "; ".join(lines) or "they did not settle: run again on a quieter machine"
 
 
-def _unneeded(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
-    """Rows that let nothing pass that would not pass by itself: their change is in the baseline by now."""
+def _unneeded(comparison: Comparison, rows: Sequence[BudgetRow]) -> list[str]:
+    """Notes on rows that no longer change a decision, because their change is in the baseline."""
     notes = []
     for row in rows:
         mine = [c for c in comparison.changes if covers(row, c.cell, c.metric)]
         if mine and all(c.verdict in (Verdict.SAME, Verdict.BETTER) and abs((c.ratio or 1.0) - 1) < 0.01 for c in mine):
-            notes.append(f"budgets.toml: nothing moved in {row.cells} ({row.metric}); its row ({row.reason}) may go")
+            notes.append(f"budgets.toml: nothing moved in {row.cells} ({row.metric}); its row ({row.reason}) can be removed")
     return notes

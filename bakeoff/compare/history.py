@@ -1,7 +1,7 @@
-"""One cell over all saved runs: where did it step, and which commit does each step begin at?
+"""How did one cell change over all saved runs: where did its level shift, and at which commit?
 
-Change points are ruptures' PELT (Killick et al. 2012) on the logarithms, with a penalty of 3 log n robust variances. A step is
-for triage, not for a gate: runs of different hours differ by more than their trials do.
+Change points are found by ruptures' PELT (Killick et al. 2012) on the logarithms, with a penalty of 3 log n robust variances. A
+shift is a hint for triage, not for a gate: runs of different hours differ by more than their trials do.
 """
 
 import math
@@ -16,7 +16,7 @@ from bakeoff.records.cell import Cell
 
 SPARKS = "▁▂▃▄▅▆▇█"
 PENALTY = 3.0
-LEAST_STEP = 0.02  # a level that moves by less is no step
+LEAST_SHIFT = 0.02  # a smaller change of the level is ignored
 LEAST_SEGMENT = 2
 
 
@@ -33,8 +33,8 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """The level changed between two runs that follow each other."""
+class LevelShift:
+    """The level changed between two consecutive runs."""
 
     before: Point
     at: Point  # the first of the new level
@@ -43,31 +43,31 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """A metric of a cell over runs that may stand in one series."""
+    """A metric of a cell over runs that are comparable."""
 
     cell: Cell
     metric: str
     points: tuple[Point, ...]
-    steps: tuple[Step, ...]
+    shifts: tuple[LevelShift, ...]
     left_out: int = 0  # runs of another machine or other settings than the latest
 
 
 def trend(cell: Cell, metric: str, points: Sequence[Point], left_out: int = 0) -> Trend:
-    """The steps in a series of runs, oldest first."""
+    """The level shifts in a series of runs, oldest first."""
     valued = [p for p in points if p.value]
     if not valued:
-        return Trend(cell=cell, metric=metric, points=tuple(points), steps=(), left_out=left_out)
-    steps = []
+        return Trend(cell=cell, metric=metric, points=tuple(points), shifts=(), left_out=left_out)
+    shifts = []
     edges = _edges([math.log(p.value) for p in valued if p.value])
     levels = [median(p.value for p in valued[a:b] if p.value) for a, b in pairwise(edges)]
     for edge, (before, after) in zip(edges[1:-1], pairwise(levels), strict=True):
-        if abs(math.log(after / before)) > math.log1p(LEAST_STEP):
-            steps.append(Step(before=valued[edge - 1], at=valued[edge], ratio=after / before))
-    return Trend(cell=cell, metric=metric, points=tuple(points), steps=tuple(steps), left_out=left_out)
+        if abs(math.log(after / before)) > math.log1p(LEAST_SHIFT):
+            shifts.append(LevelShift(before=valued[edge - 1], at=valued[edge], ratio=after / before))
+    return Trend(cell=cell, metric=metric, points=tuple(points), shifts=tuple(shifts), left_out=left_out)
 
 
 def sparkline(trend: Trend, width: int) -> str:
-    """The series as one line of text; a run without a value is ×, and neighbours share a character if there are too many."""
+    """The series as one line of text; × is a run without a value. If there are too many runs, neighbours share a character."""
     groups = np.array_split(np.arange(len(trend.points)), max(1, min(width, len(trend.points))))
     values = [[v for i in group if (v := trend.points[i].value)] for group in groups]
     known = [median(v) for v in values if v]

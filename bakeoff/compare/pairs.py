@@ -1,13 +1,13 @@
-"""Two arms measured in one session, pair by pair: what is saved of them, and how it is read as a comparison.
+"""What was measured of two arms in one session, pair by pair, and what follows from it.
 
-The candidate's trials are the run's own; the baseline's, and two sets of the canary's, stand beside them. Trials of equal
+The candidate's trials are the run's own; the baseline's and two sets of the control's are saved beside them. Trials of the same
 cell and index are a pair.
 """
 
 from collections.abc import Sequence
 
 from bakeoff.analysis.intervals import least_pairs
-from bakeoff.analysis.metrics import METRICS
+from bakeoff.analysis.metrics import METRICS, SPEED, JudgedBy, compared
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive.paired import Ab
 from bakeoff.compare.budgets import Budgets
@@ -15,56 +15,57 @@ from bakeoff.compare.changes import compare
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
 from bakeoff.records.trial import TIMED
 
-LOOKS = (7, 12, 20)  # pairs after which the verdicts are read
+INTERIM_ANALYSES = (7, 12, 20)  # numbers of pairs after which verdicts are read
 
 
 def probes(metrics: Sequence[str]) -> int:
-    """Pairs beyond each look: where compile time is judged, the first of a cell only tells how much memory two of them take."""
-    return int("compile_cold" in metrics)
+    """Pairs before the first interim analysis: before two sides compile at once, one pair shows how much memory they take."""
+    return int(any(name in METRICS and METRICS[name].while_compiling for name in metrics))
 
 
 def rules(ab: Ab, budgets: Budgets) -> Rules:
-    """Pairs, three looks, and the whole planned matrix."""
+    """Pairs, their interim analyses, and the whole planned matrix."""
     timed = [name for name in ab.metrics if name in METRICS]
     return Rules(
         budget=budgets.of(pairs=True),
-        alarm=budgets.alarm,
+        family_wise_error_rate=budgets.family_wise_error_rate,
         pairs=True,
-        looks=tuple(look + probes(ab.metrics) for look in ab.looks),
+        interim_analyses=tuple(pairs + probes(ab.metrics) for pairs in ab.interim_analyses),
         tests=ab.planned * max(1, len(timed)),
-        metrics=(*timed, *(n for n, m in METRICS.items() if m.judged != "interval")),
+        metrics=(*timed, *(n for n, m in compared().items() if m.judged_by is not JudgedBy.INTERVAL)),
     )
 
 
-def compared(ab: Ab, candidate: Sequence[CellSummary], budgets: Budgets) -> Comparison:
-    """The changes between the arms; values of equal position are a pair, and what has no partner is left out."""
+def comparison(ab: Ab, candidate: Sequence[CellSummary], budgets: Budgets) -> Comparison:
+    """The changes between the arms. Values at the same position are a pair; those without a partner are left out."""
     return compare(ab.summaries, candidate, rules(ab, budgets))
 
 
 def too_noisy(ab: Ab, budgets: Budgets) -> str:
-    """Why nothing timed may fail in this session: the baseline differs from itself, or failed before it could show anything.
+    """Why no timing regression is reported: the A/A control differs, or failed before it could show anything.
 
-    Empty if it does not, if there are too few pairs to tell, or if nobody asked.
+    Empty if the control is the same, if there are too few pairs to tell, or without a control.
     """
     enough = [c for c in control(ab, budgets) if min(c.trials) >= least_pairs(MISS)]
     if failed(ab) and not enough:
-        return "the baseline against itself failed before it could show how noisy this session is"
+        return "the A/A control failed, so that the noise of this session is unknown"
     found = [c for c in enough if c.verdict is not Verdict.SAME]
     if not found:
         return ""
-    told = "; ".join(f"{c.metric} ×{c.ratio:.3f} [{c.low:.3f}, {c.high:.3f}], {c.verdict}" for c in found if c.low is not None)
-    return f"this session is too noisy: the baseline against itself ({found[0].cell}) is not the same: {told or found[0].note}"
+    bounded = [c for c in found if c.low is not None]
+    ratios = "; ".join(f"{c.metric} ×{c.ratio:.3f} [{c.low:.3f}, {c.high:.3f}], {c.words}" for c in bounded)
+    return f"this session is too noisy: the A/A control ({found[0].cell}) is not the same: {ratios or found[0].note}"
 
 
 def failed(ab: Ab) -> list[str]:
-    """Cells of the canary that say nothing, and why; another cell may have taken their place."""
+    """Cells of the control that failed, and why; another cell may have replaced them."""
     lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.control[0], *ab.control[1]) if f.status not in TIMED}
-    return [f"the baseline against itself, {cell}, failed ({why})" for cell, why in lost.items()]
+    return [f"the A/A control {cell} failed ({why})" for cell, why in lost.items()]
 
 
 def control(ab: Ab, budgets: Budgets) -> list[Change]:
-    """The baseline against itself: the session's own noise floor, judged with no correction, as it is one comparison."""
+    """The A/A control: the session's own noise, judged without correction, as it is one comparison."""
     lost = {f.cell for side in ab.control for f in side if f.status not in TIMED}
     before, after = ([f for f in side if f.cell not in lost] for side in ab.control)
-    alone = Rules(budget=budgets.of(pairs=True), alarm=MISS, pairs=True, tests=1, metrics=("step",))
+    alone = Rules(budget=budgets.of(pairs=True), family_wise_error_rate=MISS, pairs=True, tests=1, metrics=(SPEED,))
     return list(compare(before, after, alone).changes)

@@ -1,4 +1,4 @@
-"""A comparison for people and programs: terminal, Markdown, CSV, JSON. Whatever comes from a file is escaped here."""
+"""How is a comparison written? On the terminal, as Markdown, CSV and JSON. Text from files is escaped here."""
 
 import csv
 import html
@@ -14,12 +14,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bakeoff.analysis.metrics import CELL, METRICS, Judged
-from bakeoff.compare.gate import Decision, Exit
+from bakeoff.analysis.metrics import CELL, METRICS
+from bakeoff.compare.gate import Decision, GateExit
 from bakeoff.compare.verdicts import Change, Comparison, Verdict
-from bakeoff.runner.progress import seconds
 
-COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "A/A", "interval", "verdict")
+CHANGE_COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "A/A", "interval", "verdict")
 RIGHT = ("baseline", "candidate", "ratio")
 STYLE = {
     Verdict.WORSE: "red",
@@ -29,13 +28,13 @@ STYLE = {
     Verdict.FIXED: "green",
     Verdict.UNDECIDED: "yellow",
 }
-LEAST_VERDICT = 40  # columns: with less for it, its note would be a tower of words
-SIGN = {Exit.PASS: "", Exit.REGRESSION: "✗ ", Exit.UNDECIDED: "? ", Exit.NOT_COMPARABLE: ""}
+LEAST_VERDICT = 40  # characters: in a narrower column a verdict and its note would be hard to read
+SIGN = {GateExit.PASS: "", GateExit.REGRESSION: "✗ ", GateExit.UNDECIDED: "? ", GateExit.NOT_COMPARABLE: ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What one comparison of two runs says, with or without a gate."""
+    """One comparison of two runs, with or without a gate."""
 
     baseline: str
     candidate: str
@@ -46,19 +45,20 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """Everything that stands below the table, in order of weight."""
+        """Everything below the table, most important first."""
         lines = [f"warning: {text}" for text in self.warnings]
         floors = self.comparison.floors
         if floors:
-            told = ", ".join(f"{METRICS[name].title} ±{floor:.1%}" for name, floor in floors.items())
+            known = ", ".join(f"{METRICS[name].title} ±{floor:.1%}" for name, floor in floors.items())
             lines.append(
-                f"A/A is how far halves of one run lie apart; 19 of 20 cells stay below {told}. Nothing inside it is a change"
+                "A/A is the difference between the halves of one run; a difference within it is no change. "
+                f"In 19 of 20 cells it is at most: {known}"
             )
         lines += self.decision.notes if self.decision is not None else self.comparison.notes
         return [clean(line) for line in lines]
 
     def terminal(self, width: int, *, everything: bool = False, color: bool = False) -> str:
-        """As text. Without `everything`, counts and memory that are the same have no row, only a line that says how many."""
+        """As text. Without `everything`, a line says how many counts and amounts of memory are the same."""
         changes = [c for c in self.comparison.changes if everything or not _dull(c)]
         console = Console(width=max(width, 80), highlight=False, force_terminal=color, no_color=not color)
         with console.capture() as capture:
@@ -73,31 +73,31 @@ class Report:
         return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
     def markdown(self) -> str:
-        """As a Markdown table of what is not the same, and how many rows are; for a job summary."""
-        told = [c for c in self.comparison.changes if c.verdict is not Verdict.SAME]
-        same = len(self.comparison.changes) - len(told)
+        """As a Markdown table of what is not the same, for the summary of a CI job."""
+        changed = [c for c in self.comparison.changes if c.verdict is not Verdict.SAME]
+        same = len(self.comparison.changes) - len(changed)
         out = [f"**{escaped(self.baseline)} → {escaped(self.candidate)}**", ""]
         out += [f"{escaped(line)}  " for line in self.verdict()] + [""]
-        if told:
-            out += ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-            out += ["| " + " | ".join(map(escaped, row(c))) + " |" for c in told] + [""]
-        steps = [c for c in self.comparison.changes if c.metric == "step" and c.ratio is not None]
-        out.append(f"{same} comparisons are the same; {len(steps)} cells have a speed in both runs.")
+        if changed:
+            out += ["| " + " | ".join(CHANGE_COLUMNS) + " |", "|---" * len(CHANGE_COLUMNS) + "|"]
+            out += ["| " + " | ".join(map(escaped, row(c))) + " |" for c in changed] + [""]
+        timed = self.comparison.timed_cells
+        out.append(f"{same} comparisons are the same; {timed} cells have a speed in both runs.")
         return "\n".join([*out, "", *(f"- {escaped(note)}" for note in self.notes)]) + "\n"
 
     def csv(self) -> str:
-        """Every comparison, raw numbers."""
+        """Every comparison, with raw numbers."""
         out = io.StringIO()
         names = [n for n in Change.__dataclass_fields__ if n not in ("cell", "trials")]
         writer = csv.writer(out)
-        writer.writerow(["cell", *names, "baseline_trials", "candidate_trials"])
+        writer.writerow(["cell", *names, "words", "baseline_trials", "candidate_trials"])
         for c in self.comparison.changes:
-            writer.writerow([clean(str(c.cell)), *(_plain(getattr(c, n)) for n in names), *c.trials])
+            writer.writerow([clean(str(c.cell)), *(_plain(getattr(c, n)) for n in names), c.words, *c.trials])
         return out.getvalue()
 
     def json(self) -> str:
         """Every comparison, with notes and the gate's decision."""
-        changes = [{**msgspec.to_builtins(c), "cell": clean(str(c.cell))} for c in self.comparison.changes]
+        changes = [{**msgspec.to_builtins(c), "cell": clean(str(c.cell)), "words": c.words} for c in self.comparison.changes]
         for change in changes:
             change.update({k: None for k, v in change.items() if isinstance(v, float) and not math.isfinite(v)})
         decided = self.decision
@@ -116,17 +116,17 @@ class Report:
         """The gate's decision, its reasons, and what to do next."""
         if self.decision is None:
             return []
-        lines = [told(c, Exit.REGRESSION) for c in self.decision.failed]
-        lines += [told(c, Exit.UNDECIDED) for c in self.decision.undecided[:10]]
+        lines = [formatted(c, GateExit.REGRESSION) for c in self.decision.failed]
+        lines += [formatted(c, GateExit.UNDECIDED) for c in self.decision.undecided[:10]]
         if len(self.decision.undecided) > 10:
             lines.append(f"… and {len(self.decision.undecided) - 10} more undecided")
         lines.append(clean(self.decision.summary))
         if self.decision.failed and self.accept:
-            lines.append(f"if that is wanted: {clean(self.accept)}")
+            lines.append(f"to accept it: {clean(self.accept)}")
         return lines
 
 
-def told(change: Change, exit: Exit) -> str:
+def formatted(change: Change, exit: GateExit) -> str:
     """One change in a line."""
     cell, metric, before, after, ratio, _, interval, verdict = row(change)
     if change.metric == CELL:
@@ -137,15 +137,15 @@ def told(change: Change, exit: Exit) -> str:
 
 
 def clean(text: str) -> str:
-    """Without control characters, so that nothing from a file moves a cursor or colours a terminal."""
+    """Without control characters, so that text from a file cannot control a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def row(change: Change) -> tuple[str, ...]:
-    """A change as text, at COLUMNS."""
+    """A change as text, by CHANGE_COLUMNS."""
     title = change.metric if change.metric == CELL else METRICS[change.metric].title
     note = f" ({clean(change.note)[:200]})" if change.note else ""
-    more = f", {change.more} of each would tell" if change.more is not None else ""
+    more = f", {change.more} of each would decide" if change.more is not None else ""
     bounded = change.low is not None and change.high is not None
     return (
         clean(str(change.cell)),
@@ -155,7 +155,7 @@ def row(change: Change) -> tuple[str, ...]:
         "" if change.ratio is None else f"{change.ratio:.3f}" if change.ratio < 1e4 else "∞",
         "" if change.floor is None else f"±{change.floor:.1%}",
         f"[{_bound(change.low)}, {_bound(change.high)}]" if bounded else "",
-        f"{change.verdict}{note}{more}",
+        f"{change.words}{note}{more}",
     )
 
 
@@ -165,24 +165,17 @@ def _bound(value: float | None) -> str:
 
 
 def _value(metric: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    unit = METRICS[metric].unit
-    if unit == "s":
-        return seconds(value)
-    if unit == "bytes":
-        return f"{value / 2**20:.0f} MiB"
-    return f"{value:.1e}" if METRICS[metric].judged is Judged.LEVEL else f"{value:.0f}"
+    return "" if value is None else METRICS[metric].formatted(value)
 
 
 def _dull(change: Change) -> bool:
-    return change.verdict is Verdict.SAME and change.metric not in ("step", "compile_cold")
+    return change.verdict is Verdict.SAME and not (change.metric in METRICS and METRICS[change.metric].always_listed)
 
 
 def _table(changes: Sequence[Change], width: int) -> Text:
-    """The rows, each verdict in a column that wraps; grouped by cell where that column would be a tower of words."""
+    """The rows, with each verdict in a column that wraps; grouped by cell where that column would be too narrow."""
     rows = [row(change) for change in changes]
-    widths = [max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(CHANGE_COLUMNS, *rows, strict=True)]
     before = sum(widths[:-1]) + 3 * len(widths)
     room = width - before
     wide = any(cell_len(cells[-1]) != len(cells[-1]) for cells in rows)  # textwrap counts characters
@@ -190,8 +183,8 @@ def _table(changes: Sequence[Change], width: int) -> Text:
         return _grouped(changes, rows, widths, width)
     widths[-1] = min(widths[-1], room)
     text = Text(no_wrap=True)
-    for change, cells in zip((None, *changes), (COLUMNS, *rows), strict=True):
-        text.append("  " + "   ".join(_figures(cells[:-1], widths)) + "   ")
+    for change, cells in zip((None, *changes), (CHANGE_COLUMNS, *rows), strict=True):
+        text.append("  " + "   ".join(_padded(cells[:-1], widths)) + "   ")
         for number, line in enumerate(textwrap.wrap(cells[-1], widths[-1], break_on_hyphens=False)):
             text.append(" " * (before - 1) * (number > 0))
             text.append(line + "\n", STYLE.get(change.verdict, "") if change else "bold")
@@ -201,18 +194,18 @@ def _table(changes: Sequence[Change], width: int) -> Text:
 
 
 def _grouped(changes: Sequence[Change], rows: Sequence[Sequence[str]], widths: Sequence[int], width: int) -> Text:
-    """A cell's name in a line of its own, its figures below, and a verdict that has no room beside them below those."""
+    """A cell's name in a line of its own, its numbers below it, and a verdict below them if it does not fit beside them."""
     text, cell, console = Text(no_wrap=True), "", Console(width=width)
-    for change, (name, *told, verdict) in zip((None, *changes), (COLUMNS, *rows), strict=True):
+    for change, (name, *numbers, verdict) in zip((None, *changes), (CHANGE_COLUMNS, *rows), strict=True):
         if name != cell:
             text.append(f" {name}\n", "bold" if change is None else "")
             cell = name
         style = STYLE.get(change.verdict, "") if change else "bold"
-        line = "   " + "  ".join(_figures(told, widths[1:], COLUMNS[1:]))
+        line = "   " + "  ".join(_padded(numbers, widths[1:], CHANGE_COLUMNS[1:]))
         if cell_len(line) + 2 + cell_len(verdict) > width:
             line = line.rstrip()
         if cell_len(line) > width:
-            line = "   " + "  ".join(filter(None, told))
+            line = "   " + "  ".join(filter(None, numbers))
         text.append(line)
         if cell_len(line) + 2 + cell_len(verdict) <= width:
             text.append("  " + verdict, style)
@@ -225,7 +218,7 @@ def _grouped(changes: Sequence[Change], rows: Sequence[Sequence[str]], widths: S
     return text
 
 
-def _figures(cells: Sequence[str], widths: Sequence[int], names: Sequence[str] = COLUMNS) -> list[str]:
+def _padded(cells: Sequence[str], widths: Sequence[int], names: Sequence[str] = CHANGE_COLUMNS) -> list[str]:
     """Padded to their columns."""
     return [
         cell.rjust(room) if name in RIGHT else cell + " " * (room - cell_len(cell))

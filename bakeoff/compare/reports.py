@@ -1,8 +1,8 @@
-"""Two saved runs, or the two arms of one → the report of their comparison."""
+"""How do two saved runs, or the two arms of one, compare? The report of their comparison."""
 
 from collections.abc import Sequence
 
-from bakeoff.analysis.metrics import METRICS, Judged
+from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive.paired import Ab
 from bakeoff.archive.saved_runs import Run
@@ -31,16 +31,13 @@ def of_runs(
     unlike = comparable.differences(before, after)
     forbidden = [d for d in unlike if d.forbids]
     if forbidden and not force:
-        told = "; ".join(clean(str(d)) for d in forbidden)
-        raise UsageError(
-            f"{baseline.label} and {candidate.label} are not comparable: {told}; --force compares them all the same"
-        )
+        reasons = "; ".join(clean(str(d)) for d in forbidden)
+        raise UsageError(f"{baseline.label} and {candidate.label} are not comparable: {reasons}; --force compares them anyway")
     warnings = [str(d) for d in unlike]
     if baseline.path == candidate.path:
         warnings.append("both are the same run")
     table = budgets.of(pairs=False)
-    # each session's own deviation: the two add up
-    rules = Rules(budget=table, alarm=budgets.alarm, session_sd={n: getattr(budgets.sessions, n) for n in _timed()})
+    rules = Rules(budget=table, family_wise_error_rate=budgets.family_wise_error_rate, session_sd=budgets.sessions)
     comparison = compare(before, after, rules)
     return Report(
         baseline=baseline.label,
@@ -55,12 +52,12 @@ def of_runs(
 def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: bool = False) -> Report:
     """The two arms of one session, or only `part` of its cells."""
     assert run.ab is not None
-    comparison, table = pairs.compared(run.ab, run.figures, budgets), budgets.of(pairs=True)
+    comparison, table = pairs.comparison(run.ab, run.figures, budgets), budgets.of(pairs=True)
     noisy = pairs.too_noisy(run.ab, budgets)
     quiet = [c for c in pairs.control(run.ab, budgets) if c.low is not None]
-    few = "; its pairs are too few to tell how noisy this session is"
+    few = "; it has too few pairs to show how noisy this session is"
     notes = [
-        f"the baseline against itself, {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.verdict}"
+        f"A/A control {c.cell}: ×{c.ratio:.4f} [{c.low:.4f}, {c.high:.4f}], {c.words}"
         f"{few * (not noisy and c.verdict != 'same')}"
         for c in quiet
     ]
@@ -69,11 +66,11 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
         notes.append(
             f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
         )
-    notes += _apart(run.ab)
+    notes += _compiled_apart(run.ab)
     judged = len({f.cell for f in run.ab.summaries} | {f.cell for f in run.figures})
-    unfinished = "" if run.ab.finished else "the session was interrupted: verdicts of what there is"
+    unfinished = "" if run.ab.finished else "the session was interrupted: the verdicts are of the pairs that were measured"
     if judged < run.ab.planned and not part:
-        unfinished = f"the session was to have {run.ab.planned} cells, and has {judged}"
+        unfinished = f"the session planned {run.ab.planned} cells, and measured {judged}"
     if unfinished:
         notes.append(unfinished)
     return Report(
@@ -86,9 +83,9 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
     )
 
 
-def _apart(ab: Ab) -> list[str]:
-    """Cells that compile, and did so one after the other in all their pairs."""
-    if "compile_cold" not in ab.metrics:
+def _compiled_apart(ab: Ab) -> list[str]:
+    """A note on cells that compiled one after the other in all their pairs, if compile times are compared."""
+    if not any(name in METRICS and METRICS[name].while_compiling for name in ab.metrics):
         return []
     found: dict[Cell, list[bool]] = {}
     for trial in ab.trials:
@@ -96,9 +93,5 @@ def _apart(ab: Ab) -> list[str]:
             found.setdefault(trial.cell, []).append(trial.measurement.compiled_at_once)
     apart = [str(cell) for cell, at_once in found.items() if not any(at_once)]
     more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
-    why = "compiled one after the other (too little memory, a GPU, an older Bakeoff): the machine may have changed meanwhile"
+    why = "compiled one after the other (too little memory, a GPU, an older Bakeoff): the machine may have changed in between"
     return [f"{', '.join(apart[:3])}{more} {why}"] if apart else []
-
-
-def _timed() -> list[str]:
-    return [m.name for m in METRICS.values() if m.judged is Judged.INTERVAL]

@@ -1,7 +1,7 @@
-"""Pairs, round by round: the two children of a pair took turns, so each round is a comparison of its own, moments apart.
+"""What is the ratio of a pair whose two children took turns? Each round is a comparison of its own, moments apart. Pure.
 
-A pair's ratio is the median over its rounds of one side's 10th percentile to the other's. What is slow for longer than a round
-falls on both sides of it, and a bad round is one of twenty; the 10th percentile of all of a side's samples is at the mercy of
+A pair's ratio is the median over its rounds of one side's statistic to the other's. A disturbance that lasts longer than a
+round affects both sides of it, and a bad round is one of twenty. A statistic of all samples of a side would be at the mercy of
 one good moment that only that side had (docs/lab-notebook.md, 2026-11-23).
 """
 
@@ -10,18 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean, median
 
-from bakeoff.analysis import summary
-from bakeoff.analysis.results import tenth_percentile
-from bakeoff.analysis.summary import TYPICAL, CellSummary
+from bakeoff.analysis import metrics, summary
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Trial
 from bakeoff.records.turns import ROUNDS
 
-STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"step": tenth_percentile, TYPICAL: median}
-
 
 def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[CellSummary], list[CellSummary]]:
-    """Both arms' figures. Where children alternated, the candidate's step times are the baseline's times the pairs' ratios."""
+    """Both arms' summaries. Where children took turns, the candidate's steps are the baseline's times the pairs' ratios."""
     before, after = summary.of_trials(baseline), summary.of_trials(candidate)
     after = [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]
     kept = {f.cell: _at_once(_pairs_of(f, baseline, candidate)) for f in after}
@@ -38,26 +35,30 @@ def _pairs_of(made: CellSummary, baseline: Sequence[Trial], candidate: Sequence[
 
 
 def _at_once(pairs: Pairs) -> list[int]:
-    """Those that compiled at once; [] if none did."""
+    """Numbers of those that compiled at the same time."""
     return [n for n, pair in enumerate(pairs) if all(m.compiled_at_once for m in pair)]
 
 
 def _only(found: CellSummary, kept: Sequence[int]) -> CellSummary:
-    """Compile times of the pairs that are `kept`, if most are: those of other moments are no comparison beside them."""
-    values = found.values.get("compile_cold", [])
-    kept = kept if 2 * len(kept) > len(values) - 1 else []
-    return replace(found, values=found.values | {"compile_cold": [values[n] for n in kept]}) if kept and values else found
+    """With the compile times of the pairs in `kept` alone, if most are: times of different moments are not comparable."""
+    values = dict(found.values)
+    for name, metric in metrics.METRICS.items():
+        all_values = values.get(name, [])
+        if metric.while_compiling and all_values and kept and 2 * len(kept) > len(all_values) - 1:
+            values[name] = [all_values[n] for n in kept]
+    return replace(found, values=values)
 
 
 def _paired(made: CellSummary, other: list[CellSummary], baseline: Sequence[Trial], candidate: Sequence[Trial]) -> CellSummary:
     pairs = _pairs_of(made, baseline, candidate)
-    if not pairs or not other or "step" not in made.values or "step" not in other[0].values:
+    statistics = {n: f for n, f in metrics.of_samples().items() if other and n in made.values and n in other[0].values}
+    if not pairs or not statistics:
         return made
     if not all(m.alternated and m.step_s and min(m.step_s) > 0 for pair in pairs for m in pair):
         return made
     steps = {
         name: [value * math.exp(_ratio(*pair, statistic)) for value, pair in zip(other[0].values[name], pairs, strict=True)]
-        for name, statistic in STATISTICS.items()
+        for name, statistic in statistics.items()
     }
     return replace(made, values=made.values | steps, block=other[0].block)  # the ratio is of equal blocks
 
@@ -65,8 +66,8 @@ def _paired(made: CellSummary, other: list[CellSummary], baseline: Sequence[Tria
 def _ratio(before: Measurement, after: Measurement, statistic: Callable[[Sequence[float]], float]) -> float:
     """Median over the rounds of the logarithm of candidate to baseline.
 
-    Both sides of a round are the same statistic of the same number of samples: a 10th percentile of few is higher than of many.
-    Where one side was timed in longer blocks than the other, only means are alike.
+    Both sides of a round have the same number of samples: a 10th percentile of few is higher than of many. Where one side was
+    timed in longer blocks than the other, only means are comparable.
     """
     if before.steps_per_sample != after.steps_per_sample:
         statistic = fmean

@@ -1,4 +1,4 @@
-"""bakeoff history: one metric of some cells over all saved runs, as the terminal or JSON shows it."""
+"""How did one metric of some cells change over all saved runs? For the terminal and JSON: `bakeoff history`."""
 
 import math
 import shutil
@@ -19,17 +19,19 @@ from bakeoff.compare.history import Point, Trend, sparkline, trend
 from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status
-from bakeoff.runner.progress import seconds
 
 
-def read(storage: Path, glob: str, say: list[str]) -> list[Run]:
-    """All saved runs, with the cells that the glob covers; what cannot be read is named in `say`. UsageError for no cell."""
+def read(storage: Path, glob: str, unreadable: list[str]) -> list[Run]:
+    """All saved runs with the cells that the glob matches; files that cannot be read are named in `unreadable`.
+
+    UsageError if no run has such a cell.
+    """
     runs: list[Run] = []
     for path in saved_runs.runs(storage):
         try:
             runs.append(saved_runs.read_figures(path, lambda cell: fnmatchcase(str(cell), glob)))
         except UsageError as error:
-            say.append(str(error))
+            unreadable.append(str(error))
     if not any(run.figures for run in runs):
         known = sorted({str(f.cell) for path in saved_runs.runs(storage)[-1:] for f in saved_runs.read_figures(path).figures})
         raise UsageError(f"no saved run in {storage} has a cell {glob}; there are: {', '.join(known[:8]) or 'no runs at all'}")
@@ -50,7 +52,7 @@ def trends(runs: Iterable[Run], glob: str, metric: str) -> Iterator[Trend]:
 
 
 def _point(run: Run, found: CellSummary, metric: str) -> Point:
-    values = found.values.get(metric)
+    values = found.all_of(METRICS[metric])
     value = median(values) if found.status is Status.OK and values else None
     return Point(
         run=run.path.stem[:4],
@@ -64,8 +66,8 @@ def _point(run: Run, found: CellSummary, metric: str) -> Point:
 
 def show(glob: str, metric: str, storage: Path, *, as_json: bool) -> None:
     """Print it."""
-    said: list[str] = []
-    found = list(trends(read(storage, glob, said), glob, metric))
+    unreadable: list[str] = []
+    found = list(trends(read(storage, glob, unreadable), glob, metric))
     if as_json:
         body = [{**msgspec.to_builtins(t), "cell": str(t.cell)} for t in found]
         print(msgspec.json.format(msgspec.json.encode(body), indent=1).decode())
@@ -73,7 +75,7 @@ def show(glob: str, metric: str, storage: Path, *, as_json: bool) -> None:
         width = shutil.get_terminal_size((100, 0)).columns
         for each in found:
             print("\n".join(_lines(each, width)))
-    for line in said:
+    for line in unreadable:
         print(clean(f"left out: {line}"))
 
 
@@ -86,15 +88,13 @@ def _lines(found: Trend, width: int) -> Sequence[str]:
     if valued:
         ends = valued[0], valued[-1]
         lines.append("  ".join(clean(f"{p.run} {p.when[:10]} {p.commit}: {_value(found.metric, p.value)}") for p in ends))
-    for step in found.steps:
-        at = clean(f"{step.at.run} ({step.at.when[:16]}, {step.at.commit})")
-        lines.append(f"  ×{step.ratio:.3f} from {at} on; {clean(step.before.run)} ({clean(step.before.commit)}) was before it")
-    if not found.steps:
-        lines.append("  no step found" if len(valued) > 3 else "  too few runs to look for steps")
+    for shift in found.shifts:
+        at = clean(f"{shift.at.run} ({shift.at.when[:16]}, {shift.at.commit})")
+        lines.append(f"  ×{shift.ratio:.3f} from {at} on; {clean(shift.before.run)} ({clean(shift.before.commit)}) came before")
+    if not found.shifts:
+        lines.append("  no level shift found" if len(valued) > 3 else "  too few runs to look for level shifts")
     return lines
 
 
 def _value(metric: str, value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "?"
-    return f"{value / 2**20:.0f} MiB" if METRICS[metric].unit == "bytes" else seconds(value)
+    return "?" if value is None or not math.isfinite(value) else METRICS[metric].formatted(value)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
 from bakeoff.expectations.gaps import read
 from bakeoff.records.trial import Environment
-from bakeoff.views.explain import command
 
 COMPILERS = ("torch", "triton")
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import pytest
 
+from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import PACKAGE
 from bakeoff.authoring.errors import BY_STATUS
@@ -24,7 +25,6 @@ from bakeoff.records.trial import Status
 from bakeoff.runner.session import Session
 from bakeoff.runner.task import Task
 from bakeoff.views import kernel_table, scaling_table
-from bakeoff.views.explain import command
 
 NAME = "bakeoff-matrix"
 CELL_FIXTURES = ("model", "stack", "mode")

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from bakeoff.analysis import summary
+from bakeoff.analysis.metrics import in_pairs_by_default
 from bakeoff.archive import saved_runs
 from bakeoff.archive.saved_runs import Commit, Run
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.budgets import read_budgets
-from bakeoff.compare.gate import Exit
-from bakeoff.compare.report import Report, clean, told
+from bakeoff.compare.gate import GateExit
+from bakeoff.compare.pairs import INTERIM_ANALYSES
+from bakeoff.compare.report import Report, clean, formatted
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.fixtures import NAME, cell_of
 from bakeoff.records.cell import Cell
@@ -42,7 +44,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=str(ROOT / "experiments" / "budgets.toml"),
         help="default: experiments/budgets.toml",
     )
-    group.addoption("--looks", metavar="N,N", default="7,12,20", help="pairs after which --ab-against reads its verdicts")
+    group.addoption(
+        "--interim-analyses",
+        metavar="N,N",
+        default=",".join(map(str, INTERIM_ANALYSES)),
+        help="numbers of pairs after which --ab-against reads verdicts",
+    )
     group.addoption("--verdict-markdown", metavar="FILE", help="append the comparison there as Markdown: a CI job's summary")
     group.addoption("--allow-undecided", action="store_true", default=False, help="an undecided verdict is a skip, no failure")
 
@@ -146,21 +153,21 @@ class VerdictPlugin:
             raise VerdictFailed(report if item.cell is None else f"no verdict: {item.how}[{WHOLE}] says why")
         assert report.decision is not None
         if item.cell is None:
-            if report.decision.exit is Exit.NOT_COMPARABLE:
+            if report.decision.exit is GateExit.NOT_COMPARABLE:
                 raise VerdictFailed(report.decision.summary)
-            others = [told(c, Exit.REGRESSION) for c in report.decision.failed if c.cell not in self._judged]
+            others = [formatted(c, GateExit.REGRESSION) for c in report.decision.failed if c.cell not in self._judged]
             if others:
-                raise VerdictFailed("\n".join([*others, f"if that is wanted: {report.accept}"]))
+                raise VerdictFailed("\n".join([*others, f"to accept it: {report.accept}"]))
             return
         compared = any(c.cell == item.cell for c in report.comparison.changes)
         if not compared and not self._compared_by_status(item):
             raise VerdictFailed(f"{item.cell} was not compared: it was not measured")
-        failed = [told(c, Exit.REGRESSION) for c in report.decision.failed if c.cell == item.cell]
+        failed = [formatted(c, GateExit.REGRESSION) for c in report.decision.failed if c.cell == item.cell]
         mine = [c for c in report.decision.undecided if c.cell == item.cell]
-        undecided = [told(c, Exit.UNDECIDED) for c in mine]
+        undecided = [formatted(c, GateExit.UNDECIDED) for c in mine]
         undecided += [report.decision.too_noisy] * any(c.verdict is Verdict.WORSE for c in mine)
         if failed:
-            raise VerdictFailed("\n".join([*failed, f"if that is wanted: {report.accept}"]))
+            raise VerdictFailed("\n".join([*failed, f"to accept it: {report.accept}"]))
         if undecided and self.config.getoption("allow_undecided"):
             pytest.skip("undecided: " + "; ".join(undecided))
         if undecided:
@@ -208,7 +215,7 @@ class VerdictPlugin:
         matrix = self._matrix
         reporter: Any = self.config.pluginmanager.get_plugin("terminalreporter")
         store, budgets = options.store(self.config.getoption), read_budgets(Path(self.config.getoption("budgets")))
-        looks, metrics = session.looks(self.config.getoption("looks")), ["step", "compile_cold", "steady_peak"]
+        at = session.interim_analyses(self.config.getoption("interim_analyses"))
         cells = frozenset(matrix.results)
         plan = replace(matrix.plan, cells=cells)
         reporter.ensure_newline()
@@ -216,9 +223,9 @@ class VerdictPlugin:
             whole = [self.config.getoption(n) is None and not self._picked for n in ("models", "stacks")]
             gone = session.vanished(matrix.plan, arms[0], models=whole[0], stacks=whole[1])
             say = reporter.write_line
-            diagnose = not self.config.getoption("no_diagnosis")
+            judged, diagnose = in_pairs_by_default(), not self.config.getoption("no_diagnosis")
             pairing = PairedSession(
-                plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, diagnose=diagnose, vanished=gone
+                plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, diagnose=diagnose, vanished=gone
             )
             storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
             path = session.measured(pairing, storage)

@@ -8,17 +8,11 @@ function open(name, focus) {
   find("#cell-status").textContent = cell.reason ? `${cell.status}: ${cell.reason}` : cell.status;
   find("#cell-body").hidden = false;
   const facts = [["status", cell.status], ["trials", String(cell.trials)]];
-  if (cell.step_s) {
-    facts.push(["step", `${seconds(cell.step_s)}${cell.noise ? `, ± ${Math.round(50 * cell.noise)} %: the machine was noisy` : ""}`], ["throughput", speed(cell)]);
-    if (cell.over_eager != null) facts.push([`× ${cell.framework}'s eager`, `×${cell.over_eager.toFixed(2)}`]);
-    facts.push(["compile, cold", seconds(cell.compile_s)]);
-    if (cell.warm_compile_s != null) facts.push(["compile, warm from disk", seconds(cell.warm_compile_s)]);
-    if (!cell.eager) facts.push(["paid for itself", cell.even_after_steps == null ? (cell.over_eager == null ? "nothing to set it against" : "never") : `after ${cell.even_after_steps.toLocaleString("en")} steps`]);
-    if (cell.steady_peak_bytes != null) facts.push(["memory above the import", `${mib(cell.compile_peak_bytes)} while compiling, ${mib(cell.steady_peak_bytes)} afterwards`]);
-    facts.push(["parity error", cell.parity_error.toExponential(1)]);
-    if (cell.share_of_ceiling != null) facts.push(["share of the machine's roof", `${digits(100 * cell.share_of_ceiling, 2)} %`]);
-  }
-  if (cell.breaks != null) facts.push(["graph breaks", String(cell.breaks)]);
+  if (cell.over_eager != null) facts.push([`× ${cell.framework}'s eager`, `×${cell.over_eager.toFixed(2)}`]);
+  if (cell.break_even) facts.push(["break-even", cell.break_even]);
+  if (cell.share_of_machine_peak != null) facts.push(["share of the machine peak", `${digits(100 * cell.share_of_machine_peak, 2)} %`]);
+  for (const metric of data.metrics) if (cell.metrics[metric.name] != null) facts.push([metric.title, formatted(metric, cell)]);
+  for (const doubt of cell.doubts) facts.push(["trust", doubt]);
   find("#cell-facts").replaceChildren(...facts.flatMap(([k, v]) => [make("dt", k), make("dd", v)]));
   find("#cell-command").textContent = cell.command;
   const has = { curves: detail.curves.length && cell.step_s, spread: detail.spread.length && cell.step_s, losses: detail.losses.length };
@@ -76,7 +70,7 @@ function compiled(detail) {
   if (detail.compiled) box.append(make("h3", "Compiled to"), make("p", detail.compiled));
   if (detail.kernels.length) {
     const table = make("table"), head = make("tr");
-    head.append(...["kernel", "registers", "bytes spilt", "shared bytes"].map((t) => make("th", t)));
+    head.append(...["kernel", "registers", "bytes spilled", "shared bytes"].map((t) => make("th", t)));
     table.append(head);
     for (const kernel of detail.kernels) {
       const line = make("tr");

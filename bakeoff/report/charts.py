@@ -1,7 +1,7 @@
-"""How the report draws: Vega-Lite specifications, made with Altair. The page puts the data of what was chosen into them.
+"""How does the report draw? Vega-Lite specifications, made with Altair. The page puts the data of the chosen cell into them.
 
 Each has named data sets instead of values, so that one specification serves every cell. Text and lines take the page's own
-colours, in the light and in the dark; what a colour tells, a shape or a label tells, too.
+colours, light or dark. Whatever a colour distinguishes, a shape or a label distinguishes too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ CONFIG: Mapping[str, Any] = {
 
 
 def specifications(stacks: Sequence[str], *, validate: bool = False) -> dict[str, dict[str, Any]]:
-    """Name of a chart → its specification. Every chart gives a stack the same colour and shape.."""
+    """Name of a chart → its specification. Every chart gives a stack the same colour and shape."""
     colour = alt.Color("stack:N").scale(domain=list(stacks), range=_cycled(COLOURS, len(stacks)))
     shape = alt.Shape("stack:N").scale(domain=list(stacks), range=_cycled(SHAPES, len(stacks)))
     charts = {
@@ -69,14 +69,14 @@ def specifications(stacks: Sequence[str], *, validate: bool = False) -> dict[str
         "changes": _changes(),
         "trend": _trend(),
     }
-    return {name: _told(chart, validate) for name, chart in charts.items()}
+    return {name: _specification(chart, validate) for name, chart in charts.items()}
 
 
 def _cycled(values: Sequence[str], count: int) -> list[str]:
     return [values[i % len(values)] for i in range(count)]
 
 
-def _told(chart: Any, validate: bool) -> dict[str, Any]:
+def _specification(chart: Any, validate: bool) -> dict[str, Any]:
     spec: dict[str, Any] = chart.properties(
         width="container", autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     ).to_dict(validate=validate)
@@ -96,13 +96,13 @@ def _log(field: str, title: str, **more: Any) -> tuple[Any, ...]:
 
 
 def _x(field: str, title: str, **more: Any) -> alt.X:
-    name, told = _log(field, title, **more)
-    return alt.X(name, **told)
+    name, options = _log(field, title, **more)
+    return alt.X(name, **options)
 
 
 def _y(field: str, title: str, **more: Any) -> alt.Y:
-    name, told = _log(field, title, **more)
-    return alt.Y(name, **told)
+    name, options = _log(field, title, **more)
+    return alt.Y(name, **options)
 
 
 def _cost(colour: alt.Color, shape: alt.Shape) -> Any:
@@ -110,7 +110,7 @@ def _cost(colour: alt.Color, shape: alt.Shape) -> Any:
     x = _x("compile_s:Q", "compile time, s (cold)", axis={"format": "~g", "tickCount": 5, "grid": False})
     y = _y("items_per_second:Q", "throughput, items per second", axis={"format": "~s", "tickCount": 5, "labelOverlap": True})
     line = (
-        alt.Chart(_data("even"))
+        alt.Chart(_data("break_even"))
         .mark_line(clip=True, strokeDash=[5, 4], opacity=0.7, color="currentColor")
         .encode(x, y, detail="eager:N")
     )
@@ -188,14 +188,14 @@ def _roofline(colour: alt.Color, shape: alt.Shape) -> Any:
     """Flops per second against flops per byte, below what the machine was measured to reach (Williams et al. 2009)."""
     x = _x("flops_per_byte:Q", "flops per byte that must be moved")
     y = _y("flops_per_s:Q", "flops per second")
-    roof = alt.Chart(_data("roof")).mark_line(strokeWidth=2, color="currentColor", opacity=0.8).encode(x, y)
+    peak = alt.Chart(_data("machine_peak")).mark_line(strokeWidth=2, color="currentColor", opacity=0.8).encode(x, y)
     points = (
         alt.Chart(_data("cells"))
         .mark_point(filled=True, size=80, opacity=0.9)
         .encode(x, y, colour, shape, tooltip=["cell:N", "told:N"])
     )
     labels = alt.Chart(_data("models")).mark_text(align="left", dx=8, fontSize=11).encode(x, y, text="model:N")
-    return (roof + points + labels).properties(height=380)
+    return (peak + points + labels).properties(height=380)
 
 
 def _changes() -> Any:
@@ -205,11 +205,11 @@ def _changes() -> Any:
     base = alt.Chart(_data("changes"))
     colour = (
         alt.Color("verdict:N")
-        .scale(domain=["better", "worse", "too noisy to say", "same"], range=[COLOURS[0], COLOURS[1], COLOURS[6], COLOURS[2]])
+        .scale(domain=["better", "worse", "undecided", "same"], range=[COLOURS[0], COLOURS[1], COLOURS[6], COLOURS[2]])
         .legend(columns=2)
     )
     shape = alt.Shape("verdict:N").scale(
-        domain=["better", "worse", "too noisy to say", "same"], range=["triangle-left", "triangle-right", "circle", "square"]
+        domain=["better", "worse", "undecided", "same"], range=["triangle-left", "triangle-right", "circle", "square"]
     )
     whole = base.mark_rule(strokeWidth=2).encode(
         alt.X("low:Q", title="candidate / baseline (log)", scale=scale), alt.X2("high:Q"), y, colour
@@ -222,15 +222,15 @@ def _changes() -> Any:
 
 
 def _trend() -> Any:
-    """A metric over runs; rules are steps that a change-point search found."""
+    """A metric over runs; rules are level shifts that a change-point search found."""
     x = alt.X("index:Q", title="run", axis=alt.Axis(format="d"))
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False, padding=10), axis=alt.Axis(format="~s"))
     base = alt.Chart(_data("points"))
     line = base.mark_line(color=COLOURS[0], strokeWidth=1.2).encode(x, y)
     points = base.mark_point(filled=True, size=30, color=COLOURS[0]).encode(x, y, tooltip=["run:N", "commit:N", "told:N"])
-    rule = alt.Chart(_data("steps")).mark_rule(color=COLOURS[1], strokeWidth=2).encode(x)
+    rule = alt.Chart(_data("shifts")).mark_rule(color=COLOURS[1], strokeWidth=2).encode(x)
     label = (
-        alt.Chart(_data("steps"))
+        alt.Chart(_data("shifts"))
         .mark_text(align="left", dx=4, baseline="top", color=COLOURS[1])
         .encode(x, y=alt.value(0), text="told:N")
     )

@@ -1,7 +1,8 @@
 "use strict";
 // What every part of the page needs: the data, text for numbers, and charts that are drawn once they come into view.
 const data = JSON.parse(document.getElementById("data").textContent);
-const columns = Object.keys(data.cells[0] || {});  // of the CSV file
+const columns = [...Object.keys(data.cells[0] || {}).filter((name) => name !== "metrics"), ...data.metrics.map((m) => m.name)];  // of the CSV file
+const value = (cell, name) => (name in cell ? cell[name] : cell.metrics[name]);
 const cells = new Map(data.cells.map((cell) => [cell.cell, cell]));
 const find = (selector) => document.querySelector(selector);
 const all = (selector) => [...document.querySelectorAll(selector)];
@@ -20,7 +21,10 @@ function seconds(value) {
   return `${digits(value * 1e6)} µs`;
 }
 const mib = (bytes) => `${digits(bytes / 2 ** 20)} MiB`;
-const speed = (cell) => `${cell.items_per_second >= 1e6 ? `${digits(cell.items_per_second / 1e6)}M` : digits(cell.items_per_second, 4)} ${cell.item}/s`;
+const perSecond = (number, cell) => `${number >= 1e6 ? `${digits(number / 1e6)}M` : digits(number, 4)} ${cell.item}/s`;
+const speed = (cell) => perSecond(cell.metrics.throughput, cell);
+const formats = { seconds, mib, speed: perSecond, count: String, error: (number) => number.toExponential(1) };
+const formatted = (metric, cell) => formats[metric.format](cell.metrics[metric.name], cell);
 
 // ---- charts, drawn once they come into view -----------------------------------------------------------------------
 const waiting = new Map();  // element → [specification, data sets, description]

@@ -1,38 +1,35 @@
-"""What the report shows of each cell: the formulas of bakeoff.analysis.results and bakeoff.views.matrix, rounded for a
-page. Pure."""
+"""What does the report show of each cell? The numbers of bakeoff.analysis and of the matrix, rounded for a page. Pure."""
 
-import linecache
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
 from bakeoff.analysis.cost import compiling, stepping
-from bakeoff.analysis.results import CellResult, break_even_steps
-from bakeoff.authoring.discovery import ROOT
+from bakeoff.analysis.metrics import METRICS
+from bakeoff.analysis.rerun import command
+from bakeoff.analysis.results import CellResult, break_even_steps, comparable_speeds
 from bakeoff.records.cell import Mode
 from bakeoff.records.diagnostics import GraphBreak
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Status
 from bakeoff.tasks.machine_peak.record import MachinePeak
-from bakeoff.views.explain import FIGURES, command
+from bakeoff.views.explain import compiled_counts, source_lines
 from bakeoff.views.matrix import Matrix
 
 CURVE_STEPS = 200  # of the warm-up that are drawn
 MOST_CURVES = 3  # trials of a cell whose curves are drawn,
-FEW_CELLS = 150  # and one alone in a report of more cells than these
-AROUND = 2  # source lines on each side of a break
-MOST_BREAKS = 12  # of a cell, with their lines
+FEW_CELLS = 150  # and only one trial in a report of more cells
+MOST_BREAKS = 12  # of a cell, shown with their source lines
 SPREAD = (5, 25, 50, 75, 95)  # percentiles of a trial's steady steps
-CACHED_BYTES = 64 * 2**20  # what moves less may well stay in a cache, and has another roof than memory's
-FORWARD, BACKWARD = 1, 2  # passes' worth of flops, by convention (Kaplan et al. 2020, arXiv:2001.08361)
+CACHED_BYTES = 64 * 2**20  # a step that moves less may stay in a cache, where the peak of memory does not apply
+FORWARD, BACKWARD = 1, 2  # flops in units of a forward pass, by convention (Kaplan et al. 2020, arXiv:2001.08361)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFacts:
-    """One cell on the page, and a row of its downloads. Seconds, bytes, shares are plain numbers; None where there is none."""
+    """One cell on the page, and a row of its downloads. Seconds, bytes and shares are plain numbers; None where unknown."""
 
     cell: str
     model: str
@@ -46,30 +43,30 @@ class CellFacts:
     trials: int
     command: str  # that runs it again
     item: str = "items"
-    items_per_second: float | None = None
+    speed_can_be_compared: bool = True
+    doubts: Sequence[str] = ()  # how far its numbers can be trusted, in sentences
+    cpu_share: float | None = None
     step_s: float | None = None
-    step_low_s: float | None = None  # between what it may lie: bakeoff.analysis.cost
+    step_low_s: float | None = None  # bounds: bakeoff.analysis.cost
     step_high_s: float | None = None
-    noise: float | None = None  # slowest window of a process over its fastest, less one, where that is the machine's doing
+    noise: float | None = None  # slowest window of a process over its fastest − 1, where that is the machine's doing
     verified: bool | None = None
     compile_s: float | None = None
     compile_low_s: float | None = None
     compile_high_s: float | None = None
     warm_compile_s: float | None = None
     over_eager: float | None = None  # throughput over the framework's eager stack
-    even_after_steps: float | None = None  # compiling has paid for itself; None: never, or there is nothing to set it against
-    breaks: int | None = None
-    parity_error: float | None = None
-    compile_peak_bytes: int | None = None
-    steady_peak_bytes: int | None = None
+    break_even: str = ""  # empty, or never, undecided, or the number of steps
+    break_even_steps: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)  # those of bakeoff.analysis.metrics that are known
     flops_per_s: float | None = None
     flops_per_byte: float | None = None
-    share_of_ceiling: float | None = None  # of what the machine can reach at that intensity
+    share_of_machine_peak: float | None = None  # of what the machine can reach at that intensity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:
-    """What is drawn or listed once a cell is chosen."""
+    """What the page shows of the cell that was chosen."""
 
     steady_from: int | None = None  # step after the first call
     curves: Sequence[dict[str, Any]] = ()  # per trial {"x": steps, "y": µs}; x left out where it is 0, 1, 2 …
@@ -77,7 +74,7 @@ class Detail:
     phases: Sequence[tuple[str, float]] = ()
     findings: Sequence[dict[str, Any]] = ()
     more_findings: int = 0
-    kernels: Sequence[tuple[str, int, int, int]] = ()  # name, registers, bytes spilt, shared bytes
+    kernels: Sequence[tuple[str, int, int, int]] = ()  # name, registers, bytes spilled, shared bytes
     compiled: str = ""
     notes: Sequence[str] = ()
     losses: Sequence[float | None] = ()
@@ -91,34 +88,32 @@ def of(matrix: Matrix, machine_peak: MachinePeak | None) -> list[tuple[CellFacts
 
 
 def _facts(matrix: Matrix, result: CellResult, machine_peak: MachinePeak | None) -> CellFacts:
-    trial, cell = result.trials[0], result.cell
-    told: dict[str, Any] = {}
+    trial, cell, trust = result.trials[0], result.cell, result.trust
+    known: dict[str, Any] = {}
     if result.status is Status.OK:
         eager = matrix.eager(result)
-        even = None if eager is None or eager is result else break_even_steps(result, eager)
-        peaks = result.peak_bytes or (None, None)
         step, compiled = stepping(result), compiling(result)
-        told = {
+        known = {
             "item": result.measurements[0].item,
-            "items_per_second": result.throughput,
+            "speed_can_be_compared": trust.speed_can_be_compared,
+            "doubts": [f"{finding.doubt}: {finding.text}" for finding in trust.findings],
+            "cpu_share": trust.cpu_share,
             "step_s": result.step_s,
             "step_low_s": step.low,
             "step_high_s": step.high,
-            "noise": result.steadiness.noise or None,
-            "verified": result.steadiness.verified,
+            "noise": trust.noise or None,
+            "verified": trust.verified,
             "compile_s": result.compile_s,
             "compile_low_s": compiled.low,
             "compile_high_s": compiled.high,
             "warm_compile_s": result.warm_compile_s,
             "over_eager": matrix.over_eager(result),
-            "even_after_steps": None if even is None else math.ceil(even),
-            "parity_error": result.parity_error,
-            "compile_peak_bytes": peaks[0],
-            "steady_peak_bytes": peaks[1],
+            **({} if eager is None or eager is result else _break_even(result, eager)),
             **_reached(result, machine_peak),
         }
     elif result.status is Status.COMPILED and result.compile_only is not None:
-        told = {"compile_s": result.compile_only.first_call_s}
+        known = {"compile_s": result.compile_only.first_call_s}
+    values = {name: metric.value(result) for name, metric in METRICS.items()}
     return CellFacts(
         cell=str(cell),
         model=cell.model,
@@ -131,13 +126,22 @@ def _facts(matrix: Matrix, result: CellResult, machine_peak: MachinePeak | None)
         reason=result.reason,
         trials=len(result.trials),
         command=command(cell, trial.settings),
-        breaks=result.break_count,
-        **{name: _rounded(value) for name, value in told.items()},
+        metrics={name: _rounded(value) for name, value in values.items() if value is not None and math.isfinite(value)},
+        **{name: _rounded(value) for name, value in known.items()},
     )
 
 
+def _break_even(result: CellResult, eager: CellResult) -> dict[str, Any]:
+    if not comparable_speeds(result, eager):
+        return {"break_even": "undecided"}
+    steps = break_even_steps(result, eager)
+    if steps is None:
+        return {"break_even": "never"}
+    return {"break_even": f"{math.ceil(steps):,} steps", "break_even_steps": math.ceil(steps)}
+
+
 def _reached(result: CellResult, machine_peak: MachinePeak | None) -> dict[str, float]:
-    """Flops per second, flops per byte, and the share of the lower of the two roofs. Only float32 on a CPU has a roof."""
+    """Flops per second, flops per byte, and the share of the machine peak, which was measured in float32 on the CPU."""
     measured, settings = result.measurements[0], result.trials[0].settings
     if not measured.flops:
         return {}
@@ -152,7 +156,7 @@ def _reached(result: CellResult, machine_peak: MachinePeak | None) -> dict[str, 
     own = settings.device == "cpu" and settings.dtype == "float32" and settings.threads == machine_peak.threads
     by_memory = intensity * machine_peak.bytes_per_s < machine_peak.flops_per_s
     if own and not (by_memory and measured.moved_bytes < CACHED_BYTES):
-        reached["share_of_ceiling"] = reached["flops_per_s"] / min(
+        reached["share_of_machine_peak"] = reached["flops_per_s"] / min(
             machine_peak.flops_per_s, intensity * machine_peak.bytes_per_s
         )
     return reached
@@ -161,14 +165,10 @@ def _reached(result: CellResult, machine_peak: MachinePeak | None) -> dict[str, 
 def _detail(result: CellResult, curves: int) -> Detail:
     found = result.diagnostics
     compiled = found.compiled if found is not None else None
-    made: dict[str, float | None] = {}
-    lowered = result.compile_only.kernels if result.compile_only is not None else ()
-    counted = f"{len(lowered)} kernels assembled; " if lowered else ""
-    if compiled is not None:
-        made = {label: getattr(compiled, name) for name, label in FIGURES.items()}
-        made |= {name.replace("_", " "): value for name, value in compiled.figures.items()}
+    assembled = result.compile_only.kernels if result.compile_only is not None else ()
+    counted = f"{len(assembled)} kernels assembled; " if assembled else ""
+    counts = compiled_counts(compiled) if compiled is not None else {}
     measured = result.measurements
-    kernels = result.compile_only.kernels if result.compile_only is not None else ()
     breaks = found.breaks if found is not None else ()
     return Detail(
         steady_from=result.steadiness.start if measured else None,
@@ -177,8 +177,8 @@ def _detail(result: CellResult, curves: int) -> Detail:
         phases=[(p.name, _digits(p.seconds)) for p in found.phases if p.seconds is not None] if found is not None else [],
         findings=[_finding(b) for b in breaks[:MOST_BREAKS]],
         more_findings=max(0, len(breaks) - MOST_BREAKS),
-        kernels=[(k.name, k.registers, k.spill_bytes, k.shared_bytes) for k in kernels],
-        compiled=counted + ", ".join(f"{value:,.0f} {label}" for label, value in made.items() if value is not None),
+        kernels=[(k.name, k.registers, k.spill_bytes, k.shared_bytes) for k in assembled],
+        compiled=counted + ", ".join(f"{value:,.0f} {label}" for label, value in counts.items()),
         notes=list(dict.fromkeys((*(n for m in measured for n in m.notes), *(found.remarks if found is not None else ())))),
         losses=[None if x is None else _digits(x) for x in measured[0].losses] if measured else [],
         reference_losses=[_digits(x) for x in measured[0].reference_losses] if measured else [],
@@ -186,7 +186,7 @@ def _detail(result: CellResult, curves: int) -> Detail:
 
 
 def _curve(measured: Measurement) -> dict[str, Any]:
-    """The first steps after the first call. A sample that is a mean of several steps stands in their middle."""
+    """The first steps after the first call. A sample that is a mean of several steps is placed in their middle."""
     y = [_digits(s * 1e6) for s in measured.warmup_s[:CURVE_STEPS]]
     each, x = measured.steps_per_sample, list(range(len(y)))
     for index, sample in enumerate(measured.step_s):
@@ -206,20 +206,11 @@ def _spread(samples: Sequence[float]) -> list[float]:
 
 
 def _finding(seen: GraphBreak) -> dict[str, Any]:
-    told = {"kind": str(seen.kind), "reason": seen.reason, "where": seen.where, "count": seen.count, "hint": seen.hint}
-    return told | {"source": source(seen.where)}
-
-
-def source(where: str) -> list[tuple[int, str]]:
-    """The lines around a place as they are now, with their numbers; none where the file is not to be had."""
-    path, _, line = where.rpartition(":")
-    if not line.isdigit() or Path(path).suffix != ".py":
-        return []
-    lines = linecache.getlines(str(ROOT / path if not Path(path).is_absolute() else path))
-    if not 1 <= int(line) <= len(lines):
-        return []
-    numbers = range(max(1, int(line) - AROUND), min(len(lines), int(line) + AROUND) + 1)
-    return [(number, lines[number - 1].rstrip("\n")[:200]) for number in numbers]
+    """A break, with the source lines around it as they are now."""
+    is_python = seen.where.rpartition(":")[0].endswith(".py")
+    source = [(number, line[:200]) for number, line in source_lines(seen.where)] if is_python else []
+    fields = {"kind": str(seen.kind), "reason": seen.reason, "where": seen.where, "count": seen.count, "hint": seen.hint}
+    return fields | {"source": source}
 
 
 def _rounded(value: Any) -> Any:
@@ -227,7 +218,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _digits(value: float, digits: int = 5) -> float:
-    """So many of them: what a page can show, and a third of the bytes."""
+    """Rounded to so many digits, which is all that a page can show."""
     if not math.isfinite(value) or value == 0:
         return 0.0 if value == 0 else value
     rounded = round(value, digits - 1 - math.floor(math.log10(abs(value))))

@@ -1,7 +1,7 @@
 "use strict";
-// The reader's choices: a metric, a model, a number of steps, a cell. All figures come from the run; nothing here measures.
-// ---- which one, for so many steps? --------------------------------------------------------------------------------
-const alone = data.cells.filter((cell) => cell.workers == null);  // whoever shares a batch does not run the model alone
+// What the reader chooses: a metric, a model, a number of steps, a cell. All numbers come from the run; nothing is measured here.
+// ---- which stack, for how many steps? --------------------------------------------------------------------------------
+const alone = data.cells.filter((cell) => cell.workers == null);  // data-parallel workers do not run the model alone
 const opening = alone.find((cell) => cell.step_s) || data.cells[0] || {};
 const chosen = { model: opening.model, mode: opening.mode, steps: 1000 };
 const total = (cell, steps) => cell.compile_s + steps * cell.step_s;
@@ -17,25 +17,31 @@ function choose() {
   const many = chosen.steps.toLocaleString("en");
   if (!ranked.length) answer.textContent = `No stack has a speed for ${chosen.model} (${chosen.mode}).`;
   else {
-    const [best, second] = ranked;
-    let text = `${best.stack} for ${many} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}: ${seconds(total(best, chosen.steps))}`;
-    text += `, of which ${seconds(best.compile_s)} compile.`;
-    if (second) {
-      const ratio = total(second, chosen.steps) / total(best, chosen.steps);
-      text += ` Next is ${second.stack}, ${seconds(total(second, chosen.steps))} (×${ratio.toFixed(2)}).`;
-      const alike = ranked.slice(1).filter((c) => lowest(c) <= highest(best)).map((c) => c.stack);
-      if (alike.length) text += ` This run's noise does not tell it apart from ${alike.join(", ")}: --trials 5 would say more.`;
+    const sure = ranked.filter((c) => c.speed_can_be_compared), best = sure[0];
+    const rivals = ranked.filter((c) => !c.speed_can_be_compared && (!best || lowest(c) <= highest(best)));
+    if (rivals.length) {
+      const named = rivals.map((c) => `${c.stack} (${Math.round(100 * c.cpu_share)} %)`).join(", ");
+      answer.textContent = `Undecided for ${many} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}: other work ran beside the measurement, and stacks that may be the fastest had a CPU for too little of it: ${named}.`;
+    } else {
+      const second = ranked.find((c) => c !== best);
+      let text = `${best.stack} for ${many} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}: ${seconds(total(best, chosen.steps))}`;
+      text += `, of which ${seconds(best.compile_s)} compile.`;
+      if (second) {
+        const ratio = total(second, chosen.steps) / total(best, chosen.steps);
+        text += ` Next is ${second.stack}, ${seconds(total(second, chosen.steps))} (×${ratio.toFixed(2)}).`;
+        const alike = sure.slice(1).filter((c) => lowest(c) <= highest(best)).map((c) => c.stack);
+        if (alike.length) text += ` Within the noise of this run it cannot be told apart from ${alike.join(", ")}; more trials would help: --trials 5.`;
+      }
+      answer.textContent = text;
     }
-    answer.textContent = text;
   }
   drawCost(fast);
   drawTotal(fast);
   const body = find("#ranking tbody");
   body.replaceChildren(...ranked.map((c) => {
-    const even = c.even_after_steps != null ? `${c.even_after_steps.toLocaleString("en")} steps` : c.eager || c.over_eager == null ? "–" : "never";
-    const told = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)}`, even, data.details[c.cell].notes.join("; ")];
+    const cellTexts = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)}`, c.break_even || "–", [...c.doubts, ...data.details[c.cell].notes].join("; ")];
     const line = make("tr");
-    line.append(...told.map((text) => make("td", text)));
+    line.append(...cellTexts.map((text) => make("td", text)));
     return line;
   }), ...every.filter((c) => !c.step_s).map((c) => {
     const line = make("tr");
@@ -45,23 +51,24 @@ function choose() {
 }
 
 function drawCost(fast) {
-  const shown = fast.map((c) => ({ ...c, compile_s: Math.max(c.compile_s, 1e-3), told: `${seconds(c.compile_s)} compile, ${speed(c)}` }));
+  const shown = fast.map((c) => ({ ...c, items_per_second: c.metrics.throughput, compile_s: Math.max(c.compile_s, 1e-3), told: `${seconds(c.compile_s)} compile, ${speed(c)}` }));
   const low = Math.min(...shown.map((c) => c.compile_s)) / 2, high = Math.max(...shown.map((c) => c.compile_s)) * 2;
   const top = Math.max(...shown.map((c) => c.items_per_second)) * 1.3, bottom = Math.min(...shown.map((c) => c.items_per_second)) / 1.3;
-  const even = [];
+  const breakEven = [];
   for (const eager of shown.filter((c) => c.eager)) {
     const items = eager.items_per_second * eager.step_s;
     for (let i = 0; i <= 60; i++) {  // a stack of this compile time has to be so fast
       const compile_s = Math.max(low, eager.compile_s) * (high / Math.max(low, eager.compile_s)) ** (i / 60);
       const step_s = eager.step_s - (compile_s - eager.compile_s) / chosen.steps;
       const items_per_second = items / step_s;
-      if (step_s > 0 && items_per_second < top && items_per_second > bottom) even.push({ compile_s, items_per_second, eager: eager.stack });
+      if (step_s > 0 && items_per_second < top && items_per_second > bottom) breakEven.push({ compile_s, items_per_second, eager: eager.stack });
     }
   }
-  const paid = fast.filter((c) => !c.eager && c.even_after_steps != null && c.even_after_steps <= chosen.steps).map((c) => c.stack);
-  const never = fast.filter((c) => !c.eager && c.over_eager != null && c.even_after_steps == null).map((c) => c.stack);
-  const text = !fast.length ? "" : `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} no faster than eager.` : ""}`;
-  draw("cost", { cells: shown, even }, `Compile time against throughput of ${chosen.model}. ${text}`);
+  const paid = fast.filter((c) => !c.eager && c.break_even_steps != null && c.break_even_steps <= chosen.steps).map((c) => c.stack);
+  const never = fast.filter((c) => c.break_even === "never").map((c) => c.stack);
+  const open = fast.filter((c) => c.break_even === "undecided").map((c) => c.stack);
+  const text = !fast.length ? "" : `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} no faster than eager.` : ""}${open.length ? ` Undecided, because other work ran beside: ${open.join(", ")}.` : ""}`;
+  draw("cost", { cells: shown, break_even: breakEven }, `Compile time against throughput of ${chosen.model}. ${text}`);
   tell("cost", text);
 }
 
@@ -74,9 +81,9 @@ function drawTotal(fast) {
     }
     marks.push({ stack: c.stack, steps: chosen.steps, seconds: total(c, chosen.steps) });
   }
-  const reigns = fast.length ? data.reigns[`${chosen.model} ${chosen.mode}`] || [] : [];
+  const { undecided = "", fastest = [] } = (fast.length && data.ranges[`${chosen.model} ${chosen.mode}`]) || {};
   const between = (g) => ` (between ${g.low.toLocaleString("en")} and ${g.high == null ? "never" : g.high.toLocaleString("en")}, by their noise)`;
-  const text = reigns.map((g, i) => (i ? `from ${g.from.toLocaleString("en")} steps on ${g.stack}${between(g)}` : `${g.stack} from the first step`)).join(", ");
+  const text = undecided ? `undecided: ${undecided}` : fastest.map((g, i) => (i ? `from ${g.from.toLocaleString("en")} steps on ${g.stack}${between(g)}` : `${g.stack} from the first step`)).join(", ");
   draw("total", { totals, marks, chosen: [{ steps: chosen.steps }] }, `Total time against steps. Least time: ${text}.`);
   tell("total", text ? `Least time: ${text}.` : "");
 }
@@ -90,45 +97,39 @@ function setSteps(value) {
 }
 
 // ---- the matrix ---------------------------------------------------------------------------------------------------
-const METRICS = {  // [number or null, text, better when larger: 1, smaller: -1]
-  over_eager: (c) => [c.over_eager, c.over_eager == null ? speed(c) : `×${c.over_eager.toFixed(2)}`, 1],
-  over_best: (c) => [c.over_best, `×${c.over_best.toFixed(2)}`, 1],
-  items_per_second: (c) => [c.over_best, speed(c), 1],
-  compile_s: (c) => [c.compile_s, seconds(c.compile_s) + (c.warm_compile_s == null ? "" : ` (${seconds(c.warm_compile_s)} warm)`), -1],
-  steady_peak_bytes: (c) => [c.steady_peak_bytes, c.steady_peak_bytes == null ? "?" : mib(c.steady_peak_bytes), -1],
-  breaks: (c) => [c.breaks, c.breaks == null ? "–" : String(c.breaks), -1],
-  parity_error: (c) => [c.parity_error, c.parity_error == null ? "–" : c.parity_error.toExponential(0), -1],
-  share_of_ceiling: (c) => [c.share_of_ceiling, c.share_of_ceiling == null ? "–" : `${Math.round(100 * c.share_of_ceiling)} %`, 1],
+// Of the chosen name: [number or null, text], and how to colour it from −1 (bad) to 1 (good).
+const RATIOS = {
+  over_eager: { text: (c) => (c.over_eager == null ? speed(c) : `×${c.over_eager.toFixed(2)}`), strength: (number) => Math.log2(number) / 2 },
+  over_best: { text: (c) => `×${c.over_best.toFixed(2)}`, strength: null },
+  share_of_machine_peak: { text: (c) => (c.share_of_machine_peak == null ? "–" : `${Math.round(100 * c.share_of_machine_peak)} %`), strength: (number) => number },
 };
 
 function colour() {
-  const metric = find("#metric").value, told = METRICS[metric];
+  const name = find("#metric").value, metric = data.metrics.find((m) => m.name === name), ratio = RATIOS[name];
   const best = new Map();
-  for (const c of cells.values()) if (c.items_per_second) best.set(`${c.model} ${c.mode}`, Math.max(c.items_per_second, best.get(`${c.model} ${c.mode}`) || 0));
-  const rows = new Map();  // compile time and memory are compared within a model
+  for (const c of cells.values()) if (c.metrics.throughput) best.set(`${c.model} ${c.mode}`, Math.max(c.metrics.throughput, best.get(`${c.model} ${c.mode}`) || 0));
+  const rows = new Map();  // numbers are compared within a model
   for (const c of cells.values()) {
-    c.over_best = c.items_per_second ? c.items_per_second / best.get(`${c.model} ${c.mode}`) : null;
+    c.over_best = c.metrics.throughput ? c.metrics.throughput / best.get(`${c.model} ${c.mode}`) : null;
     const key = `${c.model} ${c.mode}`;
-    if (c.status === "ok") (rows.get(key) || rows.set(key, []).get(key)).push(told(c)[0]);
+    if (c.status === "ok") (rows.get(key) || rows.set(key, []).get(key)).push(value(c, name));
   }
   for (const button of all("button.cell")) {
-    const cell = cells.get(button.dataset.cell), value = button.querySelector(".value");
+    const cell = cells.get(button.dataset.cell), shown = button.querySelector(".value");
     button.classList.remove("good", "bad");
-    const counted = metric === "breaks" && cell.breaks != null;
-    const only = metric === "compile_s" && cell.compile_s != null;  // compiled, and not run
-    if (cell.status !== "ok" && !counted && !only) { value.textContent = cell.status; continue; }
-    const [number, text, better] = told(cell);
-    value.textContent = cell.status === "ok" ? text : `${cell.status}, ${text}`;
-    if (number == null || cell.status !== "ok") continue;
+    const number = value(cell, name), ok = cell.status === "ok";
+    if (!ok && (ratio || number == null)) { shown.textContent = cell.status; continue; }
+    const text = ratio ? ratio.text(cell) : number == null ? "–" : formatted(metric, cell);
+    shown.textContent = ok ? text : `${cell.status}, ${text}`;
+    if (number == null || !ok) continue;
     const others = rows.get(`${cell.model} ${cell.mode}`).filter((x) => x != null);
     let strength;  // −1 … 1
-    if (metric === "over_eager") strength = Math.log2(number) / 2;
-    else if (metric === "breaks") strength = number ? -Math.min(1, number / 4) : 0.3;
-    else if (metric === "share_of_ceiling") strength = number;
-    else if (metric === "parity_error") strength = 0;
+    if (ratio && ratio.strength) strength = ratio.strength(number);
+    else if (metric && metric.zero_is_ideal) strength = number ? -Math.min(1, number / 4) : 0.3;
+    else if (metric && !metric.coloured) strength = 0;
     else {
       const low = Math.log(Math.max(1e-12, Math.min(...others))), high = Math.log(Math.max(1e-12, Math.max(...others)));
-      strength = high > low ? better * (2 * (Math.log(Math.max(1e-12, number)) - low) / (high - low) - 1) : 0;
+      strength = high > low ? (metric ? metric.better : 1) * (2 * (Math.log(Math.max(1e-12, number)) - low) / (high - low) - 1) : 0;
     }
     button.classList.add(strength >= 0 ? "good" : "bad");
     button.style.setProperty("--p", `${Math.round(50 * Math.min(1, Math.abs(strength)))}%`);
@@ -139,17 +140,17 @@ function colour() {
 function drawRoofline() {
   const shown = data.cells.filter((c) => c.flops_per_byte != null);
   if (!shown.length) return;
-  const points = shown.map((c) => ({ ...c, told: `${digits(c.flops_per_s / 1e9)} Gflop/s${c.share_of_ceiling == null ? "" : `, ${digits(100 * c.share_of_ceiling, 2)} % of the roof`}` }));
-  const at = shown.map((c) => c.flops_per_byte), low = Math.min(...at) / 2, high = Math.max(...at) * 2, roof = [];
-  if (data.ceiling && shown.some((c) => c.share_of_ceiling != null)) {  // of no other cells is it the roof
-    const ridge = data.ceiling.flops_per_s / data.ceiling.bytes_per_s;
-    for (const x of [low, Math.min(Math.max(ridge, low), high), high]) roof.push({ flops_per_byte: x, flops_per_s: Math.min(data.ceiling.flops_per_s, x * data.ceiling.bytes_per_s) });
+  const points = shown.map((c) => ({ ...c, told: `${digits(c.flops_per_s / 1e9)} Gflop/s${c.share_of_machine_peak == null ? "" : `, ${digits(100 * c.share_of_machine_peak, 2)} % of the machine peak`}` }));
+  const at = shown.map((c) => c.flops_per_byte), low = Math.min(...at) / 2, high = Math.max(...at) * 2, machine_peak = [];
+  if (data.machine_peak && shown.some((c) => c.share_of_machine_peak != null)) {  // it applies to no other cells
+    const ridge = data.machine_peak.flops_per_s / data.machine_peak.bytes_per_s;
+    for (const x of [low, Math.min(Math.max(ridge, low), high), high]) machine_peak.push({ flops_per_byte: x, flops_per_s: Math.min(data.machine_peak.flops_per_s, x * data.machine_peak.bytes_per_s) });
   }
   const models = [...new Map(shown.map((c) => [c.model, c])).keys()].map((model) => {
     const top = shown.filter((c) => c.model === model).reduce((a, b) => (b.flops_per_s > a.flops_per_s ? b : a));
     return { model, flops_per_byte: top.flops_per_byte, flops_per_s: top.flops_per_s };
   });
-  draw("roofline", { cells: points, roof, models }, "Flops per second against flops per byte of each cell, with the machine's roof; the table below has the figures.");
+  draw("roofline", { cells: points, machine_peak, models }, "Flops per second against flops per byte of each cell, with the machine peak; the table below has the numbers.");
 }
 function drawTrend() {
   const select = find("#trend-cell");
@@ -157,9 +158,9 @@ function drawTrend() {
   const series = data.trends.series[Number(select.value)];
   if (!series) return;
   const points = series.index.map((run, i) => ({ index: run + 1, value: series.values[i], ...data.trends.runs[run], told: series.values[i] == null ? "" : seconds(series.values[i]) })).filter((p) => p.value != null);
-  const steps = series.steps.map(([run, ratio]) => ({ index: run + 1, told: `×${ratio.toFixed(2)}` }));
-  const text = series.steps.length ? series.steps.map(([run, ratio]) => `×${ratio.toFixed(3)} from run ${data.trends.runs[run].run} (${data.trends.runs[run].commit}) on`).join(", ") : "no step found";
-  draw("trend", { points, steps }, `${series.cell} over runs: ${text}.`);
+  const shifts = series.shifts.map(([run, ratio]) => ({ index: run + 1, told: `×${ratio.toFixed(2)}` }));
+  const text = series.shifts.length ? series.shifts.map(([run, ratio]) => `×${ratio.toFixed(3)} from run ${data.trends.runs[run].run} (${data.trends.runs[run].commit}) on`).join(", ") : "no level shift found";
+  draw("trend", { points, shifts }, `${series.cell} over runs: ${text}.`);
   tell("trend", `${points.length} runs with a speed: ${text}.`);
 }
 function download(id, type, text) {
@@ -196,7 +197,7 @@ const field = (value) => {
   if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;  // no spreadsheet's formula
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
-download("#csv", "text/csv", () => [columns, ...data.cells.map((cell) => columns.map((name) => field(cell[name])))].map((line) => line.join(",")).join("\r\n") + "\r\n");
-download("#json", "application/json", () => JSON.stringify({ run: data.run, ceiling: data.ceiling, cells: data.cells, details: data.details }, null, 1));
+download("#csv", "text/csv", () => [columns, ...data.cells.map((cell) => columns.map((name) => field(value(cell, name))))].map((line) => line.join(",")).join("\r\n") + "\r\n");
+download("#json", "application/json", () => JSON.stringify({ run: data.run, machine_peak: data.machine_peak, cells: data.cells, details: data.details }, null, 1));
 addEventListener("beforeprint", () => { for (const node of [...waiting.keys()]) paint(node); });
 document.documentElement.dataset.ready = "true";

@@ -1,4 +1,4 @@
-"""A report as one HTML file: everything is in it, nothing is fetched. Pure, but for the drawing library's text kept on disk."""
+"""How does a run become one HTML file? Everything is inside it; nothing is fetched. Keeps the drawing library on disk."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,50 +10,47 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.analysis.cost import crossings
+from bakeoff.analysis.cost import crossings, undecided_ranges
+from bakeoff.analysis.formatting import seconds
+from bakeoff.analysis.metrics import METRICS, JudgedBy, Metric, Unit
 from bakeoff.analysis.results import CellResult, by_cell
-from bakeoff.analysis.summary import judged
+from bakeoff.analysis.summary import recorded
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.compare.report import clean
 from bakeoff.records.trial import Status
 from bakeoff.report import charts, facts
 from bakeoff.report import sections as other_sections
 from bakeoff.report.facts import CellFacts, Detail
-from bakeoff.runner.progress import seconds
 from bakeoff.tasks.machine_peak.record import MachinePeak
 from bakeoff.views.matrix import Matrix
 
 SCRIPTS = ("draw.js", "cell.js", "page.js")
-METRICS = {
+RATIOS = {  # of a cell to other cells or to the machine; what is known of a cell alone is in bakeoff.analysis.metrics
     "over_eager": "speed-up over its framework's eager",
     "over_best": "share of the fastest stack's throughput",
-    "items_per_second": "throughput",
-    "compile_s": "compile time",
-    "steady_peak_bytes": "memory, steady peak",
-    "breaks": "graph breaks",
-    "parity_error": "parity error",
-    "share_of_ceiling": "share of the machine's roof",
+    "share_of_machine_peak": "share of the machine peak",
 }
+FORMATS = {Unit.SECONDS: "seconds", Unit.BYTES: "mib", Unit.PER_SECOND: "speed", Unit.COUNT: "count", Unit.ERROR: "error"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a report is made of: a run, and what other runs say beside it."""
+    """What a report is made from: a run, and comparisons with other runs."""
 
     run: SavedRun
     label: str
     stem: str
-    changes: Mapping[str, Any] | None = None  # changed.told
+    changes: Mapping[str, Any] | None = None  # changed.compared
     trends: Mapping[str, Any] | None = None  # changed.over_runs
 
 
 def html(page: Page, kept: Path) -> str:
-    """The whole file. `kept` is a folder in which the drawing library's text stays from report to report."""
+    """The whole file. `kept` is a folder in which the drawing library is kept from report to report."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     library: list[str] = []
     fetching = threading.Thread(target=lambda: library.append(_vega(kept)))
-    fetching.start()  # a second or two on the first time, beside the rest
+    fetching.start()  # takes a second or two the first time, meanwhile the rest is computed
     values = _values(page)
     environment = Environment(
         loader=PackageLoader("bakeoff.report", "."),
@@ -96,22 +93,22 @@ def _vega(kept: Path) -> str:
 def _values(page: Page) -> dict[str, Any]:
     run = page.run
     alone = [t for t in run.trials if t.exported_by is None]
-    matrix = Matrix.of(alone, run.one_time_costs, judged(run.summaries or ()))
+    matrix = Matrix.of(alone, run.one_time_costs, recorded(run.summaries or ()))
     machine_peak = next((c for c in run.of("machine_peak", MachinePeak) if c.failure is None), None)
     cells = facts.of(matrix, machine_peak)
-    told = [f for f, _ in cells]
-    stacks = list(dict.fromkeys(f.stack for f in told))
-    choosable = [f for f in told if f.step_s is not None and f.workers is None]
+    shown = [f for f, _ in cells]
+    stacks = list(dict.fromkeys(f.stack for f in shown))
+    choosable = [f for f in shown if f.step_s is not None and f.workers is None]
     changes, trends = page.changes, page.trends
-    shares = [f for f in told if f.flops_per_byte is not None]
-    metrics = {
-        n: title for n, title in METRICS.items() if n not in ("share_of_ceiling",) or any(f.share_of_ceiling for f in told)
-    }
+    shares = [f for f in shown if f.flops_per_byte is not None]
+    has_peak = any(f.share_of_machine_peak for f in shown)
+    ratios = {name: title for name, title in RATIOS.items() if name != "share_of_machine_peak" or has_peak}
+    listed = [m for name, m in METRICS.items() if any(name in f.metrics for f in shown)]
     apart = other_sections.of(run)
     sections = {
-        "choose": "Which one?" if choosable else "",
-        "matrix": "Matrix" if told else "",
-        "cell": "One cell" if told else "",
+        "choose": "Which stack?" if choosable else "",
+        "matrix": "Matrix" if shown else "",
+        "cell": "One cell" if shown else "",
         "roofline": "Roofline" if shares else "",
         "changes": "What changed" if changes else "",
         "trends": "Trends" if trends else "",
@@ -119,14 +116,20 @@ def _values(page: Page) -> dict[str, Any]:
         "environment": "Environment",
     }
     environment = other_sections.environment(run)
-    head = {"label": page.label, "stem": page.stem, "when": run.datetime[:16].replace("T", " "), "summary": _summary(told, run)}
+    head = {
+        "label": page.label,
+        "stem": page.stem,
+        "when": run.datetime[:16].replace("T", " "),
+        "summary": _summary(shown, run),
+    }
     data = {
         "run": {**head, "environment": environment},
-        "cells": told,
+        "cells": shown,
         "details": {f.cell: d for f, d in cells},
         "charts": charts.specifications(stacks),
         "machine_peak": machine_peak,
-        "reigns": _ranges(matrix),
+        "metrics": [_metric(m) for m in listed],
+        "ranges": _ranges(matrix),
         "changes": None if changes is None else changes.get("drawn"),
         "trends": None if trends is None else trends["data"],
     }
@@ -134,15 +137,15 @@ def _values(page: Page) -> dict[str, Any]:
         "run": head,
         "sections": [(id, title) for id, title in sections.items() if title],
         "choosable": bool(choosable),
-        "models": list(dict.fromkeys(f.model for f in told)),
-        "modes": list(dict.fromkeys(f.mode for f in told)),
-        "metrics": list(metrics.items()),
-        "matrices": [_heat(cells, mode) for mode in dict.fromkeys(f.mode for f in told)],
-        "failures": _failures(told),
-        "notes": [note for note in matrix.notes() if not _of_a_failure(note, told)],
+        "models": list(dict.fromkeys(f.model for f in shown)),
+        "modes": list(dict.fromkeys(f.mode for f in shown)),
+        "metrics": [*ratios.items(), *((m.name, m.title) for m in listed)],
+        "matrices": [_heat(cells, mode) for mode in dict.fromkeys(f.mode for f in shown)],
+        "failures": _failures(shown),
+        "notes": [note for note in matrix.notes() if not _of_a_failure(note, shown)],
         "curve_steps": facts.CURVE_STEPS,
-        "roofline": _roofline(machine_peak if any(f.share_of_ceiling for f in told) else None) if shares else "",
-        "shares": [_share(f) for f in sorted(shares, key=lambda f: -(f.share_of_ceiling or 0.0))],
+        "roofline": _roofline(machine_peak if has_peak else None) if shares else "",
+        "shares": [_share(f) for f in sorted(shares, key=lambda f: -(f.share_of_machine_peak or 0.0))],
         "changes": changes,
         "trends": trends,
         "tables": apart,
@@ -151,28 +154,44 @@ def _values(page: Page) -> dict[str, Any]:
     }
 
 
-def _ranges(matrix: Matrix) -> dict[str, list[dict[str, Any]]]:
-    """Model and mode → who is the fastest from how many steps on, and between which numbers that begins: as `pick` says it."""
+def _metric(metric: Metric) -> dict[str, Any]:
+    """How the page writes and colours it."""
+    return {
+        "name": metric.name,
+        "title": metric.title,
+        "format": FORMATS[metric.unit],
+        "better": 1 if metric.higher_is_better else -1,
+        "zero_is_ideal": metric.zero_is_ideal,
+        "coloured": metric.judged_by is not JudgedBy.LEVEL,  # an error within its tolerance is neither good nor bad
+    }
+
+
+def _ranges(matrix: Matrix) -> dict[str, dict[str, Any]]:
+    """Model and mode → which stack is the fastest from how many steps on, with bounds, or why that is undecided: as `pick`."""
     alone = [r for r in matrix.results.values() if r.trials[0].workers is None]
     rows: dict[str, list[CellResult]] = {}
     for r in alone:
         rows.setdefault(f"{r.cell.model} {r.cell.mode}", []).append(r)
     return {
-        row: [
-            {"stack": g.result.cell.stack, "from": g.from_steps, "low": g.earliest, "high": g.latest} for g in crossings(found)
-        ]
+        row: {
+            "undecided": undecided_ranges(found),
+            "fastest": [
+                {"stack": g.result.cell.stack, "from": g.from_steps, "low": g.earliest, "high": g.latest}
+                for g in crossings(found)
+            ],
+        }
         for row, found in rows.items()
     }
 
 
 def _json(data: object) -> str:
-    """For a script element: no `<` in it, so that no name can end the element or begin another."""
+    """For a script element: without `<`, so that no name can end the element or begin another."""
     text = msgspec.json.encode(_clean(msgspec.to_builtins(data))).decode()
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _clean(value: Any) -> Any:
-    """Without what could pass for something else: control characters, and those that turn the writing round."""
+    """Without control characters, and without those that reverse the direction of text."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
@@ -180,18 +199,18 @@ def _clean(value: Any) -> Any:
     return [_clean(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _summary(told: Sequence[CellFacts], run: SavedRun) -> str:
-    fine = sum(f.status == Status.OK for f in told)
+def _summary(shown: Sequence[CellFacts], run: SavedRun) -> str:
+    fine = sum(f.status == Status.OK for f in shown)
     trial = run.trials[0]
     of = trial.settings
     sizes = ", ".join(dict.fromkeys(t.settings.size for t in run.trials))
     threads = f"{of.threads} thread{'s' * (of.threads > 1)} per cell"
-    said = f"{fine} of {len(told)} cells have a speed; size {sizes}, {of.dtype}, {threads}"
+    text = f"{fine} of {len(shown)} cells have a speed; size {sizes}, {of.dtype}, {threads}"
     served = by_cell([t for t in run.trials if t.exported_by is not None]).values()
     if served:
-        said = f"{sum(r.status is Status.OK for r in served)} of {len(served)} deployment formats have a speed; {said}"
+        text = f"{sum(r.status is Status.OK for r in served)} of {len(served)} deployment formats have a speed; {text}"
     machine = next((t.environment for t in run.trials if t.environment is not None), None)
-    return f"{said}{f', on {machine.cpu}' if machine is not None else ''}."
+    return f"{text}{f', on {machine.cpu}' if machine is not None else ''}."
 
 
 def _heat(
@@ -208,7 +227,7 @@ def _heat(
 
 
 def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
-    """A cell of the matrix: its speed-up, and on hover its status, the reason, and what was not made equal."""
+    """A cell of the matrix: its speed-up, and on hover its status, the reason, and what was not equal for all stacks."""
     failed = found.status not in (Status.OK, Status.COMPILED)
     value = found.status
     if found.step_s is not None:
@@ -217,17 +236,17 @@ def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
     return {"id": found.cell, "failed": failed, "value": value, "title": title}
 
 
-def _failures(told: Sequence[CellFacts]) -> list[tuple[str, str]]:
+def _failures(shown: Sequence[CellFacts]) -> list[tuple[str, str]]:
     reasons: dict[str, list[str]] = {}
-    for f in told:
+    for f in shown:
         if f.status not in (Status.OK, Status.COMPILED):
             reasons.setdefault(f"{f.status}: {f.reason.splitlines()[0] if f.reason else ''}", []).append(f.cell)
     return [(why, ", ".join(cells)) for why, cells in reasons.items()]
 
 
-def _of_a_failure(note: str, told: Sequence[CellFacts]) -> bool:
-    """Is that line of the matrix among the failures already?"""
-    failed = [f.cell for f in told if f.status not in (Status.OK, Status.COMPILED)]
+def _of_a_failure(note: str, shown: Sequence[CellFacts]) -> bool:
+    """Is this note of the matrix already among the failures?"""
+    failed = [f.cell for f in shown if f.status not in (Status.OK, Status.COMPILED)]
     return note.startswith("  again: ") or any(note.startswith((f"{cell}: ", f"{cell} and ")) for cell in failed)
 
 
@@ -236,14 +255,14 @@ def _roofline(machine_peak: MachinePeak | None) -> str:
         "Flops and bytes are counted once per model: its matrix products and convolutions; each weight, input and output once."
     )
     if machine_peak is None or not machine_peak.flops_per_s or not machine_peak.bytes_per_s:
-        return f"{how} No ceiling was measured that is these cells' own."
+        return f"{how} No machine peak was measured that applies to these cells."
     product = f"{machine_peak.flops_per_s / 1e9:.3g} Gflop/s (numpy's float32 matrix product)"
     reached = f"{product} and {machine_peak.bytes_per_s / 1e9:.3g} GB/s (copies)"
     threads = f"{machine_peak.threads} thread{'s' * (machine_peak.threads > 1)}"
-    cached = "Cells that memory would bind, and that move so little that it may stay in a cache, have no share."
+    cached = "Cells that are limited by memory but move so little that it may stay in a cache have no share."
     return f"{how} With {threads} this machine was measured to reach {reached}, in the same run. {cached}"
 
 
 def _share(f: CellFacts) -> tuple[str, ...]:
-    share = "–" if f.share_of_ceiling is None else f"{100 * f.share_of_ceiling:.0f} %"
+    share = "–" if f.share_of_machine_peak is None else f"{100 * f.share_of_machine_peak:.0f} %"
     return f.cell, f"{(f.flops_per_s or 0) / 1e9:.3g}", f"{f.flops_per_byte:.3g}", share

@@ -1,4 +1,4 @@
-"""What of a run is no matrix: more workers, deployment formats, shapes, known breakages; and where all of it ran. Pure."""
+"""Which tables does a report have beside the matrix? Workers, formats, shapes, known graph breaks, environment. Pure."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -14,12 +14,18 @@ Section: TypeAlias = tuple[str, str, str, Sequence[str], Sequence[Sequence[str]]
 
 
 def of(run: SavedRun) -> list[Section]:
-    """(id, title, legend, columns, rows) of what is no matrix; those of nothing are left out."""
+    """(id, title, legend, columns, rows) of each table; empty ones are left out."""
     found: list[Section] = []
     scaled = scaling_table.rows(run.trials)
     if scaled:
         found.append(
-            ("scaling", "More workers", scaling_table.LEGEND, scaling_table.COLUMNS, [scaling_table.told(r) for r in scaled])
+            (
+                "scaling",
+                "More workers",
+                scaling_table.SCALING_LEGEND,
+                scaling_table.SCALING_COLUMNS,
+                [scaling_table.formatted(r) for r in scaled],
+            )
         )
     records = records_of(run)
     for task in tasks.every():
@@ -30,7 +36,7 @@ def of(run: SavedRun) -> list[Section]:
 
 
 def environment(run: SavedRun) -> list[tuple[str, str]]:
-    """Where and with what all trials ran; what differs among them stands side by side."""
+    """Where and with what all trials ran; values that differ among trials are listed side by side."""
 
     def one(trial: Trial) -> dict[str, str]:
         e, s = trial.environment, trial.settings
@@ -62,9 +68,9 @@ def environment(run: SavedRun) -> list[tuple[str, str]]:
             if value not in found[name]:
                 found[name].append(value)
     versions = {name: v for t in run.trials if t.environment for name, v in t.environment.versions.items()}
-    told = [(name, "; ".join(values)) for name, values in found.items()]
-    told.append(("versions", ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))))
-    told.append(("commit", str(run.commit_info)))
+    rows = [(name, "; ".join(values)) for name, values in found.items()]
+    rows.append(("versions", ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))))
+    rows.append(("commit", str(run.commit_info)))
     if run.command:
-        told.insert(0, ("command", run.command))
-    return [(name, clean(value)) for name, value in told]
+        rows.insert(0, ("command", run.command))
+    return [(name, clean(value)) for name, value in rows]

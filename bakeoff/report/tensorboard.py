@@ -1,55 +1,30 @@
-"""What TensorBoard is told of a cell: curves, figures, texts, hyperparameters. Pure, and by the formulas of
-bakeoff.analysis.results."""
+"""What does TensorBoard show of a cell? Curves, metrics, texts, hyperparameters. Pure: numbers come from bakeoff.analysis."""
 
 import datetime
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
+from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import CellResult
-from bakeoff.analysis.summary import of_result
 from bakeoff.compare.report import clean, escaped
 from bakeoff.records.trial import Environment, Settings, Start, Status, Trial
 from bakeoff.report.event_files import Hyperparameters, Note, Scalar, Text
 
-# the scalars that the table of hyperparameters shows beside them
-METRICS = (
-    "throughput/items_per_s",
-    "step/median_s",
-    "compile/cold_s",
-    "compile/warm_s",
-    "memory/steady_peak_bytes",
-    "parity/error",
-)
 
-
-def figures(result: CellResult) -> dict[str, float]:
-    """Tag → figure. A cell that is not ok has no speed: no more than what diagnostics counted."""
-    found = of_result(result)
-    told: dict[str, float | None] = {f"diagnostics/{name}": float(count) for name, count in found.counts.items()}
-    told["parity/error"] = found.parity
-    if result.status is Status.OK:
-        peaks = result.peak_bytes or (None, None)
-        device = [m.memory.device_peak_bytes for m in result.measurements if m.memory.device_peak_bytes is not None]
-        told |= {
-            "step/median_s": result.step_s,
-            "step/10th_percentile_s": result.value_s,
-            "throughput/items_per_s": result.throughput,
-            "compile/cold_s": result.compile_s,
-            "compile/warm_s": result.warm_compile_s,
-            "memory/compile_peak_bytes": peaks[0],
-            "memory/steady_peak_bytes": peaks[1],
-            "memory/device_peak_bytes": max(device, default=None),
-        }
-    return {tag: float(value) for tag, value in told.items() if value is not None and math.isfinite(value)}
+def scalars(result: CellResult) -> dict[str, float]:
+    """Tag → number, of every metric that the cell has. A cell that is not ok has no speed."""
+    found = {metric.tensorboard_tag: metric.value(result) for metric in METRICS.values()}
+    return {tag: float(value) for tag, value in found.items() if value is not None and math.isfinite(value)}
 
 
 def cell(result: CellResult, at: int) -> Iterator[Note]:
-    """Everything of one cell of one run; its figures stand at x = `at`."""
+    """Everything of one cell of one run, with its metrics at x = `at`."""
     ok = result.status is Status.OK
     settings = result.trials[0].settings
-    yield Hyperparameters(_given(result, settings), METRICS, failed=not ok)
+    tags = tuple(metric.tensorboard_tag for metric in METRICS.values() if metric.hyperparameters)
+    yield Hyperparameters(_given(result, settings), tags, failed=not ok)
     yield from _texts(result, settings, at)
-    for tag, value in figures(result).items():
+    for tag, value in scalars(result).items():
         yield Scalar(tag, value, at)
     for trial in (*result.trials, *result.warm):
         if ok:
@@ -59,7 +34,7 @@ def cell(result: CellResult, at: int) -> Iterator[Note]:
 
 
 def references(result: CellResult) -> list[Scalar]:
-    """The float64 reference's losses, under the tags of the cell's own: in a run of their own they share its charts."""
+    """The float64 reference's losses, under the tags of the cell's losses: as a further run they share its charts."""
     trials = [t for t in (*result.trials, *result.warm) if t.measurement is not None]
     return [point for t in trials for point in _curve(t, t.measurement.reference_losses if t.measurement else ())]
 
@@ -70,7 +45,7 @@ def status(result: CellResult) -> str:
 
 
 def settings_table(settings: Settings) -> str:
-    """What was asked for, exactly."""
+    """All settings of the run."""
     rows = {name: getattr(settings, name) for name in settings.__slots__}
     rows["batch_size"] = rows["batch_size"] or f"of size {settings.size}"
     return _table({name: " ".join(value) if isinstance(value, tuple) else value for name, value in rows.items()})
@@ -79,7 +54,7 @@ def settings_table(settings: Settings) -> str:
 def environment_table(environment: Environment | None) -> str:
     """Where and with what the child ran."""
     if environment is None:
-        return "no child told"
+        return "unknown: no child reported it"
     rows = {name: getattr(environment, name) for name in environment.__slots__ if name not in ("versions", "variables")}
     return _table({**rows, **environment.versions, **environment.variables})
 
@@ -117,17 +92,17 @@ def _texts(result: CellResult, settings: Settings, at: int) -> Iterator[Text]:
     yield Text("cell/environment", environment_table(environment), at)
     breaks = result.diagnostics.breaks if result.diagnostics else ()
     if breaks:
-        told = (f"{b.kind} ×{b.count} at {b.where}: {b.reason}" + (f" ({b.hint})" if b.hint else "") for b in breaks)
-        yield Text("cell/breaks", _list(told), at)
+        lines = (f"{b.kind} ×{b.count} at {b.where}: {b.reason}" + (f" ({b.hint})" if b.hint else "") for b in breaks)
+        yield Text("cell/breaks", _list(lines), at)
     notes = dict.fromkeys(note for m in result.measurements for note in m.notes)
     if notes:
         yield Text("cell/fairness", _list(notes), at)
 
 
 def _steps(trial: Trial) -> Iterator[Scalar]:
-    """Each step as it was timed; x counts steps since the first call, which is 0 and a figure of its own.
+    """Each step as it was timed; x counts steps since the first call, which is step 0 and has a metric of its own.
 
-    A sample that is the mean of several steps stands at the first of them.
+    A sample that is the mean of several steps is placed at the first of them.
     """
     measured, wall_s = trial.measurement, seconds_since_1970(trial.finished_at)
     if measured is None:

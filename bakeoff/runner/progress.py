@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+from bakeoff.analysis.formatting import seconds
 from bakeoff.records.trial import Phase, Start, Trial
 from bakeoff.system import terminal
 
@@ -105,11 +106,3 @@ def told(trial: Trial) -> str:
     assert measurement is not None
     beside = " at once" * measurement.compiled_at_once  # on the same CPUs: about twice what one alone takes
     return f"compile {seconds(measurement.compile_s)}{beside}, step {seconds(median(measurement.step_s))}"
-
-
-def seconds(value: float) -> str:
-    """A duration with three digits and its unit."""
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if value * factor >= 0.9995:
-            return f"{value * factor:.3g} {unit}"
-    return f"{value * 1e6:.2g} µs"

@@ -1,4 +1,7 @@
-"""Columns of text beside each other: as many as there is room for, the others below them. Pure."""
+"""How is a wide table laid out in a narrow terminal? As many columns side by side as fit, the others below them. Pure.
+
+rich has tables, but it wraps or truncates cells that do not fit; it cannot move whole columns into a further table.
+"""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -10,7 +13,7 @@ GAP = "  "  # between columns
 
 @dataclass(frozen=True)
 class Column:
-    """What stands under one heading: the lines of each row."""
+    """A heading, and the lines of each row below it."""
 
     name: str
     cells: Sequence[Sequence[str]]
@@ -21,17 +24,17 @@ class Column:
 
 
 def of_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column]:
-    """Where each cell is one line."""
+    """Columns whose cells have one line each."""
     return [Column(name, [[row[i]] for row in rows]) for i, name in enumerate(names)]
 
 
 def across(columns: Sequence[Column]) -> int:
-    """How wide they are together."""
+    """Their width side by side."""
     return sum(column.width + len(GAP) for column in columns) - len(GAP)
 
 
 def packed(columns: Sequence[Column], width: int) -> list[list[Column]]:
-    """Tables, each with the first column and as many of the others as there is room for, but at least one."""
+    """Tables, each with the first column and as many of the others as fit, but at least one."""
     label, *rest = columns
     tables: list[list[Column]] = []
     for column in rest:
@@ -42,7 +45,7 @@ def packed(columns: Sequence[Column], width: int) -> list[list[Column]]:
 
 
 def drawn(columns: Sequence[Column], *, apart: bool = True) -> Iterator[str]:
-    """The lines of a table; `apart`: with an empty one below each row."""
+    """The lines of a table; `apart`: an empty line below each row."""
     widths = [column.width for column in columns]
     rows = [[[column.name] for column in columns], *zip(*(column.cells for column in columns), strict=True)]
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""What of this project's source does one network need for one framework? Followed name by name, and nothing is imported."""
+"""Which parts of the source does one network need for one framework? Follows names in the syntax tree; imports nothing."""
 
 import ast
 import importlib.util
@@ -54,15 +54,21 @@ class _File:
 class Parts:
     """What a network needs for one framework: definitions from this project's files, imports of everything else.
 
-    `called` has every attribute that is named anywhere; of the harness's classes no other member is kept.
+    `called` has every attribute that is named anywhere; no other member of Bakeoff's own classes is kept.
     """
 
-    def __init__(self, model: Path, size: str, half: str, halves: dict[str, str], called: Set[str] | None) -> None:
-        self.half, self.others, self.called = half, {*halves, "keras"} - {half}, called  # no recipe is written for Keras
+    def __init__(
+        self, model: Path, size: str, framework: str, implementations: dict[str, str], called: Set[str] | None
+    ) -> None:
+        self.framework, self.others, self.called = (
+            framework,
+            {*implementations, "keras"} - {framework},
+            called,
+        )  # no recipe is written for Keras
         self.files: dict[Path, _File] = {}
         self.after: dict[Path, list[Path]] = {}
         self.imported = {"": {"sys", "numpy as np"}}  # module → names; "" → modules
-        for part in ast.walk(ast.parse(f"Draw\n{halves[half]}")):
+        for part in ast.walk(ast.parse(f"Draw\n{implementations[framework]}")):
             if isinstance(part, ast.Name):
                 self.need(self.file(PACKAGE / "authoring" / "model.py"), part.id)
         home = self.file(model)
@@ -76,8 +82,8 @@ class Parts:
         twice = {name for name, _ in kept} & {name for name, file in kept if dict(kept)[name] is not file}
         if twice:
             raise UsageError(f"{shown(model)} and what it imports both define {', '.join(sorted(twice))}: rename one for repro")
-        if f"def {half}(" not in self.definitions():
-            raise UsageError(f"{shown(model)} has no method {half}: there is nothing that {half} could run")
+        if f"def {framework}(" not in self.definitions():
+            raise UsageError(f"{shown(model)} has no method {framework}: there is nothing that {framework} could run")
 
     def file(self, path: Path) -> _File:
         """The file, read once."""
@@ -113,14 +119,14 @@ class Parts:
                 self.follow(file, node)
 
     def unwanted(self, file: _File, member: ast.stmt) -> bool:
-        """Is it another framework's method or, in the harness, a method or a constant that nobody uses?"""
+        """Is it another framework's method or, in Bakeoff, a method or a constant that nobody uses?"""
         name = "".join(_bound(member)[:1])
         if any(name == other or name.startswith(f"{other}_") for other in self.others):
             return True
         if not name or name.startswith("__") or not file.path.is_relative_to(PACKAGE / "authoring"):
             return False
         field = isinstance(member, ast.AnnAssign) and member.value is None
-        return name == self.half or not (field or self.called is None or name in self.called)
+        return name == self.framework or not (field or self.called is None or name in self.called)
 
     def follow(self, file: _File, node: ast.AST) -> None:
         """Everything that a syntax tree names, or imports on the spot from this project."""

@@ -1,7 +1,6 @@
-"""One cell for a person: where it breaks and what to do, what compiling consisted of, what came of it. Pure: reads a result."""
+"""What happened in one cell? Where its graph breaks and what to do, the phases of compiling, what was compiled. Pure."""
 
 import linecache
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,20 +10,20 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from bakeoff.analysis.formatting import seconds
+from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import ROOT
-from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.cell import Mode
 from bakeoff.records.compile_only import Kernel
 from bakeoff.records.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, Kind, with_residual
 from bakeoff.records.measurement import Measurement
-from bakeoff.records.trial import Settings, Status
-from bakeoff.runner.progress import seconds
-from bakeoff.system.environment import default_threads
+from bakeoff.records.trial import Status
 
-AROUND = 2  # source lines on each side of a break
-BAR = 30  # characters of the longest phase
+SOURCE_LINES = 2  # source lines on each side of a break
+BAR = 30  # characters of the longest phase's bar
 
-# what the same Python is under the other framework, so that a break can be looked up there
+# how the other framework reports the same Python, so that a break can be looked up there
 COUNTERPART = {
     Kind.GRAPH_BREAK: "TensorFlow never splits a trace: there it is a host callback, an effect while tracing, or an error",
     Kind.SKIPPED_FRAME: "TensorFlow: AutoGraph runs a function unconverted (autograph_fallback), or tracing stops",
@@ -38,34 +37,13 @@ COUNTERPART = {
     Kind.UNSUPPORTED_OPERATION: "PyTorch: Inductor falls back to the library's kernel",
     Kind.COMPILE_ERROR: "PyTorch: BackendCompilerFailed",
 }
-FIGURES = {
+COMPILED_COUNTS = {
     "operations_captured": "operations captured",
     "operations_fused": "after fusion",
     "kernels": "kernels generated",
     "library_calls": "library calls",
     "code_bytes": "bytes of generated source",
 }
-
-
-def command(cell: Cell, settings: Settings, verb: str = "explain") -> str:
-    """The command that runs just this cell again."""
-    words = ["bakeoff", verb, cell.model, cell.stack, *([cell.mode] if cell.mode != "inference" else [])]
-    if settings.size != "small":
-        words += ["--size", settings.size]
-    if settings.batch_size is not None:
-        words += ["--batch-size", str(settings.batch_size)]
-    if verb == "explain" and settings.threads != default_threads():
-        words += ["--threads", str(settings.threads)]
-    words += [word for field in settings.shape for word in ("--shape", field)] if verb == "explain" else []
-    if verb == "explain" and settings.target:
-        words += ["--target", settings.target]
-    if verb == "explain" and settings.dtype != "float32":
-        words += ["--dtype", settings.dtype]
-    if verb == "explain" and settings.device != "cpu":
-        words += ["--device", settings.device]
-    places = zip(settings.found_with[::2], settings.found_with[1::2], strict=True)
-    words += [word for flag, value in places if verb == "explain" or flag != "--interpreter" for word in (flag, value)]
-    return shlex.join(words)
 
 
 def show(results: Iterable[CellResult], console: Console) -> None:
@@ -87,6 +65,9 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
         if result.status is Status.OK:
             speed += f"; a step {seconds(result.step_s)}"
         yield Padding(Text(speed), (0, 2))
+        if result.status is Status.OK:
+            for finding in result.trust.findings:
+                yield Padding(Text(f"{finding.doubt}: {finding.text}", style="yellow"), (0, 2))
         if measured.losses:
             yield Padding(_lesson(measured), (0, 2))
     made = result.compile_only
@@ -103,18 +84,18 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
     if not fine or (found is not None and found.breaks):
         yield Padding(Text(f"again: {command(result.cell, trial.settings)}"), (1, 2, 0, 2))
         if result.cell.mode is Mode.INFERENCE:  # repro writes no others
-            yield Padding(Text(f"without the harness: {command(result.cell, trial.settings, 'repro')}"), (0, 2))
+            yield Padding(Text(f"without Bakeoff: {command(result.cell, trial.settings, 'repro')}"), (0, 2))
     yield Text()
 
 
 def _lesson(measured: Measurement) -> Text:
-    """The curve of losses beside float64's, and what each first step was off by."""
+    """The losses beside float64's, and the error of each first step."""
     lines = [f"losses   {'  '.join('nan' if loss is None else f'{loss:.4g}' for loss in measured.losses)}"]
     lines.append(f"float64  {'  '.join(f'{loss:.4g}' for loss in measured.reference_losses)}")
     checks = measured.parity.checks if measured.parity is not None else ()
-    for check in (c for c in checks if c.error is None or c.when != "timed"):  # those are finite, and no more is asked of them
-        error = "not finite, or missing" if check.error is None else f"off by {check.error:.1e}"
-        lines.append(f"{check.when} batch {check.batch}: {check.output} {error}, may be by {check.tolerance or 0:.1e}")
+    for check in (c for c in checks if c.error is None or c.when != "timed"):  # timed checks need only be finite
+        error = "not finite, or missing" if check.error is None else f"error {check.error:.1e}"
+        lines.append(f"{check.when} batch {check.batch}: {check.output} {error}, tolerance {check.tolerance or 0:.1e}")
     return Text("\n".join(lines))
 
 
@@ -154,19 +135,24 @@ def _break(number: int, seen: GraphBreak) -> ConsoleRenderable:
     return Group(*parts)
 
 
-def _source(where: str) -> ConsoleRenderable | None:
-    """The lines around a place, with the line itself marked; None where the file is not to be had."""
+def source_lines(where: str) -> list[tuple[int, str]]:
+    """The lines around a place `path:line` as they are now, with their numbers; none where there is no such file."""
     path, _, line = where.rpartition(":")
     if not line.isdigit():
-        return None
-    number = int(line)
+        return []
     lines = linecache.getlines(str(ROOT / path if not Path(path).is_absolute() else path))
-    if not 1 <= number <= len(lines):
-        return None
+    if not 1 <= int(line) <= len(lines):
+        return []
+    numbers = range(max(1, int(line) - SOURCE_LINES), min(len(lines), int(line) + SOURCE_LINES) + 1)
+    return [(number, lines[number - 1].rstrip("\n")) for number in numbers]
+
+
+def _source(where: str) -> ConsoleRenderable | None:
+    """The lines around a place, with the line itself marked; None where there is no such file."""
+    lines = source_lines(where)
     table = Table.grid(padding=(0, 1))
-    for at in range(max(1, number - AROUND), min(len(lines), number + AROUND) + 1):
-        text = lines[at - 1].rstrip("\n")
-        here = at == number
+    for at, text in lines:
+        here = where.endswith(f":{at}")
         code = Syntax("", "python").highlight(text)
         code.rstrip()
         table.add_row("   ", Text(">" if here else " ", style="bold red"), Text(str(at), style="" if here else "dim"), code)
@@ -174,14 +160,14 @@ def _source(where: str) -> ConsoleRenderable | None:
             stripped = text.partition("  #")[0].rstrip()
             indent = len(stripped) - len(stripped.lstrip())
             table.add_row("", "", "", Text(" " * indent + "^" * len(stripped.strip()), style="bold red"))
-    return table
+    return table if lines else None
 
 
 def _phases(phases: Iterable[CompilePhase], first_call_s: float) -> ConsoleRenderable:
-    told = list(phases)
-    longest = max((p.seconds for p in told if p.seconds is not None), default=0.0)
+    rows = list(phases)
+    longest = max((p.seconds for p in rows if p.seconds is not None), default=0.0)
     table = Table.grid(padding=(0, 2))
-    for phase in told:
+    for phase in rows:
         length = 0 if phase.seconds is None or longest <= 0 else round(BAR * phase.seconds / longest)
         value = "–" if phase.seconds is None else f"{seconds(phase.seconds)} {phase.seconds / first_call_s:4.0%}"
         table.add_row(phase.name, Text(value, justify="right"), Text("█" * length, style="cyan"), Text(phase.note, style="dim"))
@@ -191,7 +177,7 @@ def _phases(phases: Iterable[CompilePhase], first_call_s: float) -> ConsoleRende
 def _kernels(kernels: Sequence[Kernel]) -> ConsoleRenderable:
     """Generated kernels, those with the most registers first."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("kernel", "configurations", "warps", "registers", "bytes spilt", "shared bytes", "occupancy"):
+    for name in ("kernel", "configurations", "warps", "registers", "bytes spilled", "shared bytes", "occupancy"):
         table.add_column(name, justify="left" if name == "kernel" else "right", overflow="fold")
     for k in sorted(kernels, key=lambda k: -k.registers):
         figures = (k.configurations, k.warps, k.registers, k.spill_bytes, k.shared_bytes)
@@ -200,6 +186,12 @@ def _kernels(kernels: Sequence[Kernel]) -> ConsoleRenderable:
 
 
 def _compiled(compiled: Compiled) -> ConsoleRenderable:
-    told = {label: getattr(compiled, name) for name, label in FIGURES.items()}
-    told |= {name.replace("_", " "): value for name, value in compiled.figures.items()}
-    return Text("compiled to: " + ", ".join(f"{value:,.0f} {label}" for label, value in told.items() if value is not None))
+    counts = compiled_counts(compiled)
+    return Text("compiled to: " + ", ".join(f"{value:,.0f} {label}" for label, value in counts.items()))
+
+
+def compiled_counts(compiled: Compiled) -> dict[str, float]:
+    """Label → number, of all that is known of what a program compiled to."""
+    counts = {label: getattr(compiled, name) for name, label in COMPILED_COUNTS.items()}
+    counts |= {name.replace("_", " "): value for name, value in compiled.figures.items()}
+    return {label: value for label, value in counts.items() if value is not None}

@@ -1,20 +1,20 @@
-"""The table of test_kernels: what a single operation reached, and what its kernels take of the device. Pure.
+"""How fast is a single operation, and which resources of the GPU do its kernels use? Pure: the table of test_kernels.
 
-Speeds are of cells that ran on a device; registers and the like are the assembler's where it was compiled for a target, and the
-driver's where a kernel was loaded. One formula of a share, for the table and for the saved file.
+Speeds are those of cells that ran on a device. Registers and the like come from the assembler where the operation was compiled
+for a target, and from the driver where a kernel was loaded. The table and the saved file share one formula.
 """
 
 from collections.abc import Mapping, Sequence
 
+from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import TIMED, Status
-from bakeoff.runner.progress import seconds
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed, wrapped
 
 PREFIX = "kernel_"  # of the models in models/kernels/
-PROBES = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
-COLUMNS = (
+PEAK_MODELS = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
+KERNEL_COLUMNS = (
     "operation",
     "stack",
     "step",
@@ -23,23 +23,23 @@ COLUMNS = (
     "TFLOP/s",
     "kernels",
     "reg",
-    "spilt B",
+    "spilled B",
     "shared B",
     "occupancy",
     "status",
 )
-LEGEND = (
-    "single operations; device: its own time for a step that nobody waits for, by which speeds are where it is known; "
+KERNEL_LEGEND = (
+    "single operations; device: the GPU's own time for a step in a queue of steps; where it is known, speeds follow from it; "
     "in brackets the share of what eager PyTorch reached here by copying and by multiplying matrices; "
-    "most registers of a thread, bytes spilt by all kernels (loaded ones: local memory), most shared memory of a block, "
+    "most registers of a thread, bytes spilled by all kernels (loaded ones: local memory), most shared memory of a block, "
     "least occupancy"
 )
 
 
 def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
-    """Bytes and flops per second of an operation, and its shares of what eager PyTorch did in the run: a copy, a product."""
+    """Bytes and flops per second of an operation, and shares of what eager PyTorch reached in the run by a copy, a product."""
     found = {}
-    for what, name, probe in PROBES:
+    for what, name, probe in PEAK_MODELS:
         mine, best = _reached(result, what), _reached(results.get(Cell(probe, "torch_eager", result.cell.mode)), what)
         if mine is not None:
             found[name] = mine
@@ -56,12 +56,12 @@ def _reached(result: CellResult | None, what: str) -> float | None:
 
 
 def resources(result: CellResult) -> dict[str, float]:
-    """kernels, registers, spill_bytes, shared_bytes, occupancy: as far as the compiler or the driver told."""
+    """kernels, registers, spill_bytes, shared_bytes, occupancy: as far as the compiler or the driver reports them."""
     made, found = result.compile_only, result.diagnostics.compiled if result.diagnostics else None
     if made is not None and made.kernels:
-        told = {"kernels": len(made.kernels), "registers": made.registers, "spill_bytes": made.spill_bytes}
+        known = {"kernels": len(made.kernels), "registers": made.registers, "spill_bytes": made.spill_bytes}
         fits = [k.occupancy for k in made.kernels if k.occupancy is not None]
-        return told | {"shared_bytes": made.shared_bytes} | ({"occupancy": min(fits)} if fits else {})
+        return known | {"shared_bytes": made.shared_bytes} | ({"occupancy": min(fits)} if fits else {})
     if found is None:
         return {}
     counted = {} if found.kernels is None else {"kernels": found.kernels}
@@ -70,16 +70,18 @@ def resources(result: CellResult) -> dict[str, float]:
 
 
 def terminal(results: Mapping[Cell, CellResult], width: int = 150) -> str:
-    """As text; empty where no single operation was asked about. What is too wide for one table becomes several."""
+    """As text; empty without single operations. A table that is too wide becomes several."""
     columns = _columns(results)
     if not columns:
         return ""
     tables = [columns] if across(columns) <= width else packed([_both(*columns[:2]), *columns[2:]], width)
-    return "\n".join(["", *wrapped(LEGEND, width), "", *(line for t in tables for line in (*drawn(t, apart=False), "")), ""])
+    return "\n".join(
+        ["", *wrapped(KERNEL_LEGEND, width), "", *(line for t in tables for line in (*drawn(t, apart=False), "")), ""]
+    )
 
 
 def _both(operation: Column, stack: Column) -> Column:
-    """What names a row, as one column."""
+    """Operation and stack as one column."""
     names = [[f"{x}, {y}"] for (x,), (y,) in zip(operation.cells, stack.cells, strict=True)]
     return Column(f"{operation.name}, {stack.name}", names)
 
@@ -89,24 +91,26 @@ def markdown(results: Mapping[Cell, CellResult]) -> str:
     columns = _columns(results)
     if not columns:
         return ""
-    lines = [f"{LEGEND}.", "", "| " + " | ".join(c.name for c in columns) + " |", "|---" * len(columns) + "|"]
+    lines = [f"{KERNEL_LEGEND}.", "", "| " + " | ".join(c.name for c in columns) + " |", "|---" * len(columns) + "|"]
     for row in zip(*(c.cells for c in columns), strict=True):
         lines.append("| " + " | ".join(" ".join(cell) for cell in row) + " |")
     return "\n".join([*lines, ""])
 
 
 def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
-    """Those that some row has something in."""
+    """Those that are not empty."""
     rows = [_row(r, results) for cell, r in results.items() if cell.model.startswith(PREFIX)]
-    columns = of_rows(COLUMNS, rows) if rows else []
-    return [c for c in columns if c.name in COLUMNS[:2] or any(lines != ["–"] for lines in c.cells)]
+    columns = of_rows(KERNEL_COLUMNS, rows) if rows else []
+    return [c for c in columns if c.name in KERNEL_COLUMNS[:2] or any(lines != ["–"] for lines in c.cells)]
 
 
 def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
     ok = result.status is Status.OK
-    on_device = result.device_step_s if ok or result.status is Status.UNSTEADY else None  # its own time does not wander
+    on_device = (
+        result.device_step_s if ok or result.status is Status.UNSTEADY else None
+    )  # the GPU's own time needs no steady host
     reached, taken = shares(result, results) if ok or on_device is not None else {}, resources(result)
-    speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PROBES, (1e9, 1e12), strict=True)]
+    speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
     counts = [f"{taken[n]:,.0f}" if n in taken else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
     occupancy = f"{taken['occupancy']:.0%}" if "occupancy" in taken else "–"
     settings = result.trials[0].settings

@@ -1,4 +1,4 @@
-"""What do more workers bring? A row per data-parallel cell, from trials alone. Pure."""
+"""How much faster do more workers train? A row per data-parallel cell, from trials alone. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Status, Trial
 from bakeoff.system.terminal import plain
 
-LEGEND = (
+SCALING_LEGEND = (
     "data-parallel training; efficiency: items/s of n workers / (n × items/s of one), of the same whole batch; "
-    "parity: what is off most from one process with the whole batch, as a share of what it may be off by"
+    "parity: the largest difference from one process with the whole batch, as a share of its tolerance"
 )
-COLUMNS = ("model", "stack", "workers", "items/s", "efficiency", "parity", "status")
+SCALING_COLUMNS = ("model", "stack", "workers", "items/s", "efficiency", "parity", "status")
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """A data-parallel cell, and the one with which one worker did the same."""
+    """A data-parallel cell, and the cell in which one worker did the same work."""
 
     result: CellResult
     alone: CellResult | None
@@ -39,7 +39,7 @@ class Scaled:
 
 
 def of(result: CellResult, results: Iterable[CellResult]) -> Scaled:
-    """`result` beside the cell of one worker among `results`: that whose name differs in the number at its end only."""
+    """`result` and the cell of one worker among `results`: the one whose name differs only in the number at its end."""
     same = (r for r in results if (r.cell.model, r.cell.mode) == (result.cell.model, result.cell.mode))
     return Scaled(result, next((r for r in same if r.trials[0].workers == 1 and _family(r) == _family(result)), None))
 
@@ -60,18 +60,18 @@ def terminal(trials: Sequence[Trial], width: int) -> str:
     console = plain(max(width, 60))
     with console.capture() as capture:
         if found:
-            console.print(LEGEND, markup=False)
+            console.print(SCALING_LEGEND, markup=False)
             table = Table(box=box.SIMPLE_HEAD)
-            for name in COLUMNS:
+            for name in SCALING_COLUMNS:
                 table.add_column(name, justify="left" if name in ("model", "stack", "status") else "right")
             for row in found:
-                table.add_row(*told(row))
+                table.add_row(*formatted(row))
             console.print(table)
     return capture.get()
 
 
-def told(row: Scaled) -> tuple[str, ...]:
-    """A row at COLUMNS. A cell that is not ok has a status and no speed."""
+def formatted(row: Scaled) -> tuple[str, ...]:
+    """A row, by SCALING_COLUMNS. A cell that is not ok has a status and no speed."""
     result, efficiency = row.result, row.efficiency
     speed = f"{figure(result.throughput)} {result.measurements[0].item}" if result.status is Status.OK else "–"
     off = [m.parity.worst.excess(m.parity.tolerance) for m in result.measurements if m.parity is not None and m.parity.checks]

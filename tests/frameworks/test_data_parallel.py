@@ -74,7 +74,7 @@ def test_two_workers_learn_what_one_learns_from_the_whole_batch(result: Results,
     assert kinds == {"loss", "gradient", "parameter"}
     assert found.trials[0].workers == 2
     assert measurement.threads.requested == measurement.threads.affinity == 2
-    assert found.cpu_share == 1.0
+    assert found.trust.cpu_share == 1.0
     assert measurement.items_per_step == 32  # of the whole batch
 
 

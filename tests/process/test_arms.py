@@ -16,7 +16,7 @@ from tests.support.pairs import ab, run_of
     ("words", "said"),
     [
         (("no-such-revision",), "no-such-revision is none of: NAME=VALUE, a virtual environment"),
-        (("HEAD", "--looks", "x"), "--looks x: write numbers of pairs"),
+        (("HEAD", "--interim-analyses", "x"), "--interim-analyses x: write numbers of pairs"),
         (("HEAD", "--metrics", "speed"), "there is no speed in pairs; there are: step, compile_cold"),
         (("HEAD", "--stacks", "knobb"), "there is no stack knobb"),
         (("X='", "."), "write NAME=VALUE"),
@@ -36,7 +36,7 @@ def test_two_environments_are_measured_by_their_own_interpreters(folder: Path) -
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nKNOB_STEP={step} exec "{sys.executable}" "$@"\n')
         python.chmod(0o755)
-    arms = (str(folder / "old"), str(folder / "new"), "--looks", "3", "--no-control", "--metrics", "step", "--json")
+    arms = (str(folder / "old"), str(folder / "new"), "--interim-analyses", "3", "--no-control", "--metrics", "step", "--json")
     done = ab(folder, *arms)
     (change,) = [c for c in json.loads(done.stdout)["changes"] if c["metric"] == "step"]
     assert change["ratio"] == pytest.approx(2, rel=0.35), done.stdout + done.stderr

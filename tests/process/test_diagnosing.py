@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from bakeoff.analysis.formatting import seconds
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Diagnostics, Kind
 from bakeoff.records.trial import Status, Trial
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.progress import seconds
 from bakeoff.runner.session import Session
 from bakeoff.runner.store import Store
 from bakeoff.tasks.diagnose.record import Diagnosis

@@ -19,7 +19,7 @@ from tests.support.planting import plant
 
 
 def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=2", "--looks", "4", "--no-control", "--metrics", "step", "--json")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=2", "--interim-analyses", "4", "--no-control", "--metrics", "step", "--json")
     assert done.returncode == 1, done.stdout + done.stderr
     body = json.loads(done.stdout)
     (change,) = [c for c in body["changes"] if c["metric"] == "step"]
@@ -44,7 +44,7 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
 
 
 def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "3", "--metrics", "step", stacks="eager")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "3", "--metrics", "step", stacks="eager")
     assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
     assert "the baseline against itself, toy-eager-inference" in done.stdout
     assert "(canary)" in done.stderr
@@ -52,7 +52,7 @@ def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
 
 def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> None:
     plant(folder / "stacks", "RaisesInCompile")
-    ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--looks", "2", "--metrics", "step", stacks="raisesincompile,knob")
+    ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "2", "--metrics", "step", stacks="raisesincompile,knob")
     run = run_of(folder)
     assert run.ab is not None
     for side in run.ab.control:
@@ -64,7 +64,7 @@ def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> No
 def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
     """Exactly, and by one untimed child of each arm once nothing is timed any more."""
     plant(folder / "stacks", "CountsKernels", diagnoses=True)
-    arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--looks", "2", "--no-control", "--metrics", "step")
+    arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--interim-analyses", "2", "--no-control", "--metrics", "step")
     done = ab(folder, *arms, stacks="countskernels")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "✗ toy-countskernels-inference kernels: worse" in done.stdout
@@ -85,13 +85,24 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
 
 def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None:
     """Each waits for the other, and both are stopped: then each is measured alone, and the one that is well says so."""
-    done = ab(folder, "KNOB_HANGS=0", "KNOB_HANGS=1", "--looks", "2", "--no-control", "--metrics", "step", "--timeout-s", "12")
+    done = ab(
+        folder,
+        "KNOB_HANGS=0",
+        "KNOB_HANGS=1",
+        "--interim-analyses",
+        "2",
+        "--no-control",
+        "--metrics",
+        "step",
+        "--timeout-s",
+        "12",
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"broken \((ok|unsteady) → timeout", done.stdout), done.stdout
 
 
 def test_an_arm_that_dies_is_broken_and_the_other_is_measured_alone(folder: Path) -> None:
-    done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--looks", "4", "--no-control")
+    done = ab(folder, "KNOB_STEP=1", "KNOB_DIES=1", "--interim-analyses", "4", "--no-control")
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"broken \((ok|unsteady) → crash", done.stdout), done.stdout
     run = run_of(folder)
@@ -105,7 +116,7 @@ def test_without_memory_for_two_one_runs_after_the_other(
     from bakeoff.__main__ import main
 
     monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # what is free never covers a second child
-    words = ["--models=toy", "--stacks=knob", "--looks=3", "--no-control", "--metrics=step"]
+    words = ["--models=toy", "--stacks=knob", "--interim-analyses=3", "--no-control", "--metrics=step"]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 1
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
@@ -132,7 +143,7 @@ def test_an_interrupt_leaves_no_half_pair(
 
     monkeypatch.setattr(ArmRunner, "trial", interrupted)
     monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # one after the other: the pair's first child has ended by then
-    words = ["--models=toy", "--stacks=knob", "--looks=8", "--metrics=step", *words]
+    words = ["--models=toy", "--stacks=knob", "--interim-analyses=8", "--metrics=step", *words]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 130
     assert "saved: " in capsys.readouterr().err
     run = run_of(folder)
@@ -172,7 +183,7 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
 
 
 def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
-    words = ("--ab-against=KNOB_STEP=0.5", "--looks=4", f"--budgets={folder / 'budgets.toml'}", "-k", "parity")
+    words = ("--ab-against=KNOB_STEP=0.5", "--interim-analyses=4", f"--budgets={folder / 'budgets.toml'}", "-k", "parity")
     done = experiments(folder, *words, *NO_FRAMEWORK, names="knob")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ab[toy-knob-inference]" in done.stdout

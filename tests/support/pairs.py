@@ -7,7 +7,9 @@ from pathlib import Path
 from bakeoff.archive import saved_runs
 from tests.support.commands import NO_FRAMEWORK, how
 
-BUDGETS = "alarm = 0.2\n[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
+BUDGETS = (
+    "family_wise_error_rate = 0.2\n[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
+)
 
 
 def where(folder: Path) -> list[str]:

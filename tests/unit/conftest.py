@@ -43,7 +43,7 @@ def no_child_process() -> Iterator[list[str]]:
     assert STARTED == [], "a unit test may start no child process; tests that do belong in tests/process"
 
 
-BUDGETS = "alarm = 0.005\n[saved]\nstep = 0.05\n[ab]\nstep = 0.015\n"
+BUDGETS = "family_wise_error_rate = 0.005\n[saved]\nstep = 0.05\n[ab]\nstep = 0.015\n"
 
 
 @pytest.fixture

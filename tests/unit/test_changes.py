@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bakeoff.analysis import summary
-from bakeoff.analysis.summary import TYPICAL
+from bakeoff.analysis.metrics import METRICS
 from bakeoff.compare import comparable
 from bakeoff.compare.changes import compare
 from bakeoff.compare.verdicts import Verdict
@@ -44,7 +44,7 @@ def test_a_larger_matrix_needs_more_evidence() -> None:
     assert only(compare([before], [after], rules())).verdict is Verdict.WORSE
     change = only(compare([before], [after], rules(tests=500)))
     assert change.verdict is Verdict.UNDECIDED
-    assert "not sure enough among 500" in change.note
+    assert "not certain enough among 500" in change.note
 
 
 def test_pairs_cancel_what_falls_on_both() -> None:
@@ -56,10 +56,10 @@ def test_pairs_cancel_what_falls_on_both() -> None:
     assert change.ratio == pytest.approx(1.1, rel=0.01)
 
 
-def test_looks_share_the_risk_and_those_that_cannot_err_get_none() -> None:
-    assert rules(pairs=True, tests=42, looks=(7, 12, 20)).alarm_risk == pytest.approx(0.005 / 42)
-    assert rules(pairs=True, tests=1, looks=(7, 12, 20)).alarm_risk == pytest.approx(0.0025)
-    assert rules(tests=42).alarm_risk == pytest.approx(0.005 / 42)
+def test_interim_analyses_share_the_risk_and_those_that_cannot_err_get_none() -> None:
+    assert rules(pairs=True, tests=42, interim_analyses=(7, 12, 20)).change_risk == pytest.approx(0.005 / 42)
+    assert rules(pairs=True, tests=1, interim_analyses=(7, 12, 20)).change_risk == pytest.approx(0.0025)
+    assert rules(tests=42).change_risk == pytest.approx(0.005 / 42)
 
 
 def test_what_one_session_cannot_know_widens_the_interval() -> None:
@@ -74,14 +74,14 @@ def test_nothing_inside_the_runs_own_noise_is_a_change() -> None:
     """Halves of a run that differ by 20 % say that this machine makes such differences by itself."""
     before = [found(f"m{n}", [0.002, 0.0024] * 6) for n in range(5)]
     after = [found(f"m{n}", [0.0022, 0.0026] * 6) for n in range(5)]
-    comparison = compare(before, after, rules(budget=0.0, alarm=0.2))
+    comparison = compare(before, after, rules(budget=0.0, family_wise_error_rate=0.2))
     assert comparison.floors["step"] == pytest.approx(0.2, rel=0.1)
     assert set(verdicts(comparison).values()) == {Verdict.UNDECIDED}
 
 
 def test_fast_and_typical_steps_that_disagree_are_undecided() -> None:
-    before = found(values={"step": noise(1), TYPICAL: noise(2)})
-    after = found(values={"step": [1.3 * v for v in noise(3)], TYPICAL: [0.7 * v for v in noise(4)]})
+    before = found(values={"step": noise(1), "step_typical": noise(2)})
+    after = found(values={"step": [1.3 * v for v in noise(3)], "step_typical": [0.7 * v for v in noise(4)]})
     change = only(compare([before], [after], rules()))
     assert change.verdict is Verdict.UNDECIDED
     assert "disagree" in change.note
@@ -112,17 +112,20 @@ def test_a_cell_that_fails_in_the_same_way_is_no_change() -> None:
 
 
 def test_counts_are_exact_and_errors_have_room() -> None:
-    before = found(counts={"breaks": 0, "kernels": 12, "graphs": 1}, parity=1e-7)
-    after = found(counts={"breaks": 1, "kernels": 11, "graphs": 1}, parity=1.4e-7)
+    before = found(counts={"breaks": 0, "kernels": 12, "graphs": 1}, levels={"parity": 1e-7})
+    after = found(counts={"breaks": 1, "kernels": 11, "graphs": 1}, levels={"parity": 1.4e-7})
     told = verdicts(compare([before], [after], rules(budget=0.5)))
     assert told["toy", "breaks"] is Verdict.WORSE
     assert told["toy", "kernels"] is Verdict.BETTER
     assert told["toy", "graphs"] is Verdict.SAME
     assert told["toy", "parity"] is Verdict.SAME
-    exact = replace(before, parity=0.0)  # less than a rounding cannot be told from none
+    exact = replace(before, levels={"parity": 0.0})  # less than a rounding cannot be told from none
     assert verdicts(compare([exact], [after], rules(budget=0.5)))["toy", "parity"] is Verdict.SAME
-    assert verdicts(compare([exact], [replace(after, parity=1e-6)], rules(budget=0.5)))["toy", "parity"] is Verdict.WORSE
-    after = replace(after, parity=1e-5)
+    assert (
+        verdicts(compare([exact], [replace(after, levels={"parity": 1e-6})], rules(budget=0.5)))["toy", "parity"]
+        is Verdict.WORSE
+    )
+    after = replace(after, levels={"parity": 1e-5})
     assert verdicts(compare([before], [after], rules(budget=0.5)))["toy", "parity"] is Verdict.WORSE
 
 
@@ -131,14 +134,16 @@ def test_a_whole_matrix_of_the_same_code_raises_no_alarm() -> None:
     rng, alarms, matrices = np.random.default_rng(7), 0, cases(500)
     for _ in range(matrices):
         runs = [[found(f"m{c}", list(0.002 * np.exp(0.03 * rng.standard_t(3, 10)))) for c in range(42)] for _ in range(2)]
-        alarms += any(v is Verdict.WORSE for v in verdicts(compare(*runs, rules(budget=0.0, alarm=0.05))).values())
+        alarms += any(
+            v is Verdict.WORSE for v in verdicts(compare(*runs, rules(budget=0.0, family_wise_error_rate=0.05))).values()
+        )
     assert alarms / matrices <= 0.08
 
 
 def test_that_all_cells_moved_together_is_said() -> None:
     before = [found(f"m{n}", noise(n)) for n in range(8)]
     after = [found(f"m{n}", [1.2 * v for v in noise(n + 50)]) for n in range(8)]
-    assert any("moved together" in note for note in compare(before, after, rules()).notes)
+    assert any("changed together" in note for note in compare(before, after, rules()).notes)
     assert not compare(before, before, rules()).notes
 
 
@@ -149,10 +154,10 @@ def test_figures_are_those_of_the_summary() -> None:
     warm = trial(measurement(steps, first_call_cpu_s=0.7), start=Start.WARM, diagnostics=Diagnostics(graphs=1, cache_hits=1))
     (made,) = summary.of_trials([cold, warm])
     assert made.values["step"] == pytest.approx([0.00100990])
-    assert made.values[TYPICAL] == pytest.approx([0.0010495])
+    assert made.values["step_typical"] == pytest.approx([0.0010495])
     assert made.values["compile_cold"] == [2.0]
     assert made.values["compile_warm"] == [0.7]
-    assert made.values["steady_peak"] == [summary.LEAST_BYTES]
+    assert made.values["steady_peak"] == [METRICS["steady_peak"].floor]
     assert made.counts == {"breaks": 0, "graphs": 1, "recompiles": 0, "kernels": 3, "library_calls": 2}
     (eager,) = summary.of_trials([replace(cold, eager=True)])
     assert not {"compile_cold", "compile_warm"} & set(eager.values)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from bakeoff.analysis import rerun
 from bakeoff.analysis.results import by_cell
 from bakeoff.records.diagnostics import Compiled, CompilePhase, Diagnostics, GraphBreak, joined, merged, with_residual
 from bakeoff.system.sandbox import Sandbox
@@ -131,7 +132,7 @@ def test_explain_of_eager_says_that_nothing_is_captured() -> None:
 
 def test_the_command_has_what_is_not_the_default() -> None:
     settings = replace(trial(measurement()).settings, size="full", batch_size=3)
-    assert explain.command(CELL, settings).startswith("bakeoff explain toy compiler --size full --batch-size 3")
+    assert rerun.command(CELL, settings).startswith("bakeoff explain toy compiler --size full --batch-size 3")
 
 
 def test_artifacts_are_kept_with_an_index(tmp_path: Path) -> None:

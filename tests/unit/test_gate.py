@@ -28,9 +28,9 @@ def test_the_same_passes_and_ten_percent_more_does_not(runs: Path, capsys: pytes
     assert "pass: 3 cells" in capsys.readouterr().out
     assert call(runs, "gate", "1", "3") == 1
     out = capsys.readouterr().out
-    assert "✗ m3-compiler-inference step: worse" in out
+    assert "✗ m3-compiler-inference step: slower" in out
     assert "regression: m3-compiler-inference\n" in out
-    assert out.splitlines()[-1] == f'if that is wanted: bakeoff gate 1 3 --budgets {runs}/budgets.toml --accept "WHY"'
+    assert out.splitlines()[-1] == f'to accept it: bakeoff gate 1 3 --budgets {runs}/budgets.toml --accept "WHY"'
 
 
 def test_an_accepted_change_passes_and_the_next_one_does_not(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,12 +115,12 @@ def test_bad_input_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str], w
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("alarm = 3", "alarm = 3 is no error rate"),
+        ("family_wise_error_rate = 3", "family_wise_error_rate = 3 is no error rate"),
         ("[saved]\nspeed = 0.1", "names a metric 'speed'; there are: step, "),
         ("[saved]\nstep = -1", "a budget of -1 for step"),
         ('[[row]]\ncells = "m9-*"\nmetric = "step"\nbudget = 0.1\nreason = ""', "matches no cell"),
         ('[[row]]\ncells = "m1-*"\nmetric = "step"\nbudget = 0.1\nraeson = ""', "raeson"),
-        ("alarm = [", "budgets.toml"),
+        ("family_wise_error_rate = [", "budgets.toml"),
     ],
 )
 def test_a_broken_file_of_budgets_is_one_line(runs: Path, text: str, said: str) -> None:
@@ -179,6 +179,6 @@ def test_a_narrow_terminal_gets_a_cells_figures_below_its_name(width: int) -> No
     assert [lines.count([str(c)]) for c in (cell, other.cell)] == [1, 1]
     assert text.index(str(cell)) < text.index("peak") < text.index(str(other.cell)) < text.index("why")
     said = " ".join(text.split())
-    assert said.count("step 1.23 ms 1.3 ms 1.057 ±1.2% [1.031, 1.082] worse") == 2
+    assert said.count("step 1.23 ms 1.3 ms 1.057 ±1.2% [1.031, 1.082] slower") == 2
     assert "memory, compile peak 1024 MiB 1024 MiB 1.057 ±1.2% [1.031, 1.082] same" in said
     assert all(cell_len(line) <= width for line in text.splitlines())

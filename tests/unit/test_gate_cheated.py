@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from bakeoff.ab.arms import Arm
-from bakeoff.analysis.summary import TYPICAL, CellSummary
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive.paired import Ab
 from bakeoff.archive.saved_runs import Run
 from bakeoff.compare import reports
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.changes import compare
-from bakeoff.compare.gate import Exit
+from bakeoff.compare.gate import GateExit
 from bakeoff.compare.rounds import of_pairs
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.verdicts import VerdictFailed, VerdictPlugin
@@ -24,12 +24,12 @@ from tests.support.summaries import call, found, matrix, noise, only, rules, sav
 
 
 def test_what_the_candidate_no_longer_tells_is_undecided(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = [replace(f, counts={"kernels": 5}, parity=1e-7) for f in matrix(1)]
+    told = [replace(f, counts={"kernels": 5}, levels={"parity": 1e-7}) for f in matrix(1)]
     save(runs, 1, told)
     save(runs, 2, [replace(f, counts={}) for f in told])
-    save(runs, 3, [replace(f, parity=None) for f in told])
+    save(runs, 3, [replace(f, levels={}) for f in told])
     assert call(runs, "gate", "1", "2") == 3
-    assert "the candidate does not tell" in capsys.readouterr().out
+    assert "the candidate does not" in capsys.readouterr().out
     assert call(runs, "gate", "1", "3") == 3
 
 
@@ -40,13 +40,15 @@ def test_cells_that_never_settle_are_not_the_same(runs: Path, capsys: pytest.Cap
     wrong = replace(found("m9"), status=Status.WRONG, reason="off")
     save(runs, 2, [*matrix(1), wrong])
     assert call(runs, "gate", "2", "2") == 0
-    assert "failed alike in both runs, and not judged: m9-compiler-inference" in capsys.readouterr().out
+    assert "failed in the same way in both runs, and not judged: m9-compiler-inference" in capsys.readouterr().out
 
 
 def test_slow_typical_steps_behind_fast_ones(runs: Path) -> None:
     """Twice as slow in most steps, and the fastest tenth as before."""
     save(runs, 1, matrix(1))
-    save(runs, 2, [replace(f, values=f.values | {TYPICAL: [2 * v for v in f.values[TYPICAL]]}) for f in matrix(1)])
+    save(
+        runs, 2, [replace(f, values=f.values | {"step_typical": [2 * v for v in f.values["step_typical"]]}) for f in matrix(1)]
+    )
     assert call(runs, "gate", "1", "2") == 3
 
 
@@ -71,7 +73,13 @@ def test_unequal_numbers_of_samples_are_no_change() -> None:
 def pairs(finished: bool, planned: int) -> Ab:
     arm = Arm(label="x")
     return Ab(
-        baseline=arm, candidate=arm, metrics=("step",), looks=(12,), planned=planned, finished=finished, figures=matrix(1)
+        baseline=arm,
+        candidate=arm,
+        metrics=("step",),
+        interim_analyses=(12,),
+        planned=planned,
+        finished=finished,
+        figures=matrix(1),
     )
 
 
@@ -108,7 +116,9 @@ def test_a_second_accepted_change_counts(runs: Path) -> None:
 
 
 def test_the_pairs_of_a_file_are_checked_too(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lying = replace(pairs(True, 1), figures=[replace(f, values={"step": [0.0] * 12, TYPICAL: [0.0] * 12}) for f in matrix(1)])
+    lying = replace(
+        pairs(True, 1), figures=[replace(f, values={"step": [0.0] * 12, "step_typical": [0.0] * 12}) for f in matrix(1)]
+    )
     save(runs, 1, matrix(1), ab=lying)
     assert call(runs, "gate", "1") == 2
     assert "not a whole saved run" in capsys.readouterr().err
@@ -146,7 +156,7 @@ def pairs_of(control: tuple[list[CellSummary], list[CellSummary]]) -> Run:
         baseline=arms[0],
         candidate=arms[1],
         metrics=("step",),
-        looks=(20,),
+        interim_analyses=(20,),
         planned=1,
         finished=True,
         figures=before,
@@ -156,7 +166,7 @@ def pairs_of(control: tuple[list[CellSummary], list[CellSummary]]) -> Run:
 
 
 def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
-    """Also where a canary's cell failed late, and its successor had no time to tell."""
+    """Also where the control's cell failed late, and its successor had too few pairs."""
     budgets, crash = read_budgets(runs / "budgets.toml"), {"status": Status.CRASH, "reason": "signal 6"}
 
     def control(count: int, factor: float = 1.0, **failure: Any) -> tuple[list[CellSummary], list[CellSummary]]:
@@ -176,13 +186,13 @@ def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
     }
     judged = {name: reports.of_pairs(pairs_of(control), budgets, gate=True) for name, control in given.items()}
     exits = {name: report.decision.exit for name, report in judged.items() if report.decision is not None}
-    assert {name for name, code in exits.items() if code is Exit.REGRESSION} == {"calm", "replaced", "short"}
-    assert {name for name, code in exits.items() if code is Exit.UNDECIDED} == set(exits) - {"calm", "replaced", "short"}
-    failed = "the baseline against itself, toy-compiler-inference, failed (crash: signal 6)"
+    assert {name for name, code in exits.items() if code is GateExit.REGRESSION} == {"calm", "replaced", "short"}
+    assert {name for name, code in exits.items() if code is GateExit.UNDECIDED} == set(exits) - {"calm", "replaced", "short"}
+    failed = "the A/A control toy-compiler-inference failed (crash: signal 6)"
     told = {name for name, report in judged.items() if any(failed in note for note in report.notes)}
     assert told == {name for name in given if name.startswith(("lost", "replaced"))}
     for name, words in (
-        ("lost", "failed before it could show"),
+        ("lost", "the noise of this session is unknown"),
         ("wild", "is not the same"),
         ("never settled", "is not the same"),
     ):

@@ -90,6 +90,6 @@ def test_the_devices_ratio_is_to_an_eager_whose_output_is_right() -> None:
     ours = ran("mlp", "torch_triton", 0.002, device_step_s=(0.001,))
     right, off = (ran("mlp", "torch_eager", 0.004, device_step_s=(0.003,), **with_) for with_ in ({}, {"parity": wrong}))
     assert "device 1 ms ×3.00" in Matrix.of([right, ours]).markdown()
-    assert "torch_triton inference: ×3.00 its eager by the device's own time" in Matrix.of([right, ours]).markdown()
+    assert "torch_triton inference: ×3.00 its eager by the GPU's own time" in Matrix.of([right, ours]).markdown()
     assert "device 1 ms<br>" in Matrix.of([off, ours]).markdown()
-    assert "by the device's own time" not in Matrix.of([off, ours]).markdown()
+    assert "by the GPU's own time" not in Matrix.of([off, ours]).markdown()

@@ -12,7 +12,7 @@ from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Failure, Phase, Start, Status, Trial
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed
-from bakeoff.views.matrix import LEGEND, Matrix
+from bakeoff.views.matrix import CELL_LINES, Matrix
 from tests.support.builders import kernel, lowered, measurement, trial
 
 MAIN = ("tf_eager", "tf_function", "tf_xla", "torch_eager", "torch_inductor", "torch_script")
@@ -103,7 +103,7 @@ def test_markdown_keeps_its_lines(worst: Matrix) -> None:
     assert "<br>1,560,976/s ±12%<br>" in text
     assert "| out of memory |" in text
     assert "<br>1234, 1234 MiB<br>" in text
-    assert "; ".join(LEGEND) in text
+    assert "; ".join(CELL_LINES) in text
 
 
 def test_a_cell_compiled_for_a_target_wraps() -> None:
@@ -145,9 +145,9 @@ def test_wordings_give_way_only_where_they_must() -> None:
     assert formatting.speed(1560259, " ±120%", 12) == "1.56M ±120%"
     assert formatting.ratios(103.3, 0.62, 12) == "×103 ×0.62"
     assert formatting.ratios(None, 0.62, 12) == "×? ×0.62"
-    assert formatting.even("ok", 197, 12) == "ok, even 197"
-    assert formatting.even("ok", 25265, 12) == "ok, 25.3k"
-    assert formatting.even("ok", None, 12) == "ok, never"
+    assert formatting.break_even("ok", 197, 12) == "ok, even 197"
+    assert formatting.break_even("ok", 25265, 12) == "ok, 25.3k"
+    assert formatting.break_even("ok", None, 12) == "ok, never"
     assert formatting.peaks(None, 12) == "? MiB"
 
 

@@ -226,3 +226,54 @@ def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str]
 def test_no_run_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"make one: pytest experiments/.* --models mlp --modes training --size full"):
         evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"), ["tf_xla"])
+
+
+def contended(stack: str, step_s: float, compile_s: float, share: float) -> CellResult:
+    """As results(), but with a CPU for only `share` of the timed wall time."""
+    (one,) = taken(stack, step_s, compile_s)
+    assert one.measurement is not None
+    spent = replace(one.measurement.contention, wall_s=1.0, cpu_s=share)
+    return by_cell([replace(one, measurement=replace(one.measurement, contention=spent))])[one.cell]
+
+
+@pytest.mark.parametrize(
+    ("eager", "script", "winner"),
+    [(0.5, 0.5, None), (1.0, 0.5, None), (0.5, 1.0, None), (1.0, 1.0, "script")],
+    ids=["both", "the faster", "the slower, which may be faster", "neither"],
+)
+def test_no_winner_among_cells_that_had_too_little_of_a_cpu(eager: float, script: float, winner: str | None) -> None:
+    found = [contended("eager", 0.010, 0.0, eager), contended("script", 0.008, 0.5, script)]
+    choice = cost.choose(cost.totals(found, 1000))
+    assert (None if choice.winner is None else choice.winner.result.cell.stack) == winner
+    assert ("had a CPU for too little of it" in choice.undecided) == (winner is None)
+    assert bool(cost.crossings(found)) == (winner is not None)
+    assert bool(cost.undecided_ranges(found)) == (winner is None)
+
+
+def test_a_contended_stack_that_cannot_win_leaves_the_winner() -> None:
+    found = [contended("eager", 0.010, 0.0, 1.0), contended("slow", 0.100, 5.0, 0.5)]
+    choice = cost.choose(cost.totals(found, 1000))
+    assert choice.winner is not None
+    assert choice.winner.result.cell.stack == "eager"
+    assert names(cost.crossings(found)) == [("eager", 1)]
+
+
+def test_the_command_names_no_winner_of_contended_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trials = [
+        t
+        for name, step_s, compile_s in (("torch_eager", 0.01, 0.0), ("torch_script", 0.008, 0.5))
+        for t in contended(name, step_s, compile_s, 0.5).trials
+    ]
+    (home := tmp_path / "runs" / "here").mkdir(parents=True)
+    path = home / "0001_run.json"
+    path.write_bytes(msgspec.json.encode({"benchmarks": [], "trials": trials}))
+    asked = ["pick", "mlp", "--steps", "1000", "--storage", str(tmp_path / "runs"), "--run", "0001"]
+    assert main(asked) == 3
+    said = capsys.readouterr().out
+    assert "winner" not in said
+    assert "undecided: other work ran beside the measurement" in said
+    assert main([*asked, "--json"]) == 3
+    record = json.loads(capsys.readouterr().out)
+    assert record["winner"] is None
+    assert record["by_steps"] == {"cold": [], "warm": []}
+    assert not any(row["can_be_compared"] for row in record["ranking"])

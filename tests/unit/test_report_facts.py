@@ -20,12 +20,12 @@ def test_figures_of_a_cell() -> None:
     told = {f.stack: f for f, _ in facts.of(Matrix.of(trials), MACHINE_PEAK)}
     fast = told["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
-    assert fast.even_after_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
+    assert fast.break_even_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
     # 2 Mflop in 0.5 ms, twenty flops a byte: below the roof of 50 Gflop/s at that intensity
     assert fast.flops_per_s == pytest.approx(4e9, rel=0.01)
     assert fast.flops_per_byte == 20
-    assert fast.share_of_ceiling == pytest.approx(0.08, rel=0.01)
-    assert told["torch_eager"].even_after_steps is None
+    assert fast.share_of_machine_peak == pytest.approx(0.08, rel=0.01)
+    assert told["torch_eager"].break_even_steps is None
     for stack, each in told.items():  # the page and `bakeoff pick` know the same of noise
         (total,) = [t for t in totals(results.values(), 1000) if t.result.cell.stack == stack]
         assert each.step_low_s is not None
@@ -40,7 +40,7 @@ def test_no_share_of_a_roof_that_is_not_the_cells_own(changes: dict[str, Any]) -
     found = cell("m", "torch_eager", 1e-3)
     found = replace(found, settings=replace(SETTINGS, **changes))
     (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
-    assert told.share_of_ceiling is None
+    assert told.share_of_machine_peak is None
 
 
 @pytest.mark.parametrize(("moved", "share"), [(1e6, None), (1e8, 1.0)], ids=["in a cache", "through memory"])
@@ -51,7 +51,7 @@ def test_memory_is_a_roof_only_of_what_no_cache_holds(moved: float, share: float
     found = replace(found, measurement=replace(found.measurement, flops=int(moved / 10), moved_bytes=int(moved)))
     (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
     assert told.flops_per_s == pytest.approx(1e9, rel=0.02)
-    assert told.share_of_ceiling == (None if share is None else pytest.approx(share, rel=0.02))
+    assert told.share_of_machine_peak == (None if share is None else pytest.approx(share, rel=0.02))
 
 
 def test_a_sample_of_several_steps_stands_in_their_middle() -> None:
@@ -63,12 +63,12 @@ def test_a_sample_of_several_steps_stands_in_their_middle() -> None:
 
 def test_what_a_run_was_judged_when_it_was_saved_is_what_it_is_judged_now() -> None:
     trials = [replace(cell("m0", "torch_script", 1e-3, seed=i), index=i) for i in range(3)] + matrix()
-    saved = summary.judged(summary.of_trials(trials))
+    saved = summary.recorded(summary.of_trials(trials))
     for name, now in Matrix.of(trials).results.items():
         then = Matrix.of(trials, (), saved).results[name]
-        assert then.judged is not None
+        assert then.recorded is not None
         assert (then.status, then.reason) == (now.status, now.reason)
         if now.status is Status.OK:
             assert then.steadiness == now.steadiness
-    lie = {name: replace(judged, status=Status.OK) for name, judged in saved.items()}
+    lie = {name: replace(recorded, status=Status.OK) for name, recorded in saved.items()}
     assert Matrix.of(trials, (), lie).results[Cell("branchy", "tf_function", Mode.INFERENCE)].status is Status.UNSUPPORTED

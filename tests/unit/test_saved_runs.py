@@ -97,11 +97,11 @@ def test_history_finds_a_step_and_the_commit_it_began_at() -> None:
     values: list[float | None] = [*noise(1, 30, 0.01), *(1.2 * v for v in noise(2, 30, 0.01))]
     values[10] = None
     cell = Cell("toy", "compiler", Mode.INFERENCE)
-    (step,) = trend(cell, "step", points(values)).steps
+    (step,) = trend(cell, "step", points(values)).shifts
     assert step.at.commit == "c30"
     assert step.ratio == pytest.approx(1.2, rel=0.02)
-    assert trend(cell, "step", points(list(noise(3, 60, 0.02)))).steps == ()
-    assert trend(cell, "step", points([None, 0.1])).steps == ()
+    assert trend(cell, "step", points(list(noise(3, 60, 0.02)))).shifts == ()
+    assert trend(cell, "step", points([None, 0.1])).shifts == ()
 
 
 def test_history_on_the_command_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from bakeoff.records.cell import Cell
 from bakeoff.runner.task import Section
 from bakeoff.tasks.diagnose.record import Diagnosis
 
-LEGEND = "Models that are made to break, each in one known way, and what was found of it on each stack."
+GALLERY_LEGEND = "Models with one known graph break each, and what each stack made of it."
 
 
 def section(title: str, records: Sequence[Diagnosis]) -> Section | None:
@@ -18,7 +18,7 @@ def section(title: str, records: Sequence[Diagnosis]) -> Section | None:
     kinds = {d.cell: _kinds(d) for d in records}
     places = dict.fromkeys((cell.model, cell.mode) for cell in kinds)
     rows = [(model, *(kinds.get(Cell(model, stack, mode), "–") for stack in stacks)) for model, mode in places]
-    return Section(title=title, legend=LEGEND, columns=("model", *stacks), rows=rows)
+    return Section(title=title, legend=GALLERY_LEGEND, columns=("model", *stacks), rows=rows)
 
 
 def _kinds(diagnosis: Diagnosis) -> str:

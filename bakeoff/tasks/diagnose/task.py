@@ -22,7 +22,7 @@ class Diagnosing(Task[Diagnosis]):
     """What is found of a timed cell becomes part of its first trial; of another it is a record of its own."""
 
     name = "diagnose"
-    title = "Known breakages"
+    title = "Known graph breaks"
     record = Diagnosis
     fixture = "diagnosis"
     order = 40

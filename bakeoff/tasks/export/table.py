@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import TIMED, Status, Trial
-from bakeoff.runner.progress import seconds
 from bakeoff.tasks.export.record import Export
 from bakeoff.views.columns import drawn, of_rows, wrapped
 from bakeoff.views.matrix import Matrix

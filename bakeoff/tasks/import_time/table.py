@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from bakeoff.runner.progress import seconds
+from bakeoff.analysis.formatting import seconds
 from bakeoff.system.terminal import plain
 from bakeoff.tasks.import_time.record import ImportTime
 

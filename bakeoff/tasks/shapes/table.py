@@ -6,7 +6,7 @@ from statistics import median
 from rich import box
 from rich.table import Table
 
-from bakeoff.runner.progress import seconds
+from bakeoff.analysis.formatting import seconds
 from bakeoff.system.terminal import plain
 from bakeoff.tasks.shapes.record import ShapeSeries
 

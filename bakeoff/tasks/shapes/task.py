@@ -105,7 +105,7 @@ class Shapes(Task[ShapeSeries]):
             for s in records
             if s.steps
         ]
-        legend = "One compiled program, size by size: for which of them it compiled again."
+        legend = "One compiled program, called with one size after the other: for which of them it was compiled again."
         columns = ("cell", "axis", "sizes", "compiled again for")
         return Section(title=self.title, legend=legend, columns=columns, rows=rows) if rows else None
 

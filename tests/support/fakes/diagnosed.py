@@ -34,7 +34,9 @@ class Diagnosed(Compiler, Diagnosable):
 
     def diagnose(self, program: Program, step: Step, batch: Any) -> Diagnostics:
         assert program.steps >= 12  # it has run the warm-up and both held-out batches
-        found = GraphBreak(kind=Kind.GRAPH_BREAK, reason="planted", where="tests/support/fakes/diagnosed.py:1", count=self.breaks)
+        found = GraphBreak(
+            kind=Kind.GRAPH_BREAK, reason="planted", where="tests/support/fakes/diagnosed.py:1", count=self.breaks
+        )
         return Diagnostics(graphs=1, breaks=(found,) * bool(self.breaks))
 
 
