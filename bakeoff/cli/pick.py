@@ -1,19 +1,17 @@
-"""bakeoff pick: which stack for so many steps of a model here? Out of a saved run; nothing is measured unless asked for."""
+"""bakeoff pick: which stack takes the least time for a number of steps? Reads a saved run; --measure makes one first."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from bakeoff.analysis import cost
 from bakeoff.analysis.cost import Total
 from bakeoff.analysis.results import CellResult
 from bakeoff.archive import saved_runs
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
-from bakeoff.cli import cells, verb
+from bakeoff.cli import _common
 from bakeoff.compare import evidence
 from bakeoff.compare.evidence import Evidence
 from bakeoff.records.cell import Mode
@@ -25,29 +23,28 @@ from bakeoff.runner.progress import seconds
 from bakeoff.system import terminal
 from bakeoff.views import columns
 
-STORAGE = ROOT / ".benchmarks"
 MOST_STEPS = 10**12
 
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    picking = verb.add(
+    picking = _common.add(
         verbs,
         "pick",
-        "which stack for so many steps of a model here: the latest saved run that has it says, with the evidence",
+        "which stack takes the least time for a number of steps, by the latest saved run of the model",
         "bakeoff pick mlp --steps 10000",
         "bakeoff pick lstm --steps 500 --mode training --run 0007",
-        "bakeoff pick mlp --steps 10000 --measure     # now, if there is no saved run of it",
+        "bakeoff pick mlp --steps 10000 --measure     # where there is no saved run of it",
     )
     picking.add_argument("model", metavar="MODEL", help="by file name in models/")
     picking.add_argument("--steps", type=int, required=True, metavar="N", help="how many steps are to be run")
-    picking.add_argument("--mode", default=str(Mode.INFERENCE), metavar="MODE", help="of a step (default: inference)")
+    picking.add_argument("--mode", default=str(Mode.INFERENCE), metavar="MODE", help="what a step is (default: inference)")
     picking.add_argument("--stacks", metavar="A,B", help="only these (default: whatever runs the model by itself)")
     picking.add_argument("--run", metavar="RUN", help="number, name or path (default: the latest of this machine and settings)")
-    picking.add_argument("--measure", action="store_true", help="measure now, as `bakeoff measure MODEL` does")
-    picking.add_argument("--json", action="store_true", help="the ranking and the evidence as JSON")
-    picking.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
-    options.add(picking, options.RUN)
+    picking.add_argument("--measure", action="store_true", help="measure and save first, as `bakeoff run MODEL` does")
+    picking.add_argument("--json", action="store_true", help="print the ranking and its evidence as JSON")
+    _common.add_storage(picking)
+    options.add(picking, _common.MEASURING)
     picking.set_defaults(do=_pick)
 
 
@@ -59,8 +56,7 @@ def _pick(asked: argparse.Namespace) -> int:
         raise UsageError(f"--target {asked.target} only compiles, and pick chooses by speed: leave it out")
     if asked.measure and asked.run is not None:
         raise UsageError("--measure measures now, and --run names what was measured before: leave one of them out")
-    names = {"models": asked.model, "modes": asked.mode}
-    plan = options.plan(lambda name: names[name] if name in names else getattr(asked, name))
+    plan = _common.plan(asked, models=asked.model, modes=asked.mode)
     if len(plan.models) != 1 or len(plan.modes) != 1:
         raise UsageError("pick chooses for one model and one mode: name one of each")
     found = _evidence(asked, plan)
@@ -68,7 +64,7 @@ def _pick(asked: argparse.Namespace) -> int:
     if asked.json:
         print(json.dumps(_record(asked, found, ranking), indent=1))
     else:
-        print(*_told(asked, found, ranking), sep="\n")
+        print(*_lines(asked, found, ranking), sep="\n")
     return 0 if ranking else 1
 
 
@@ -76,9 +72,9 @@ def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
     """Measured now, of the run that was named, or of the latest one that fits."""
     stacks = None if asked.stacks is None else [stack.name for stack in plan.stacks]
     if asked.measure:
-        session = cells.run(asked, asked.model, asked.stacks, asked.mode, verify=True)
-        return evidence.of(session.trials, session.exports, stacks, "measured now", plan.settings)
-    model, mode, storage = plan.models[0].name, plan.modes[0], Path(asked.storage)
+        session, path = _common.measured_and_saved(asked, plan)
+        return evidence.of(session.trials, session.exports, stacks, f"measured now, saved run {path.name[:4]}", plan.settings)
+    model, mode, storage = plan.models[0].name, plan.modes[0], _common.saved_in(asked)
     if asked.run is not None:
         return evidence.named(asked.run, storage, model, mode, stacks, plan.settings)
     alone = [stack.name for stack in plan.all_stacks if stack.workers is None and stack.exported_by is None]
@@ -123,15 +119,15 @@ def _ranges(results: Sequence[CellResult], *, warm: bool) -> list[dict[str, obje
     ]
 
 
-def _told(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> list[str]:
+def _lines(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> list[str]:
     width = terminal.columns(sys.stdout)
-    told = found.settings
-    shape = "".join(f", {field}" for field in told.shape) + (f", batch {told.batch_size}" if told.batch_size else "")
-    where = f"{told.device}, {told.threads} thread{'s' * (told.threads != 1)}, size {told.size}{shape}, {told.dtype}"
+    run = found.settings
+    shape = "".join(f", {field}" for field in run.shape) + (f", batch {run.batch_size}" if run.batch_size else "")
+    where = f"{run.device}, {run.threads} thread{'s' * (run.threads != 1)}, size {run.size}{shape}, {run.dtype}"
     out = columns.wrapped(f"{asked.model} {asked.mode}, {asked.steps:,} steps; {where}; {found.source}", width)
     if ranking:
         out += ["", *_table(ranking, found.results, width)]
-        out += [line for text in _verdict(asked.steps, ranking, found.results) for line in columns.wrapped(text, width, "  ")]
+        out += [line for text in verdict(ranking, found.results) for line in columns.wrapped(text, width, "  ")]
     else:
         out.append("no stack has a speed for it:")
     lines = [f"no speed: {name} ({status}): {reason}" for name, status, reason in _without(found.results)]
@@ -143,28 +139,30 @@ def _table(ranking: Sequence[Total], results: Sequence[CellResult], width: int) 
     rows = []
     for total in ranking:
         result, span, count = total.result, total.span, len(total.result.measurements)
-        told = f"{count} trial{'s' * (count != 1)}" + (", steady" if result.steadiness.verified else ", not verified")
+        trials = f"{count} trial{'s' * (count != 1)}" + (", steady" if result.steadiness.verified else ", not verified")
         again = _time(warm[result.cell]) if result.warm_compile_s is not None else "–"
         times = (_time(total.seconds), f"{_time(span.low)} – {_time(span.high)}", _time(result.compile_s))
-        rows.append((result.cell.stack, *times, seconds(result.step_s), again, told))
+        rows.append((result.cell.stack, *times, seconds(result.step_s), again, trials))
     names = ("stack", "total", "between", "compile", "step", "if warm", "evidence")
     tables = columns.packed(columns.of_rows(names, rows), width)
     return [line for table in tables for line in (*columns.drawn(table, apart=False), "")]
 
 
-def _verdict(steps: int, ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
-    """Winner, runner-up, and who wins for other numbers of steps."""
+def verdict(ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
+    """The winner, if there is one, the runner-up, and who wins for other numbers of steps. `ranking` is not empty."""
     best = ranking[0]
-    out = [f"winner: {_name(best)}, {_time(best.seconds)} with compiling, from empty caches"]
-    if len(ranking) > 1:
+    near = [total for total in ranking[1:] if total.near(best)]
+    if near:
+        more = "" if best.result.steadiness.verified else "; --trials 5 narrows the noise"
+        names = ", ".join(f"{_name(total)} {_time(total.seconds)}" for total in (best, *near))
+        out = [f"no winner: within noise of each other: {names}{more}"]
+    else:
+        out = [f"winner: {_name(best)}, {_time(best.seconds)} with compiling, from empty caches"]
+    if len(ranking) == 1:
+        out.append("no other stack has a speed there")
+    elif not near:
         second = ranking[1]
         out.append(f"runner-up: {_name(second)}, {_time(second.seconds)}, ×{second.seconds / best.seconds:.2f}")
-        near = [total for total in ranking[1:] if total.near(best)]
-        if near:
-            more = "" if best.result.steadiness.verified else "; --trials 5 would say more"
-            out.append(f"within noise of the winner, cannot be told apart: {', '.join(map(_name, near))}{more}")
-    else:
-        out.append("that is no choice: no other stack has a speed there")
     cold, warm = (_by_steps(results, warm=warm) for warm in (False, True))
     return [*out, f"by the number of steps: {cold}", *([f"from warm disk caches: {warm}"] if warm != cold else [])]
 

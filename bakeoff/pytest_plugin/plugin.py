@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bakeoff.analysis.results import CellResult, by_cell
-from bakeoff.archive import saving
+from bakeoff.archive import saving, storage
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
@@ -28,6 +28,13 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 
 EXPERIMENTS = ROOT / "experiments"
+MARKERS = (
+    "cells(models, stacks, modes, when, example, apart): which cells an experiment asks about: of its models those selected, "
+    "its modes where the mode `when` is asked for; of a series of shapes its stacks unless --stacks names others, of other "
+    "questions those that --stacks leaves in; `example`: its models where --models names none; `apart`: only where its file "
+    "or --models is named; test_deploy: every deployment format",
+    "kernels(stacks): single operations on these stacks, beside the matrix",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,8 +65,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its options
 def pytest_configure(config: pytest.Config) -> None:
-    """One plugin object per session holds its state."""
+    """Markers, the folder of saved runs, and one plugin object per session, which holds its state."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.option.benchmark_save_data = True  # a saved run holds every sample
+    if config.getoption("benchmark_storage") == storage.PYTEST_BENCHMARK_DEFAULT:
+        config.option.benchmark_storage = storage.default_storage()
     config.pluginmanager.register(MatrixPlugin(config), NAME)
 
 
@@ -203,11 +216,10 @@ class MatrixPlugin:
     def pytest_sessionfinish(self) -> None:
         """A run in which no benchmark ran is saved, too: or whoever compares the latest one would take an older one for it."""
         wanted = self.config.getoption("benchmark_save") or self.config.getoption("benchmark_autosave")
-        storage = self.config.getoption("benchmark_storage")
-        local = "://" not in storage or storage.startswith("file://")
-        if wanted and local and not self._saved and self.session is not None and self.session.trials:
+        folder = storage.local(self.config.getoption("benchmark_storage"))
+        if wanted and folder is not None and not self._saved and self.session is not None and self.session.trials:
             name = wanted if isinstance(wanted, str) else "nothing_ran"
-            saving.save(Path(storage.removeprefix("file://")), name, saving.parts(self.session, self._command()))
+            saving.save(folder, name, saving.parts(self.session, self._command()))
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bakeoff.analysis import summary
-from bakeoff.archive import saved_runs
+from bakeoff.archive import saved_runs, storage
 from bakeoff.archive.saved_runs import Commit, Run
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
@@ -100,8 +100,8 @@ class VerdictPlugin:
             if self.config.getoption("verdict_markdown"):
                 options.need_writable({"--verdict-markdown": Path(self.config.getoption("verdict_markdown")).absolute().parent})
             if self.config.getoption("gate_against"):
-                storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
-                self.baseline = saved_runs.read_figures(saved_runs.find(self.config.getoption("gate_against"), storage))
+                folder = storage.folder(self.config.getoption("benchmark_storage"))
+                self.baseline = saved_runs.read_figures(saved_runs.find(self.config.getoption("gate_against"), folder))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         parent = Budgets.from_parent(session, path=budgets.resolve())
@@ -217,6 +217,5 @@ class VerdictPlugin:
             gone = session.vanished(matrix.plan, arms[0], models=whole[0], stacks=whole[1])
             say = reporter.write_line
             paired_session = PairedSession(plan, arms, store, budgets, metrics=metrics, looks=looks, say=say, vanished=gone)
-            storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
-            path = session.measured(paired_session, storage)
+            path = session.measured(paired_session, storage.folder(self.config.getoption("benchmark_storage")))
         return of_pairs(saved_runs.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
