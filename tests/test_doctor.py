@@ -1,4 +1,4 @@
-"""Does `bakeoff doctor` call good what is good, say what is bad, and how to mend it? Of injected machines, and of this one."""
+"""Does `bakeoff doctor` call good what is good, say what is bad, and how to fix it? Of injected machines, and of this one."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ def test_a_quiet_machine_is_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("about", "changes", "mark", "mend"),
+    ("about", "changes", "mark", "fix"),
     [
         ("Python", {"python": (3, 10, 2)}, Mark.BAD, "3.11"),
         ("tensorflow", {"versions": {"torch": "2.13.0", "tensorflow": None}}, Mark.WARN, "pip install '.[tensorflow]'"),
@@ -90,16 +90,16 @@ def test_a_quiet_machine_is_fine() -> None:
         ("variables", {"variables": {"LD_PRELOAD": "x.so"}}, Mark.WARN, "unset"),
     ],
 )
-def test_what_is_not_fine_is_marked_and_mended(about: str, changes: dict[str, Any], mark: Mark, mend: str) -> None:
+def test_what_is_not_fine_is_marked_and_fixed(about: str, changes: dict[str, Any], mark: Mark, fix: str) -> None:
     finding = only(about, **changes)
     assert finding.mark is mark
-    assert mend in finding.mend
+    assert fix in finding.fix
     assert str(finding).startswith(f"{mark:<4}  {about}: ")
-    assert mend not in " ".join(found.mend for found in of(about))  # on the quiet machine there is nothing to mend
+    assert fix not in " ".join(found.fix for found in of(about))  # on the quiet machine there is nothing to fix
 
 
 def test_the_busiest_processes_are_named() -> None:
-    assert "indexer (process 12) 90% of a CPU" in only("others", busy_cpus=0.9, busiest=(Busy(12, "indexer", 0.9),)).told
+    assert "indexer (process 12) 90% of a CPU" in only("others", busy_cpus=0.9, busiest=(Busy(12, "indexer", 0.9),)).message
 
 
 def test_variables_are_told_apart_and_their_values_kept_back() -> None:
@@ -107,13 +107,13 @@ def test_variables_are_told_apart_and_their_values_kept_back() -> None:
     children = {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
     ours, kept = of("variables", variables=mine, children=children)
     assert (ours.mark, kept.mark) == (Mark.OK, Mark.WARN)
-    assert ours.told.endswith("OMP_NUM_THREADS (3)")
-    assert kept.told.endswith("TORCHINDUCTOR_FREEZING")
+    assert ours.message.endswith("OMP_NUM_THREADS (3)")
+    assert kept.message.endswith("TORCHINDUCTOR_FREEZING")
     assert "secret" not in str(kept)
 
 
 def test_the_toolchain_is_told_where_somebody_needs_it() -> None:
-    assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).told
+    assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).message
     assert of("Inductor's once-per-machine cost", one_time_cost=None) == []
 
 
@@ -143,7 +143,7 @@ def test_this_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     abouts = [finding["about"] for finding in found]
     every = {"Python", "torch", "tensorflow", "C++ compiler", "CPUs", "load", "others", "memory", "swap", "runs", "saved runs"}
     assert every <= {*abouts}
-    assert any("OMP_NUM_THREADS (1)" in finding["told"] for finding in found)
+    assert any("OMP_NUM_THREADS (1)" in finding["message"] for finding in found)
 
 
 def test_bad_exits_with_one(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bakeoff.__main__ import main
 from bakeoff.analysis import cost
 from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import evidence
@@ -154,7 +155,7 @@ def storage(tmp_path: Path) -> Path:
 
 
 def asked(storage: Path, *words: str) -> int:
-    return main(["pick", "mlp", "--storage", str(storage), *words])
+    return main(["pick", "mlp", "--benchmark-storage", str(storage), *words])
 
 
 def test_the_latest_run_that_fits_decides(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +208,7 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
     ("words", "says"),
     [
         (["--steps", "0"], "--steps 0: must be at least 1"),
-        (["--steps", "5", "--mode", "loss"], "--models mlp --modes loss"),
+        (["--steps", "5", "--mode", "loss"], "make one: bakeoff run mlp loss"),
         (["--steps", "5", "--mode", "serving"], "there is no mode serving"),
         (["--steps", "5", "--batch-size", "3"], "another batch size (the model's own, not 3)"),
         (["--steps", "5", "--run", "9"], "there is no saved run 9"),
@@ -217,7 +218,7 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
         (["--steps", "5", "--stacks", "tf_xlaa"], "there is no stack tf_xlaa"),
         (["--steps", "9" * 20], "at most 1,000,000,000,000"),
         (["--steps", "5", "--target", "cuda:sm_90"], "only compiles, and pick chooses by speed"),
-        (["--steps", "5", "--stacks", "torch_inductor_frozen"], "--stacks torch_inductor_frozen; or measure now"),
+        (["--steps", "5", "--stacks", "torch_inductor_frozen"], "bakeoff run mlp torch_inductor_frozen; or measure now"),
     ],
 )
 def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
@@ -228,7 +229,7 @@ def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_no_run_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"make one: pytest experiments/.* --models mlp --modes training --size full"):
+    with pytest.raises(UsageError, match=r"make one: bakeoff run mlp training --size full"):
         evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"), ["tf_xla"])
 
 
@@ -238,6 +239,7 @@ def test_measure_measures_now(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
     rooms = {"--models-from": "models", "--compilers-from": "stacks", "--bakeoff-storage": "runs"}
+    rooms["--benchmark-storage"] = "saved"
     places = [f"{flag}={tmp_path / room}" for flag, room in rooms.items()]
     words = ["pick", "toy", "--steps", "100", "--stacks", "eager,compiler", "--measure", "--threads", "1"]
     ran = subprocess.run(
@@ -250,4 +252,5 @@ def test_measure_measures_now(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert "measured now" in ran.stdout
-    assert "winner: " in ran.stdout
+    assert "winner" in ran.stdout  # or that there is none, by their noise
+    assert len(saved_runs.runs(tmp_path / "saved")) == 1

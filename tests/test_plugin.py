@@ -107,7 +107,7 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     assert table.returncode == 0, table.stderr
     assert "test_step_time[toy-compiler-inference] (0002" in table.stdout
 
-    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", "--storage", str(stacks / "saved")], **how())
+    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", "--benchmark-storage", str(stacks / "saved")], **how())
     assert "×" in shown.stdout
     assert "cachesondisk" in shown.stdout
 
@@ -232,13 +232,3 @@ def test_list(stacks: Path) -> None:
     assert listed.returncode == 0
     assert "toy" in listed.stdout
     assert "tf_xla" in listed.stdout
-
-
-def test_measure_prints_one_cell(stacks: Path) -> None:
-    places = [f"--models-from={stacks / 'models'}", f"--compilers-from={stacks / 'stacks'}"]
-    arguments = ["measure", "toy", "compiler", *NO_FRAMEWORK, *places]
-    run = subprocess.run(
-        [sys.executable, "-m", "bakeoff", *arguments, f"--bakeoff-storage={stacks / 'runs'}", "--json"], **how()
-    )
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)[0]["measurement"]["parity"]["checks"]

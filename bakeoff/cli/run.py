@@ -23,9 +23,10 @@ from bakeoff.views import columns, tables
 
 MODEL = "mlp"  # if none is named
 STEPS = 10_000  # that the winner is chosen for
+VERIFY_WITHIN_S = 60.0  # so that a first result is there in 90 s, also where the machine is noisy
 LONG = 1_000_000  # another number of steps, as an example of what to ask next
 # what another command must be given to mean the same models and the same settings
-_SAME = (
+SAME = (
     *("--size", "--batch-size", "--shape", "--threads", "--device", "--dtype"),
     *("--interpreter", "--models-from", "--compilers-from"),
 )
@@ -43,8 +44,12 @@ def add_verb(verbs: Any) -> None:
     )
     running.add_argument("names", metavar="NAME", nargs="*", help=f"{_names.HELP} (default: {MODEL} on the main stacks)")
     running.add_argument("--json", action="store_true", help="print the trials as JSON instead of the table")
+    running.add_argument("--warm", action="store_true", help="also start each stack from the disk caches of its first process")
+    running.add_argument(
+        "--diagnose", action="store_true", help="also say where each program breaks, as `bakeoff explain` does"
+    )
     _common.add_storage(running)
-    options.add(running, _common.MEASURING)
+    options.add(running, {flag: keywords for flag, keywords in _common.MEASURING.items() if flag != "--no-diagnosis"})
     running.set_defaults(do=_run)
 
 
@@ -53,7 +58,8 @@ def _run(asked: argparse.Namespace) -> int:
     chosen = _names.chosen(asked.names, models, stacks, MODEL)
     named = None if chosen.stacks is None else ",".join(chosen.stacks)
     plan = _common.plan(asked, models=",".join(chosen.models), stacks=named, modes=",".join(chosen.modes))
-    session, path = _common.measured_and_saved(asked, replace(plan, cells=chosen.cells))
+    plan = replace(plan, cells=chosen.cells, warm=asked.warm, diagnose=asked.diagnose, verify_within_s=VERIFY_WITHIN_S)
+    session, path = _common.measured_and_saved(asked, plan)
     results = by_cell(session.trials)
     if asked.json:
         _common.print_json(session)
@@ -78,19 +84,22 @@ def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[st
         if len(found.results) > 1:
             yield f"\n{model} {mode}, {STEPS:,} steps:"
             lines = pick.verdict(ranking, found.results) if ranking else ["no winner: no stack has a speed for it"]
+            unsteady = [r.cell.stack for r in found.results if r.status is Status.UNSTEADY]
+            lines += [f"not steady, so without a speed: {', '.join(unsteady)}; --trials 3 measures them again"] * bool(unsteady)
             yield from (f"  {line}" for text in lines for line in columns.wrapped(text, width - 2, "  "))
 
 
 def _next_steps(asked: argparse.Namespace, chosen: _names.Chosen, path: Path, cells: Sequence[Cell]) -> Iterator[str]:
     """Commands that go on from this run, with its number and its names."""
-    where, same = _common.again(asked, FLAG), _common.again(asked, *_SAME)
+    where, same = _common.again(asked, FLAG), _common.again(asked, *SAME)
     cell, number = cells[0], path.name[:4]
     compiled = next((c for c in cells if c.stack == "torch_inductor"), cells[-1])
+    rooms = _common.again(asked, "--models-from", "--compilers-from")
     mode = [] if cell.mode is Mode.INFERENCE else ["--mode", str(cell.mode)]
     yield f"\nsaved: {path}\nnext:"
     commands = [
         (["report", number, "-o", f"{cell.model}.html", *where], f"all of it on one page; the table: show {number}"),
-        (["pick", cell.model, "--steps", str(LONG), *mode, "--run", number, *where], "the winner for more steps"),
+        (["pick", cell.model, "--steps", str(LONG), *mode, "--run", number, *rooms, *where], "the winner for more steps"),
         (["explain", str(compiled), *same], "graph breaks, compile phases, generated code"),
     ]
     lines = [(shlex.join(["bakeoff", *words]), why) for words, why in commands if words[0] != "pick" or not asked.target]

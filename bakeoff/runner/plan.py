@@ -1,5 +1,6 @@
 """What is to be measured and diagnosed."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ class Plan:
     axis: str = "batch_size"  # the models' field that varies in it
     shapes: tuple[int, ...] = (8, 9, 10, 16, 33, 64)
     verify: bool = True  # further trials for cells that did not settle
+    verify_within_s: float = math.inf  # none begins later than this after the start of the run, whatever is still unsteady
     diagnose: bool = True
     machine_peak: bool = False  # measure what the machine reaches at most, too
     artifacts: Path | None = None  # keep generated code there

@@ -35,6 +35,7 @@ class Session:
         self.series: list[ShapeSeries] = list(self.folder.series()) if resume else []
         self.machine_peaks: list[MachinePeak] = []
         self.wall_s = 0.0
+        self._started = time.monotonic()
         self._progress = Progress(say)
         self._launcher = Launcher(
             settings=plan.settings,
@@ -62,7 +63,7 @@ class Session:
 
     def run(self) -> None:
         """Measure whatever is not measured yet. An interrupt leaves all finished trials in `trials` and on disk."""
-        started = time.monotonic()
+        self._started = time.monotonic()
         rows = [(index, *row) for index in range(self.plan.trials) for row in self.plan.selected()]
         todo = [row for row in rows if not self._done(row[1], row[0], row[3])]
         self._progress.expect(len(todo))
@@ -77,7 +78,7 @@ class Session:
             self._diagnose()
             self.folder.finish()
         finally:
-            self.wall_s = time.monotonic() - started
+            self.wall_s = time.monotonic() - self._started
             self.folder.close()
             shutil.rmtree(self.folder.scratch, ignore_errors=True)
 
@@ -105,6 +106,8 @@ class Session:
         todo = [(index, *row) for index in indices for row in unsteady if not self._done(row[0], index, row[2])]
         self._progress.expect(len(todo))
         for index, cell, model, stack in todo:
+            if time.monotonic() - self._started > self.plan.verify_within_s:
+                break
             self._cell(index, cell, model, stack)
 
     def _cell(self, index: int, cell: Cell, model: Source, stack: StackSource) -> None:
