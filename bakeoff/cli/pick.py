@@ -8,7 +8,7 @@ from typing import Any
 
 from bakeoff.analysis import cost
 from bakeoff.analysis.cost import Total
-from bakeoff.analysis.results import CellResult
+from bakeoff.analysis.results import LEAST_CPU_SHARE, CellResult
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import _common
@@ -105,6 +105,7 @@ def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]
         "steps": asked.steps,
         "source": found.source,
         "settings": saved_runs.to_json(found.settings),
+        "undecided": _undecided(ranking),
         "ranking": rows,
         "by_steps": {"cold": _ranges(found.results, warm=False), "warm": _ranges(found.results, warm=True)},
         "no_speed": [{"stack": name, "status": status, "reason": why} for name, status, why in _without(found.results)],
@@ -151,6 +152,8 @@ def _table(ranking: Sequence[Total], results: Sequence[CellResult], width: int) 
 def verdict(ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
     """The winner, if there is one, the runner-up, and who wins for other numbers of steps. `ranking` is not empty."""
     best = ranking[0]
+    if why := _undecided(ranking):
+        return [f"no winner: {why}"]
     near = [total for total in ranking[1:] if total.near(best)]
     if near:
         more = "" if best.result.steadiness.verified else "; --trials 5 narrows the noise"
@@ -165,6 +168,14 @@ def verdict(ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str
         out.append(f"runner-up: {_name(second)}, {_time(second.seconds)}, ×{second.seconds / best.seconds:.2f}")
     cold, warm = (_by_steps(results, warm=warm) for warm in (False, True))
     return [*out, f"by the number of steps: {cold}", *([f"from warm disk caches: {warm}"] if warm != cold else [])]
+
+
+def _undecided(ranking: Sequence[Total]) -> str:
+    """Why no stack can be named: others used the CPU of one that may be the fastest. Empty if none did."""
+    sure = [total for total in ranking if total.result.cpu_share >= LEAST_CPU_SHARE]
+    rivals = [total for total in ranking if total not in sure and (not sure or total.span.low <= sure[0].span.high)]
+    named = ", ".join(f"{_name(total)} ({total.result.cpu_share:.0%})" for total in rivals)
+    return f"other programs ran, and stacks that may be the fastest had too little of a CPU: {named}" if rivals else ""
 
 
 def _by_steps(results: Sequence[CellResult], *, warm: bool) -> str:
