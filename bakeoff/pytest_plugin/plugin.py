@@ -28,6 +28,7 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 
 EXPERIMENTS = ROOT / "experiments"
+PACKAGE = "bakeoff.experiments"  # as --pyargs names it
 MARKERS = (
     "cells(models, stacks, modes, when, example, apart): which cells an experiment asks about: of its models those selected, "
     "its modes where the mode `when` is asked for; of a series of shapes its stacks unless --stacks names others, of other "
@@ -110,8 +111,10 @@ class MatrixPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Refuse bad options in one line, before every question would stumble over them."""
-        paths = [Path(str(argument).split("::")[0]).resolve() for argument in self.config.args]
-        if any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
+        names = [str(argument).split("::")[0] for argument in self.config.args]
+        paths = [Path(name).resolve() for name in names]
+        installed = self.config.getoption("pyargs") and any(name.startswith(PACKAGE) for name in names)
+        if installed or any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
             _ = self.plan
             try:
                 selection.shape_models(self.config.getoption, self.plan, "")
@@ -208,6 +211,18 @@ class MatrixPlugin:
         if self.session is not None:
             self._saved = True
             output_json.update(saving.parts(self.session, self._command()))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_benchmark_compare_machine_info(self, benchmarksession: Any) -> Iterator[None]:
+        """pytest-benchmark 5.3 warns of another machine with the storage's path relative to the current folder.
+
+        It raises where the storage lies elsewhere.
+        """
+        try:
+            return (yield)
+        except ValueError:
+            benchmarksession.logger.warning(f"Benchmark machine_info is different (location: {benchmarksession.storage})")
+            return None
 
     def _command(self) -> str:
         return shlex.join(["pytest", *map(str, self.config.invocation_params.args)])
