@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TESTERS ?= $(shell nproc)
 
-.PHONY: help setup experiments article quick test check overhead gate ab gate-power targets gpu gpu-libraries clean
+.PHONY: help setup run experiments article quick test check overhead gate ab gate-power targets gpu gpu-libraries clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 setup: $(READY)  ## build .venv from the pinned versions
+
+run: $(READY)  ## a first result: one model on the main stacks, measured and saved (ARGS="lstm training ...")
+	$(BIN)/bakeoff run $(ARGS)
 
 experiments: $(READY)  ## measure the whole inference matrix, save the run, print the table (ARGS="--models mlp ...")
 	$(BIN)/pytest experiments --benchmark-autosave $(ARGS)

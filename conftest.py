@@ -1,3 +1,3 @@
 """pytest finds the plugin here, and so does `pytest-benchmark compare`; neither imports a framework."""
 
-pytest_plugins = ("bakeoff.pytest_plugin.fixtures", "bakeoff.pytest_plugin.plugin", "bakeoff.pytest_plugin.verdicts")
+pytest_plugins = ("bakeoff.pytest_plugin",)

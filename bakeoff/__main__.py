@@ -1,46 +1,68 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The command line: bakeoff VERB; the verbs are in harness/cli, comparing, reporting and repro."""
+"""The command line, `bakeoff COMMAND`: one file per command in bakeoff/cli."""
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 from bakeoff.authoring.errors import UsageError
-from bakeoff.cli import cells, completion, doctor, export, list, pick, repro, show, task
-from bakeoff.cli import compare as comparing
-from bakeoff.cli import report as reporting
+from bakeoff.cli import (
+    ab,
+    compare,
+    completion,
+    doctor,
+    explain,
+    export,
+    gate,
+    history,
+    list,
+    pick,
+    report,
+    repro,
+    run,
+    show,
+    task,
+)
 
-COMPLETION = """\
+# in the order in which --help lists them
+MEASURING = (run, explain, list, doctor)
+READING = (show, pick, report, compare, gate, history, export)
+OTHERS = (ab, task, repro)
+
+EPILOG = """\
 completion of commands, models, stacks and saved runs in bash or zsh:
   eval "$(register-python-argcomplete bakeoff)"
 
 examples:
-  bakeoff doctor
+  bakeoff run mlp
   bakeoff list
-  bakeoff measure mlp tf_xla
+  bakeoff doctor
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, or 1 where a measured cell is not ok, or 2 for bad input; `gate` and `ab` have those of gate.Exit."""
+    """The exit code: 0, or 1 if a measured cell is not ok, or 2 for bad input; `gate` and `ab` have those of gate.Exit."""
+    words = sys.argv[1:] if arguments is None else [*arguments]
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a verdict must not die of a terminal that has no ×
+        if hasattr(stream, "reconfigure"):  # a terminal without × must not lose the result
             stream.reconfigure(errors="replace")
     parser = _parser()
     completion.complete(parser)
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_args(words)
+    asked.command = shlex.join(["bakeoff", *words])
     try:
         code = int(asked.do(asked))
         sys.stdout.flush()
     except UsageError as error:
         print(f"bakeoff: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        print("bakeoff: interrupted; finished trials are kept", file=sys.stderr)
+        print("bakeoff: interrupted; finished trials are kept: go on with --resume", file=sys.stderr)
         return 130
     return code
 
@@ -49,20 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bakeoff",
         description="Which compiler stack should run this model here?",
-        epilog=COMPLETION,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    list.add_verb(verbs)
-    doctor.add_verb(verbs)
-    cells.add_verbs(verbs)
-    pick.add_verb(verbs)
-    task.add_verb(verbs)
-    repro.add_verb(verbs)
-    show.add_verb(verbs)
-    comparing.add_verbs(verbs)
-    reporting.add_verb(verbs)
-    export.add_verb(verbs)
+    for verb in (*MEASURING, *READING, *OTHERS):
+        verb.add_verb(verbs)
     return parser
 
 

@@ -20,7 +20,7 @@ from scipy.stats import binomtest
 
 from bakeoff.analysis.intervals import spread
 from bakeoff.analysis.summary import CellSummary
-from bakeoff.cli.compare import BUDGETS
+from bakeoff.cli._common import BUDGETS
 from bakeoff.compare.budgets import Budgets, read_budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.pairs import INTERIM_ANALYSES

@@ -1,6 +1,6 @@
 """On a machine with a GPU, in one command of at most eight minutes: kernels, PyTorch's side of the matrix, targets.
 
-    make gpu                                   [ARGS="--write FILE --storage DIR --minutes 8 --lanes 5"]
+    make gpu                                   [ARGS="--write FILE --benchmark-storage DIR --minutes 8 --lanes 5"]
 
 Most of a cell's time is not the GPU's: importing, drawing data, compiling, checking. So units (a pytest each, one model or
 operation) are worked off in lanes side by side, each on CPUs of its own and with a storage of its own, and one cell at a time
@@ -183,7 +183,9 @@ def main(words: Sequence[str]) -> int:
     """Run all units, save a run for each table, print and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", type=Path, default=HOME / "page.md", help="the page (default: .bakeoff/gpu/page.md)")
-    parser.add_argument("--storage", type=Path, default=ROOT / ".benchmarks", help="of saved runs (default: .benchmarks)")
+    parser.add_argument(
+        "--benchmark-storage", type=Path, default=ROOT / ".benchmarks", help="of saved runs (default: .benchmarks)"
+    )
     parser.add_argument("--minutes", type=float, default=7.8, help="for everything together (default: 7.8)")
     parser.add_argument("--lanes", type=int, help="units side by side (default: one for every two CPUs, at most eight)")
     asked = parser.parse_args(words)
@@ -216,8 +218,8 @@ def main(words: Sequence[str]) -> int:
     print(f"written: {asked.write}; what each unit printed: {lanes.folder}")
     for title, (run, _) in found.items():
         if run is not None:
-            path = keep(run, asked.storage, title.replace(", ", "_"))
-            print(f"saved: {path}; bakeoff show {path.name[:4]} --storage {asked.storage}")
+            path = keep(run, asked.benchmark_storage, title.replace(", ", "_"))
+            print(f"saved: {path}; bakeoff show {path.name[:4]} --benchmark-storage {asked.benchmark_storage}")
     first = {unit.title for unit in (*timed, *checks)}  # further trials are for what time is left
     late = [o for o in lanes.outcomes if o.unit.title not in first and (o.cut or o.exit is None)]
     return int(not all(outcome.ok or outcome in late for outcome in lanes.outcomes))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bakeoff.cli.compare import BUDGETS
+from bakeoff.cli._common import BUDGETS
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.pairs import INTERIM_ANALYSES
 from benchmarks.gate_power import drawn_pairs, drawn_runs, rules_of, simulate

@@ -10,7 +10,7 @@ from bakeoff.ab.session import DEFAULTS, armed, measured
 from bakeoff.analysis.results import by_cell
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
-from bakeoff.cli.compare import BUDGETS
+from bakeoff.cli._common import BUDGETS
 from bakeoff.compare import rounds
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.records.cell import Cell, Mode

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakeoff.archive.paired import Arm
-from bakeoff.authoring.discovery import PACKAGE, ROOT
+from bakeoff.authoring.discovery import INSTALLED, PACKAGE, ROOT
 from bakeoff.authoring.errors import UsageError
 
 ROOMS = ("models", "compilers")
@@ -47,6 +47,8 @@ def checkout(text: str, folder: Path, frameworks: set[str]) -> Checkout:
         return Checkout(
             Arm(label="working tree" if path.resolve() == ROOT else text, commit=_head(path)), _copied(path, folder)
         )
+    if INSTALLED:
+        raise UsageError(f"{text}: an installed Bakeoff has no revisions; name a checkout, a virtual environment or NAME=VALUE")
     commit = _git(ROOT, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
     if commit is None:
         there = "NAME=VALUE, a virtual environment, a checkout (a folder with models/ and compilers/), or a git revision"
@@ -78,6 +80,8 @@ def _with_instrument(folder: Path) -> Path:
 
 
 def _head(folder: Path) -> str | None:
+    if INSTALLED and folder == ROOT:  # a repository around site-packages is not ours
+        return None
     commit = _git(folder, "rev-parse", "HEAD")
     dirty = _git(folder, "status", "--porcelain", "--", *ROOMS)
     return f"{commit}+" if commit and dirty else commit

@@ -23,14 +23,13 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.store import Store
 
 
-def run_ab(asked: argparse.Namespace) -> Path:
+def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
     """Measure, save, and say where. An interrupt saves what there is and is raised again."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
     plan = options.plan(lambda name: DEFAULTS[name] if name in DEFAULTS else getattr(asked, name))
     at, judged = interim_analyses(asked.interim_analyses), metrics(asked.metrics)
     budgets = read_budgets(Path(asked.budgets))
-    storage = Path(asked.storage)
-    options.need_writable({"--storage": storage})
+    options.need_writable({"--benchmark-storage": storage})
     store = options.store(lambda name: getattr(asked, name))
     with armed(plan, store, asked.baseline, asked.candidate) as arms:
         gone = vanished(plan, arms[0], models=asked.models is None, stacks=asked.stacks is None)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from bakeoff.analysis import summary
-from bakeoff.archive import saved_runs
+from bakeoff.archive import saved_runs, storage
 from bakeoff.archive.saved_runs import SCHEMA_VERSION
 from bakeoff.authoring.errors import UsageError
 from bakeoff.runner import options
@@ -36,9 +36,9 @@ def need_storage(option: Callable[[str], Any]) -> None:
     """Find out now whether pytest-benchmark will be able to save, not after everything has been measured."""
     folders = {}
     if option("benchmark_autosave") or option("benchmark_save"):
-        storage = option("benchmark_storage")
-        if "://" not in storage or storage.startswith("file://"):
-            folders["--benchmark-storage"] = Path(storage.removeprefix("file://"))
+        folder = storage.local(option("benchmark_storage"))
+        if folder is not None:
+            folders[storage.FLAG] = folder
     for name in ("histogram", "json"):
         asked = option(f"benchmark_{name}")
         for path in asked if isinstance(asked, list) else [asked] if asked else []:
@@ -46,7 +46,7 @@ def need_storage(option: Callable[[str], Any]) -> None:
     options.need_writable(folders)
 
 
-def save(storage: Path, name: str, parts: dict[str, Any], *, pairs: bool = False) -> Path:
+def save(folder: Path, name: str, parts: dict[str, Any], *, pairs: bool = False) -> Path:
     """Write a run without benchmarks, and say where. UsageError where that is impossible."""
     from pytest_benchmark import __version__  # a tenth of a second, and rarely needed
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
@@ -60,14 +60,14 @@ def save(storage: Path, name: str, parts: dict[str, Any], *, pairs: bool = False
         "version": __version__,
         **parts,
     }
-    folder: Path = storage / (saved_runs.PAIRS if pairs else str(get_machine_id()))  # type: ignore[no-untyped-call]
+    home: Path = folder / (saved_runs.PAIRS if pairs else str(get_machine_id()))  # type: ignore[no-untyped-call]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        last = max((int(p.name[:4]) for p in folder.glob("[0-9][0-9][0-9][0-9]_*.json")), default=0)
-        path = folder / f"{last + 1:04}_{name}.json"
+        home.mkdir(parents=True, exist_ok=True)
+        last = max((int(p.name[:4]) for p in home.glob("[0-9][0-9][0-9][0-9]_*.json")), default=0)
+        path = home / f"{last + 1:04}_{name}.json"
         partial = path.with_name(path.name + ".partial")
         partial.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
         partial.rename(path)
     except OSError as error:
-        raise UsageError(f"cannot save the run in {folder}: {error.strerror}") from None
+        raise UsageError(f"cannot save the run in {home}: {error.strerror}") from None
     return path

@@ -175,9 +175,9 @@ def where(path: str | Path, line: int) -> str:
 
 def is_users(path: str) -> bool:
     """Is this file the user's: a model's, or what it calls, and neither a framework's nor ours?"""
-    ours = Path(path).is_relative_to(ROOT / "compilers") or (
-        Path(path).is_relative_to(PACKAGE) and not Path(path).is_relative_to(ROOT / "models")
-    )
+    if Path(path).is_relative_to(ROOT / "models"):  # where Bakeoff is installed it lies in site-packages, too
+        return True
+    ours = Path(path).is_relative_to(ROOT / "compilers") or Path(path).is_relative_to(PACKAGE)
     return not (ours or path.startswith("<") or "__autograph_generated_file" in path or path.startswith(_NOT_USERS))
 
 

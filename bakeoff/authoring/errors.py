@@ -10,7 +10,12 @@ BakeoffError
     └── CellUnsupported (known_gaps.toml calls it Unsupported)
 """
 
+from pathlib import Path
+
 from bakeoff.records.trial import Status
+
+# what pip is given: the wheel's name where Bakeoff is installed, this folder in a checkout
+_DISTRIBUTION = "bakeoff" if (Path(__file__).resolve().parents[1] / "compilers").is_dir() else "."
 
 
 class BakeoffError(Exception):
@@ -82,5 +87,5 @@ BY_STATUS: dict[Status, type[CellFailed]] = {
 
 
 def install(framework: str, extra: str = "") -> str:
-    """What is missing and the command that installs it from a checkout; `extra` is ours, where its name differs."""
-    return f"{framework} is not installed: pip install '.[{extra or framework}]'"
+    """What is missing, and the command that installs it; `extra` where ours has another name."""
+    return f"{framework} is not installed: pip install '{_DISTRIBUTION}[{extra or framework}]'"

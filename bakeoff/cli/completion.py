@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.analysis.metrics import in_pairs
-from bakeoff.archive import saved_runs
+from bakeoff.archive import saved_runs, storage
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.authoring.model import SIZES
 from bakeoff.records.cell import Mode
@@ -23,7 +22,7 @@ Offer = Callable[..., Iterable[str]]
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """WorkerResult the shell and end the process, if it is the shell that asks."""
+    """Answer the shell and end the process, if it is the shell that asks."""
     if "_ARGCOMPLETE" not in os.environ:
         return
     import argcomplete
@@ -74,19 +73,18 @@ def _cells(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     return ["-".join((*parts[:2], mode)) for mode in _modes()]
 
 
-def _rest(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """What goes on after MODEL: a stack, then a mode."""
-    if "-" in (getattr(parsed_args, "cell", None) or ""):  # a whole cell is named
-        return []
-    had = getattr(parsed_args, "rest", None) or []
-    return _stacks(parsed_args) if not had else _modes() if len(had) == 1 else []
+def _named(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Models, stacks and modes in any order, or whole cells."""
+    return _cells(prefix, parsed_args) if "-" in prefix else [*_models(parsed_args), *_stacks(parsed_args), *_modes()]
 
 
 def _runs(parsed_args: argparse.Namespace, **_: Any) -> Mapping[str, str]:
     """Numbers of saved runs, the latest ones' first, and names of pairs; a shell may show the commit beside a number."""
-    storage = Path(getattr(parsed_args, "storage", None) or ROOT / ".benchmarks")
-    pairs = sorted(storage.glob(f"{saved_runs.PAIRS}/*.json"))
-    numbers = {path.name[:4]: path.stem[5:] for path in reversed(saved_runs.runs(storage))}
+    folder = storage.local(getattr(parsed_args, "benchmark_storage", None) or storage.default_storage())
+    if folder is None:
+        return {}
+    pairs = sorted(folder.glob(f"{saved_runs.PAIRS}/*.json"))
+    numbers = {path.name[:4]: path.stem[5:] for path in reversed(saved_runs.runs(folder))}
     return numbers | {path.stem: "pairs" for path in pairs}
 
 
@@ -127,7 +125,7 @@ def _nothing(**_: Any) -> list[str]:
 
 
 def _names(ask: Callable[[], list[str]]) -> list[str]:
-    """Of whatever folders are there; a wrong one is told when the command is run."""
+    """Of whatever folders are there; a wrong one is reported when the command is run."""
     try:
         return ask()
     except UsageError:
@@ -143,7 +141,7 @@ BY_NAME: dict[str, Offer] = {
     "mode": _modes,
     "modes": _listed(_modes),
     "cell": _cells,
-    "rest": _rest,
+    "names": _named,
     "run": _runs,
     "runs": _runs,
     "profile": _cells,
@@ -163,7 +161,7 @@ BY_NAME: dict[str, Offer] = {
     "models_from": _folders,
     "compilers_from": _folders,
     "bakeoff_storage": _folders,
-    "storage": _folders,
+    "benchmark_storage": _folders,
     "keep_artifacts": _folders,
 }
 # where the same name means something else

@@ -1,4 +1,4 @@
-"""bakeoff doctor: what this machine would do to a measurement, a line per finding, and how to mend it."""
+"""bakeoff doctor: what on this machine would disturb a measurement, a line per finding, and how to fix it."""
 
 import argparse
 import json
@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
-from bakeoff.cli import verb
+from bakeoff.cli import _common
 from bakeoff.machine import available, doctor, host
 from bakeoff.machine.doctor import Finding, Mark
 from bakeoff.records.trial import Settings
@@ -25,15 +24,15 @@ OPTIONS = ("--threads", "--interpreter", "--bakeoff-storage")
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    asking = verb.add(
+    asking = _common.add(
         verbs,
         "doctor",
-        "what this machine would do to a measurement, and how to mend it; exit code 1 if anything is bad",
+        "what on this machine would disturb a measurement, and how to fix it; exit code 1 if anything is bad",
         "bakeoff doctor",
         "bakeoff doctor --threads 1 --json",
     )
-    asking.add_argument("--json", action="store_true", help="the findings as JSON")
-    asking.add_argument("--storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="pytest-benchmark's folder")
+    asking.add_argument("--json", action="store_true", help="print the findings as JSON")
+    _common.add_storage(asking)
     options.add(asking, {flag: options.RUN[flag] for flag in OPTIONS})
     asking.set_defaults(do=_doctor)
 
@@ -45,7 +44,7 @@ def _doctor(asked: argparse.Namespace) -> int:
     else:
         count = Counter(finding.mark for finding in found)
         print(*found, sep="\n")
-        print(f"\n{count[Mark.BAD]} bad, {count[Mark.WARN]} to be wary of, {count[Mark.OK]} fine")
+        print(f"\n{count[Mark.BAD]} bad, {count[Mark.WARN]} warnings, {count[Mark.OK]} ok")
     return 1 if any(finding.mark is Mark.BAD for finding in found) else 0
 
 
@@ -68,11 +67,11 @@ def _facts(asked: argparse.Namespace) -> host.Facts:
         threads,
         versions=versions,
         compiler=machine.compiler,
-        folders={"runs": keeps.root, "saved runs": Path(asked.storage).absolute()},
+        folders={"runs": keeps.root, "saved runs": _common.saved_in(asked)},
         children=enforced(Sandbox(Path("<private>")), settings, "<mark>"),
         one_time_cost=paid,
     )
 
 
 def _record(finding: Finding) -> dict[str, str]:
-    return {"mark": str(finding.mark), "about": finding.about, "told": finding.told, "mend": finding.mend}
+    return {"mark": str(finding.mark), "about": finding.about, "message": finding.message, "fix": finding.fix}

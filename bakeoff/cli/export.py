@@ -22,9 +22,8 @@ from bakeoff.analysis import summary
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
-from bakeoff.cli import verb
+from bakeoff.cli import _common
 from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status
@@ -61,7 +60,7 @@ class Saved:
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    exporting = verb.add(
+    exporting = _common.add(
         verbs,
         "export",
         "saved runs, and profiler traces of chosen cells, for TensorBoard",
@@ -79,14 +78,14 @@ def add_verb(verbs: Any) -> None:
         default=[],
         help=f"{PROFILED_STEPS} warm steps of model-stack-mode, or of a glob, under its framework's profiler; may be repeated",
     )
-    exporting.add_argument("--storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="pytest-benchmark's folder")
+    _common.add_storage(exporting)
     options.add(exporting.add_argument_group("what --profile runs"), {flag: options.RUN[flag] for flag in OPTIONS})
     exporting.set_defaults(do=_export)
 
 
 def _export(asked: argparse.Namespace) -> int:
     event_files.need()
-    folder, storage = _folder(asked.tensorboard), Path(asked.storage)
+    folder, storage = _folder(asked.tensorboard), _common.saved_in(asked)
     plan = _plan(asked) if asked.profile else None
     saved = [] if plan and not asked.runs and not saved_runs.runs(storage) else _read(asked.runs, storage, asked.cells)
     try:
@@ -203,19 +202,15 @@ def _place(home: Path, cell: Cell) -> Path:
 def _plan(asked: argparse.Namespace) -> Plan:
     models, stacks = discovery.models(map(Path, asked.models_from)), discovery.stacks(map(Path, asked.compilers_from))
     cells = traces.chosen(asked.profile, models, stacks)
-    others = {flag: keywords for flag, keywords in options.RUN.items() if flag not in OPTIONS}
-    given = {flag.removeprefix("--").replace("-", "_"): keywords.get("default") for flag, keywords in others.items()}
-    for name in ("model", "stack", "mode"):
-        given[f"{name}s"] = ",".join(dict.fromkeys(getattr(cell, name) for cell in cells))
-    plan = options.plan(lambda name: given[name] if name in given else getattr(asked, name))
-    return replace(plan, cells=frozenset(cells))
+    given = {f"{part}s": ",".join(dict.fromkeys(getattr(c, part) for c in cells)) for part in ("model", "stack", "mode")}
+    return replace(_common.plan(asked, **given), cells=frozenset(cells))
 
 
 def _profile(plan: Plan, asked: argparse.Namespace, home: Path) -> int:
     """Profile the cells; how many failed."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
     store, failed = options.store(lambda name: getattr(asked, name)), 0
-    for found in traces.profiles(plan, store, lambda cell: _place(home, cell), _to_stderr):
+    for found in traces.profiles(plan, store, lambda cell: _place(home, cell), _common.to_stderr):
         if found.failure is not None:
             failed += 1
             said = clean(found.failure.message.strip().partition("\n")[0])
@@ -234,7 +229,3 @@ def _profile(plan: Plan, asked: argparse.Namespace, home: Path) -> int:
 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 from bakeoff.authoring import discovery
 from bakeoff.authoring.model import SIZES
-from bakeoff.cli import verb
+from bakeoff.cli import _common
 from bakeoff.machine import available
 from bakeoff.machine.available import Stand
 from bakeoff.records.cell import Mode
@@ -21,7 +21,7 @@ from bakeoff.views import columns
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    listing = verb.add(
+    listing = _common.add(
         verbs,
         "list",
         "models, stacks, modes and sizes; which stacks are available here, and how to get the others",

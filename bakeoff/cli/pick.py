@@ -1,21 +1,18 @@
-"""bakeoff pick: which stack takes the least time for a number of steps? From a saved run, unless --measure is given."""
+"""bakeoff pick: which stack takes the least time for a number of steps? Reads a saved run; --measure makes one first."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from bakeoff import tasks
 from bakeoff.analysis import cost
 from bakeoff.analysis.cost import Total
 from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.results import CellResult
 from bakeoff.archive import saved_runs
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
-from bakeoff.cli import cells, verb
+from bakeoff.cli import _common
 from bakeoff.compare import evidence
 from bakeoff.compare.evidence import Evidence
 from bakeoff.records.cell import Mode
@@ -26,30 +23,29 @@ from bakeoff.runner.plan import Plan
 from bakeoff.system import terminal
 from bakeoff.views import columns
 
-STORAGE = ROOT / ".benchmarks"
 MOST_RANKED_STEPS = 10**12
 UNDECIDED = 3  # exit code, as of `bakeoff gate`
 
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    picking = verb.add(
+    picking = _common.add(
         verbs,
         "pick",
-        "which stack takes the least time for a number of steps of a model here, by the latest saved run that has it",
+        "which stack takes the least time for a number of steps, by the latest saved run of the model",
         "bakeoff pick mlp --steps 10000",
         "bakeoff pick lstm --steps 500 --mode training --run 0007",
-        "bakeoff pick mlp --steps 10000 --measure     # now, if there is no saved run of it",
+        "bakeoff pick mlp --steps 10000 --measure     # where there is no saved run of it",
     )
     picking.add_argument("model", metavar="MODEL", help="by file name in models/")
     picking.add_argument("--steps", type=int, required=True, metavar="N", help="how many steps are to be run")
-    picking.add_argument("--mode", default=str(Mode.INFERENCE), metavar="MODE", help="of a step (default: inference)")
+    picking.add_argument("--mode", default=str(Mode.INFERENCE), metavar="MODE", help="what a step is (default: inference)")
     picking.add_argument("--stacks", metavar="A,B", help="only these (default: whatever runs the model by itself)")
     picking.add_argument("--run", metavar="RUN", help="number, name or path (default: the latest of this machine and settings)")
-    picking.add_argument("--measure", action="store_true", help="measure now, as `bakeoff measure MODEL` does")
-    picking.add_argument("--json", action="store_true", help="the ranking and the evidence as JSON")
-    picking.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
-    options.add(picking, options.RUN, tasks.options())
+    picking.add_argument("--measure", action="store_true", help="measure and save first, as `bakeoff run MODEL` does")
+    picking.add_argument("--json", action="store_true", help="print the ranking and its evidence as JSON")
+    _common.add_storage(picking)
+    options.add(picking, _common.MEASURING)
     picking.set_defaults(do=_pick)
 
 
@@ -61,8 +57,7 @@ def _pick(asked: argparse.Namespace) -> int:
         raise UsageError(f"--target {asked.target} only compiles, and pick chooses by speed: leave it out")
     if asked.measure and asked.run is not None:
         raise UsageError("--measure measures now, and --run names what was measured before: leave one of them out")
-    names = {"models": asked.model, "modes": asked.mode}
-    plan = options.plan(lambda name: names[name] if name in names else getattr(asked, name))
+    plan = _common.plan(asked, models=asked.model, modes=asked.mode)
     if len(plan.models) != 1 or len(plan.modes) != 1:
         raise UsageError("pick chooses for one model and one mode: name one of each")
     found = _evidence(asked, plan)
@@ -80,9 +75,9 @@ def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
     """Measured now, from the named run, or from the latest one that fits."""
     stacks = None if asked.stacks is None else [stack.name for stack in plan.stacks]
     if asked.measure:
-        session = cells.run(asked, asked.model, asked.stacks, asked.mode, verify=True)
-        return evidence.of(session.trials, stacks, "measured now", plan.settings)
-    model, mode, storage = plan.models[0].name, plan.modes[0], Path(asked.storage)
+        session, path = _common.measured_and_saved(asked, plan)
+        return evidence.of(session.trials, stacks, f"measured now, saved run {path.name[:4]}", plan.settings)
+    model, mode, storage = plan.models[0].name, plan.modes[0], _common.saved_in(asked)
     if asked.run is not None:
         return evidence.named(asked.run, storage, model, mode, stacks, plan.settings)
     alone = [stack.name for stack in plan.all_stacks if stack.workers is None and stack.exported_by is None]
@@ -140,7 +135,7 @@ def _text(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) 
     out = columns.wrapped(f"{asked.model} {asked.mode}, {asked.steps:,} steps; {where}; {found.source}", width)
     if ranking:
         out += ["", *_table(ranking, found.results, width)]
-        out += [line for text in _verdict(asked.steps, ranking, found.results) for line in columns.wrapped(text, width, "  ")]
+        out += [line for text in verdict(ranking, found.results) for line in columns.wrapped(text, width, "  ")]
     else:
         out.append("no stack has a speed for it:")
     lines = [f"no speed: {name} ({status}): {reason}" for name, status, reason in _without(found.results)]
@@ -163,7 +158,7 @@ def _table(ranking: Sequence[Total], results: Sequence[CellResult], width: int) 
     return [line for table in tables for line in (*columns.drawn(table, apart=False), "")]
 
 
-def _verdict(steps: int, ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
+def verdict(ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
     """Winner, runner-up, and the winners for other numbers of steps; or why none is named."""
     choice = cost.choose(ranking)
     best = choice.winner

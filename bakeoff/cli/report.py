@@ -1,4 +1,4 @@
-"""bakeoff report: the command line of this room."""
+"""bakeoff report: saved runs as one HTML file."""
 
 import argparse
 import sys
@@ -8,18 +8,18 @@ from typing import Any
 
 from bakeoff.archive import saved_runs
 from bakeoff.archive.saved_runs import Run
-from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
-from bakeoff.cli import verb
-from bakeoff.cli.compare import BUDGETS, STORAGE
+from bakeoff.cli import _common
+from bakeoff.cli._common import BUDGETS
 from bakeoff.compare import trends
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.reports import of_pairs, of_runs
+from bakeoff.runner import options
 
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    telling = verb.add(
+    writing = _common.add(
         verbs,
         "report",
         "one self-contained HTML file of a saved run: matrix, cost against benefit, cells, changes, trends",
@@ -27,16 +27,14 @@ def add_verb(verbs: Any) -> None:
         "bakeoff report 0006 0007  # 0007, with what changed since 0006",
         "bakeoff report --all  # the latest run, what changed since the one before it, and trends over all",
     )
-    telling.add_argument("runs", metavar="RUN", nargs="*", help="numbers, names or paths, oldest first (default: the latest)")
-    telling.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: %(default)s")
-    telling.add_argument("--all", action="store_true", help="every saved run, the latest in full")
-    telling.add_argument("--cells", metavar="GLOB", default="*", help="of trends: only these cells")
-    telling.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
-    telling.add_argument("--storage", default=str(STORAGE), metavar="DIR", help="pytest-benchmark's folder")
-    telling.add_argument(
-        "--bakeoff-storage", default=".bakeoff", metavar="DIR", help="where the drawing library's text is kept"
-    )
-    telling.set_defaults(do=_report)
+    writing.add_argument("runs", metavar="RUN", nargs="*", help="numbers, names or paths, oldest first (default: the latest)")
+    writing.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: %(default)s")
+    writing.add_argument("--all", action="store_true", help="all saved runs, the latest in full")
+    writing.add_argument("--cells", metavar="GLOB", default="*", help="trends of these cells only")
+    writing.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
+    _common.add_storage(writing)
+    options.add(writing, {"--bakeoff-storage": options.RUN["--bakeoff-storage"]})
+    writing.set_defaults(do=_report)
 
 
 def _report(asked: argparse.Namespace) -> int:
@@ -44,7 +42,7 @@ def _report(asked: argparse.Namespace) -> int:
         from bakeoff.report import changed, page
     except ModuleNotFoundError as error:
         raise UsageError(f"bakeoff report needs {error.name}, which is not installed: pip install '.[report]'") from None
-    storage = Path(asked.storage)
+    storage = _common.saved_in(asked)
     if asked.all and asked.runs:
         raise UsageError("--all takes every saved run; leave the names out, or leave --all out")
     paths = saved_runs.runs(storage) if asked.all else [saved_runs.find(name, storage) for name in asked.runs]
@@ -69,7 +67,7 @@ def _report(asked: argparse.Namespace) -> int:
         raise UsageError("--cells chooses what trends are drawn of, and they take three runs: name them, or --all")
     text = page.html(
         page.Page(run=run, label=read[-1].label, stem=paths[-1].stem[:4], changes=changes, trends=drawn),
-        (ROOT / asked.bakeoff_storage).resolve() / "machine",
+        options.store(lambda name: getattr(asked, name)).machine,
     )
     try:
         Path(asked.output).write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
-"""How does a cell go upstream? As one script without the harness, to attach to a report about the framework.
+"""bakeoff repro: a cell as one script without Bakeoff, to attach to a bug report about the framework.
 
 The parent imports neither a framework nor the model's file: what the network needs is followed name by name through syntax
-trees, and the other frameworks' halves are left out. What a user would write by hand stands in the stacks' RECIPEs.
+trees, and the other frameworks' implementations are left out. What a user would write by hand is each stack's RECIPE.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT, Registry, Source, StackSource, shown
 from bakeoff.authoring.errors import UsageError
 from bakeoff.authoring.model import SIZES
-from bakeoff.cli import verb
+from bakeoff.cli import _common
 from bakeoff.records.cell import Mode
 from bakeoff.runner import options
 from bakeoff.views.excerpt import Parts
@@ -76,10 +76,10 @@ if __name__ == "__main__":
 
 def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Give the command line `bakeoff repro`."""
-    writing = verb.add(
+    writing = _common.add(
         verbs,
         "repro",
-        "write a script that shows a cell in the bare framework, for a report upstream",
+        "write a script that runs one cell in the framework alone, for a bug report",
         "bakeoff repro branchy torch_inductor -o repro.py",
         "bakeoff repro mlp-tf_xla-inference --size full",
     )

@@ -2,27 +2,25 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from bakeoff.archive import saved_runs
-from bakeoff.authoring.discovery import ROOT
-from bakeoff.cli import verb
+from bakeoff.cli import _common
 from bakeoff.system import terminal
 from bakeoff.tasks import tables
 
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    showing = verb.add(verbs, "show", "print the matrix of a saved run", "bakeoff show", "bakeoff show 0007 --markdown")
+    showing = _common.add(verbs, "show", "print the tables of a saved run", "bakeoff show", "bakeoff show 0007 --markdown")
     showing.add_argument("run", metavar="RUN", nargs="?", help="path, or number such as 0007 (default: the latest)")
-    showing.add_argument("--markdown", action="store_true", help="as Markdown")
-    showing.add_argument("--storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="pytest-benchmark's folder")
+    showing.add_argument("--markdown", action="store_true", help="print as Markdown")
+    _common.add_storage(showing)
     showing.set_defaults(do=_show)
 
 
 def _show(asked: argparse.Namespace) -> int:
-    run = saved_runs.read(saved_runs.find(asked.run, Path(asked.storage)))
+    run = saved_runs.read(saved_runs.find(asked.run, _common.saved_in(asked)))
     if asked.markdown:
         print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run)), end="")
     else:

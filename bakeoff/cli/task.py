@@ -3,13 +3,11 @@
 import argparse
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 from bakeoff import tasks
 from bakeoff.archive import saving
-from bakeoff.authoring.discovery import ROOT
-from bakeoff.cli import verb
+from bakeoff.cli import _common
 from bakeoff.runner import options
 from bakeoff.runner.session import TIMING, Session
 from bakeoff.runner.task import Question
@@ -19,7 +17,7 @@ from bakeoff.tasks.tables import terminal as table
 
 def add_verb(verbs: Any) -> None:
     """The subcommand."""
-    doing = verb.add(
+    doing = _common.add(
         verbs,
         "task",
         "one kind of job beyond timing: what importing costs, a series of shapes, what the machine reaches",
@@ -28,8 +26,8 @@ def add_verb(verbs: Any) -> None:
     )
     names = [task.name for task in tasks.every() if task.name != TIMING]
     doing.add_argument("task", metavar="TASK", choices=names, help=f"one of: {', '.join(names)}")
-    doing.add_argument("--benchmark-storage", default=str(ROOT / ".benchmarks"), metavar="DIR", help="where the run is saved")
-    options.add(doing, options.MATRIX, options.RUN, tasks.options())
+    _common.add_storage(doing)
+    options.add(doing, _common.EVERY)
     doing.set_defaults(do=_task)
 
 
@@ -43,14 +41,10 @@ def _task(asked: argparse.Namespace) -> int:
     plan = options.plan(option)
     cells = task.select(Question(plan=plan, option=option))
     plan = tasks.only(plan, task, option, cells)
-    session = Session(plan, options.store(option), tasks.every(), resume=asked.resume, say=_to_stderr)
+    session = Session(plan, options.store(option), tasks.every(), resume=asked.resume, say=_common.to_stderr)
     session.run()
     print(table(session.trials, session.one_time_costs, session.records, terminal.columns(sys.stdout)), end="")
-    saved = saving.save(Path(asked.benchmark_storage), f"task_{task.name}", saving.parts(session, f"bakeoff task {task.name}"))
+    saved = saving.save(_common.saved_in(asked), f"task_{task.name}", saving.parts(session, f"bakeoff task {task.name}"))
     print(f"saved: {saved}")
     failed = [record for record in session.of(task) if task.failure(record) is not None]
     return 1 if failed else 0
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -86,9 +86,8 @@ def latest(
 
 
 def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | None = None) -> str:
-    """The command that makes a saved run of a model."""
-    words = ["pytest", "experiments/test_step_time.py", "experiments/test_compile_time.py", "--benchmark-autosave"]
-    words += ["--models", model, "--modes", str(mode), *(["--stacks", ",".join(stacks)] if stacks else [])]
+    """What makes a saved run of a model."""
+    words = ["bakeoff", "run", model, *(stacks or ()), *([] if mode is Mode.INFERENCE else [str(mode)])]
     usual = {"size": "small", "batch_size": None, "device": "cpu", "threads": default_threads(), "dtype": "float32"}
     for name, default in usual.items():
         if (value := getattr(settings, name)) != default:

@@ -1,4 +1,4 @@
-"""What would this machine do to a measurement, and how is that mended? Pure: facts → a finding each.
+"""What on this machine would disturb a measurement, and how is it fixed? Pure: facts → a finding each.
 
 `bad`: figures would be wrong, or there would be none. `warn`: they would be noisier, or not comparable with others.
 """
@@ -25,7 +25,7 @@ UNRECORDED = ("LD_PRELOAD", "MALLOC_", "GLIBC_TUNABLES", "PYTHONMALLOC", "PYTHON
 
 
 class Mark(StrEnum):
-    """How bad is it? Text, so that it is told without colours."""
+    """How bad is it? As a word, since colours may be missing."""
 
     OK = "ok"
     WARN = "warn"
@@ -34,39 +34,39 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. `mend`: what to do, if anything is to be done."""
+    """One line. `fix`: what to do, if anything is to be done."""
 
     mark: Mark
     about: str
-    told: str
-    mend: str = ""
+    message: str
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.mark:<4}  {self.about}: {self.told}" + (f"; {self.mend}" if self.mend else "")
+        return f"{self.mark:<4}  {self.about}: {self.message}" + (f"; {self.fix}" if self.fix else "")
 
 
 def examine(facts: Facts) -> list[Finding]:
-    """All findings, in the order in which one would mend them."""
+    """All findings, in the order in which one would fix them."""
     judges: Sequence[Callable[[Facts], Iterator[Finding]]] = (
-        _software, _compiler, _cpus, _frequency, _others, _memory, _virtual, _folders, _variables, _toolchain
+        _software, _compiler, _cpus, _frequency, _others, _memory, _virtual, _folders, _variables, _one_time_cost
     )  # fmt: skip
     return [finding for judge in judges for finding in judge(facts)]
 
 
 def _software(facts: Facts) -> Iterator[Finding]:
-    told = ".".join(map(str, facts.python))
+    message = ".".join(map(str, facts.python))
     if OLDEST <= facts.python[:2] <= NEWEST:
-        yield Finding(Mark.OK, "Python", told)
+        yield Finding(Mark.OK, "Python", message)
     else:
-        yield Finding(Mark.BAD, "Python", f"{told} is not one that Bakeoff is made for", "take 3.11 to 3.13")
+        yield Finding(Mark.BAD, "Python", f"{message} is not one that Bakeoff is made for", "take 3.11 to 3.13")
     missing = [name for name, version in facts.versions.items() if version is None]
     for name, version in facts.versions.items():
         if version is not None:
             yield Finding(Mark.OK, name, version)
         else:
             mark = Mark.BAD if len(missing) == len(facts.versions) else Mark.WARN
-            mend = f"pip install '.[{name}]', or --interpreter {name}=PATH"
-            yield Finding(mark, name, "not installed: its cells will be unavailable", mend)
+            fix = f"pip install '.[{name}]', or --interpreter {name}=PATH"
+            yield Finding(mark, name, "not installed: its cells will be unavailable", fix)
 
 
 def _compiler(facts: Facts) -> Iterator[Finding]:
@@ -75,24 +75,26 @@ def _compiler(facts: Facts) -> Iterator[Finding]:
     elif facts.cxx:
         yield Finding(Mark.BAD, "C++ compiler", f"CXX names {facts.cxx}, which cannot be run", "name another one, or unset CXX")
     else:
-        mend = "apt-get install g++, or name one in CXX"
-        yield Finding(Mark.WARN, "C++ compiler", "none: Inductor's cells will be unavailable", mend)
+        fix = "apt-get install g++, or name one in CXX"
+        yield Finding(Mark.WARN, "C++ compiler", "none: Inductor's cells will be unavailable", fix)
 
 
 def _cpus(facts: Facts) -> Iterator[Finding]:
-    told = f"{facts.cpu or 'of unknown make'}, {facts.cores} CPUs, {facts.affinity} of them ours, {facts.threads} for a child"
+    message = (
+        f"{facts.cpu or 'of unknown make'}, {facts.cores} CPUs, {facts.affinity} of them ours, {facts.threads} for a child"
+    )
     granted = facts.affinity if facts.quota is None else min(facts.affinity, facts.quota)
     if facts.threads > facts.affinity:
-        yield Finding(Mark.BAD, "CPUs", told, f"--threads {facts.affinity}")
+        yield Finding(Mark.BAD, "CPUs", message, f"--threads {facts.affinity}")
     elif facts.threads > granted:
-        what = f"{told}; the control group grants {facts.quota:g} and would stop children for the rest of each period"
-        mend = f"--threads {int(granted)}" if granted >= 1 else "raise its quota (cpu.max) to 1 or more"
-        yield Finding(Mark.BAD, "CPUs", what, mend)
+        what = f"{message}; the control group grants {facts.quota:g} and would stop children for the rest of each period"
+        fix = f"--threads {int(granted)}" if granted >= 1 else "raise its quota (cpu.max) to 1 or more"
+        yield Finding(Mark.BAD, "CPUs", what, fix)
     elif facts.threads + 1 > granted:
-        mend = "leave it out: the default is one less" if granted >= 2 else "a machine with two CPUs"
-        yield Finding(Mark.WARN, "CPUs", f"{told}: none is left for whatever else runs", mend)
+        fix = "leave it out: the default is one less" if granted >= 2 else "a machine with two CPUs"
+        yield Finding(Mark.WARN, "CPUs", f"{message}: none is left for whatever else runs", fix)
     else:
-        yield Finding(Mark.OK, "CPUs", told)
+        yield Finding(Mark.OK, "CPUs", message)
     if facts.siblings:
         what = f"{facts.siblings} of a child's CPUs share their core with another one, whose work slows them"
         yield Finding(Mark.WARN, "SMT", what, "echo off > /sys/devices/system/cpu/smt/control, as root")
@@ -109,8 +111,8 @@ def _frequency(facts: Facts) -> Iterator[Finding]:
         yield Finding(Mark.OK, "frequency", f"governor {names}")
     if facts.turbo is not None:
         what = "on: the clock falls as the processor warms" if facts.turbo else "off"
-        mend = "echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo, or echo 0 > .../cpufreq/boost, as root"
-        yield Finding(Mark.WARN if facts.turbo else Mark.OK, "turbo", what, mend if facts.turbo else "")
+        fix = "echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo, or echo 0 > .../cpufreq/boost, as root"
+        yield Finding(Mark.WARN if facts.turbo else Mark.OK, "turbo", what, fix if facts.turbo else "")
     if facts.battery:
         yield Finding(Mark.WARN, "power", "on battery: the processor is held back", "plug it in")
     if facts.clock not in GOOD_CLOCKS:
@@ -119,35 +121,35 @@ def _frequency(facts: Facts) -> Iterator[Finding]:
 
 
 def _others(facts: Facts) -> Iterator[Finding]:
-    told = f"load {facts.load_1min:.1f} in the last minute on {facts.cores} CPUs"
+    message = f"load {facts.load_1min:.1f} in the last minute on {facts.cores} CPUs"
     spare = facts.cores - facts.threads
     wait = "wait, or measure in pairs: bakeoff ab"
     if facts.load_1min >= facts.cores:
-        yield Finding(Mark.BAD, "load", told, wait)
+        yield Finding(Mark.BAD, "load", message, wait)
     elif facts.load_1min > max(MOST_LOAD, spare):
-        yield Finding(Mark.WARN, "load", f"{told}, of which children want {facts.threads}", wait)
+        yield Finding(Mark.WARN, "load", f"{message}, of which children want {facts.threads}", wait)
     else:
-        yield Finding(Mark.OK, "load", told)
+        yield Finding(Mark.OK, "load", message)
     names = ", ".join(f"{one.name} (process {one.pid}) {one.share:.0%} of a CPU" for one in facts.busiest)
-    told = f"{facts.busy_cpus:.1f} CPUs busy just now" + (f": {names}" if names else "")
+    message = f"{facts.busy_cpus:.1f} CPUs busy just now" + (f": {names}" if names else "")
     if facts.busy_cpus > spare + MUCH_BUSY:
-        yield Finding(Mark.BAD, "others", f"{told}; children would have to share theirs", "end them, or wait")
+        yield Finding(Mark.BAD, "others", f"{message}; children would have to share theirs", "end them, or wait")
     elif facts.busy_cpus > MUCH_BUSY:
-        yield Finding(Mark.WARN, "others", told, "end them, or wait")
+        yield Finding(Mark.WARN, "others", message, "end them, or wait")
     else:
-        yield Finding(Mark.OK, "others", told)
+        yield Finding(Mark.OK, "others", message)
     for name, share in facts.pressure.items():
         mark = _mark(share, PRESSURE[name])
-        mend = "" if mark is Mark.OK else "wait until it is less"
-        yield Finding(mark, f"{name} pressure", f"some task waited for {share:.0%} of the last 10 s", mend)
+        fix = "" if mark is Mark.OK else "wait until it is less"
+        yield Finding(mark, f"{name} pressure", f"some task waited for {share:.0%} of the last 10 s", fix)
 
 
 def _memory(facts: Facts) -> Iterator[Finding]:
     free = facts.available_bytes
-    told = f"{free / GIB:.1f} GiB free of {facts.memory_bytes / GIB:.1f}"
+    message = f"{free / GIB:.1f} GiB free of {facts.memory_bytes / GIB:.1f}"
     mark = Mark.BAD if free < MEMORY[0] else Mark.WARN if free < MEMORY[1] else Mark.OK
-    mend = "end what holds it: children may have nine tenths of what is free, or are `out of memory`"
-    yield Finding(mark, "memory", told, "" if mark is Mark.OK else mend)
+    fix = "end what holds it: children may have nine tenths of what is free, or are `out of memory`"
+    yield Finding(mark, "memory", message, "" if mark is Mark.OK else fix)
     if facts.swap_bytes > SWAP:
         what = f"{facts.swap_bytes / GIB:.2f} GiB in use: what is fetched back takes its time from steps"
         yield Finding(Mark.WARN, "swap", what, "swapoff -a and swapon -a, as root, once there is room")
@@ -161,8 +163,8 @@ def _virtual(facts: Facts) -> Iterator[Finding]:
         what = "yes: neighbours that we cannot see share caches and memory bandwidth"
         yield Finding(Mark.WARN, "virtual machine", what, "--trials 5 shows it, bakeoff ab lives with it")
     if facts.virtual or mark is not Mark.OK:
-        mend = "" if mark is Mark.OK else "wait, or take a machine of one's own"
-        yield Finding(mark, "steal", f"the hypervisor gave {facts.steal:.1%} of the CPU time to others just now", mend)
+        fix = "" if mark is Mark.OK else "wait, or take a machine of one's own"
+        yield Finding(mark, "steal", f"the hypervisor gave {facts.steal:.1%} of the CPU time to others just now", fix)
 
 
 def _folders(facts: Facts) -> Iterator[Finding]:
@@ -173,9 +175,9 @@ def _folders(facts: Facts) -> Iterator[Finding]:
 def _folder(folder: Folder) -> Finding:
     if folder.error:
         return Finding(Mark.BAD, folder.what, f"{folder.path}: {folder.error}", "name another folder, or make it yours")
-    told = f"{folder.free_bytes / GIB:.1f} GiB free in {folder.path}"
+    message = f"{folder.free_bytes / GIB:.1f} GiB free in {folder.path}"
     mark = Mark.BAD if folder.free_bytes < DISK[0] else Mark.WARN if folder.free_bytes < DISK[1] else Mark.OK
-    return Finding(mark, folder.what, told, "" if mark is Mark.OK else "make room there")
+    return Finding(mark, folder.what, message, "" if mark is Mark.OK else "make room there")
 
 
 def _variables(facts: Facts) -> Iterator[Finding]:
@@ -185,8 +187,8 @@ def _variables(facts: Facts) -> Iterator[Finding]:
     kept = [n for n in known if n not in facts.children and n.startswith(RECORDED)]
     quiet = [n for n in known if n not in facts.children and not n.startswith(RECORDED)]
     if ours:
-        told = ", ".join(f"{name} ({facts.children[name] or 'empty'})" for name in ours)
-        yield Finding(Mark.OK, "variables", f"set here, and what children get all the same: {told}")
+        message = ", ".join(f"{name} ({facts.children[name] or 'empty'})" for name in ours)
+        yield Finding(Mark.OK, "variables", f"set here, and what children get all the same: {message}")
     if kept:
         what = f"children get them and each trial records them: {', '.join(kept)}"
         yield Finding(Mark.WARN, "variables", what, "unset what you do not want to measure")
@@ -197,10 +199,10 @@ def _variables(facts: Facts) -> Iterator[Finding]:
         yield Finding(Mark.OK, "variables", "none is set that would change what is measured")
 
 
-def _toolchain(facts: Facts) -> Iterator[Finding]:
+def _one_time_cost(facts: Facts) -> Iterator[Finding]:
     if facts.one_time_cost is not None:
-        told = "paid" if facts.one_time_cost else "not yet paid: the first run does, before any cell is timed"
-        yield Finding(Mark.OK, "Inductor's once-per-machine cost", told)
+        message = "paid" if facts.one_time_cost else "not yet paid: the first run does, before any cell is timed"
+        yield Finding(Mark.OK, "Inductor's once-per-machine cost", message)
 
 
 def _mark(share: float, limits: tuple[float, float]) -> Mark:

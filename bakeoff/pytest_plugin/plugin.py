@@ -15,7 +15,7 @@ import pytest
 
 from bakeoff import tasks
 from bakeoff.analysis.results import CellResult, by_cell
-from bakeoff.archive import saving
+from bakeoff.archive import saving, storage
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
 from bakeoff.expectations.gaps import Gap, read_gaps
@@ -30,6 +30,14 @@ from bakeoff.runner.session import TIMING, Session
 from bakeoff.tasks import tables
 
 EXPERIMENTS = ROOT / "experiments"
+PACKAGE = "bakeoff.experiments"  # as --pyargs names it
+MARKERS = (
+    "cells(models, stacks, modes, when, example, apart): which cells an experiment asks about: of its models those selected, "
+    "its modes where the mode `when` is asked for; of a series of shapes its stacks unless --stacks names others, of other "
+    "questions those that --stacks leaves in; `example`: its models where --models names none; `apart`: only where its file "
+    "or --models is named; test_deploy: every deployment format",
+    "kernels(stacks): single operations on these stacks, beside the matrix",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,8 +68,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its options
 def pytest_configure(config: pytest.Config) -> None:
-    """One plugin object per session holds its state."""
+    """Markers, the folder of saved runs, and one plugin object per session, which holds its state."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    config.option.benchmark_save_data = True  # a saved run holds every sample
+    if config.getoption("benchmark_storage") == storage.PYTEST_BENCHMARK_DEFAULT:
+        config.option.benchmark_storage = storage.default_storage()
     config.pluginmanager.register(MatrixPlugin(config), NAME)
     for task in tasks.every():
         if task.fixture is not None:
@@ -99,8 +113,10 @@ class MatrixPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         """Refuse bad options in one line, before every question would stumble over them."""
-        paths = [Path(str(argument).split("::")[0]).resolve() for argument in self.config.args]
-        if any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
+        names = [str(argument).split("::")[0] for argument in self.config.args]
+        paths = [Path(name).resolve() for name in names]
+        installed = self.config.getoption("pyargs") and any(name.startswith(PACKAGE) for name in names)
+        if installed or any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
             plan = self.plan
             try:
                 tasks.planned(plan, self.config.getoption)
@@ -199,6 +215,18 @@ class MatrixPlugin:
             self._saved = True
             output_json.update(saving.parts(self.session, self._command()))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_benchmark_compare_machine_info(self, benchmarksession: Any) -> Iterator[None]:
+        """pytest-benchmark 5.3 warns of another machine with the storage's path relative to the current folder.
+
+        It raises where the storage lies elsewhere.
+        """
+        try:
+            return (yield)
+        except ValueError:
+            benchmarksession.logger.warning(f"Benchmark machine_info is different (location: {benchmarksession.storage})")
+            return None
+
     def _command(self) -> str:
         return shlex.join(["pytest", *map(str, self.config.invocation_params.args)])
 
@@ -206,11 +234,10 @@ class MatrixPlugin:
     def pytest_sessionfinish(self) -> None:
         """A run in which no benchmark ran is saved, too: or whoever compares the latest one would take an older one for it."""
         wanted = self.config.getoption("benchmark_save") or self.config.getoption("benchmark_autosave")
-        storage = self.config.getoption("benchmark_storage")
-        local = "://" not in storage or storage.startswith("file://")
-        if wanted and local and not self._saved and self.session is not None and self.session.trials:
+        folder = storage.local(self.config.getoption("benchmark_storage"))
+        if wanted and folder is not None and not self._saved and self.session is not None and self.session.trials:
             name = wanted if isinstance(wanted, str) else "nothing_ran"
-            saving.save(Path(storage.removeprefix("file://")), name, saving.parts(self.session, self._command()))
+            saving.save(folder, name, saving.parts(self.session, self._command()))
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

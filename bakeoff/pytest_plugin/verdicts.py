@@ -13,7 +13,7 @@ import pytest
 
 from bakeoff.analysis import summary
 from bakeoff.analysis.metrics import in_pairs_by_default
-from bakeoff.archive import saved_runs
+from bakeoff.archive import saved_runs, storage
 from bakeoff.archive.saved_runs import Commit, Run
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
@@ -107,8 +107,8 @@ class VerdictPlugin:
             if self.config.getoption("verdict_markdown"):
                 options.need_writable({"--verdict-markdown": Path(self.config.getoption("verdict_markdown")).absolute().parent})
             if self.config.getoption("gate_against"):
-                storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
-                self.baseline = saved_runs.read_figures(saved_runs.find(self.config.getoption("gate_against"), storage))
+                folder = storage.folder(self.config.getoption("benchmark_storage"))
+                self.baseline = saved_runs.read_figures(saved_runs.find(self.config.getoption("gate_against"), folder))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         parent = Budgets.from_parent(session, path=budgets.resolve())
@@ -227,6 +227,5 @@ class VerdictPlugin:
             pairing = PairedSession(
                 plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, diagnose=diagnose, vanished=gone
             )
-            storage = Path(self.config.getoption("benchmark_storage").removeprefix("file://"))
-            path = session.measured(pairing, storage)
+            path = session.measured(pairing, storage.folder(self.config.getoption("benchmark_storage")))
         return of_pairs(saved_runs.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.authoring import discovery
-from bakeoff.authoring.discovery import ROOT, Registry, Source, StackSource
+from bakeoff.authoring.discovery import Registry, Source, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.authoring.model import SIZES
 from bakeoff.records.compile_only import INTERPRETER, TARGETS
@@ -14,6 +14,7 @@ from bakeoff.records.trial import Settings
 from bakeoff.runner.option_values import at_least, fields, interpreters, modes
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.store import Store
+from bakeoff.system import folders
 from bakeoff.system.environment import default_threads
 from bakeoff.system.procfs import memory_limit
 
@@ -77,9 +78,9 @@ RUN: dict[str, dict[str, Any]] = {
         "help": "another folder of stacks; may be repeated",
     },
     "--bakeoff-storage": {
-        "default": ".bakeoff",
+        "default": str(folders.work()),
         "metavar": "DIR",
-        "help": "where runs are kept while they go on (default: .bakeoff)",
+        "help": "working folder: unfinished runs, logs, one-time costs (default: .bakeoff in a checkout)",
     },
     "--resume": {"action": "store_true", "default": False, "help": "go on with the latest unfinished run of the same settings"},
 }
@@ -123,8 +124,8 @@ def registries(option: Callable[[str], Any]) -> tuple[Registry[Source], Registry
 
 
 def store(option: Callable[[str], Any]) -> Store:
-    """Where runs are kept; relative to the project, whatever the current directory."""
-    return Store((ROOT / option("bakeoff_storage")).resolve())
+    """The working folder."""
+    return Store(Path(option("bakeoff_storage")).resolve())
 
 
 def need_writable(folders: Mapping[str, Path]) -> None:

@@ -1,5 +1,6 @@
 """What is to be measured, and what else is to be asked of which cells?"""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,7 @@ class Plan:
     interpreters: Mapping[str, str] = field(default_factory=dict)
     cells: frozenset[Cell] | None = None  # only these of models × stacks × modes; None for all
     tasks: Mapping[str, TaskPlan] = field(default_factory=dict)  # by name; only these kinds of jobs are done
+    verify_within_s: float = math.inf  # no further trial begins later than this after the start of the run
 
     def selected(self) -> list[PlannedCell]:
         """The cells to be timed (or compiled for the target) in order: model by model."""

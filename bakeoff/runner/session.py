@@ -38,6 +38,7 @@ class Session:
             for task in self.tasks
         }
         self.wall_s = 0.0
+        self.started = time.monotonic()  # of `run`
         self.progress = Progress(say)
         self.launcher = Launcher(
             settings=plan.settings,
@@ -78,7 +79,7 @@ class Session:
 
     def run(self) -> None:
         """Do whatever is not done yet. An interrupt leaves all finished records in `records` and on disk."""
-        started = time.monotonic()
+        self.started = time.monotonic()
         try:
             for task in self.tasks:
                 plan = self.plan.tasks.get(task.name)
@@ -87,7 +88,7 @@ class Session:
                         self.keep(task, record)
             self.folder.finish()
         finally:
-            self.wall_s = time.monotonic() - started
+            self.wall_s = time.monotonic() - self.started
             self.folder.close()
             shutil.rmtree(self.folder.scratch, ignore_errors=True)
 

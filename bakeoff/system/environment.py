@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.discovery import INSTALLED, ROOT
 from bakeoff.records.compile_only import INTERPRETER
 from bakeoff.records.trial import Environment, Settings
 from bakeoff.system.sandbox import Sandbox
@@ -47,10 +47,11 @@ def child_environment(
 def enforced(private: Sandbox, settings: Settings, mark: str, *, diagnosing: bool = False, root: Path = ROOT) -> dict[str, str]:
     """Our part of it, whatever the user has set."""
     n = str(settings.threads)
+    own = private.imports if INSTALLED else ROOT
     ours = {
         MARK: mark,
         TARGET: settings.target,
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys((str(root), str(ROOT)))),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(str(own if path == ROOT else path) for path in (root, ROOT))),
         "PYTHONHASHSEED": "0",
         "PYTHONBREAKPOINT": "0",  # nobody is there to debug a child
         "PYTHONUNBUFFERED": "1",  # what a crashing child printed last is what one wants to read

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from bakeoff.authoring.discovery import INSTALLED, PACKAGE
 from bakeoff.authoring.errors import BakeoffError
 
 
@@ -33,6 +34,14 @@ class Sandbox:
         return self.root / "work"
 
     @property
+    def imports(self) -> Path:
+        """Of an installed Bakeoff: a folder with a link to the package alone.
+
+        Its site-packages on PYTHONPATH would hide the packages of another --interpreter.
+        """
+        return self.root / "imports"
+
+    @property
     def artifacts(self) -> Path:
         """What a diagnosing child leaves for people to read."""
         return self.root / "artifacts"
@@ -41,6 +50,9 @@ class Sandbox:
         """Create the folders, with a copy of the toolchain's files: through a link one cell could change the next one's."""
         for folder in (self.compiler, self.tmp, self.work):
             folder.mkdir(parents=True)
+        if INSTALLED:
+            self.imports.mkdir()
+            (self.imports / PACKAGE.name).symlink_to(PACKAGE)
         if seed is not None:
             for name in ("compiler", "tmp"):
                 shutil.copytree(seed / name, self.root / name, dirs_exist_ok=True)

@@ -56,7 +56,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Path:
 
 def _report(folder: Path, kept: Path, *arguments: str) -> Path:
     path = folder / "report.html"
-    storage = ["--storage", str(folder / "saved"), "--bakeoff-storage", str(kept)]
+    storage = ["--benchmark-storage", str(folder / "saved"), "--bakeoff-storage", str(kept)]
     assert main(["report", *arguments, "-o", str(path), *storage]) == 0
     return path
 

@@ -56,7 +56,7 @@ def completed(line: str, folder: Path, *python: str) -> tuple[list[str], str]:
 
 
 def test_completing_imports_no_framework(tmp_path: Path) -> None:
-    offered, said = completed("bakeoff measure ml", tmp_path, "-X", "importtime")
+    offered, said = completed("bakeoff run ml", tmp_path, "-X", "importtime")
     imported = {line.rpartition("|")[2].strip() for line in said.splitlines()}
     assert offered == ["mlp"]
     assert "bakeoff.cli.completion" in imported

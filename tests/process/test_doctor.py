@@ -40,7 +40,7 @@ def test_this_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     abouts = [finding["about"] for finding in found]
     every = {"Python", "torch", "tensorflow", "C++ compiler", "CPUs", "load", "others", "memory", "swap", "runs", "saved runs"}
     assert every <= {*abouts}
-    assert any("OMP_NUM_THREADS (1)" in finding["told"] for finding in found)
+    assert any("OMP_NUM_THREADS (1)" in finding["message"] for finding in found)
 
 
 def test_no_framework_is_imported() -> None:

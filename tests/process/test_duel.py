@@ -40,7 +40,7 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     words = ["gate", str(run.path), f"--budgets={folder / 'budgets.toml'}"]
     again = subprocess.run([sys.executable, "-m", "bakeoff", *words], **how())  # read, not measured
     assert again.returncode == 1
-    assert subprocess.run(["pytest-benchmark", "--storage", str(folder / "saved"), "list"], **how()).returncode == 0
+    assert subprocess.run(["pytest-benchmark", "--benchmark-storage", str(folder / "saved"), "list"], **how()).returncode == 0
 
 
 def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:

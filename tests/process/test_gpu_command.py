@@ -39,7 +39,10 @@ def test_only_further_trials_may_be_cut_off(
     monkeypatch.setattr(gpu, "units", lambda folder: ({"matrix, float32": [unit("a")]}, [unit("b")]))
     monkeypatch.setattr(gpu, "verifying", lambda folder, group: [unit("a, verified", sleeps, code), unit("c, verified", 600)])
     page = tmp_path / "page.md"
-    assert main(["--write", str(page), "--storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "0.6"]) == exits
+    assert (
+        main(["--write", str(page), "--benchmark-storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "0.6"])
+        == exits
+    )
     assert "c, verified: not begun" in page.read_text() or "c, verified: cut off" in page.read_text()
 
 
@@ -51,7 +54,10 @@ def test_the_command_writes_its_page_and_passes_only_if_all_do(
     monkeypatch.setattr(gpu, "gpu", lambda: "H100")
     monkeypatch.setattr(gpu, "units", lambda folder: ({"matrix, float32": [unit("a")]}, [unit("b", 0, code)]))
     written = tmp_path / "page.md"
-    assert main(["--write", str(written), "--storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "1"]) == exits
+    assert (
+        main(["--write", str(written), "--benchmark-storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "1"])
+        == exits
+    )
     assert "1 lane of " in written.read_text()
     assert "- a: ok" in written.read_text()
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from tests.support.planting import FAKES, plant
 
@@ -14,6 +15,7 @@ def test_measure_measures_now(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
     rooms = {"--models-from": "models", "--compilers-from": "stacks", "--bakeoff-storage": "runs"}
+    rooms["--benchmark-storage"] = "saved"
     places = [f"{flag}={tmp_path / room}" for flag, room in rooms.items()]
     words = ["pick", "toy", "--steps", "100", "--stacks", "eager,compiler", "--measure", "--threads", "1"]
     ran = subprocess.run(
@@ -24,6 +26,7 @@ def test_measure_measures_now(tmp_path: Path) -> None:
         timeout=120,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode in (0, 3), ran.stderr
     assert "measured now" in ran.stdout
-    assert "winner: " in ran.stdout
+    assert "winner" in ran.stdout or "undecided" in ran.stdout  # by their noise
+    assert len(saved_runs.runs(tmp_path / "saved")) == 1

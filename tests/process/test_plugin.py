@@ -72,12 +72,16 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     assert failing.returncode != 0
     assert "Performance has regressed" in failing.stdout + failing.stderr
 
-    compare = [str(Path(sys.executable).with_name("pytest-benchmark")), f"--storage=file://{stacks / 'saved'}", "compare"]
+    compare = [
+        str(Path(sys.executable).with_name("pytest-benchmark")),
+        f"--storage=file://{stacks / 'saved'}",
+        "compare",
+    ]
     table = subprocess.run(compare, **how())
     assert table.returncode == 0, table.stderr
     assert "test_step_time[toy-compiler-inference] (0002" in table.stdout
 
-    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", "--storage", str(stacks / "saved")], **how())
+    shown = subprocess.run([sys.executable, "-m", "bakeoff", "show", "--benchmark-storage", str(stacks / "saved")], **how())
     assert "×" in shown.stdout
     assert "cachesondisk" in shown.stdout
 
@@ -184,13 +188,3 @@ def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     assert resumed.returncode == 0, resumed.stdout
     assert "[1/1] toy-hangsiftold" in resumed.stdout  # nothing else is measured again
     assert "test_step_time[toy-compiler-inference]" in resumed.stdout
-
-
-def test_measure_prints_one_cell(stacks: Path) -> None:
-    places = [f"--models-from={stacks / 'models'}", f"--compilers-from={stacks / 'stacks'}"]
-    arguments = ["measure", "toy", "compiler", *NO_FRAMEWORK, *places]
-    run = subprocess.run(
-        [sys.executable, "-m", "bakeoff", *arguments, f"--bakeoff-storage={stacks / 'runs'}", "--json"], **how()
-    )
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)[0]["measurement"]["parity"]["checks"]

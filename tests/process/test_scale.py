@@ -79,7 +79,7 @@ def test_two_runs_of_500_cells(tmp_path: Path) -> None:
     for number in (1, 2):
         written(tmp_path, number, trials(500, number, 10))
     for verb in ("compare", "gate"):
-        cpu, peak, out = least(verb, "1", "2", "--storage", str(tmp_path))
+        cpu, peak, out = least(verb, "1", "2", "--benchmark-storage", str(tmp_path))
         assert "500 cells" in out or "more rows are the same" in out
         assert cpu < MOST_CPU_S
         assert peak < MOST_BYTES
@@ -89,7 +89,7 @@ def test_history_over_200_runs(tmp_path: Path) -> None:
     found = trials(48, 1, 1)
     for number in range(1, 201):
         written(tmp_path, number, found)
-    cpu, peak, out = least("history", "m1-*", "--storage", str(tmp_path))
+    cpu, peak, out = least("history", "m1-*", "--benchmark-storage", str(tmp_path))
     assert "200 runs, 200 with a value" in out
     assert cpu < MOST_CPU_S
     assert peak < MOST_BYTES

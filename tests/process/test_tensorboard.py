@@ -16,7 +16,7 @@ from tests.support.tensorboard import export, good
 
 def test_the_parent_imports_no_framework_and_starts_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path, 1, [], trials=good())
-    call = ["export", "--tensorboard", str(tmp_path / "board"), "--storage", str(tmp_path / "saved")]
+    call = ["export", "--tensorboard", str(tmp_path / "board"), "--benchmark-storage", str(tmp_path / "saved")]
     ask = (
         f"from bakeoff.__main__ import main; import sys; assert main({call!r}) == 0; "
         f"print([m for m in {(*FRAMEWORKS, *event_files.UNWANTED)} if m in sys.modules])"

@@ -19,7 +19,7 @@ def where(folder: Path) -> list[str]:
         f"--compilers-from={folder / 'stacks'}",
         f"--budgets={folder / 'budgets.toml'}",
         f"--bakeoff-storage={folder / 'runs'}",
-        f"--storage={folder / 'saved'}",
+        f"--benchmark-storage={folder / 'saved'}",
         *NO_FRAMEWORK,
     ]
 

@@ -67,7 +67,7 @@ def matrix(*seeds: int, factor: float = 1.0, **changes: Any) -> list[CellSummary
 
 
 def call(folder: Path, *arguments: str) -> int:
-    where = ["--storage", str(folder / "saved")]
+    where = ["--benchmark-storage", str(folder / "saved")]
     if arguments[0] != "history":
         where += ["--budgets", str(folder / "budgets.toml")]
     return main([arguments[0], *arguments[1:], *where])

@@ -37,7 +37,7 @@ def broken(**changes: Any) -> Trial:
 
 
 def export(storage: Path, board: Path, *arguments: str) -> int:
-    return main(["export", "--tensorboard", str(board), "--storage", str(storage / "saved"), *arguments])
+    return main(["export", "--tensorboard", str(board), "--benchmark-storage", str(storage / "saved"), *arguments])
 
 
 def events(folder: Path) -> list[Any]:

@@ -14,6 +14,7 @@ import pytest
 from bakeoff.__main__ import _parser, main
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT, StackSource
+from bakeoff.cli._names import chosen
 from bakeoff.machine import available
 from bakeoff.machine.available import Machine
 from tests.support.planting import FAKES, plant
@@ -117,6 +118,8 @@ def test_every_verb_has_examples_that_parse(verb: str) -> None:
         asked = _parser().parse_args(words)
         for name in (getattr(asked, "model", None) or getattr(asked, "cell", None) or "mlp").rstrip("*-").split("-")[:1]:
             assert name in models
+        if hasattr(asked, "names"):
+            chosen(asked.names, discovery.models(), discovery.stacks(), "mlp")
         for name in (getattr(asked, "stacks", None) or "tf_xla").split(","):
             assert name in stacks
 
@@ -171,19 +174,19 @@ def completed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("bakeoff me", ["measure"]),
-        ("bakeoff measure ml", ["mlp"]),
-        ("bakeoff measure mlp tf_x", ["tf_xla", "tf_xla_signature"]),
-        ("bakeoff measure mlp tf_xla tr", ["training"]),
+        ("bakeoff ru", ["run"]),
+        ("bakeoff run ml", ["mlp"]),
+        ("bakeoff run mlp tf_x", ["tf_xla", "tf_xla_signature"]),
+        ("bakeoff run mlp tf_xla tr", ["training"]),
         ("bakeoff explain mlp-tf_ea", ["mlp-tf_eager"]),
         ("bakeoff explain mlp-tf_eager-inf", ["mlp-tf_eager-inference"]),
         ("bakeoff pick bert", ["bert_encoder"]),
         ("bakeoff pick mlp --mode gr", ["gradient"]),
         ("bakeoff pick mlp --stacks tf_eager,tf_x", ["tf_eager,tf_xla", "tf_eager,tf_xla_signature"]),
-        ("bakeoff measure mlp --siz", ["--size"]),
-        ("bakeoff measure mlp --size f", ["full"]),
-        ("bakeoff measure mlp --dtype b", ["bfloat16"]),
-        ("bakeoff measure mlp --threads ", [""]),
+        ("bakeoff run mlp --siz", ["--size"]),
+        ("bakeoff run mlp --size f", ["full"]),
+        ("bakeoff run mlp --dtype b", ["bfloat16"]),
+        ("bakeoff run mlp --threads ", [""]),
         ("bakeoff list --interpreter tens", ["tensorflow="]),
         ("bakeoff ab main --metrics step,compile_c", ["step,compile_cold"]),
         ("bakeoff history --metric compile_w", ["compile_warm"]),
@@ -201,7 +204,7 @@ def test_tab_offers_saved_runs_and_the_users_own(tmp_path: Path, completed: Call
         (machine / name).write_text("")
     (tmp_path / "saved" / "pairs").mkdir()
     (tmp_path / "saved" / "pairs" / "0009-x.json").write_text("")
-    storage = f"--storage {tmp_path / 'saved'}"
+    storage = f"--benchmark-storage {tmp_path / 'saved'}"
     assert completed(f"bakeoff show {storage} 00") == ["0008", "0007", "0009-x"]
     assert completed(f"bakeoff pick mlp {storage} --run 0008") == ["0008"]
     assert completed(f"bakeoff compare {storage} 0007 0008") == ["0008"]

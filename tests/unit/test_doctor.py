@@ -1,4 +1,4 @@
-"""Does `bakeoff doctor` call good what is good, say what is bad, and how to mend it? Of injected machines, and of this one."""
+"""Does `bakeoff doctor` call good what is good, say what is bad, and how to fix it? Of injected machines, and of this one."""
 
 from dataclasses import replace
 from typing import Any
@@ -45,7 +45,7 @@ def test_a_quiet_machine_is_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("about", "changes", "mark", "mend"),
+    ("about", "changes", "mark", "fix"),
     [
         ("Python", {"python": (3, 10, 2)}, Mark.BAD, "3.11"),
         ("tensorflow", {"versions": {"torch": "2.13.0", "tensorflow": None}}, Mark.WARN, "pip install '.[tensorflow]'"),
@@ -82,16 +82,16 @@ def test_a_quiet_machine_is_fine() -> None:
         ("variables", {"variables": {"LD_PRELOAD": "x.so"}}, Mark.WARN, "unset"),
     ],
 )
-def test_what_is_not_fine_is_marked_and_mended(about: str, changes: dict[str, Any], mark: Mark, mend: str) -> None:
+def test_what_is_not_fine_is_marked_and_fixed(about: str, changes: dict[str, Any], mark: Mark, fix: str) -> None:
     finding = only(about, **changes)
     assert finding.mark is mark
-    assert mend in finding.mend
+    assert fix in finding.fix
     assert str(finding).startswith(f"{mark:<4}  {about}: ")
-    assert mend not in " ".join(found.mend for found in of(about))  # on the quiet machine there is nothing to mend
+    assert fix not in " ".join(found.fix for found in of(about))  # on the quiet machine there is nothing to fix
 
 
 def test_the_busiest_processes_are_named() -> None:
-    assert "indexer (process 12) 90% of a CPU" in only("others", busy_cpus=0.9, busiest=(Busy(12, "indexer", 0.9),)).told
+    assert "indexer (process 12) 90% of a CPU" in only("others", busy_cpus=0.9, busiest=(Busy(12, "indexer", 0.9),)).message
 
 
 def test_variables_are_told_apart_and_their_values_kept_back() -> None:
@@ -99,11 +99,11 @@ def test_variables_are_told_apart_and_their_values_kept_back() -> None:
     children = {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
     ours, kept = of("variables", variables=mine, children=children)
     assert (ours.mark, kept.mark) == (Mark.OK, Mark.WARN)
-    assert ours.told.endswith("OMP_NUM_THREADS (3)")
-    assert kept.told.endswith("TORCHINDUCTOR_FREEZING")
+    assert ours.message.endswith("OMP_NUM_THREADS (3)")
+    assert kept.message.endswith("TORCHINDUCTOR_FREEZING")
     assert "secret" not in str(kept)
 
 
 def test_the_toolchain_is_told_where_somebody_needs_it() -> None:
-    assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).told
+    assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).message
     assert of("Inductor's once-per-machine cost", one_time_cost=None) == []

@@ -106,7 +106,9 @@ def test_what_is_not_comparable_is_refused_unless_forced(runs: Path, capsys: pyt
 def test_bad_input_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str) -> None:
     for number in (1, 2):
         save(runs, number, matrix(1))
-    assert call(runs, *words) == 2 if "--budgets" not in words else main([*words, "--storage", str(runs / "saved")]) == 2
+    assert (
+        call(runs, *words) == 2 if "--budgets" not in words else main([*words, "--benchmark-storage", str(runs / "saved")]) == 2
+    )
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1

@@ -152,7 +152,7 @@ def storage(tmp_path: Path) -> Path:
 
 
 def asked(storage: Path, *words: str) -> int:
-    return main(["pick", "mlp", "--storage", str(storage), *words])
+    return main(["pick", "mlp", "--benchmark-storage", str(storage), *words])
 
 
 def test_the_latest_run_that_fits_decides(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +203,7 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
     ("words", "says"),
     [
         (["--steps", "0"], "--steps 0: must be at least 1"),
-        (["--steps", "5", "--mode", "loss"], "--models mlp --modes loss"),
+        (["--steps", "5", "--mode", "loss"], "make one: bakeoff run mlp loss"),
         (["--steps", "5", "--mode", "serving"], "there is no mode serving"),
         (["--steps", "5", "--batch-size", "3"], "another batch size (the model's own, not 3)"),
         (["--steps", "5", "--run", "9"], "there is no saved run 9"),
@@ -213,7 +213,7 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
         (["--steps", "5", "--stacks", "tf_xlaa"], "there is no stack tf_xlaa"),
         (["--steps", "9" * 20], "at most 1,000,000,000,000"),
         (["--steps", "5", "--target", "cuda:sm_90"], "only compiles, and pick chooses by speed"),
-        (["--steps", "5", "--stacks", "torch_inductor_frozen"], "--stacks torch_inductor_frozen; or measure now"),
+        (["--steps", "5", "--stacks", "torch_inductor_frozen"], "bakeoff run mlp torch_inductor_frozen; or measure now"),
     ],
 )
 def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
@@ -224,7 +224,7 @@ def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_no_run_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"make one: pytest experiments/.* --models mlp --modes training --size full"):
+    with pytest.raises(UsageError, match=r"make one: bakeoff run mlp training --size full"):
         evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"), ["tf_xla"])
 
 
@@ -267,7 +267,7 @@ def test_the_command_names_no_winner_of_contended_cells(tmp_path: Path, capsys: 
     (home := tmp_path / "runs" / "here").mkdir(parents=True)
     path = home / "0001_run.json"
     path.write_bytes(msgspec.json.encode({"benchmarks": [], "trials": trials}))
-    asked = ["pick", "mlp", "--steps", "1000", "--storage", str(tmp_path / "runs"), "--run", "0001"]
+    asked = ["pick", "mlp", "--steps", "1000", "--benchmark-storage", str(tmp_path / "runs"), "--run", "0001"]
     assert main(asked) == 3
     said = capsys.readouterr().out
     assert "winner" not in said

@@ -27,7 +27,16 @@ def report(tmp_path: Path, kept: Path):
     def make(*arguments: str) -> str:
         out = tmp_path / "report.html"
         code = main(
-            ["report", *arguments, "-o", str(out), "--storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)]
+            [
+                "report",
+                *arguments,
+                "-o",
+                str(out),
+                "--benchmark-storage",
+                str(tmp_path / "saved"),
+                "--bakeoff-storage",
+                str(kept),
+            ]
         )
         assert code == 0
         return out.read_text()
@@ -82,7 +91,7 @@ def test_trends_of_nothing_are_no_section(report, tmp_path: Path, kept: Path, ca
     for number in (1, 2, 3):
         save(tmp_path, number, [broken("m0", "tf_function", "no")])
     assert 'id="trends"' not in report("--all")
-    where = ["--storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)]
+    where = ["--benchmark-storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)]
     for arguments, said in ((["--all", "--cells", "x*"], "matches no cell"), (["3", "--cells", "m*"], "three runs")):
         assert main(["report", *arguments, "-o", str(tmp_path / "out.html"), *where]) == 2
         assert said in capsys.readouterr().err
@@ -153,7 +162,7 @@ def test_text_from_a_file_is_only_text(report, tmp_path: Path, text: str) -> Non
 )
 def test_bad_input_is_one_line(tmp_path: Path, kept: Path, capsys, arguments: list[str], said: str) -> None:
     save(tmp_path, 1, matrix(1))
-    code = main(["report", *arguments, "--storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)])
+    code = main(["report", *arguments, "--benchmark-storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)])
     err = capsys.readouterr().err
     assert code == 2
     assert said in err
@@ -195,7 +204,7 @@ def test_no_file_makes_a_traceback(kept: Path, tmp_path_factory: pytest.TempPath
     )
     path.write_text(json.dumps(body))
     out = folder / "report.html"
-    code = main(["report", "-o", str(out), "--storage", str(folder / "saved"), "--bakeoff-storage", str(kept)])
+    code = main(["report", "-o", str(out), "--benchmark-storage", str(folder / "saved"), "--bakeoff-storage", str(kept)])
     assert code in (0, 2)
     if code == 0:
         embedded(out.read_text())

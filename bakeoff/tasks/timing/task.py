@@ -1,5 +1,7 @@
 """How fast is each cell, and what does compiling it cost? Trial by trial, so that a slow minute falls on all cells alike."""
 
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
@@ -29,12 +31,14 @@ class Timing(Task[Trial]):
     def run(self, session: Session, plan: TaskPlan) -> Iterator[Trial]:
         first = range(session.plan.trials)
         yield from self._all(session, [(index, planned) for index in first for planned in session.plan.selected()])
-        yield from self._all(session, self._to_verify(session))
+        yield from self._all(session, self._to_verify(session), within_s=session.plan.verify_within_s)
 
-    def _all(self, session: Session, rows: Sequence[tuple[int, PlannedCell]]) -> Iterator[Trial]:
+    def _all(self, session: Session, rows: Sequence[tuple[int, PlannedCell]], within_s: float = math.inf) -> Iterator[Trial]:
         todo = [(index, planned) for index, planned in rows if not self._done(session, planned, index)]
         session.progress.expect(len(todo))
         for index, planned in todo:
+            if time.monotonic() - session.started > within_s:
+                break
             for trial in self._one(session, index, planned):
                 yield trial
                 session.progress.done(trial)

@@ -1,0 +1,100 @@
+"""What the verbs share: how one joins the command line, the options of saved runs and of measuring, and how a plan is run."""
+
+import argparse
+import signal
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bakeoff import tasks
+from bakeoff.archive import saving, storage
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.runner import options
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.session import Session
+
+WIDTH = 100
+BUDGETS = ROOT / "experiments" / "budgets.toml"
+# of a series of shapes, which pytest and `bakeoff task shapes` run
+_SHAPES = ("--shape-models", "--shapes", "--shape-axis")
+EVERY = options.MATRIX | options.RUN | tasks.options()
+MEASURING = {flag: k for flag, k in EVERY.items() if flag not in (*_SHAPES, *options.MATRIX)}
+
+
+def add(verbs: Any, name: str, does: str, *examples: str) -> argparse.ArgumentParser:
+    """A subcommand with its help. Each of `examples` is a whole command, and a comment if it needs one."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=does,
+        description=textwrap.fill(does, WIDTH),
+        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def add_storage(parser: argparse.ArgumentParser) -> None:
+    """The folder of saved runs, for every verb that reads or writes one."""
+    default = storage.default_storage()
+    told = f"folder of saved runs, as in pytest (default: {default.replace('%', '%%')})"
+    parser.add_argument(storage.FLAG, default=default, metavar="DIR", help=told)
+
+
+def saved_in(asked: argparse.Namespace) -> Path:
+    """That folder."""
+    return storage.folder(asked.benchmark_storage)
+
+
+def again(asked: argparse.Namespace, *flags: str) -> list[str]:
+    """The words that give another command the same values of these options, where they are not the defaults."""
+    known = {**EVERY, storage.FLAG: {"default": storage.default_storage()}}
+    words = []
+    for flag in flags:
+        value = getattr(asked, _name(flag))
+        if value != known[flag].get("default"):
+            words += [word for each in (value if isinstance(value, list) else [value]) for word in (flag, str(each))]
+    return words
+
+
+def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
+    """What is to be measured: `given`, then the command line, then the defaults of options that the verb does not have."""
+    values: dict[str, Any] = {_name(flag): k.get("default") for flag, k in EVERY.items()}
+    values |= vars(asked) | given
+    return options.plan(values.__getitem__)
+
+
+def measured(asked: argparse.Namespace, plan: Plan) -> Session:
+    """Run a plan to its end. An interrupt keeps what is finished."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # children and their folders go in either case
+    store = options.store(lambda name: getattr(asked, name))
+    values = {_name(flag): k.get("default") for flag, k in EVERY.items()} | vars(asked)
+    session = Session(tasks.planned(plan, values.__getitem__), store, tasks.every(), resume=asked.resume, say=to_stderr)
+    session.run()
+    return session
+
+
+def measured_and_saved(asked: argparse.Namespace, plan: Plan) -> tuple[Session, Path]:
+    """(the session at its end, the file of the saved run): the same file as of a pytest session."""
+    folder = saved_in(asked)
+    options.need_writable({storage.FLAG: folder})
+    session = measured(asked, plan)
+    models = [model.name for model in plan.models]
+    name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3)))
+    return session, saving.save(folder, name, saving.parts(session, asked.command))
+
+
+def to_stderr(line: str) -> None:
+    """For progress: what is asked for goes to stdout."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def print_json(session: Session) -> None:
+    """The trials."""
+    print(msgspec.json.format(msgspec.json.encode(session.trials), indent=1).decode())
+
+
+def _name(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")

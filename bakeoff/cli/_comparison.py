@@ -1,0 +1,110 @@
+"""What `compare`, `gate` and `ab` share: which runs, by which budgets, and how their comparison is printed."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from bakeoff.analysis.summary import CellSummary
+from bakeoff.archive import saved_runs
+from bakeoff.archive.saved_runs import Run
+from bakeoff.authoring import discovery
+from bakeoff.authoring.errors import UsageError
+from bakeoff.cli import _common
+from bakeoff.cli._common import BUDGETS
+from bakeoff.compare import reports
+from bakeoff.compare.budgets import Budgets, read_budgets
+from bakeoff.compare.report import Report
+from bakeoff.system import terminal
+
+WIDTH = 150
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """By which budgets, and in which form."""
+    for form in ("markdown", "json", "csv"):
+        parser.add_argument(f"--{form}", action="store_true", help=f"print as {form}")
+    parser.add_argument("--all", action="store_true", help="also print rows that did not change")
+    parser.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
+    parser.add_argument("--report", metavar="FILE", help="also write the comparison there as Markdown: a CI job's summary")
+    _common.add_storage(parser)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """What to compare of two saved runs."""
+    parser.add_argument("--force", action="store_true", help="compare runs that are not comparable, with a warning")
+    parser.add_argument("--cells", metavar="GLOB", action="append", default=[], help="only these cells; may be repeated")
+
+
+def runs(asked: argparse.Namespace, *, alone: bool) -> tuple[Run, Run | None]:
+    """The two saved runs; None for the second where the first holds two arms. `alone`: a baseline may be named alone."""
+    storage = _common.saved_in(asked)
+    back = 0 if asked.baseline or asked.candidate else 1
+    first = saved_runs.read_figures(saved_runs.find(asked.baseline, storage, back=back))
+    if asked.candidate is None and first.ab is not None and asked.baseline is not None:
+        return first, None
+    if asked.candidate is None and not alone:
+        raise UsageError(
+            f"{asked.baseline} alone is no comparison: name the candidate, too (the latest run may be another one)"
+        )
+    return first, saved_runs.read_figures(saved_runs.find(asked.candidate, storage))
+
+
+def report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, gate: bool) -> Report:
+    """The comparison of two runs, or of the two arms of one."""
+    if candidate is None:
+        assert baseline.ab is not None
+        if asked.cells:
+            chosen = replace(baseline.ab, summaries=_chosen(baseline.ab.summaries, asked.cells))
+            baseline = msgspec.structs.replace(baseline, figures=_chosen(baseline.figures, asked.cells), ab=chosen)
+            if not baseline.figures and not chosen.summaries:
+                raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of the pairs")
+        every = (*baseline.figures, *(baseline.ab.summaries if baseline.ab else ()))
+        return reports.of_pairs(baseline, budgets_for(asked, every), gate=gate, accept=_accept(asked), part=bool(asked.cells))
+    before, after = (_chosen(run.figures, asked.cells) for run in (baseline, candidate))
+    if asked.cells and not before and not after:
+        raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of either run")
+    budgets = budgets_for(asked, (*before, *after))
+    return reports.of_runs(baseline, candidate, before, after, budgets, gate=gate, force=asked.force, accept=_accept(asked))
+
+
+def budgets_for(asked: argparse.Namespace, found: Iterable[CellSummary] | None) -> Budgets:
+    """The file of budgets. Its rows must fit the cells `found`, or any there could be; None: they are not checked."""
+    some = bool(getattr(asked, "cells", None)) or found is None
+    # a run of some models is no reason to take out the rows of the others
+    every = () if some or found is None else chain((f.cell for f in found), discovery.every_cell())
+    return read_budgets(Path(asked.budgets), every or None)
+
+
+def show(asked: argparse.Namespace, report: Report) -> None:
+    """Print it, and write it to --report."""
+    if asked.report:
+        try:
+            Path(asked.report).write_text(report.markdown())
+        except OSError as error:
+            raise UsageError(f"--report {asked.report}: {error.strerror}") from None
+    if asked.json or asked.csv or asked.markdown:
+        text = report.json() if asked.json else report.csv() if asked.csv else report.markdown()
+    else:
+        width = terminal.columns(sys.stdout) if sys.stdout.isatty() else WIDTH
+        text = report.terminal(width, everything=asked.all, color=terminal.colours(sys.stdout))
+    print(text, end="")
+
+
+def _chosen(found: Sequence[CellSummary], globs: Sequence[str]) -> list[CellSummary]:
+    return [f for f in found if not globs or any(fnmatchcase(str(f.cell), glob) for glob in globs)]
+
+
+def _accept(asked: argparse.Namespace) -> str:
+    """The command that accepts what fails."""
+    words = ["bakeoff", "gate", *(str(n) for n in (asked.baseline, asked.candidate) if n)]
+    words += [word for glob in asked.cells or () for word in ("--cells", glob)]
+    if Path(asked.budgets) != BUDGETS:
+        words += ["--budgets", str(asked.budgets)]
+    return f'{shlex.join(words)} --accept "WHY"'

@@ -1,0 +1,55 @@
+"""bakeoff ab: is this revision or environment slower than that one? Measures both side by side; the exit code says it."""
+
+import argparse
+from typing import Any
+
+from bakeoff.analysis import metrics
+from bakeoff.archive import saved_runs
+from bakeoff.cli import _common, _comparison
+from bakeoff.compare import reports
+from bakeoff.compare.pairs import INTERIM_ANALYSES
+from bakeoff.runner import options
+
+_NOT_HERE = ("--trials", "--resume", "--keep-artifacts")  # pairs have an order and an end of their own
+
+
+def add_verb(verbs: Any) -> None:
+    """The subcommand."""
+    pairing = _common.add(
+        verbs,
+        "ab",
+        "measure two revisions or environments side by side, in pairs of processes that take turns; exit codes as of gate",
+        "bakeoff ab main --models mlp             # this checkout against a revision",
+        "bakeoff ab TORCHINDUCTOR_FREEZING=0 TORCHINDUCTOR_FREEZING=1 --stacks torch_inductor",
+    )
+    arms = "NAME=VALUE, a virtual environment, a checkout, or a git revision"
+    pairing.add_argument("baseline", metavar="BASELINE", help=arms)
+    pairing.add_argument("candidate", metavar="CANDIDATE", nargs="?", default=".", help="the same (default: . , this checkout)")
+    pairing.add_argument(
+        "--metrics",
+        metavar="A,B",
+        default=",".join(metrics.in_pairs_by_default()),
+        help="metrics that are judged (default: %(default)s)",
+    )
+    pairing.add_argument(
+        "--interim-analyses",
+        metavar="N,N",
+        default=",".join(map(str, INTERIM_ANALYSES)),
+        help="numbers of pairs after which verdicts are read (default: %(default)s)",
+    )
+    pairing.add_argument("--no-control", action="store_true", help="do not run the baseline against its own copy")
+    options.add(pairing, options.MATRIX, {k: v for k, v in _common.MEASURING.items() if k not in _NOT_HERE})
+    _comparison.add_options(pairing)
+    pairing.set_defaults(do=_ab)
+
+
+def _ab(asked: argparse.Namespace) -> int:
+    from bakeoff.ab.session import run_ab
+
+    path = run_ab(asked, _common.saved_in(asked))
+    run, budgets = saved_runs.read_figures(path), _comparison.budgets_for(asked, None)
+    report = reports.of_pairs(run, budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
+    assert report.decision is not None
+    _comparison.show(asked, report)
+    _common.to_stderr(f"saved: {path}")
+    return int(report.decision.exit)

@@ -1,0 +1,37 @@
+"""bakeoff gate: may this change be merged? Compares two saved runs, and answers with an exit code."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bakeoff.cli import _common, _comparison
+from bakeoff.compare.budgets import accept
+from bakeoff.compare.gate import GateExit
+
+
+def add_verb(verbs: Any) -> None:
+    """The subcommand."""
+    gating = _common.add(
+        verbs,
+        "gate",
+        "compare two saved runs; exit code 0: pass, 1: regression, 2: not comparable, 3: undecided",
+        "bakeoff gate 0006 0007",
+        "bakeoff gate 0006 0007 --accept 'the new layer is worth it'",
+    )
+    gating.add_argument("baseline", metavar="BASELINE", help="number, name or path of a saved run")
+    gating.add_argument("candidate", metavar="CANDIDATE", nargs="?", help="the same; not needed for a run of `bakeoff ab`")
+    gating.add_argument("--accept", metavar="REASON", help="accept what fails now: add rows to the file of budgets")
+    _comparison.add_options(gating)
+    _comparison.add_selection(gating)
+    gating.set_defaults(do=_gate)
+
+
+def _gate(asked: argparse.Namespace) -> int:
+    report = _comparison.report(asked, *_comparison.runs(asked, alone=False), gate=True)
+    assert report.decision is not None
+    _comparison.show(asked, report)
+    if asked.accept is not None and report.decision.failed and report.comparison.changes:
+        for row in accept(Path(asked.budgets), report.decision.failed, asked.accept):
+            _common.to_stderr(f"{asked.budgets}: {row.cells} {row.metric} may be {row.budget:g} worse: {row.reason}")
+        return int(GateExit.UNDECIDED if report.decision.undecided else GateExit.PASS)
+    return int(report.decision.exit)
