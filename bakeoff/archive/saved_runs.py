@@ -80,7 +80,7 @@ class _Saved(msgspec.Struct, frozen=True):
     figures: list[msgspec.Raw] | None = None  # their name in version 1
     datetime: str = ""
     commit_info: Commit = Commit()
-    ab: msgspec.Raw | None = None
+    ab: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -132,7 +132,7 @@ def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
         found = [_part(path, raw, CellSummary) for raw in wanted]
     if found is None:  # saved before summaries were: the same formulas, now
         found = summary.of_trials(read(path).trials)
-    ab = None if saved.ab is None else _ab(path, saved.ab, saved.schema_version)
+    ab = _ab(path, saved.ab, saved.schema_version)
     groups = [found, *(() if ab is None else (ab.summaries, *ab.control))]
     problem = next((p for group in groups for f in group if (p := f.problem())), "")
     if any(len({f.cell for f in group}) < len(group) for group in groups):
@@ -158,10 +158,12 @@ def _part(path: Path, text: bytes | msgspec.Raw, kind: type[T]) -> T:
         raise UsageError(f"{path} is not a whole saved run: {_printable(error)}") from None
 
 
-def _ab(path: Path, text: msgspec.Raw, version: int) -> Ab:
-    if version >= 2:
-        return _part(path, text, Ab)
-    return _converted(path, version1.upgraded_ab(_part(path, text, dict)), Ab)
+def _ab(path: Path, text: msgspec.Raw, version: int) -> Ab | None:
+    """What a run of two arms holds beside the candidate's trials; None of a run of one."""
+    found = _part(path, text, dict | None)  # type: ignore[arg-type]
+    if found is None:
+        return None
+    return _part(path, text, Ab) if version >= 2 else _converted(path, version1.upgraded_ab(found), Ab)
 
 
 def _converted(path: Path, document: object, kind: type[T]) -> T:

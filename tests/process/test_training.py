@@ -16,8 +16,8 @@ FAULTS = {
     "WrongGradient": (Status.WRONG, "of first batch 0"),
     "ForgetsMomentum": (Status.WRONG, "of curve batch"),
     "ForgetsItsStatistics": (Status.WRONG, "buffer.mean of"),
-    "StopsLearning": (Status.WRONG, "parameter.w of unseen"),
-    "WrongOnOtherBatches": (Status.WRONG, "of unseen"),
+    "StopsLearning": (Status.WRONG, "parameter.w of held-out"),
+    "WrongOnOtherBatches": (Status.WRONG, "of held-out"),
     "Diverges": (Status.WRONG, "finite loss of timed batch"),
     "KeepsNoState": (Status.UNSUPPORTED, "KeepsNoState does not train"),
 }

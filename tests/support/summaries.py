@@ -9,7 +9,7 @@ import numpy as np
 
 from bakeoff.__main__ import main
 from bakeoff.analysis.metrics import Metric
-from bakeoff.analysis.summary import TYPICAL, CellSummary
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.verdicts import Change, Comparison, Rules, Verdict
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
@@ -18,7 +18,7 @@ from tests.support.builders import ENVIRONMENT, SETTINGS
 
 def found(model: str = "toy", step: list[float] | None = None, **changes: object) -> CellSummary:
     """One cell's figures."""
-    values = {} if step is None else {"step": step, TYPICAL: step}
+    values = {} if step is None else {"step": step, "step_typical": step}
     base = CellSummary(
         cell=Cell(model, "compiler", Mode.INFERENCE),
         status=Status.OK,
@@ -58,7 +58,7 @@ def save(folder: Path, number: int, figures: list[CellSummary], **changes: Any) 
     path = home / f"{number:04}_{'abcdef' * 3}_run.json"
     commit = {"id": f"{number:040x}", "dirty": False, "branch": "main"}
     document = {"benchmarks": [], "datetime": f"2026-01-01T00:{number % 60:02}:00+00:00", "commit_info": commit}
-    path.write_bytes(msgspec.json.encode({**document, "figures": figures, "trials": [], **changes}))
+    path.write_bytes(msgspec.json.encode({**document, "schema_version": 2, "summaries": figures, "trials": [], **changes}))
     return path
 
 

@@ -12,7 +12,7 @@ from tests.support.builders import measurement, trial
 def side(*trials: Trial) -> ArmRunner:
     """With what these two functions read."""
     stacks = {"eager": SimpleNamespace(eager=True), "compiler": SimpleNamespace(eager=False)}
-    return ArmRunner(None, None, None, None, stacks, list(trials))  # type: ignore[arg-type]  # no child is launched
+    return ArmRunner(None, None, stacks, list(trials))  # type: ignore[arg-type]  # no child is launched
 
 
 def test_a_trial_without_its_partner_is_dropped_and_that_of_a_cell_of_one_arm_kept() -> None:

@@ -11,7 +11,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.expectations import gaps
 from bakeoff.expectations.graph_breaks import ExpectedBreaks
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import OneTimeCost
+from bakeoff.records.trial import OneTimeCost, Trial
 from bakeoff.runner import store
 from tests.support.builders import SETTINGS, measurement, trial
 
@@ -152,15 +152,15 @@ def test_resume_needs_an_unfinished_run_of_the_same_settings(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="no run was left unfinished"):
         home.resume(SETTINGS, ["a"], 1)
     run = home.begin(SETTINGS, ["a"], 1)
-    run.save(trial(measurement()))
+    run.save("timing", "toy", trial(measurement()))
     with pytest.raises(UsageError, match="is still going on"):
         home.resume(SETTINGS, ["a"], 1)
     run.close()  # as the end of its process does
     with pytest.raises(UsageError, match="has another size, threads, choice of cells, number of trials"):
         home.resume(replace(SETTINGS, size="full", threads=2), ["a", "b"], 2)
-    (run.path / "trials" / "cut.json").write_text('{"cell"')
+    (run.path / "timing" / "cut.json").write_text('{"cell"')
     again = home.resume(SETTINGS, ["a"], 1)
-    assert list(again.trials()) == [trial(measurement())]
+    assert list(again.records("timing", Trial)) == [trial(measurement())]
     again.finish()
     with pytest.raises(UsageError, match="no run was left unfinished"):
         home.resume(SETTINGS, ["a"], 1)

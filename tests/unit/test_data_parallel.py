@@ -52,5 +52,7 @@ def test_scaling_efficiency_is_of_the_same_stack_with_one_worker() -> None:
 
 def test_waiting_for_another_worker_is_no_contention() -> None:
     waited = replace(builders.measurement(), contention=replace(builders.measurement().contention, cpu_s=0.5))
-    shares = [by_cell([replace(builders.trial(waited), workers=workers)]).popitem()[1].cpu_share for workers in (None, 1, 2)]
+    shares = [
+        by_cell([replace(builders.trial(waited), workers=workers)]).popitem()[1].trust.cpu_share for workers in (None, 1, 2)
+    ]
     assert shares == [0.5, 0.5, 1.0]

@@ -79,7 +79,7 @@ def pairs(finished: bool, planned: int) -> Ab:
         interim_analyses=(12,),
         planned=planned,
         finished=finished,
-        figures=matrix(1),
+        summaries=matrix(1),
     )
 
 
@@ -117,7 +117,7 @@ def test_a_second_accepted_change_counts(runs: Path) -> None:
 
 def test_the_pairs_of_a_file_are_checked_too(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lying = replace(
-        pairs(True, 1), figures=[replace(f, values={"step": [0.0] * 12, "step_typical": [0.0] * 12}) for f in matrix(1)]
+        pairs(True, 1), summaries=[replace(f, values={"step": [0.0] * 12, "step_typical": [0.0] * 12}) for f in matrix(1)]
     )
     save(runs, 1, matrix(1), ab=lying)
     assert call(runs, "gate", "1") == 2
@@ -159,7 +159,7 @@ def pairs_of(control: tuple[list[CellSummary], list[CellSummary]]) -> Run:
         interim_analyses=(20,),
         planned=1,
         finished=True,
-        figures=before,
+        summaries=before,
         control=control,
     )
     return Run(path=Path("0001_x.json"), figures=after, ab=ab)

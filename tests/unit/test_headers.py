@@ -1,8 +1,6 @@
 """Is a stack's HEADER read without importing its file, and refused in one line where it is wrong? Are its promises kept?"""
 
-import subprocess
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,16 +8,17 @@ from types import SimpleNamespace
 import pytest
 
 import bakeoff
-from bakeoff.analysis.results import CellResult
+from bakeoff.__main__ import main
 from bakeoff.authoring import discovery, header, protocols
-from bakeoff.authoring.discovery import ROOT, load_stack
+from bakeoff.authoring.discovery import load_stack
 from bakeoff.authoring.errors import Unsupported, UsageError
+from bakeoff.machine import available
+from bakeoff.machine.available import Machine
 from bakeoff.records.cell import Mode
-from bakeoff.records.trial import Status
 from bakeoff.system.sandbox import Sandbox
 from bakeoff.worker.job import Job
 from bakeoff.worker.training import TrainingCheck
-from tests.support.planting import plant, planted
+from tests.support.planting import plant
 
 KEYS = f"the keys are: {', '.join(header.KEYS)}"
 REST = "\nimport no_such_framework\nSTACK = 1\n"
@@ -104,16 +103,21 @@ def test_a_right_header_is_read_without_importing_the_file(tmp_path: Path) -> No
     assert (mine.eager, mine.default, mine.disk_cache, mine.targets, mine.problem) == (False, True, False, (), "")
 
 
-def test_a_broken_file_that_nobody_asked_for_stops_nothing(tmp_path: Path) -> None:
+def test_a_broken_file_that_nobody_asked_for_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "mine.py").write_text('HEADER = {"framework": "numpy", "default": False, "eagre": True}' + REST)
     (tmp_path / "other.py").write_text("def broken(:")
     found = discovery.stacks([tmp_path])
     assert found["torch_eager"].name == "torch_eager"
     assert [s.default for s in found if s.problem] == [False, True]  # in the matrix by default: then it is asked for
-    command = [sys.executable, "-m", "bakeoff", "list", "--compilers-from", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "no key; did you mean 'eager'?" in " ".join(done.stdout.split())
+    monkeypatch.setattr(
+        available,
+        "here",
+        lambda stacks, interpreters: Machine(installed={sys.executable: {}}, compiler=None, gpu=False, cpus=1, interpreters={}),
+    )
+    assert main(["list", "--compilers-from", str(tmp_path)]) == 0
+    assert "no key; did you mean 'eager'?" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_stack_has_five_abstract_methods() -> None:
@@ -196,11 +200,7 @@ def test_what_a_stack_cannot_do_is_unsupported_in_one_line(tmp_path: Path, child
     assert str(error.value) == CHILDREN[child]
 
 
-def test_a_stack_that_does_not_train_is_unsupported_in_one_line(
-    tmp_path: Path, measure_fakes: Callable[..., dict[str, CellResult]]
-) -> None:
+def test_a_stack_that_does_not_train_is_unsupported_in_one_line(tmp_path: Path) -> None:
     stack = load_stack(plant(tmp_path, "Compiler"))
     with pytest.raises(Unsupported, match=r"^Compiler does not train$"):
         TrainingCheck(None, stack, None, None)  # type: ignore[arg-type]
-    (result,) = measure_fakes(*planted(tmp_path, "KeepsNoState", room="lessons"), mode=Mode.TRAINING, room="lessons").values()
-    assert (result.status, result.reason) == (Status.UNSUPPORTED, "KeepsNoState does not train")

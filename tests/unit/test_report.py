@@ -62,7 +62,7 @@ def test_the_page_says_what_the_run_says(report, tmp_path: Path) -> None:
         assert told["status"] == result.status
         if result.status is Status.OK:
             assert told["step_s"] == pytest.approx(result.step_s, rel=1e-4)
-            assert told["items_per_second"] == pytest.approx(result.throughput, rel=1e-4)
+            assert told["metrics"]["throughput"] == pytest.approx(result.throughput, rel=1e-4)
             assert told["compile_s"] == pytest.approx(result.compile_s, rel=1e-4)
     assert "×2.00" in page  # tf_function over tf_eager, where no script runs
     assert "unsupported: tracing stops at models/branchy.py:75" in page
@@ -83,7 +83,7 @@ def test_workers_are_not_ranked_and_nothing_is_said_to_never_pay_without_an_eage
     page = report()
     data = embedded(page)
     assert [c["workers"] for c in data["cells"]] == [2, None]
-    assert [g["stack"] for g in data["reigns"]["m0 inference"]] == ["torch_script"]
+    assert [g["stack"] for g in data["ranges"]["m0 inference"]["fastest"]] == ["torch_script"]
     assert [c["over_eager"] for c in data["cells"]] == [None, None]
 
 
@@ -131,7 +131,7 @@ def test_many_runs_have_trends_with_their_steps(report, tmp_path: Path) -> None:
     page = report("--all")
     (series,) = embedded(page)["trends"]["series"]
     assert len(series["values"]) == 13
-    ((at, ratio),) = series["steps"]
+    ((at, ratio),) = series["shifts"]
     assert embedded(page)["trends"]["runs"][at]["run"] == "0008"
     assert ratio == pytest.approx(1.3, rel=0.02)
     assert "0013_cut.json is not a whole saved run" in page
@@ -188,7 +188,7 @@ def test_no_file_makes_a_traceback(kept: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("fuzz")
     path = save(folder, 1, [cell("m0", "torch_script", 1e-3, count=30), broken("m0", "tf_function", "no")])
     body = json.loads(path.read_bytes())
-    node: Any = body[data.draw(st.sampled_from(["trials", "figures", "machine_peaks"]))]
+    node: Any = body[data.draw(st.sampled_from(["trials", "summaries", "tasks"]))]
     parent: Any = body
     key: Any = None
     for _ in range(data.draw(st.integers(1, 7))):

@@ -29,6 +29,8 @@ def test_figures_and_steps_are_the_saved_runs_own(tmp_path: Path, capsys: pytest
         "throughput/items_per_s": {7: about(result.throughput)},
         "compile/cold_s": {7: about(result.compile_s)},
         "compile/warm_s": {7: about(0.125 - result.step_s)},
+        "compile/cold_cpu_s": {7: 0.5},
+        "compile/warm_cpu_s": {7: 0.5},
         "memory/compile_peak_bytes": {7: 2 * 2**20},
         "memory/steady_peak_bytes": {7: 2**20},
         "parity/error": {7: about(1e-7)},
