@@ -18,7 +18,7 @@ __all__ = ["every", "named", "only", "options", "planned"]
 @cache
 def every() -> tuple[Task[Any], ...]:
     """Each folder's TASK, in the order of a session."""
-    folders = sorted(path.parent.name for path in Path(__file__).parent.glob("*/task.py"))
+    folders = sorted(path.parent.name for home in __path__ for path in Path(home).glob("*/task.py"))
     found: list[Task[Any]] = [import_module(f"{__name__}.{name}.task").TASK for name in folders]
     return tuple(sorted(found, key=lambda task: (task.order, task.name)))
 

@@ -56,7 +56,7 @@ class Importing(Task[ImportTime]):
 
     def section(self, records: Sequence[ImportTime], trials: Sequence[Trial]) -> Section | None:
         rows = [table.row(record) for record in records]
-        return Section(title=self.title, legend=table.LEGEND, columns=table.COLUMNS, rows=rows) if rows else None
+        return Section(title=self.title, legend=table.IMPORT_LEGEND, columns=table.IMPORT_COLUMNS, rows=rows) if rows else None
 
 
 TASK = Importing()

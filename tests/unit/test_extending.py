@@ -1,0 +1,110 @@
+"""Is a new stack, model or task found by its file or folder alone, and shown wherever such a thing is shown?"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bakeoff import tasks
+from bakeoff.__main__ import main
+from bakeoff.archive import saved_runs
+from bakeoff.authoring import discovery
+from bakeoff.machine import available
+from bakeoff.machine.available import Machine
+from bakeoff.report import sections
+from bakeoff.tasks import tables
+from tests.support.builders import measurement, trial
+from tests.support.planting import FAKES, plant
+
+TASK = '''
+"""What is the answer?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bakeoff.records.trial import Trial
+from bakeoff.runner.plan import TaskPlan
+from bakeoff.runner.session import Session
+from bakeoff.runner.task import Section, Task
+
+
+@dataclass(frozen=True)
+class Answer:
+    value: int
+
+
+class Answering(Task[Answer]):
+    name, title, record, fixture = "answer", "Answers", Answer, "answer"
+    options = {"--answer": {"type": int, "default": 42, "metavar": "N", "help": "the answer"}}
+
+    def key(self, record: Answer) -> str:
+        return str(record.value)
+
+    def run(self, session: Session, plan: TaskPlan) -> Iterator[Answer]:
+        yield Answer(42)
+
+    def table(self, records: Sequence[Answer], trials: Sequence[Trial], width: int) -> str:
+        return "".join(f"the answer is {record.value}" for record in records)
+
+    def section(self, records: Sequence[Answer], trials: Sequence[Trial]) -> Section | None:
+        rows = [(str(record.value),) for record in records]
+        return Section(title=self.title, legend="", columns=("answer",), rows=rows) if rows else None
+
+
+TASK = Answering()
+'''
+
+
+@pytest.fixture
+def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A task in a folder of its own."""
+    (tmp_path / "answer").mkdir()
+    (tmp_path / "answer" / "__init__.py").touch()
+    (tmp_path / "answer" / "task.py").write_text(TASK)
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+    tasks.every.cache_clear()
+    yield
+    tasks.every.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("bakeoff.tasks.answer")]:
+        del sys.modules[name]
+
+
+def test_a_task_is_a_folder(answering: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task = tasks.named("answer")
+    assert tasks.options()["--answer"]["default"] == 42
+    assert "the answer is 7" in tables.terminal([trial(measurement())], (), {"answer": [task.record(7)]}, 100)
+    path = tmp_path / "0001_x.json"
+    document = {"schema_version": 2, "trials": [trial(measurement())], "tasks": {"answer": [{"value": 7}]}}
+    path.write_bytes(msgspec.json.encode(document))
+    assert main(["show", str(path)]) == 0
+    assert "the answer is 7" in capsys.readouterr().out
+    assert [section[1] for section in sections.of(saved_runs.read(path))] == ["Answers"]
+
+
+def test_a_task_that_is_gone_leaves_saved_runs_readable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "0001_x.json"
+    document = {"schema_version": 2, "trials": [trial(measurement())], "tasks": {"no_such_task": [{"value": 7}]}}
+    path.write_bytes(msgspec.json.encode(document))
+    assert main(["show", str(path)]) == 0
+    assert "toy" in capsys.readouterr().out
+
+
+def test_a_stack_and_a_model_are_a_file_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(tmp_path / "stacks", "Compiler")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.py").write_text((FAKES / "toy.py").read_text())
+    assert "compiler" in discovery.stacks([tmp_path / "stacks"]).names
+    assert "mine" in discovery.models([tmp_path / "models"]).names
+    monkeypatch.setattr(
+        available,
+        "here",
+        lambda stacks, others: Machine(installed={sys.executable: {}}, compiler=None, gpu=False, cpus=1, interpreters={}),
+    )
+    assert main(["list", "--compilers-from", str(tmp_path / "stacks"), "--models-from", str(tmp_path / "models")]) == 0
+    listed = capsys.readouterr().out
+    assert "mine" in listed
+    assert "compiler" in listed
