@@ -68,7 +68,7 @@ gpu:  ## on a machine with a GPU: kernels, PyTorch's side of the matrix in bfloa
 	PYTHONPATH=.gpu-libraries $(PYTHON) -m benchmarks.gpu $(ARGS)
 
 gpu-libraries:  ## what `make gpu` needs beside PyTorch, Triton, numpy and pytest-benchmark, as a folder to take along
-	$(PYTHON) -m pip install --quiet --upgrade --no-deps --target .gpu-libraries msgspec psutil rich pygments markdown-it-py mdurl ruptures scipy
+	$(PYTHON) -m pip install --quiet --upgrade --no-deps --target .gpu-libraries msgspec psutil rich pygments markdown-it-py mdurl ruptures scipy tomlkit
 
 clean:  ## remove .venv and whatever runs left, except saved runs
 	rm -rf .venv .bakeoff

@@ -27,9 +27,9 @@ from bakeoff.cli import (
 )
 
 # in the order in which --help lists them
-MEASURING = (run, explain, list, doctor)
-READING = (show, pick, report, compare, gate, history, export)
-OTHERS = (ab, task, repro)
+MEASURING_VERBS = (run, explain, list, doctor)
+READING_VERBS = (show, pick, report, compare, gate, history, export)
+OTHER_VERBS = (ab, task, repro)
 
 EPILOG = """\
 completion of commands, models, stacks and saved runs in bash or zsh:
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    for verb in (*MEASURING, *READING, *OTHERS):
+    for verb in (*MEASURING_VERBS, *READING_VERBS, *OTHER_VERBS):
         verb.add_verb(verbs)
     return parser
 

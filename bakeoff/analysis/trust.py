@@ -24,7 +24,7 @@ class Doubt(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TrustFinding:
     """One doubt about a cell's numbers."""
 
     doubt: Doubt
@@ -41,17 +41,17 @@ class Trust:
     reference: bool = True  # were the outputs compared with a float64 reference?
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[TrustFinding, ...]:
         """All doubts; empty if there are none."""
         found = []
         if not self.speed_can_be_compared:
-            found.append(Finding(Doubt.CONTENTION, f"it had a CPU for only {self.cpu_share:.0%} of the time it was timed"))
+            found.append(TrustFinding(Doubt.CONTENTION, f"it had a CPU for only {self.cpu_share:.0%} of the time it was timed"))
         if self.noise:
-            found.append(Finding(Doubt.NOISE, f"its step time varies by ±{self.noise / 2:.0%}: the machine is noisy"))
+            found.append(TrustFinding(Doubt.NOISE, f"its step time varies by ±{self.noise / 2:.0%}: the machine is noisy"))
         if not self.verified:
-            found.append(Finding(Doubt.UNVERIFIED, "its steady state is not verified: that takes three trials"))
+            found.append(TrustFinding(Doubt.UNVERIFIED, "its steady state is not verified: that takes three trials"))
         if not self.reference:
-            found.append(Finding(Doubt.NO_REFERENCE, "its outputs were not compared with a float64 reference"))
+            found.append(TrustFinding(Doubt.NO_REFERENCE, "its outputs were not compared with a float64 reference"))
         return tuple(found)
 
     @property

@@ -16,7 +16,7 @@ from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
 
-WIDTH = 100
+HELP_WIDTH = 100
 BUDGETS = ROOT / "experiments" / "budgets.toml"
 # of a series of shapes, which pytest and `bakeoff task shapes` run
 _SHAPES = ("--shape-models", "--shapes", "--shape-axis")
@@ -29,7 +29,7 @@ def add(verbs: Any, name: str, does: str, *examples: str) -> argparse.ArgumentPa
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=does,
-        description=textwrap.fill(does, WIDTH),
+        description=textwrap.fill(does, HELP_WIDTH),
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

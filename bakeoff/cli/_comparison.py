@@ -23,7 +23,7 @@ from bakeoff.compare.budgets import Budgets, read_budgets
 from bakeoff.compare.report import Report
 from bakeoff.system import terminal
 
-WIDTH = 150
+COMPARISON_WIDTH = 150
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +92,7 @@ def show(asked: argparse.Namespace, report: Report) -> None:
     if asked.json or asked.csv or asked.markdown:
         text = report.json() if asked.json else report.csv() if asked.csv else report.markdown()
     else:
-        width = terminal.columns(sys.stdout) if sys.stdout.isatty() else WIDTH
+        width = terminal.columns(sys.stdout) if sys.stdout.isatty() else COMPARISON_WIDTH
         text = report.terminal(width, everything=asked.all, color=terminal.colours(sys.stdout))
     print(text, end="")
 

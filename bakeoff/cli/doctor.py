@@ -19,7 +19,7 @@ from bakeoff.runner.preparation import one_time_cost_home
 from bakeoff.system.environment import default_threads, enforced
 from bakeoff.system.sandbox import Sandbox
 
-OPTIONS = ("--threads", "--interpreter", "--bakeoff-storage")
+DOCTOR_OPTIONS = ("--threads", "--interpreter", "--bakeoff-storage")
 
 
 def add_verb(verbs: Any) -> None:
@@ -33,7 +33,7 @@ def add_verb(verbs: Any) -> None:
     )
     asking.add_argument("--json", action="store_true", help="print the findings as JSON")
     _common.add_storage(asking)
-    options.add(asking, {flag: options.RUN[flag] for flag in OPTIONS})
+    options.add(asking, {flag: options.RUN[flag] for flag in DOCTOR_OPTIONS})
     asking.set_defaults(do=_doctor)
 
 

@@ -34,12 +34,12 @@ from bakeoff.runner.plan import Plan
 from bakeoff.tasks.profile import traces
 from bakeoff.tasks.profile.record import PROFILED_STEPS
 
-SERIES, PROFILES, MARK = "series", "profiles", "bakeoff-run.txt"  # MARK says which saved runs a folder is of
-OPTIONS = (
+SERIES, PROFILES, MARKER_FILE = "series", "profiles", "bakeoff-run.txt"  # MARKER_FILE says which saved runs a folder is of
+PROFILE_OPTIONS = (
     *("--size", "--batch-size", "--shape", "--threads", "--device", "--dtype", "--timeout-s"),
     *("--interpreter", "--models-from", "--compilers-from", "--bakeoff-storage"),
 )
-MOST_STEPS = 10**8  # of a trial, timed: more than ten seconds can hold
+MOST_EXPORTED_STEPS = 10**8  # of a trial, timed: more than ten seconds can hold
 UNTIMED = "times under a profiler are not measurements"
 
 
@@ -79,7 +79,7 @@ def add_verb(verbs: Any) -> None:
         help=f"{PROFILED_STEPS} warm steps of model-stack-mode, or of a glob, under its framework's profiler; may be repeated",
     )
     _common.add_storage(exporting)
-    options.add(exporting.add_argument_group("what --profile runs"), {flag: options.RUN[flag] for flag in OPTIONS})
+    options.add(exporting.add_argument_group("what --profile runs"), {flag: options.RUN[flag] for flag in PROFILE_OPTIONS})
     exporting.set_defaults(do=_export)
 
 
@@ -140,7 +140,7 @@ def _saved(path: Path, globs: Sequence[str]) -> Saved:
 def _problem(result: CellResult) -> str:
     """Why a file's figures cannot be, or its names no folders'; empty if they can."""
     measured = [t.measurement for t in (*result.trials, *result.warm) if t.measurement is not None]
-    if any(m.steps_per_sample * len(m.step_s) > MOST_STEPS for m in measured):
+    if any(m.steps_per_sample * len(m.step_s) > MOST_EXPORTED_STEPS for m in measured):
         return f"a trial of {clean(str(result.cell))} has more steps than can be"
     tensorboard.scalars(result)
     return summary.of_result(result).problem()
@@ -183,7 +183,7 @@ def _over_runs(of_cell: Sequence[tuple[Saved, CellResult]], at: dict[str, int]) 
 
 def _own(home: Path, saved: Sequence[Saved] | None) -> Path:
     """A folder that holds nothing else than what was exported of `saved`, or of any runs for None: that is written anew."""
-    mark = home / MARK
+    mark = home / MARKER_FILE
     there = mark.read_text(errors="replace") if mark.is_file() else None
     named = None if saved is None else "".join(f"{run.path.name} {run.wall_s:.0f}\n" for run in saved)
     if home.exists() and any(home.iterdir()) and (there is None or named not in (None, there)):

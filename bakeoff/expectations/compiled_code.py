@@ -53,7 +53,7 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
         )
 
 
-class Rows(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CompiledCodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """compiled.toml."""
 
     versions: dict[str, str] = {}
@@ -66,7 +66,7 @@ class ExpectedCode:
     def __init__(self, path: Path, *, accept: bool = False) -> None:
         """UsageError for a broken file."""
         self._path, self._accept = path, accept
-        found = read(path, Rows)
+        found = read(path, CompiledCodeFile)
         self._versions, self._rows = found.versions, {_key(row): row for row in found.code}
 
     def knows(self, result: CellResult) -> bool:

@@ -34,7 +34,7 @@ class ExpectedBreak(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ord
         return "[[break]]\n" + "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in told.items())
 
 
-class Rows(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"breaks": "break"}):
+class GraphBreaksFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"breaks": "break"}):
     """graph_breaks.toml: cells without a row are expected to have none."""
 
     breaks: list[ExpectedBreak] = []
@@ -46,7 +46,7 @@ class ExpectedBreaks:
     def __init__(self, path: Path, cells: Sequence[Cell], *, accept: bool = False) -> None:
         """UsageError for a broken file or a row of no cell; a file that is not there has no rows."""
         self._path, self._accept = path, accept
-        self._rows = sorted(read(path, Rows).breaks)
+        self._rows = sorted(read(path, GraphBreaksFile).breaks)
         known = {str(cell) for cell in cells}
         for row in self._rows:
             if row.cell not in known:

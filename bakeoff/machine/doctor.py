@@ -14,7 +14,7 @@ GIB = 2**30
 OLDEST, NEWEST = (3, 11), (3, 13)
 MOST_LOAD = 0.5  # tasks that may want a CPU beside the children
 MUCH_BUSY = 0.25  # of a CPU, taken by others
-MEMORY = (1 * GIB, 2 * GIB)  # a child that imports a framework holds half a GiB before it compiles
+MEMORY_LIMITS = (1 * GIB, 2 * GIB)  # a child that imports a framework holds half a GiB before it compiles
 DISK = (GIB // 2, 2 * GIB)  # a toolchain has 150 MiB, private caches as much, saved runs some MiB each
 SWAP = 64 * 2**20
 PRESSURE = {"cpu": (0.25, 0.05), "memory": (0.10, 0.01), "io": (0.60, 0.20)}  # shares of the last 10 s: bad, warn
@@ -147,7 +147,7 @@ def _others(facts: Facts) -> Iterator[Finding]:
 def _memory(facts: Facts) -> Iterator[Finding]:
     free = facts.available_bytes
     message = f"{free / GIB:.1f} GiB free of {facts.memory_bytes / GIB:.1f}"
-    mark = Mark.BAD if free < MEMORY[0] else Mark.WARN if free < MEMORY[1] else Mark.OK
+    mark = Mark.BAD if free < MEMORY_LIMITS[0] else Mark.WARN if free < MEMORY_LIMITS[1] else Mark.OK
     fix = "end what holds it: children may have nine tenths of what is free, or are `out of memory`"
     yield Finding(mark, "memory", message, "" if mark is Mark.OK else fix)
     if facts.swap_bytes > SWAP:

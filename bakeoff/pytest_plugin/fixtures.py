@@ -26,7 +26,7 @@ from bakeoff.runner.session import Session
 from bakeoff.runner.task import Task
 from bakeoff.views import kernel_table, scaling_table
 
-NAME = "bakeoff-matrix"
+PLUGIN_NAME = "bakeoff-matrix"
 CELL_FIXTURES = ("model", "stack", "mode")
 
 
@@ -38,7 +38,7 @@ def cell_of(item: pytest.Item) -> Cell | None:
     return Cell(parameters["model"], parameters["stack"], Mode(parameters["mode"]))
 
 
-class Matrix(Protocol):
+class MatrixState(Protocol):
     """What fixtures need of the plugin."""
 
     results: dict[Cell, CellResult]
@@ -46,8 +46,8 @@ class Matrix(Protocol):
     expected_breaks: ExpectedEverywhere | None
 
 
-def _matrix(request: pytest.FixtureRequest) -> Matrix:
-    plugin: Matrix | None = request.config.pluginmanager.get_plugin(NAME)
+def _matrix(request: pytest.FixtureRequest) -> MatrixState:
+    plugin: MatrixState | None = request.config.pluginmanager.get_plugin(PLUGIN_NAME)
     assert plugin is not None  # registered in pytest_configure
     return plugin
 

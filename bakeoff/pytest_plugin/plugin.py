@@ -21,7 +21,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.expectations.gaps import Gap, read_gaps
 from bakeoff.expectations.graph_breaks import ExpectedEverywhere
 from bakeoff.pytest_plugin import selection
-from bakeoff.pytest_plugin.fixtures import CELL_FIXTURES, NAME, cell_of, of_task
+from bakeoff.pytest_plugin.fixtures import CELL_FIXTURES, PLUGIN_NAME, cell_of, of_task
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Start
 from bakeoff.runner import options
@@ -30,7 +30,7 @@ from bakeoff.runner.session import TIMING, Session
 from bakeoff.tasks import tables
 
 EXPERIMENTS = ROOT / "experiments"
-PACKAGE = "bakeoff.experiments"  # as --pyargs names it
+EXPERIMENTS_PACKAGE = "bakeoff.experiments"  # as --pyargs names it
 MARKERS = (
     "cells(models, stacks, modes, when, example, apart): which cells an experiment asks about: of its models those selected, "
     "its modes where the mode `when` is asked for; of a series of shapes its stacks unless --stacks names others, of other "
@@ -76,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.benchmark_save_data = True  # a saved run holds every sample
     if config.getoption("benchmark_storage") == storage.PYTEST_BENCHMARK_DEFAULT:
         config.option.benchmark_storage = storage.default_storage()
-    config.pluginmanager.register(MatrixPlugin(config), NAME)
+    config.pluginmanager.register(MatrixPlugin(config), PLUGIN_NAME)
     for task in tasks.every():
         if task.fixture is not None:
             config.pluginmanager.register(SimpleNamespace(**{task.fixture: of_task(task)}), f"bakeoff-{task.name}")
@@ -115,7 +115,7 @@ class MatrixPlugin:
         """Refuse bad options in one line, before every question would stumble over them."""
         names = [str(argument).split("::")[0] for argument in self.config.args]
         paths = [Path(name).resolve() for name in names]
-        installed = self.config.getoption("pyargs") and any(name.startswith(PACKAGE) for name in names)
+        installed = self.config.getoption("pyargs") and any(name.startswith(EXPERIMENTS_PACKAGE) for name in names)
         if installed or any(path.is_relative_to(EXPERIMENTS) or EXPERIMENTS.is_relative_to(path) for path in paths):
             plan = self.plan
             try:

@@ -22,7 +22,7 @@ from bakeoff.compare.gate import GateExit
 from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.compare.report import Report, clean, formatted
 from bakeoff.compare.verdicts import Verdict
-from bakeoff.pytest_plugin.fixtures import NAME, cell_of
+from bakeoff.pytest_plugin.fixtures import PLUGIN_NAME, cell_of
 from bakeoff.records.cell import Cell
 from bakeoff.runner import options
 
@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--ab-against",
         metavar="ARM",
-        help="a git revision, checkout, virtual environment or NAME=VALUE: measure pairs, with verdicts as further items",
+        help="a git revision, checkout, virtual environment or PLUGIN_NAME=VALUE: measure pairs, with verdicts as further items",
     )
     group.addoption(
         "--budgets",
@@ -78,7 +78,7 @@ class VerdictItem(pytest.Item):
         return self.path, None, self.name
 
 
-class Budgets(pytest.File):
+class VerdictsFile(pytest.File):
     """The verdicts' parent: the file that they are judged by."""
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -111,7 +111,7 @@ class VerdictPlugin:
                 self.baseline = saved_runs.read_figures(saved_runs.find(self.config.getoption("gate_against"), folder))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
-        parent = Budgets.from_parent(session, path=budgets.resolve())
+        parent = VerdictsFile.from_parent(session, path=budgets.resolve())
         for how, cells in (("gate", [*asked, *self._vanished(asked)]), ("ab", asked)):
             if self.config.getoption(f"{how}_against"):
                 self._judged |= set(cells)
@@ -144,7 +144,7 @@ class VerdictPlugin:
 
     @property
     def _matrix(self) -> Any:
-        return self.config.pluginmanager.get_plugin(NAME)
+        return self.config.pluginmanager.get_plugin(PLUGIN_NAME)
 
     def judge(self, item: VerdictItem) -> None:
         """Pass, or raise with the verdict."""

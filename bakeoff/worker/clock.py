@@ -49,7 +49,7 @@ class Readings:
     fetch: Callable[[Any], Any]  # an output, copied: a stack may use its buffer again for the next
 
 
-class Turns(Protocol):
+class TakesTurns(Protocol):
     """Takes turns with another child over the timed steps (bakeoff/worker/turns.py)."""
 
     def rounds(self) -> Iterator[tuple[int, int]]:
@@ -114,7 +114,7 @@ def timed_steps(
     cap_ns: int,
     read: Readings,
     clock: Clock,
-    turns: Turns | None = None,
+    turns: TakesTurns | None = None,
 ) -> Timed:
     """Time steps that take about `step_ns` for about `budget_ns`, over rotating batches.
 

@@ -9,7 +9,7 @@ import numpy as np
 from bakeoff.authoring.model import Array, Arrays
 from bakeoff.records.measurement import Check
 
-PIECE = 2**17  # elements compared at a time: they stay in the cache
+COMPARED_PIECE = 2**17  # elements compared at a time: they stay in the cache
 
 
 def error(output: Array, reference: Array) -> float:
@@ -18,11 +18,11 @@ def error(output: Array, reference: Array) -> float:
         return float("inf")
     largest = worst = 0.0
     mine, exact = output.reshape(-1), reference.reshape(-1)
-    for start in range(0, exact.size, PIECE):
-        piece = exact[start : start + PIECE]
+    for start in range(0, exact.size, COMPARED_PIECE):
+        piece = exact[start : start + COMPARED_PIECE]
         size = float(np.abs(piece).max())
         with np.errstate(invalid="ignore"):  # of two infinities
-            off = float(np.abs(mine[start : start + PIECE].astype(np.float64) - piece).max())
+            off = float(np.abs(mine[start : start + COMPARED_PIECE].astype(np.float64) - piece).max())
         if not (np.isfinite(size) and np.isfinite(off)):  # a maximum is not finite where any element is not
             return float("inf")
         largest, worst = max(largest, size), max(worst, off)

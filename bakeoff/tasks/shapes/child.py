@@ -20,7 +20,7 @@ from bakeoff.worker.job import Job
 
 LEAST_STEPS = 20
 LEAST_NS = 200_000_000  # of steady steps per shape
-MOST_STEPS = 2_000
+MOST_SHAPE_STEPS = 2_000
 
 
 def run(job: Job) -> SeriesResult:
@@ -59,7 +59,7 @@ def run(job: Job) -> SeriesResult:
         outputs = _copied(stack.fetch(output))
         taken: list[int] = []
         until = clock.monotonic() + LEAST_NS
-        while len(taken) < LEAST_STEPS or (clock.monotonic() < until and len(taken) < MOST_STEPS):
+        while len(taken) < LEAST_STEPS or (clock.monotonic() < until and len(taken) < MOST_SHAPE_STEPS):
             taken.append(_timed(step, batch, stack)[1])
         if number == 0:
             taken = taken[LEAST_STEPS // 2 :]  # the program's own warm-up

@@ -1,0 +1,23 @@
+"""One name, one meaning: no two classes and no two constants of one name in the instrument."""
+
+import ast
+from collections import defaultdict
+
+from bakeoff.authoring.discovery import PACKAGE, ROOT
+
+# by contract of their folder, or type variables, which mean nothing beyond a signature
+SHARED = {"TASK", "T", "R"}
+
+
+def test_no_two_classes_or_constants_have_one_name() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            names = [node.name] if isinstance(node, ast.ClassDef) else []
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                found = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+                names = [name for name in found if name.isupper() and not name.startswith("_")]
+            for name in names:
+                places[name].append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1 and name not in SHARED} == {}
