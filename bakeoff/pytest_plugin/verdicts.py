@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--ab-against",
         metavar="ARM",
-        help="a git revision, checkout, virtual environment or PLUGIN_NAME=VALUE: measure pairs, with verdicts as further items",
+        help="a git revision, checkout, virtual environment or NAME=VALUE: measure pairs, with verdicts as further items",
     )
     group.addoption(
         "--budgets",
