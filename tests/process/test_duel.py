@@ -46,7 +46,7 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
 def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "3", "--metrics", "step", stacks="eager")
     assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
-    assert "the baseline against itself, toy-eager-inference" in done.stdout
+    assert "A/A control toy-eager-inference" in done.stdout
     assert "(control)" in done.stderr
 
 
@@ -161,11 +161,11 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     assert first.returncode == 0, first.stdout
     (path,) = saved_runs.runs(folder / "saved")
     body = json.loads(path.read_text())
-    for figure in body["figures"]:
-        figure["values"]["step"] = [v / 1.5 for v in figure["values"]["step"]]  # it used to be faster
-        figure["values"]["step_typical"] = [v / 1.5 for v in figure["values"]["step_typical"]]
-    for vanished in body["figures"][:1]:
-        body["figures"].append({**vanished, "cell": {**vanished["cell"], "stack": "retired"}})
+    for summary in body["summaries"]:
+        summary["values"]["step"] = [v / 1.5 for v in summary["values"]["step"]]  # it used to be faster
+        summary["values"]["step_typical"] = [v / 1.5 for v in summary["values"]["step_typical"]]
+    for vanished in body["summaries"][:1]:
+        body["summaries"].append({**vanished, "cell": {**vanished["cell"], "stack": "retired"}})
     path.write_text(json.dumps(body))
     junit = folder / "junit.xml"
     done = experiments(folder, "--gate-against=base", budgets, f"--junit-xml={junit}", "--trials=5", names="eager,knob")
