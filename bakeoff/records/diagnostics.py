@@ -1,8 +1,8 @@
 """How did a stack compile a program? Graph breaks with their reasons, compile phases, and what was compiled.
 
-There is one record for all stacks. Two children fill it. The timed child reads counters that the framework keeps anyway: graphs,
-number of breaks, cache hits, phases. The diagnosing child compiles the same program with collectors on, which would slow a timed
-compile, and finds the places, reasons, hints and the code. `joined` merges both and notes where they disagree.
+There is one record for all stacks. Two children fill it. The timed child reads counters that the framework keeps anyway:
+graphs, number of breaks, cache hits, phases. The diagnosing child compiles the same program with collectors on, which would slow a
+timed compile, and finds the places, reasons, hints and the code. `joined` merges both and notes where they disagree.
 
 Standard library only, for the reason given in measurement.py. Kinds and counters of each stack: docs/diagnostics.md.
 """
@@ -20,7 +20,7 @@ class Kind(StrEnum):
     SKIPPED_FRAME = "skipped_frame"  # Dynamo: the whole function runs eagerly
     HOST_CALLBACK = "host_callback"  # TensorFlow: an operation that calls Python or prints from inside the graph
     PYTHON_FALLBACK = "python_fallback"  # TorchScript: a call back into Python
-    AUTOGRAPH_FALLBACK = "autograph_fallback"  # TensorFlow: AutoGraph does not convert a function; it runs as Python while tracing
+    AUTOGRAPH_FALLBACK = "autograph_fallback"  # TensorFlow: AutoGraph does not convert a function; it runs as Python in tracing
     SIDE_EFFECT = "side_effect"  # a side effect of Python code happens once, while tracing, and not at each call
     BAKED_IN = "baked_in"  # tracing recorded a value or the branch taken as a constant
     RECOMPILE_LIMIT = "recompile_limit"  # Dynamo: too many recompilations; from then on the function runs eagerly

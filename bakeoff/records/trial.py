@@ -28,7 +28,7 @@ class Status(StrEnum):
     ERROR = "error"
 
 
-TIMED = (Status.OK, Status.UNSTEADY)  # it ran, and its outputs are right; other load on the machine can keep steps from settling
+TIMED = (Status.OK, Status.UNSTEADY)  # it ran, and its outputs are right; load on the machine can keep steps from settling
 
 
 class Start(StrEnum):

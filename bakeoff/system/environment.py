@@ -1,4 +1,4 @@
-"""Which environment does a child run in? Threads, caches and variables, set before it imports anything, equal for all stacks."""
+"""Which environment does a child run in? Threads, caches, variables: set before it imports anything, equal for all stacks."""
 
 import os
 import platform
@@ -69,7 +69,7 @@ def enforced(sandbox: Sandbox, settings: Settings, mark: str, *, diagnosing: boo
         "TORCHINDUCTOR_COMPILE_THREADS": n,
         # with barriers that spin, a step of 1.7 ms took 9 to 80 ms on a shared machine
         "OMP_WAIT_POLICY": "PASSIVE",
-        # XLA then logs each compilation, and Grappler each pass, as a line on stderr; the rest of TensorFlow's log comes with it
+        # XLA then logs each compilation, and Grappler each pass, as a line on stderr; the rest of the log comes with it
         "TF_CPP_MIN_LOG_LEVEL": "0",
         "TF_CPP_VMODULE": "device_compilation_profiler=1,meta_optimizer=1",
     }

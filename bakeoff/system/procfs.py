@@ -75,7 +75,7 @@ def involuntary_switches() -> int:
 
 
 def pressure_s() -> float | None:
-    """Seconds since boot for which some task of this machine waited for a CPU (PSI); None where the kernel does not report it."""
+    """Seconds since boot for which some task of this machine waited for a CPU (PSI); None where the kernel does not tell."""
     try:
         some = Path("/proc/pressure/cpu").read_text().split("\n", 1)[0]
     except OSError:

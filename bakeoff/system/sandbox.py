@@ -47,7 +47,7 @@ class Sandbox:
         return self.root / "artifacts"
 
     def make(self, seed: Path | None = None) -> None:
-        """Create the folders, with a copy of `seed`, the files of a one-time cost. With a link, one cell could change those files."""
+        """Create the folders, with a copy of `seed`: the files of a one-time cost. Through a link a cell could change them."""
         for folder in (self.compiler, self.tmp, self.work):
             folder.mkdir(parents=True)
         if INSTALLED:
