@@ -1,8 +1,8 @@
 """How did a stack compile a program? Graph breaks with their reasons, compile phases, and what was compiled.
 
 There is one record for all stacks. Two children fill it. The timed child reads counters that the framework keeps anyway:
-graphs, number of breaks, cache hits, phases. The diagnosing child compiles the same program with collectors on, which would slow a
-timed compile, and finds the places, reasons, hints and the code. `joined` merges both and notes where they disagree.
+graphs, number of breaks, cache hits, phases. The diagnosing child compiles the same program with collectors on, which would
+slow a timed compile, and finds the places, reasons, hints and the code. `joined` merges both and notes where they disagree.
 
 Standard library only, for the reason given in measurement.py. Kinds and counters of each stack: docs/diagnostics.md.
 """
