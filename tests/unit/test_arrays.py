@@ -50,7 +50,7 @@ def test_parity_error_finds_the_one_wrong_element(values: list[float], where: in
 
 
 def test_parity_error_over_more_than_is_compared_at_a_time() -> None:
-    reference = np.ones((3, parity.PIECE))
+    reference = np.ones((3, parity.COMPARED_PIECE))
     off = reference.copy()
     off[2, -1] = 1.5
     assert parity.error(off.T, reference.T) == 0.5
@@ -66,7 +66,7 @@ def test_parity_error_over_more_than_is_compared_at_a_time() -> None:
 
 def test_a_large_array_is_the_same_on_any_number_of_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "LARGE", 4096)
-    monkeypatch.setattr(model, "PIECE", 1000)
+    monkeypatch.setattr(model, "COMPARED_PIECE", 1000)
     several = model.Draw(3, 1).normal(5, 1000, scale=2.0, mean=0.5)
     monkeypatch.setattr(model.os, "sched_getaffinity", lambda pid: {0})
     assert (model.Draw(3, 1).normal(5, 1000, scale=2.0, mean=0.5) == several).all()
