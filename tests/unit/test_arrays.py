@@ -66,7 +66,7 @@ def test_parity_error_over_more_than_is_compared_at_a_time() -> None:
 
 def test_a_large_array_is_the_same_on_any_number_of_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "LARGE", 4096)
-    monkeypatch.setattr(model, "COMPARED_PIECE", 1000)
+    monkeypatch.setattr(model, "PIECE", 1000)
     several = model.Draw(3, 1).normal(5, 1000, scale=2.0, mean=0.5)
     monkeypatch.setattr(model.os, "sched_getaffinity", lambda pid: {0})
     assert (model.Draw(3, 1).normal(5, 1000, scale=2.0, mean=0.5) == several).all()
