@@ -1,6 +1,6 @@
 """One side of an A/B comparison: a git revision, a checkout, a virtual environment, or variables, made ready for children.
 
-Children of every arm are run by this checkout's harness, so that both are measured by one instrument; the models and
+Children of every arm are run by this checkout's bakeoff package, so that both are measured by the same code; the models and
 compilers are the arm's own, copied, so that what is edited meanwhile changes nothing.
 """
 

@@ -1,7 +1,8 @@
-"""Two arms in one session: pairs of children that compile at once, warm up alone, and take turns over their steps.
+"""How are two arms measured in one session? In pairs of children that compile at once and take turns over their steps.
 
-After 7, 12 and 20 pairs the verdicts are read; a cell that has all of them is done. The baseline against itself, the canary,
-says how far this session can be trusted. docs/decisions/0010-compiled-at-once.md says why not one after the other.
+Each warms up alone. Verdicts are read after 7, 12 and 20 pairs (interim analyses); a cell whose verdicts are all decided is
+done. An A/A control, the baseline against its own copy, shows the noise of the session. Why both compile at once:
+docs/decisions/0010-compiled-at-once.md.
 """
 
 import os
@@ -32,7 +33,7 @@ from bakeoff.runner.launch import Launcher
 from bakeoff.runner.partner import Ends, Partner
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.preparation import Preparation
-from bakeoff.runner.progress import told
+from bakeoff.runner.progress import formatted
 from bakeoff.runner.store import RunFolder, Store
 from bakeoff.system import procfs
 
@@ -244,7 +245,7 @@ class PairedSession:
                 side.trial(cell, index, None, self._lock)
         last = [next(t for t in reversed(side.trials) if t.cell == cell) for side in sides]
         self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
-        self._say(f"pair {index + 1}/{look} {cell}{f' ({kind})' * bool(kind)}: {told(last[0])} · {told(last[1])}")
+        self._say(f"pair {index + 1}/{look} {cell}{f' ({kind})' * bool(kind)}: {formatted(last[0])} · {formatted(last[1])}")
 
     def _room_for_two(self, cell: Cell) -> bool:
         """Does what the cell's children held at most, so far, fit twice? Nobody knows before the first pair.
