@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no browser here: apt-ge
 # as root, and without asking anybody on the network for anything
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 WIDTHS = (360, 768, 1440)
-OPENS_S = 1.5
+OPENS_RATIO = 2
 
 
 @pytest.fixture(scope="module")
@@ -211,14 +211,16 @@ def test_print_shows_every_chart(chromium: Any, small: Path) -> None:
     assert len(opened.page.pdf()) > 20_000
 
 
-def test_five_hundred_cells_open_at_once(chromium: Any, large: Path) -> None:
+def test_five_hundred_cells_open_at_once(chromium: Any, small: Path, large: Path) -> None:
+    """At most twice the time of a report with a few cells, opened in turns with it: both pay for the chart library."""
     assert large.stat().st_size < 5e6
-    opens = []
-    while len(opens) < 3 or (min(opens) >= OPENS_S and len(opens) < 10):  # the best: other tests run beside this one
-        opened = Opened(chromium, large)
-        opened.page.wait_for_selector("[data-chart=cost] svg")
-        opens.append(opened.page.evaluate("performance.now()") / 1e3)  # since the navigation began
-        assert opened.said == []
-        assert opened.page.locator("button.cell").count() == 500
-        opened.page.close()
-    assert min(opens) < OPENS_S, opens
+    opens: dict[Path, list[float]] = {small: [], large: []}
+    while len(opens[large]) < 3 or (min(opens[large]) > OPENS_RATIO * min(opens[small]) and len(opens[large]) < 10):
+        for path in opens:
+            opened = Opened(chromium, path)
+            opened.page.wait_for_selector("[data-chart=cost] svg")
+            opens[path].append(opened.page.evaluate("performance.now()") / 1e3)  # since the navigation began
+            assert opened.said == []
+            assert opened.page.locator("button.cell").count() == 500 or path == small
+            opened.page.close()
+    assert min(opens[large]) <= OPENS_RATIO * min(opens[small]), opens
