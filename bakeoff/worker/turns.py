@@ -1,9 +1,9 @@
 """How do the two children of a pair take turns over their timed steps? In the child.
 
-They compile at the same time, on the same CPUs, so that other load affects both. Then each warms up while the other waits, and
-they alternate their timed steps. Two pipes connect them, one in each direction. A byte sent through a pipe gives the other
-child the right to run. The parent chooses at random, in advance, who begins each round, and is not involved afterwards. A child
-whose partner has died or has never started continues alone. Standard library only.
+They may compile at the same time, on the same CPUs, so that other load affects both. Then each warms up while the other waits,
+and they alternate their timed steps. Two pipes connect them, one in each direction. A byte sent through a pipe gives the other
+child the right to run. The parent chooses at random, in advance, who begins each round, and is not involved afterwards. A
+child whose partner has died or has never started continues alone. Standard library only.
 """
 
 import os
@@ -18,7 +18,7 @@ from bakeoff.records.turns import TURNS_FDS
 class Turns:
     """One child's ends of the two pipes.
 
-    `begins[i]`: whether this child begins round i. `waits`: whether it warms up first, and has the first turn to hand over.
+    `begins[i]`: whether this child begins round i. `waits`: whether it warms up first.
     `alone`: whether the partner has gone. `waited_s`: seconds spent waiting for the partner.
     """
 
@@ -67,7 +67,7 @@ class Turns:
 
     def finish(self) -> None:
         """If the partner has the last turn, wait until it ends, so that neither is disturbed by what the other does next."""
-        while self.begins[-1] and not self.alone:  # set at the end of the pipe
+        while self.begins[-1] and not self.alone:  # `alone` is set at the end of the pipe
             self._wait()
 
     def _wait(self) -> None:
