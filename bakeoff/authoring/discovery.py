@@ -1,6 +1,6 @@
-"""Which models and stacks are there, and where? The file name is the registration.
+"""Which models and stacks are there? Each file is one, under the file's name.
 
-The parent process maps names to files and imports none of them; a child imports the one file of its cell.
+The parent process maps names to files and imports none of them. A child imports the model and the stack of its cell.
 """
 
 import importlib.util
@@ -20,56 +20,58 @@ from bakeoff.authoring.stack import Stack
 from bakeoff.records.cell import Cell, Mode
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# models/, compilers/ and experiments/ lie beside the package in a checkout, and inside it where it is installed
+# models/, compilers/ and experiments/ are beside the package in a checkout, and inside it if it is installed
 ROOT = PACKAGE if (PACKAGE / "compilers").is_dir() else PACKAGE.parent
 INSTALLED = ROOT == PACKAGE
-GALLERY = ROOT / "models" / "gallery"  # models made to break: part of the matrix only where asked for by name
-KERNELS = ROOT / "models" / "kernels"  # single operations: so are they
+GALLERY = ROOT / "models" / "gallery"  # models with graph breaks: part of the matrix only if they are named
+KERNELS = ROOT / "models" / "kernels"  # single operations: likewise
 APART = (GALLERY, KERNELS)
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that defines a model or a stack; `name` is its stem."""
+    """A file that defines a model or a stack; `name` is the file's name without .py."""
 
     name: str
     path: Path
 
     @property
     def in_matrix(self) -> bool:
-        """Without being named?"""
+        """Whether it is measured without being named."""
         return self.path.parent not in APART
 
     @property
     def in_gallery(self) -> bool:
+        """Whether it is one of the models with graph breaks."""
         return self.path.parent == GALLERY
 
     @property
     def is_kernel(self) -> bool:
+        """Whether it is a single operation."""
         return self.path.parent == KERNELS
 
 
 @dataclass(frozen=True)
 class StackSource(Header, Source):
-    """What the parent knows of a stack without importing it: its file, and the keys of the file's HEADER."""
+    """What the parent knows about a stack without importing it: its file, and the keys of the file's HEADER."""
 
-    problem: str = ""  # why the header cannot be used, in one line: reported once somebody asks for this stack
+    problem: str = ""  # why the header cannot be used, in one line; raised when this stack is selected
 
 
 S = TypeVar("S", bound=Source)
 
 
 class Registry(Generic[S]):
-    """The models, or the stacks, by name."""
+    """The models or the stacks, by name. Raises UsageError if two files have one name, or for a name that is unknown."""
 
     def __init__(self, kind: str, sources: Iterable[S]) -> None:
         self.kind = kind
         self._sources: dict[str, S] = {}
         for source in sources:
             if source.name in self._sources:
-                there = self._sources[source.name].path
-                raise UsageError(f"two files define the {kind} {source.name}: {there} and {source.path}; rename one")
+                first = self._sources[source.name].path
+                raise UsageError(f"two files define the {kind} {source.name}: {first} and {source.path}; rename one")
             self._sources[source.name] = source
 
     def __iter__(self) -> Iterator[S]:
@@ -88,7 +90,7 @@ class Registry(Generic[S]):
         return source
 
     def pick(self, wanted: str) -> list[S]:
-        """The sources named in a comma-separated list, in its order and without repeats."""
+        """The sources named in a comma-separated list, in that order, each once. Raises UsageError for an unknown name."""
         names = [name.strip() for name in wanted.split(",") if name.strip()]
         if not names:
             raise UsageError(f"no {self.kind} named in {wanted!r}; there are: {', '.join(self.names)}")
@@ -96,24 +98,24 @@ class Registry(Generic[S]):
 
 
 def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Registry[Source]:
-    """Every model: root/models/*.py, the rooms apart and `extra` folders. Underscored files are shared parts."""
-    apart = [folder for room in APART if (folder := root / "models" / room.name).is_dir()]  # an old checkout has not all
+    """All models: files in root/models, its folders gallery and kernels, and `extra` folders, except _*.py (shared code)."""
+    apart = [folder for room in APART if (folder := root / "models" / room.name).is_dir()]  # older revisions lack some
     return Registry("model", (Source(p.stem, p) for p in _files(root / "models", (*apart, *extra), "--models-from")))
 
 
 def stacks(extra: Iterable[Path] = (), root: Path = ROOT) -> Registry[StackSource]:
-    """Every stack: root/compilers/*.py and those of `extra` folders."""
+    """All stacks: the files in root/compilers and `extra` folders, except _*.py (shared code)."""
     return Registry("stack", (_stack(p) for p in _files(root / "compilers", extra, "--compilers-from")))
 
 
 def every_cell() -> list[Cell]:
-    """Each model and stack of ours in each mode."""
-    room = stacks()
-    return [Cell(m.name, s.name, mode) for m in models() for s in room for mode in Mode]
+    """Every combination of Bakeoff's own models and stacks with a mode."""
+    known_stacks = stacks()
+    return [Cell(m.name, s.name, mode) for m in models() for s in known_stacks for mode in Mode]
 
 
 def check(source: Source, symbol: str) -> None:
-    """UsageError, in one line, for a file that cannot be used: a syntax error, a wrong HEADER, or no `symbol` in it."""
+    """Raise UsageError, in one line, for a file that cannot be used: a syntax error, a wrong HEADER, or no `symbol`."""
     if not re.fullmatch(r"\w+", source.name):
         raise UsageError(f"{shown(source.path)}: a name is made of letters, digits and underscores; rename the file")
     if symbol not in header.assigned(source.path, shown(source.path)):
@@ -123,7 +125,7 @@ def check(source: Source, symbol: str) -> None:
 
 
 def load(path: Path, symbol: str) -> Any:
-    """In the child: import the file under its room's name and return its `symbol`."""
+    """In the child: import a file and return its `symbol`. Raises BakeoffError if it has none."""
     name = f"bakeoff.{path.parent.name}.{path.stem}" if path.parent.parent == ROOT else f"bakeoff_extra_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -137,10 +139,10 @@ def load(path: Path, symbol: str) -> Any:
 
 
 def load_stack(path: Path) -> Stack[Any]:
-    """In the child: the STACK of a file. UsageError, in one line, where its class lacks what its HEADER promises."""
+    """In the child: the STACK of a file. Raises UsageError, in one line, if its class lacks what its HEADER promises."""
     stack = load(path, "STACK")
     if not isinstance(stack, Stack):
-        raise UsageError(f"{shown(path)}: STACK must be an instance of bakeoff.Stack, and is a {type(stack).__name__}")
+        raise UsageError(f"{shown(path)}: STACK must be an instance of bakeoff.Stack, but is a {type(stack).__name__}")
     found = header.parse(path, shown(path))
     for key, protocol in protocols.PROMISED_BY.items():
         if found.get(key) and not isinstance(stack, protocol):
@@ -155,13 +157,13 @@ def load_stack(path: Path) -> Stack[Any]:
 
 
 def shown(path: str | Path) -> str:
-    """A path as the user would name it: relative to the project where it lies inside."""
+    """A path for messages: relative to Bakeoff's folder if it is inside, otherwise unchanged."""
     path = Path(path)
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def source_of(module: str) -> Path:
-    """The file of one of our modules, such as bakeoff.models.mlp, whether or not it exists."""
+    """The file of one of Bakeoff's modules, such as bakeoff.models.mlp, whether or not it exists."""
     _, *parts = module.split(".")
     home = ROOT if parts[:1] and parts[0] in ("compilers", "experiments", "models") else PACKAGE
     path = home.joinpath(*parts)
@@ -169,25 +171,26 @@ def source_of(module: str) -> Path:
 
 
 def where(path: str | Path, line: int) -> str:
-    """A user's file:line, as diagnostics give it."""
+    """A place in a user's file as "file:line", for diagnostics."""
     return f"{shown(path)}:{line}"
 
 
 def is_users(path: str) -> bool:
-    """Is this file the user's: a model's, or what it calls, and neither a framework's nor ours?"""
-    if Path(path).is_relative_to(ROOT / "models"):  # where Bakeoff is installed it lies in site-packages, too
+    """Whether a file is the user's code: a model or what it calls, not a framework, Bakeoff or generated code."""
+    if Path(path).is_relative_to(ROOT / "models"):  # first, because an installed Bakeoff is in site-packages
         return True
     ours = Path(path).is_relative_to(ROOT / "compilers") or Path(path).is_relative_to(PACKAGE)
     return not (ours or path.startswith("<") or "__autograph_generated_file" in path or path.startswith(_NOT_USERS))
 
 
 def raised_at(error: BaseException) -> str | None:
-    """The innermost place in the user's files that an exception passed through."""
+    """The innermost place in the user's files that an exception passed through, as "file:line"; None if there is none."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if is_users(f.filename)]
     return where(frames[-1].filename, frames[-1].lineno or 0) if frames else None
 
 
 def _files(home: Path, extra: Iterable[Path], option: str) -> list[Path]:
+    """The Python files in these folders, without _*.py. Raises UsageError, which names `option`, for a missing folder."""
     found: list[Path] = []
     for folder in (home, *extra):
         if not folder.is_dir():

@@ -1,57 +1,57 @@
 """What can go wrong? The exceptions that Bakeoff raises on purpose.
 
 BakeoffError
-├── UsageError          bad input; one line that says what is wrong, what there is, what to do next
+├── UsageError          wrong input; one line with what is wrong, which values exist, and what to do next
 ├── Unsupported         this stack cannot express this model; reported with the reason
 │   └── MissingImplementation     the model has no implementation for the stack's framework
 ├── Unavailable         this machine lacks what the stack needs; reported with the command that installs it
-└── CellFailed          a cell has no valid measurement; one subclass per status, named by known_gaps.toml
+└── CellFailed          a cell has no valid measurement; one subclass per status, used in known_gaps.toml
     ├── Wrong · Recompiled · Unsteady · Timeout · OutOfMemory · Crash · Error
-    └── CellUnsupported (known_gaps.toml calls it Unsupported)
+    └── CellUnsupported (in known_gaps.toml: Unsupported)
 """
 
 from pathlib import Path
 
 from bakeoff.records.trial import Status
 
-# what pip is given: the wheel's name where Bakeoff is installed, this folder in a checkout
+# the argument of pip: the name of the distribution if Bakeoff is installed, this folder in a checkout
 _DISTRIBUTION = "bakeoff" if (Path(__file__).resolve().parents[1] / "compilers").is_dir() else "."
 
 
 class BakeoffError(Exception):
-    """Root of all exceptions that Bakeoff raises on purpose."""
+    """The base class of all exceptions that Bakeoff raises on purpose."""
 
 
 class UsageError(BakeoffError):
-    """Bad input."""
+    """Raised for wrong input, with one line that says what to do."""
 
 
 class Unsupported(BakeoffError):
-    """Raised by a model or a stack, in the child: this stack cannot express this model; the message says why."""
+    """Raised in the child by a model or a stack: this stack cannot express this model. The message gives the reason."""
 
 
 class MissingImplementation(Unsupported):
-    """Raised by a model that has no implementation for a framework; the message says why. Reported; no test fails."""
+    """Raised by a model without an implementation for a framework. It is reported with its message; no test fails."""
 
 
 class Unavailable(BakeoffError):
-    """Raised by a stack, in the child: the machine lacks something; the message says how to get it."""
+    """Raised in the child by a stack: this machine lacks something. The message names the command that installs it."""
 
 
 class CellFailed(BakeoffError):
-    """Raised in the parent when a question needs a measurement that a cell does not have."""
+    """Raised in the parent: a test needs a measurement of a cell that has none."""
 
 
 class Wrong(CellFailed):
-    """Outputs of the timed steps disagree with the float64 reference, so it has no speed."""
+    """The cell's outputs differ from the float64 reference, so it has no speed."""
 
 
 class Recompiled(CellFailed):
-    """The compile counter moved between the first and the last timed step."""
+    """The compile counter changed during the timed steps or the steps on held-out batches."""
 
 
 class Unsteady(CellFailed):
-    """Step time or memory never settled."""
+    """Step time or memory did not become steady."""
 
 
 class CellUnsupported(CellFailed):
@@ -87,5 +87,5 @@ BY_STATUS: dict[Status, type[CellFailed]] = {
 
 
 def install(framework: str, extra: str = "") -> str:
-    """What is missing, and the command that installs it; `extra` where ours has another name."""
+    """The message for a missing framework, with the command that installs it. `extra`: the pip extra, if its name differs."""
     return f"{framework} is not installed: pip install '{_DISTRIBUTION}[{extra or framework}]'"

@@ -1,4 +1,4 @@
-"""How long do parts of the first call take? For a stack whose framework has no counters for its phases."""
+"""How long does each part of the first call take? For stacks whose framework does not count its phases."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Laps:
-    """Times parts of the first call: `ns` maps their names, in order, to nanoseconds."""
+    """Times parts of the first call. `ns`: name of the part → nanoseconds, in the order of the parts."""
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self.ns: dict[str, int] = {}
@@ -14,7 +14,7 @@ class Laps:
 
     @contextmanager
     def lap(self, name: str) -> Iterator[None]:
-        """Time the block. Blocks with the same name add up."""
+        """Time a block. The times of blocks with the same name are added."""
         start = self._clock()
         try:
             yield

@@ -1,1 +1,1 @@
-"""The child process: build, compile, clock, measure, check. Standard library, numpy, and one framework."""
+"""What does a child process do? It builds, compiles, times and checks one cell. Standard library, numpy and one framework."""

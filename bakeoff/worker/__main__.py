@@ -1,7 +1,7 @@
-"""The child: `python -m bakeoff.worker REQUEST`. It holds the clock, imports one framework and reports through a file.
+"""How does a child run a request? `python -m bakeoff.worker REQUEST` imports one framework and writes its result to a file.
 
-What it prints goes to its log; nobody parses it. Phases go through a pipe, so that the parent can name the one in which
-a child died.
+What it prints goes to its log, which is never parsed. It reports its phases through a pipe, so that the parent can name the
+phase in which a child died.
 """
 
 import ctypes
@@ -27,24 +27,25 @@ OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError", "ResourceExhaustedError")
 
 
 class Reporter:
-    """Tells the parent which phase has begun."""
+    """Reports to the parent which phase has begun."""
 
     def __init__(self) -> None:
         self.phase = Phase.START
         self._pipe = int(os.environ.get(PHASES_FD, "-1"))
 
     def enter(self, phase: Phase) -> None:
+        """Begin `phase`."""
         self.phase = phase
         if self._pipe >= 0:
             os.write(self._pipe, f"{phase}\n".encode())
 
 
 def main(path: str) -> int:
-    """Do the request and write its result; 0 if there is a result to read, whatever it says."""
+    """Run the request in the file `path` and write its result. Returns 0 once it is written, even if it is a failure."""
     request = read(Path(path))
-    # if the session is killed, there is nobody left to hold this process to its limits (prctl(2), PR_SET_PDEATHSIG)
+    # end with the parent, which enforces the limits of this process (prctl(2), PR_SET_PDEATHSIG)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    # if memory runs out, let the kernel choose this process and not the session that keeps the results
+    # if memory runs out, the kernel should kill this process and not the parent, which holds the results
     Path("/proc/self/oom_score_adj").write_text("1000")
     reporter = Reporter()
     environment: dict[str, Any] = {}
@@ -57,12 +58,12 @@ def main(path: str) -> int:
         text = _json({"failure": why, "environment": environment or None})
     partial = Path(request.result + ".partial")
     partial.write_text(text)
-    partial.rename(request.result)  # whole or not at all
+    partial.rename(request.result)  # never a partial file under this name
     return 0
 
 
 def failure(error: BaseException, phase: Phase, framework: str, extra: str = "") -> Failure:
-    """An exception as a row with a reason."""
+    """The record of an exception: its status, phase and message. `extra`: as in Request."""
     name, message = type(error).__name__, str(error).strip()
     status = Status.ERROR
     if isinstance(error, Unsupported):
@@ -83,22 +84,22 @@ def failure(error: BaseException, phase: Phase, framework: str, extra: str = "")
 
 
 def _run(request: Request, reporter: Reporter) -> Any:
-    """Prove the caches empty where they must be, then run the module that the request names."""
+    """Check that the caches of a cold trial are empty, then run the module that the request names. Raises CacheNotEmpty."""
     sandbox = Sandbox(Path(request.sandbox))
     reporter.enter(Phase.IMPORT)
     found = sandbox.files()
     if request.start is Start.COLD:
-        strangers = sorted(set(found) - sandbox.expected_files())
-        if strangers:
+        unexpected = sorted(set(found) - sandbox.expected_files())
+        if unexpected:
             raise CacheNotEmpty(
-                f"the caches of the sandbox hold {len(strangers)} files before the start: {', '.join(strangers[:3])}"
+                f"a cold trial must start with empty caches; it found {len(unexpected)} files: {', '.join(unexpected[:3])}"
             )
     child = importlib.import_module(request.child)
     return child.run(Job(request, sandbox, found, reporter.enter))
 
 
 def _json(content: dict[str, Any]) -> str:
-    """Records become objects, and numpy's scalars, which stacks and models may well return, become Python's numbers."""
+    """`content` as JSON. Records become objects; numpy scalars, which stacks and models may return, become numbers."""
     return json.dumps(content, default=_plain, allow_nan=False)
 
 

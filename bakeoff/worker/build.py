@@ -1,4 +1,4 @@
-"""In the child: a cell's model, weights and batches on the device, as every job builds them."""
+"""How are a cell's model, weights and batches built on the device? In the child, in the same way for every job."""
 
 from functools import partial
 from pathlib import Path
@@ -11,18 +11,22 @@ from bakeoff.records.request import Request
 from bakeoff.system import procfs
 from bakeoff.worker.shipped import PROGRAM, Shipped
 
-ROTATING = 2  # batches that the timed steps take in turn
-WARM_UP_TURNS = 5  # of the rotating batches, in children that are not timed: as many steps as the shortest warm-up
-HELD_OUT = 2  # batches that the program first sees after the clock has stopped
+ROTATING = 2  # batches between which the timed steps alternate
+WARM_UP_TURNS = 5  # over the rotating batches, in children that time nothing: as many steps as the shortest timed warm-up
+HELD_OUT = 2  # batches that the program first receives after timing
 
 
 def fields(words: tuple[str, ...]) -> dict[str, int]:
-    """Settings.shape as a model takes it."""
+    """The entries "name=value" of Settings.shape as a mapping."""
     return {name: int(value) for name, _, value in (word.partition("=") for word in words)}
 
 
 def build(request: Request, stack: Stack[Any], precision: str, model: Model | None = None) -> tuple[Model, int, Any, list[Any]]:
-    """(model, bytes of its weights, program, batches: those that take turns, then those held out)."""
+    """(model, bytes of its weights, program, batches on the device).
+
+    The first ROTATING batches are for timed steps, the other HELD_OUT are held out. `precision` is the dtype of the program.
+    If `model` is not given, it is loaded from the request's file.
+    """
     settings = request.settings
     model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
     assert model is not None
@@ -44,5 +48,5 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
 
 
 def drawn(request: Request, model: Model) -> Arrays:
-    """The weights that every cell of a model starts from."""
+    """The weights with which every cell of `model` starts, drawn from the seed."""
     return model.weights(Draw(request.settings.seed))

@@ -1,6 +1,6 @@
-"""The one clock. First call, warm-up and timed steps of any stack, by one definition each.
+"""How is time measured? First call, warm-up and timed steps, with one definition for all stacks.
 
-The clock is injected, so that tests of the instrument need neither sleep nor framework.
+Times are in nanoseconds unless a name ends in `_s`. The clock is a parameter, so that tests need neither sleep nor framework.
 """
 
 import math
@@ -15,50 +15,50 @@ Clock = Callable[[], int]  # nanoseconds, monotonic
 Step = Callable[[Any], Any]
 Synchronize = Callable[[Any], None]
 
-WARM_UP_MIN_STEPS = 10  # TorchScript's profiling executor needs two, Dynamo's automatic dynamic shapes a few
+WARM_UP_MIN_STEPS = 10  # TorchScript's profiling executor needs two steps, Dynamo's automatic dynamic shapes a few
 WARM_UP_MIN_NS = 250_000_000
 WARM_UP_CAP_NS = 5_000_000_000
 WARM_UP_TOLERANCE = 0.05
-SAMPLE_MIN_NS = 50_000  # a sample is at least this long: reading the clock twice costs about 0.1 µs, 0.2 %
+SAMPLE_MIN_NS = 50_000  # the least duration of a sample: reading the clock twice takes about 0.1 µs, 0.2 % of it
 SAMPLES_MIN = 20
 SAMPLES_MAX = 2_000
-SEGMENTS = 8  # of the timed steps, between which the resident set is read
-QUEUED_MOST, QUEUED_NS = 10, 20_000_000  # steps of a sample of the device's time; fewer where they are long
+SEGMENTS = 8  # parts of the timed steps; the resident set size is read after each
+QUEUED_MOST, QUEUED_NS = 10, 20_000_000  # the most steps of a sample of the device's time; fewer where they take long
 DEVICE_SAMPLES, QUEUE_TRIES, HOLD_S = 9, 4, 0.05
-AWAKE_NS = 10_000_000  # a step that takes longer hardly shows that caches were cold or a device asleep before it
-HAND_OVER_NS = 1_000_000  # of steps after another process had the CPU that are not timed; at least one step
+AWAKE_NS = 10_000_000  # cold caches or an idle device before a step hardly change the time of one this long
+HAND_OVER_NS = 1_000_000  # duration of the untimed steps after another process had the CPU; at least one step
 
 
 @dataclass(slots=True)
 class Timed:
-    """The timed steps, raw."""
+    """The samples of the timed steps, and what was read between them. Memory in bytes."""
 
     sample_ns: "array[int]" = field(default_factory=lambda: array("q"))
     steps_per_sample: int = 1
-    outputs: dict[int, Any] = field(default_factory=dict)  # batch index → what was fetched after its last timed step
-    resident: list[int] = field(default_factory=list)
-    peak: int = 0  # before the first fetch
+    outputs: dict[int, Any] = field(default_factory=dict)  # batch index → output of its last timed step, fetched
+    resident: list[int] = field(default_factory=list)  # before the first segment, and after each
+    peak: int = 0  # before the first output is fetched
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What is read between samples, outside the clock."""
+    """Functions that are called between samples, outside the clock. Memory in bytes."""
 
     resident: Callable[[], int]
     peak: Callable[[], int]
-    fetch: Callable[[Any], Any]  # an output, copied: a stack may use its buffer again for the next
+    fetch: Callable[[Any], Any]  # an output, copied: the stack may reuse its buffer for the next one
 
 
 class TakesTurns(Protocol):
-    """Takes turns with another child over the timed steps (bakeoff/worker/turns.py)."""
+    """Alternates the timed steps with those of another child (bakeoff/worker/turns.py)."""
 
     def rounds(self) -> Iterator[tuple[int, int]]:
-        """(round, of how many): control comes back when this child may run, and goes over with the next request."""
+        """Yield (round, number of rounds) when this child may run. Asking for the next round lets the other child run."""
         ...
 
 
 def first_call(compile_step: Callable[[], Step], batch: Any, synchronize: Synchronize, clock: Clock) -> tuple[Step, Any, int]:
-    """From handing the built program to the stack until its first output is computed: (step, output, ns)."""
+    """(step, output, ns): the time from handing the built program to the stack until its first output is computed."""
     start = clock()
     step = compile_step()
     output = step(batch)
@@ -74,12 +74,10 @@ def warm_up(
     clock: Clock,
     follow: Callable[[Any], None] = lambda output: None,
 ) -> list[int]:
-    """Steps until the compile counter is still and two successive windows agree; ns of each step, all kept.
+    """Run steps until the compile counter is constant and two successive windows agree. Returns ns of every step.
 
-    `follow` is given each output, outside the clock.
-
-    This online rule only decides when to start timing. Whether the steps that were timed are steady is judged
-    afterwards, on all of them (bakeoff/analysis/steady.py), because any forward rule can stop on a plateau.
+    `follow` receives each output, outside the clock. The rule only decides when to start timing. Whether the timed steps are
+    steady is decided afterwards from all of them (bakeoff/analysis/steady.py), because such a rule can stop on a plateau.
     """
     taken: list[int] = []
     started, compiled, window_start = clock(), compilations(), 0
@@ -118,16 +116,16 @@ def timed_steps(
 ) -> Timed:
     """Time steps that take about `step_ns` for about `budget_ns`, over rotating batches.
 
-    Each step is synchronised. Steps too short for the clock are timed in blocks of equal length. The last samples, one per
-    batch, are timed like the others, and their outputs fetched at once. With `turns` the samples are split over the rounds,
-    and each round begins with steps that are not timed.
+    Each step is synchronised. Steps that are too short for the clock are timed in blocks of equal length. After `cap_ns` only
+    the last samples follow, one per batch. They are timed like the others, and their outputs are fetched at once. With `turns`
+    the samples are split over the rounds, and each round begins with untimed steps.
     """
     sample_ns = max(SAMPLE_MIN_NS, budget_ns / SAMPLES_MAX)
-    # odd, so that the last step of a block visits every one of an even number of batches in turn
+    # odd, so that the last steps of successive blocks take all batches in turn if their number is even
     block = max(1, math.ceil(sample_ns / max(step_ns, 1))) | 1 if step_ns < sample_ns else 1
     samples = max(SAMPLES_MIN, math.ceil(budget_ns / max(step_ns * block, 1)))
     timed = Timed(steps_per_sample=block, resident=[read.resident()])
-    # the lists are made beforehand, so that only steps are between two readings of the clock
+    # the lists are made in advance, so that only steps run between two readings of the clock
     feeds = [[batches[(first + k) % len(batches)] for k in range(block)] for first in range(len(batches))]
     number, spent = 0, 0
 
@@ -159,7 +157,7 @@ def timed_steps(
 
 
 def untimed_steps(step: Step, batches: Sequence[Any], synchronize: Synchronize, step_ns: float) -> None:
-    """A millisecond of them, after something else had the CPU or the device lay idle: caches and clocks are as before."""
+    """Run steps for about a millisecond, so that caches and clock rates recover from other work or idle time."""
     for n in range(max(1, min(10, round(HAND_OVER_NS / max(step_ns, 1))))):
         synchronize(step(batches[n % len(batches)]))
 
@@ -167,25 +165,25 @@ def untimed_steps(step: Step, batches: Sequence[Any], synchronize: Synchronize, 
 def device_steps(
     step: Step, batches: Sequence[Any], device_s: Callable[[Callable[[], None], float], float | None], step_ns: float
 ) -> list[float]:
-    """Seconds that a device takes for a step, one per sample of queued steps; [] where there is no such device.
+    """Seconds per step by the device's own clock, one per sample; [] where steps run on the host.
 
-    All of a sample's steps are queued before the first begins, so that no launch is waited for (as NVBench's blocking kernel
-    has it). Steps that wait for their own results cannot be queued: [] as well.
+    All steps of a sample are queued before the first one begins, so that the time contains no launches (as with NVBench's
+    blocking kernel). Steps that wait for their own results cannot be queued; then the result is [], too.
     """
-    many = 2 * max(1, min(QUEUED_MOST, int(QUEUED_NS / max(step_ns, 1))) // 2)
+    queued = 2 * max(1, min(QUEUED_MOST, int(QUEUED_NS / max(step_ns, 1))) // 2)
     found: list[float] = []
-    hold_s, tried = min(HOLD_S, 2 * many * step_ns / 1e9), 0  # launching takes no longer than the steps, and mostly much less
+    hold_s, tried = min(HOLD_S, 2 * queued * step_ns / 1e9), 0  # launching takes at most as long as the steps
 
     def queue() -> None:
-        for k in range(many):
+        for k in range(queued):
             step(batches[k % len(batches)])
 
     while len(found) < DEVICE_SAMPLES and tried < QUEUE_TRIES:
         seconds = device_s(queue, hold_s)
         if seconds is not None:
-            found.append(seconds / many)
+            found.append(seconds / queued)
         else:
-            many, hold_s, tried = max(2, many // 4 * 2), 2 * hold_s, tried + 1
+            queued, hold_s, tried = max(2, queued // 4 * 2), 2 * hold_s, tried + 1
     return found if len(found) == DEVICE_SAMPLES else []
 
 
@@ -194,21 +192,21 @@ def _segments() -> Iterator[tuple[int, int]]:
 
 
 def typical_ns(warmup: Sequence[int]) -> float:
-    """How long a step takes, as far as the end of the warm-up can tell."""
+    """The typical time of a step: the median of the last quarter of the steps, at least of three."""
     return median(warmup[-max(3, len(warmup) // 4) :])
 
 
 def without_waiting(took_ns: int, waited_ns: int, spent_ns: int, cpus: int) -> int:
-    """A step's time less its wait for a CPU (sched-stats.rst), and never less than the CPU time it spent on each of `cpus`.
+    """A step's time minus its wait for a CPU (Linux: sched-stats.rst), but at least its CPU time divided by `cpus`.
 
-    Both are read beside the step's own clock, so that some of the wait may have been just outside; and who waits for
-    another thread of his own has waited for himself.
+    The lower bound has two reasons. The wait is read just before and after the step, so part of it may lie outside the step.
+    And a wait for another thread of the same process is part of the step.
     """
     return min(took_ns, max(took_ns - waited_ns, spent_ns // cpus))
 
 
 def _low(steps: Sequence[int]) -> float:
-    """Lower quartile: contention only ever adds time."""
+    """The lower quartile, because other load only adds time."""
     return max(1, sorted(steps)[len(steps) // 4])
 
 

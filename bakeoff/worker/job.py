@@ -1,4 +1,4 @@
-"""In the child: what every kind of job is given. A job is a module with `run(job)`, which returns records or plain values."""
+"""What does a job in the child receive? A job is a module with a function `run(job)` that returns records or plain values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from bakeoff.system.sandbox import Sandbox
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`enter` tells the parent which phase has begun; `found` are the files of the caches at the start, path → bytes."""
+    """One request and its sandbox. `found`: the sandbox's files at the start, path → bytes. `enter` reports a phase."""
 
     request: Request
     sandbox: Sandbox

@@ -1,4 +1,4 @@
-"""In the child: one cell from its files to a Measurement, in the order in which a reader would do it by hand."""
+"""How is one cell measured? In the child: build, compile, warm up, time, check, read counters, in this order."""
 
 import gc
 import math
@@ -34,7 +34,7 @@ ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 
 def run(job: Job) -> dict[str, Any]:
-    """{"measurement": Measurement, "diagnostics": Diagnostics}: import, build, compile, warm up, time, check, read counters."""
+    """{"measurement": Measurement, "diagnostics": Diagnostics} of the job's cell."""
     request, sandbox, found, enter = job.request, job.sandbox, job.found, job.enter
     begins, warms_first = tuple(request.options.get("begins", ())), bool(request.options.get("waits"))
     settings, now = request.settings, clock.monotonic
@@ -45,7 +45,7 @@ def run(job: Job) -> dict[str, Any]:
     import_s = time.perf_counter() - import_start
 
     def fetch(output: Any) -> Arrays:
-        """Copied: a stack may use its output's buffer again for the next."""
+        """Outputs by name, copied: the stack may reuse an output's buffer for the next one."""
         return {name: np.array(array, copy=True) for name, array in stack.fetch(output).items()}
 
     enter(Phase.BUILD)
@@ -55,11 +55,11 @@ def run(job: Job) -> dict[str, Any]:
     rotating, held_out = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
-    device = DeviceLock("") if begins else DeviceLock.inherited()  # the children of a pair have their turns
+    device = DeviceLock("") if begins else DeviceLock.inherited()  # the children of a pair take turns instead
     turns = Turns.inherited(begins, warms_first) if begins else None
     at_once = False
     if turns is not None and request.options.get("at_once"):
-        turns.meet()  # both are built
+        turns.meet()  # when both have built
         at_once = not turns.alone
 
     enter(Phase.COMPILE)
@@ -68,7 +68,7 @@ def run(job: Job) -> dict[str, Any]:
     try:
         with stack.measuring(device.alone) if device.path else nullcontext():
             step, output, first_call_ns = clock.first_call(lambda: stack.compile(program), rotating[0], stack.synchronize, now)
-    except Exception as error:  # whatever it is: the stack says whether that is a refusal, and it is raised again
+    except Exception as error:  # of any type: the stack decides whether it is a refusal; it is raised again
         raise stack.refusal(error) from error
     first_call_ns -= round(1e9 * device.waited_s)
     first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
@@ -82,7 +82,7 @@ def run(job: Job) -> dict[str, Any]:
 
     enter(Phase.WARM_UP)
     if turns is not None:
-        turns.meet()  # both have compiled
+        turns.meet()  # when both have compiled
         turns.cold()
     device.take()
     follow = training_check.follow if training_check is not None else lambda output: None
@@ -91,13 +91,13 @@ def run(job: Job) -> dict[str, Any]:
     if turns is not None:
         turns.warm()
     enter(Phase.TIMING)
-    gc.disable()  # a collection is not the stack's; off for all stacks alike
+    gc.disable()  # garbage collection is not part of a step; off for all stacks
     before = stack.compilations(program)
     threads_before, switches, pressure = procfs.thread_cpu_s(), procfs.involuntary_switches(), procfs.pressure_s()
     procfs.reset_peak()
     wall, cpu = time.perf_counter(), time.process_time()
     budget_ns = int(settings.timed_s * 1e9)
-    waited_s = turns.waited_s if turns else 0.0  # for the other one to compile and to warm up
+    waited_s = turns.waited_s if turns else 0.0  # until now: for the other child to compile and to warm up
     timed = clock.timed_steps(
         step,
         rotating,
@@ -127,13 +127,13 @@ def run(job: Job) -> dict[str, Any]:
     for index, batch in enumerate(held_out, start=ROTATING):
         if training_check is not None:
             training_check.restart()
-        elif step_ns < clock.AWAKE_NS:  # what was copied since then took as long as many steps
+        elif step_ns < clock.AWAKE_NS:  # copying outputs since the last step took as long as many steps
             clock.untimed_steps(step, rotating, stack.synchronize, step_ns)
         waited_ns, spent_ns, start = waits.ns(), time.process_time_ns(), now()
         output = step(batch)
         stack.synchronize(output)
         took_ns, spent_ns = now() - start, time.process_time_ns() - spent_ns
-        waited_ns = waits.ns() - waited_ns if settings.device == "cpu" else 0  # a GPU goes on meanwhile
+        waited_ns = waits.ns() - waited_ns if settings.device == "cpu" else 0  # a GPU continues while the thread waits
         held_out_ns.append(clock.without_waiting(took_ns, waited_ns, spent_ns, settings.threads))
         if training_check is not None:
             training_check.first(output)
@@ -198,7 +198,7 @@ def run(job: Job) -> dict[str, Any]:
         notes=(*stack.notes, *device.notes),
         device_step_s=tuple(device_step_s),
         alternated=alternated,
-        compiled_at_once=at_once,  # even if the partner has died since
+        compiled_at_once=at_once,  # even if the partner has died afterwards
         losses=tuple(loss if math.isfinite(loss) else None for loss in training_check.losses)
         if training_check is not None
         else (),
@@ -208,7 +208,7 @@ def run(job: Job) -> dict[str, Any]:
 
 
 def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[int, tuple[str, Arrays]]) -> int | None:
-    """By the model's own account, or each weight, input and output once."""
+    """Bytes that a step must read and write at least: Model.moved, or each weight, input and output once."""
     itemsize = ITEMSIZE[request.settings.dtype]
     counted = model.moved(itemsize)
     if counted is not None or model.flops() is None or request.cell.mode is not Mode.INFERENCE:
@@ -219,7 +219,7 @@ def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[
 
 
 def _sync_check(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> SyncCheck:
-    """After synchronising, fetching an output should cost what copying it costs; the best of three decides."""
+    """Times, after synchronising, of fetching an output (the fastest of three) and of copying it (their median)."""
     fetches, copies = [], []
     for k in range(3):
         output = step(batches[k % len(batches)])
@@ -235,4 +235,5 @@ def _sync_check(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> Sync
 
 
 def _busy(before: dict[str, float], after: dict[str, float], wall_s: float) -> int:
+    """How many threads used more than 5 % of `wall_s`; `before` and `after`: thread → CPU seconds."""
     return sum(1 for thread, used in after.items() if used - before.get(thread, 0.0) > 0.05 * wall_s)

@@ -1,4 +1,4 @@
-"""In a child: pay what a stack costs once per machine (a precompiled header, say), into caches that later cells start from."""
+"""What does a stack cost once per machine, such as a precompiled header? A child pays it; later cells copy its files."""
 
 import time
 
@@ -9,7 +9,7 @@ from bakeoff.worker.job import Job
 
 
 def run(job: Job) -> dict[str, float]:
-    """{"wall_s": seconds that paying took, imports not included}."""
+    """{"wall_s": seconds, without imports}. Raises Unsupported for a stack without a one-time cost."""
     stack = job.load_stack()
     if not isinstance(stack, PaysOneTimeCost):
         raise Unsupported(f"{type(stack).__name__} has no one-time cost")

@@ -1,4 +1,4 @@
-"""Is it still the same function? Outputs against a float64 eager reference, in numpy."""
+"""Does a compiled program compute the same function? Its outputs are compared with a float64 eager reference, in numpy."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,20 +9,20 @@ import numpy as np
 from bakeoff.authoring.model import Array, Arrays
 from bakeoff.records.measurement import Check
 
-COMPARED_PIECE = 2**17  # elements compared at a time: they stay in the cache
+COMPARED_PIECE = 2**17  # elements compared at a time, few enough for the CPU cache
 
 
 def error(output: Array, reference: Array) -> float:
-    """max |output − reference| / max |reference|; infinite for another shape, an empty array, or what is not finite."""
+    """max |output − reference| / max |reference|; infinite for another shape, an empty array, or a value that is not finite."""
     if output.shape != reference.shape or not reference.size:
         return float("inf")
     largest = worst = 0.0
-    mine, exact = output.reshape(-1), reference.reshape(-1)
+    flat, exact = output.reshape(-1), reference.reshape(-1)
     for start in range(0, exact.size, COMPARED_PIECE):
         piece = exact[start : start + COMPARED_PIECE]
         size = float(np.abs(piece).max())
-        with np.errstate(invalid="ignore"):  # of two infinities
-            off = float(np.abs(mine[start : start + COMPARED_PIECE].astype(np.float64) - piece).max())
+        with np.errstate(invalid="ignore"):  # inf − inf
+            off = float(np.abs(flat[start : start + COMPARED_PIECE].astype(np.float64) - piece).max())
         if not (np.isfinite(size) and np.isfinite(off)):  # a maximum is not finite where any element is not
             return float("inf")
         largest, worst = max(largest, size), max(worst, off)
@@ -32,7 +32,7 @@ def error(output: Array, reference: Array) -> float:
 
 
 def check(outputs: Mapping[str, Array], reference: Mapping[str, Array], batch: int, when: str) -> Check:
-    """Compare every output of one batch with the reference's; a missing or an extra output is infinitely wrong."""
+    """Compare all outputs of one batch with the reference. A missing or an extra output gives the error None (infinite)."""
     if set(outputs) != set(reference):
         return Check(batch=batch, when=when, error=None)
     worst = max(error(outputs[name], reference[name]) for name in reference)
@@ -40,7 +40,7 @@ def check(outputs: Mapping[str, Array], reference: Mapping[str, Array], batch: i
 
 
 def save(path: Path, batches: list[Arrays]) -> None:
-    """Reference outputs by batch index; a plain npz without pickles, whole or not at all."""
+    """Write the outputs of each batch to `path`, an npz file without pickles. `path` is never a partial file."""
     partial = path.with_suffix(".partial.npz")
     arrays: dict[str, Any] = {f"{i}/{name}": array for i, outputs in enumerate(batches) for name, array in outputs.items()}
     np.savez(partial, **arrays)
@@ -48,7 +48,7 @@ def save(path: Path, batches: list[Arrays]) -> None:
 
 
 def read(path: Path) -> list[Arrays]:
-    """What `save` wrote."""
+    """The outputs of each batch that `save` wrote to `path`."""
     batches: dict[int, Arrays] = {}
     with np.load(path, allow_pickle=False) as archive:
         for key in archive.files:

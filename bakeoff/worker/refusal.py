@@ -1,4 +1,4 @@
-"""In the child: a stack's refusal of a model is a finding, with where and why."""
+"""Where and why does a stack refuse a model? In the child, where a refusal is a result and not an error."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from bakeoff.records.trial import Failure, Phase, Status
 
 
 def refused(stack: Stack[Any], program: Any, error: Exception) -> dict[str, Any]:
-    """A stack's refusal of the model, with where and why; any other exception is raised again."""
+    """{"diagnostics": Diagnostics, "failure": Failure} if `error` is the stack's refusal; any other error is raised."""
     refusal = stack.refusal(error)
     if not isinstance(refusal, Unsupported):
         raise refusal from error
     breaks = stack.locate_refusal(program, error) if isinstance(stack, Diagnosable) else ()
     found = Diagnostics(graphs=0, captured_share=0.0, breaks=merged(breaks))
-    said = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=str(refusal))
-    return {"diagnostics": found, "failure": said}
+    failure = Failure(status=Status.UNSUPPORTED, phase=Phase.COMPILE, error="Unsupported", message=str(refusal))
+    return {"diagnostics": found, "failure": failure}

@@ -1,8 +1,8 @@
-"""In the child: what is shipped beside an exported program, so that whoever serves it needs nothing of the model's file.
+"""What is stored with an exported program, so that the serving child does not need the model's file?
 
-FOLDER/program/     the deployment format's own files, and nothing else
-FOLDER/inputs.npz   each batch's inputs, in the layout of the exported half; no pickles
-FOLDER/shipped.json the figures that a measurement needs of a model
+FOLDER/program/     only the files of the deployment format
+FOLDER/inputs.npz   the inputs of each batch, in the layout of the exported implementation; no pickles
+FOLDER/shipped.json the properties of the model that a measurement needs
 """
 
 import json
@@ -17,17 +17,17 @@ PROGRAM, INPUTS, FIGURES = "program", "inputs.npz", "shipped.json"
 
 
 class Shipped(Model):
-    """A model of which there are only inputs and a few figures."""
+    """A model that was exported: only its inputs and a few of its properties are known."""
 
     def __init__(self, inputs: list[tuple[Array, ...]], figures: dict[str, Any]) -> None:
-        self.item = figures["item"]  # type: ignore[misc]  # of an instance here
+        self.item = figures["item"]  # type: ignore[misc]  # an instance attribute here
         self.tolerance = figures["tolerance"]  # type: ignore[misc]
         self.weights_bytes = int(figures["weights_bytes"])
         self._inputs, self._figures = inputs, figures
 
     @classmethod
     def read(cls, folder: Path) -> "Shipped":
-        """What `write` wrote."""
+        """The model that `write` wrote to `folder`."""
         batches: dict[int, list[Array]] = {}
         with np.load(folder / INPUTS, allow_pickle=False) as archive:
             for key in sorted(archive.files, key=lambda name: tuple(map(int, name.split("/")))):
@@ -43,12 +43,12 @@ class Shipped(Model):
         return found
 
     def moved(self, itemsize: int) -> int | None:
-        """In the precision of the run."""
+        """The bytes that were stored, for the precision of the run; `itemsize` is not used."""
         found: int | None = self._figures["moved_bytes"]
         return found
 
     def weights(self, draw: Draw) -> Arrays:
-        """None: they are in the exported program."""
+        """Empty: the weights are in the exported program."""
         return {}
 
     def batch(self, draw: Draw, index: int) -> Batch:
@@ -56,7 +56,7 @@ class Shipped(Model):
 
 
 def write(folder: Path, model: Model, inputs: list[tuple[Array, ...]], weights_bytes: int, itemsize: int) -> None:
-    """Ship `inputs`, a tuple per batch, and the model's figures."""
+    """Write `inputs`, a tuple per batch, and the model's properties to `folder`. `itemsize`: bytes per element."""
     arrays: dict[str, Any] = {f"{i}/{k}": array for i, batch in enumerate(inputs) for k, array in enumerate(batch)}
     np.savez(folder / INPUTS, **arrays)
     figures = {

@@ -1,10 +1,10 @@
-"""In the child: does it learn what eager learns? What training steps leave, against the same steps in float64.
+"""Does a compiled training step compute what eager computes? In the child: its results are compared with float64.
 
-Compared are the loss, the gradients as the optimizer was given them, how far it moved the parameters, and batch norm's
-statistics: after the first call, and after the clock has stopped once more from the start, on batches never seen. Each tensor
-by ‖x − reference‖ / ‖reference‖ in the Euclidean norm. What it may be off by follows from how far the framework's own eager
-step in the run's dtype is off, from these weights and from others a rounding away: batch statistics of a small batch, say,
-magnify rounding a million times.
+Compared are the loss, the gradients that the optimizer received, how far the parameters moved, and the statistics of batch
+norm. They are read after the first call and, once timing is over, after first steps on held-out batches from the same start.
+The distance of a tensor is ‖x − reference‖ / ‖reference‖ in the Euclidean norm. The tolerance follows from the distance of the
+framework's own eager step in the run's dtype, from these weights and from others that differ by a rounding. A fixed tolerance
+would not do: the batch statistics of a small batch can magnify rounding a million times. Details: docs/decisions/0008.
 """
 
 import json
@@ -25,22 +25,22 @@ from bakeoff.worker import parity
 from bakeoff.worker.build import ROTATING, build, drawn
 
 KINDS = ("loss", "gradient", "parameter", "buffer")
-TIMES_OWN = 8.0  # the distance of eager's own step; docs/decisions/0008
-TYPICAL = 0.75  # quantile of the distances of a kind: rounding that batch statistics magnify is not small in one tensor alone
-CURVE = 10  # losses that are kept, from the first step on
-CURVE_WITHIN = 1e-4  # of float64's losses, where a curve means something: where eager's own keeps well within it
-NEARBY = 2  # starts a rounding away from the weights, from which eager's distance is taken as well
+TIMES_OWN = 8.0  # tolerance, as a multiple of the distance of eager's own step
+TYPICAL = 0.75  # quantile of the distances of a kind: where rounding is magnified, most tensors of the kind show it
+CURVE = 10  # number of losses kept, from the first step on
+CURVE_WITHIN = 1e-4  # relative tolerance of the losses; they are compared only where eager's own are well within it
+NEARBY = 2  # further starts for eager's distance, with weights that differ by a rounding
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-PORT = 1e-7  # between the frameworks in float64
+PORT = 1e-7  # tolerance between the two frameworks in float64
 BUCKETS = 4096
 CHUNK = 1 << 20
 
 
 def sketch(array: Array) -> Array:
-    """float64 of at most BUCKETS elements: the array, or its count sketch, in which every element takes part.
+    """The flattened array as float64, or, if it has more than BUCKETS elements, its count sketch of BUCKETS elements.
 
-    A count sketch is linear and keeps Euclidean norms, to 2 % here (Charikar, Chen and Farach-Colton 2002; Thorup and Zhang
-    2012): a reference of any model stays small.
+    Every element contributes to a count sketch. It is linear and keeps Euclidean norms, here to 2 % (Charikar, Chen and
+    Farach-Colton 2002; Thorup and Zhang 2012). So the reference of any model is a small file.
     """
     flat = array.reshape(-1)
     if flat.size <= BUCKETS:
@@ -55,19 +55,18 @@ def sketch(array: Array) -> Array:
 
 
 class TrainingCheck:
-    """Follows one program through its training. Everything here is outside the clock."""
+    """Records the results of a program's training steps, outside the clock. Raises Unsupported if the stack does not train."""
 
     def __init__(self, request: Request, stack: Stack[Any], model: Model, program: Any) -> None:
-        self.left: list[
-            Arrays
-        ] = []  # what a first step from the start left, sketched: of the first batch, then of held-out ones
+        # sketches of the results of first steps from the start: on the first batch, then on held-out ones
+        self.left: list[Arrays] = []
         self.losses: list[float] = []
         if not isinstance(stack, Trainable):
             raise Unsupported(f"{type(stack).__name__} does not train")
         self._request, self._stack, self._model, self._program = request, stack, model, program
 
     def first(self, output: Any) -> None:
-        """After a step from the start."""
+        """Record loss and state after a step from the start."""
         loss = self._loss(output)
         if not self.left:
             self.losses.append(float(loss))
@@ -75,12 +74,12 @@ class TrainingCheck:
         self.left.append({"loss": np.asarray(loss, np.float64).reshape(-1), **tensors})
 
     def follow(self, output: Any) -> None:
-        """After each step of the warm-up: the curve of losses."""
+        """Record the loss after a step of the warm-up, for the loss curve."""
         if len(self.losses) < CURVE:
             self.losses.append(float(self._loss(output)))
 
     def restart(self, nearby: int = 0) -> None:
-        """Back to the start, or to weights that are each a rounding of it: another one for each number `nearby`."""
+        """Return to the start, or, if `nearby` is not 0, to weights that differ from it by a rounding; `nearby` is the seed."""
         weights = drawn(self._request, self._model)
         self._stack.restart(self._program, rounded(weights, self._request.settings.dtype, nearby) if nearby else weights)
 
@@ -90,32 +89,38 @@ class TrainingCheck:
 
 
 def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None]) -> None:
-    """What eager training leaves in float64, how far it is off in the run's dtype, and how far the two frameworks differ."""
+    """Write the reference of training steps to `request.reference`. Raises BakeoffError where a result is not finite.
+
+    It contains eager's results in float64, the distances of eager in the run's dtype, and, if the request names the reference
+    of the other framework, the largest distance from that.
+    """
     assert request.reference is not None
     path = Path(request.reference)
-    exact, weights = _taught(request, stack, "float64", enter)
+    exact, weights = _trained(request, stack, "float64", enter)
     start = _sketched(weights)
     for step in exact.left:
         for name, array in step.items():
             if not array.size or not np.isfinite(array).all():
-                raise BakeoffError(f"the reference's {name} is empty, or not finite: nothing to compare with")
-    own, _ = _taught(request, stack, request.settings.dtype, enter, nearby=NEARBY)
+                raise BakeoffError(f"the reference cannot be used: {name} is empty, or not finite")
+    own, _ = _trained(request, stack, request.settings.dtype, enter, nearby=NEARBY)
     steps = []
     for nearby in range(NEARBY + 1):
         other = start if not nearby else _sketched(rounded(weights, request.settings.dtype, nearby))
         left, own.left = own.left[: len(exact.left)], own.left[len(exact.left) :]
         steps += [distances(_moved(a, other, start), b, start) for a, b in zip(left, exact.left, strict=True)]
     if not all(np.isfinite(list(step.values())).all() for step in steps):
-        raise BakeoffError(f"eager in {request.settings.dtype} is not finite where float64 is: nothing to hold a compiler to")
-    kept: dict[str, Any] = {"own": {name: max(step[name] for step in steps) for name in steps[0]}}
-    kept["losses"] = [_off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
+        raise BakeoffError(
+            f"no tolerance for {request.settings.dtype}: eager's results are not finite where those of float64 are"
+        )
+    bounds: dict[str, Any] = {"own": {name: max(step[name] for step in steps) for name in steps[0]}}
+    bounds["losses"] = [_off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
     if request.options.get("other"):
-        theirs = parity.read(Path(request.options["other"]))
-        port = [distances(a, b, start) for a, b in zip(exact.left, theirs, strict=False)]
-        settled = {name: max(step[name] for step in port) for name in port[0] if kept["own"].get(name, 0.0) < 0.1}
-        if settled:  # in a low precision eager may be off everywhere
-            kept["port"] = max(settled.items(), key=lambda pair: pair[1])
-    path.with_suffix(".json").write_text(json.dumps(kept))
+        others = parity.read(Path(request.options["other"]))
+        port = [distances(a, b, start) for a, b in zip(exact.left, others, strict=False)]
+        settled = {name: max(step[name] for step in port) for name in port[0] if bounds["own"].get(name, 0.0) < 0.1}
+        if settled:  # in a low precision eager may be far off in every tensor
+            bounds["port"] = max(settled.items(), key=lambda pair: pair[1])
+    path.with_suffix(".json").write_text(json.dumps(bounds))
     parity.save(path, [*exact.left, {"losses": np.array(exact.losses), **start}])
 
 
@@ -124,7 +129,7 @@ def _sketched(weights: Arrays) -> Arrays:
 
 
 def _moved(left: Arrays, origin: Arrays, start: Arrays) -> Arrays:
-    """What steps from `origin` left, with parameters as if they had moved as far from `start`: sketches add up."""
+    """The results of a step from `origin`, with the parameters moved by as much from `start` instead. Sketches are linear."""
     by = {name: start[f"start.{name}"] - origin[f"start.{name}"] for name in (key.removeprefix("start.") for key in start)}
     return {
         name: a + by.get(name.removeprefix("parameter."), 0.0) if name.startswith("parameter.") else a
@@ -133,11 +138,11 @@ def _moved(left: Arrays, origin: Arrays, start: Arrays) -> Arrays:
 
 
 def rounded(weights: Arrays, dtype: str, seed: int) -> Arrays:
-    """Each weight a spacing of `dtype` larger or smaller, at random.
+    """The weights, each a spacing of `dtype` larger or smaller, at random.
 
-    A step that rounds as it should computes the exact step of data a few roundings away (backward stability: Higham 2002,
-    1.5). So what these starts lead to is what rounding alone may do, however it fell for the one program that was looked at:
-    a ReLU whose input is zero but for rounding is on in one and off in another.
+    A correctly rounded step is the exact step of data that differ by a few roundings (backward stability: Higham 2002, 1.5).
+    So steps from such weights show how much rounding alone can change. One program is not enough to show it: a ReLU whose
+    input is zero apart from rounding may be active in one program and inactive in another.
     """
     rng = np.random.default_rng(seed)
     return {
@@ -146,12 +151,12 @@ def rounded(weights: Arrays, dtype: str, seed: int) -> Arrays:
     }
 
 
-def _taught(
+def _trained(
     request: Request, stack: Stack[Any], precision: str, enter: Callable[[Phase], None], nearby: int = 0
 ) -> tuple[TrainingCheck, Arrays]:
-    """The same steps as a measuring child takes: its first, those of its curve, and from the start on the held-out batches.
+    """The steps that a measuring child takes: the first, those of the loss curve, and first steps on the held-out batches.
 
-    Then each batch again, from each of `nearby` other starts.
+    Then first steps on the first and the held-out batches again, from each of `nearby` further starts.
     """
     enter(Phase.BUILD)
     model, _, program, batches = build(request, stack, precision)
@@ -168,50 +173,53 @@ def _taught(
 
 
 def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: Mapping[str, Array]) -> dict[str, float]:
-    """Name → ‖x − reference‖ / ‖reference‖; of parameters, the distances that they moved. Infinite for what is missing.
+    """Tensor → ‖x − reference‖ / ‖reference‖; for parameters, x is how far they moved. Infinite for a missing tensor.
 
-    A parameter that only rounding moves (the next batch norm takes it away again) may rest in float64: it moved by its spacing.
+    A parameter whose effect the next batch norm cancels moves by rounding alone, and may not move at all in float64. So the
+    reference's move counts as at least the float64 spacing of the parameter.
     """
-    kept = {name: float("inf") for name in set(found) ^ set(expected)}
+    by_name = {name: float("inf") for name in set(found) ^ set(expected)}
     for name in set(found) & set(expected):
         origin = start[f"start.{name.removeprefix('parameter.')}"] if name.startswith("parameter.") else 0.0
         reference, off = expected[name] - origin, float(np.linalg.norm(found[name] - expected[name]))
         size = float(np.linalg.norm(reference))
         if name.startswith("parameter."):
             size = max(size, float(np.finfo(np.float64).eps * np.linalg.norm(expected[name])))
-        kept[name] = off / size if size else 0.0 if off == 0.0 else float("inf")
-    return kept
+        by_name[name] = off / size if size else 0.0 if off == 0.0 else float("inf")
+    return by_name
 
 
 def checked(
     request: Request, model: Model, training_check: TrainingCheck, timed: Mapping[int, Arrays]
 ) -> tuple[Parity | None, tuple[float, ...]]:
-    """(what was taught against the reference, the reference's losses); None where there is no reference."""
+    """(comparison with the reference, losses of the reference); (None, ()) without a reference.
+
+    `timed`: batch index → outputs of its last timed step.
+    """
     if request.reference is None:
         return None, ()
     *expected, rest = parity.read(Path(request.reference))
-    kept = json.loads(Path(request.reference).with_suffix(".json").read_text())
+    bounds = json.loads(Path(request.reference).with_suffix(".json").read_text())
     losses = tuple(map(float, rest["losses"]))
     checks = []
-    for number, (left, exact) in enumerate(
-        zip(training_check.left, expected, strict=False)
-    ):  # an interpreted program takes one step
+    # not strict: an interpreted program takes only one step
+    for number, (left, exact) in enumerate(zip(training_check.left, expected, strict=False)):
         batch, when = (0, "first") if number == 0 else (ROTATING + number - 1, "held-out")
-        checks += _by_kind(distances(left, exact, rest), kept["own"], model.tolerance, batch, when)
+        checks += _by_kind(distances(left, exact, rest), bounds["own"], model.tolerance, batch, when)
     checks += [_check(i, "timed", "finite loss", 0.0 if _finite(a) else float("inf"), 0.0) for i, a in sorted(timed.items())]
-    if TIMES_OWN * max(kept["losses"]) < CURVE_WITHIN:
+    if TIMES_OWN * max(bounds["losses"]) < CURVE_WITHIN:
         checks.append(_curve(training_check.losses, losses))
-    if "port" in kept:
-        name, error = kept["port"]
+    if "port" in bounds:
+        name, error = bounds["port"]
         checks.append(_check(0, "float64", f"{name} between the frameworks", error, PORT))
     return Parity(tolerance=model.tolerance, checks=tuple(checks)), losses
 
 
 def _by_kind(found: Mapping[str, float], own: Mapping[str, float], floor: float, batch: int, when: str) -> list[Check]:
-    """Of each kind of tensor the one that is worst for what it may be off by.
+    """For each kind of tensor, the check of the tensor that is worst relative to its tolerance.
 
-    A tensor that eager itself misses by its whole size (a key's bias has no gradient but rounding) stands for its kind only
-    where it is off by more than that.
+    A tensor whose tolerance exceeds its own size is chosen only if it fails, or if all of its kind are such. An example is the
+    bias of an attention key, whose gradient is only rounding.
     """
     checks = []
     for kind in KINDS:
@@ -226,14 +234,14 @@ def _by_kind(found: Mapping[str, float], own: Mapping[str, float], floor: float,
 
 
 def _curve(found: list[float], exact: tuple[float, ...]) -> Check:
-    """The worst point of the curve."""
+    """The check of the loss that differs most from the reference."""
     errors = [_off(a, b) for a, b in zip(found, exact, strict=False)]
     worst = errors.index(max(errors))
     return _check(max(0, worst - 1) % ROTATING, "curve", f"loss of step {worst + 1}", errors[worst], CURVE_WITHIN)
 
 
 def _off(loss: float, exact: float) -> float:
-    """Relative; infinite where one is not finite, or only the exact one is zero."""
+    """The relative difference; infinite where `loss` is not finite, or only `exact` is zero."""
     if loss == exact:
         return 0.0
     return abs(loss - exact) / abs(exact) if exact and np.isfinite(loss) else float("inf")

@@ -1,8 +1,9 @@
-"""In the child: two children of a pair meet when both have compiled, and take turns over their timed steps.
+"""How do the two children of a pair take turns over their timed steps? In the child.
 
-They compile at once, on the same CPUs, so that a slow moment falls on both; each warms up while the other waits. Each holds
-one end of two pipes; the byte that goes through them is the right to run. The parent says beforehand who begins each round, at
-random, and takes no part. A child whose partner has died, or never came, goes on alone. Standard library only.
+They may compile at the same time, on the same CPUs, so that other load affects both. Then each warms up while the other waits,
+and they alternate their timed steps. Two pipes connect them, one in each direction. A byte sent through a pipe gives the other
+child the right to run. The parent chooses at random, in advance, who begins each round, and is not involved afterwards. A
+child whose partner has died or has never started continues alone. Standard library only.
 """
 
 import os
@@ -15,7 +16,11 @@ from bakeoff.records.turns import TURNS_FDS
 
 @dataclass(slots=True)
 class Turns:
-    """`begins[i]`: does this child begin round i? `waits`: it warms up first, so that the other one's arrival starts them."""
+    """One child's ends of the two pipes.
+
+    `begins[i]`: whether this child begins round i. `waits`: whether it warms up first.
+    `alone`: whether the partner has gone. `waited_s`: seconds spent waiting for the partner.
+    """
 
     read: int
     write: int
@@ -26,43 +31,43 @@ class Turns:
 
     @classmethod
     def inherited(cls, begins: tuple[bool, ...], waits: bool) -> "Turns":
-        """With the pipes that the parent left open for this process alone."""
+        """With the pipes that the parent opened for this process, which does not pass them on to its own children."""
         read, write = map(int, os.environ[TURNS_FDS].split(","))
         for end in (read, write):
             os.set_inheritable(end, False)
         return cls(read, write, begins, waits)
 
     def meet(self) -> None:
-        """Wait until both have come here."""
+        """Wait until both children have called this."""
         self._hand_over()
         self._wait()
 
     def cold(self) -> None:
-        """Wait, where the other one warms up first, until it is warm."""
+        """Before warming up: wait until the partner is warm, if the partner warms up first."""
         if not self.waits:
             self._wait()
 
     def warm(self) -> None:
-        """This child is warm: the other one's turn to warm up, if it has not yet."""
+        """After warming up: let the partner warm up, if it has not done so."""
         if self.waits:
             self._hand_over()
 
     def rounds(self) -> Iterator[tuple[int, int]]:
-        """Yields (round, of how many) when this child may run, and hands over when asked for the next."""
-        owners = [mine for begin in self.begins for mine in (begin, not begin)]
-        before = not self.waits  # whoever comes second begins as if it had just run
-        for turn, mine in enumerate(owners):
-            if mine and not before:
+        """Yield (round, number of rounds) when this child may run. Asking for the next round lets the partner run."""
+        turns = [own for begin in self.begins for own in (begin, not begin)]
+        before = not self.waits  # the child that warmed up second has the right to run
+        for turn, own in enumerate(turns):
+            if own and not before:
                 self._wait()
-            elif before and not mine:
+            elif before and not own:
                 self._hand_over()
-            if mine:
+            if own:
                 yield turn // 2, len(self.begins)
-            before = mine
+            before = own
 
     def finish(self) -> None:
-        """Wait until the partner, if it ran last, has ended: what follows is not timed, but must not be disturbed either."""
-        while self.begins[-1] and not self.alone:  # until the end of its pipe
+        """If the partner has the last turn, wait until it ends, so that neither is disturbed by what the other does next."""
+        while self.begins[-1] and not self.alone:  # `alone` is set at the end of the pipe
             self._wait()
 
     def _wait(self) -> None:

@@ -125,7 +125,7 @@ def test_what_it_cannot_do_is_a_row(home: Path, stack: str) -> None:
     found = measured(home, [ROOM[stack]], [Mode.INFERENCE, Mode.TRAINING], batch_size=33)
     assert [(r.status, r.reason) for r in found.values()] == [
         (Status.UNSUPPORTED, "data-parallel training only: --modes training"),
-        (Status.UNSUPPORTED, "a batch of 33 does not split evenly over 2 workers: another --batch-size"),
+        (Status.UNSUPPORTED, "a batch of 33 does not split evenly over 2 workers; choose another --batch-size"),
     ]
 
 

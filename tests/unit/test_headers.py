@@ -166,7 +166,7 @@ def test_a_promise_that_the_class_does_not_keep_is_one_line_of_the_child(
 
 def test_a_stack_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text('HEADER = {"framework": "numpy"}\nSTACK = 1\n')
-    with pytest.raises(UsageError, match=r"STACK must be an instance of bakeoff\.Stack, and is a int"):
+    with pytest.raises(UsageError, match=r"STACK must be an instance of bakeoff\.Stack, but is a int"):
         load_stack(tmp_path / "mine.py")
 
 
