@@ -110,13 +110,13 @@ class PairedSession:
             finished=self.finished,
             alternated=self.alternated,
             trials=self.baseline.trials,
-            summaries=self._figures[0],
+            summaries=self._summaries[0],
             control=(quiet[0], quiet[1]),
             control_trials=[t for side in self.control or () for t in side.trials],
         )
 
     @property
-    def _figures(self) -> tuple[list[CellSummary], list[CellSummary]]:
+    def _summaries(self) -> tuple[list[CellSummary], list[CellSummary]]:
         return rounds.of_pairs(self.baseline.trials, self.candidate.trials)
 
     @property
@@ -127,7 +127,7 @@ class PairedSession:
         found = {
             "schema_version": SCHEMA_VERSION,
             "trials": self.candidate.trials,
-            "summaries": self._figures[1],
+            "summaries": self._summaries[1],
             "ab": self.record,
         }
         return {name: to_json(value) for name, value in found.items()}
@@ -174,7 +174,7 @@ class PairedSession:
         return both
 
     def _undecided(self) -> list[Cell]:
-        comparison = pairs.comparison(self.record, self._figures[1], self._budgets)
+        comparison = pairs.comparison(self.record, self._summaries[1], self._budgets)
         return list(dict.fromkeys(c.cell for c in comparison.changes if c.verdict is Verdict.UNDECIDED))
 
     def _failed(self, cell: Cell, *sides: ArmRunner) -> bool:

@@ -74,13 +74,13 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
     assert max(n for n, line in enumerate(told) if line.startswith("pair ")) < told.index(diagnosed[0])
     run = run_of(folder)
     assert run.ab is not None
-    assert [f.counts["kernels"] for f in (*run.ab.summaries, *run.figures)] == [3, 4]
+    assert [f.counts["kernels"] for f in (*run.ab.summaries, *run.summaries)] == [3, 4]
     (path,) = (folder / "saved" / saved_runs.PAIRS).glob("*.json")
     path.unlink()
     done = ab(folder, *arms, "--no-diagnosis", stacks="countskernels")
     assert "diagnosed" not in done.stderr
     assert "inference kernels: " not in done.stdout
-    assert not any("kernels" in f.counts for f in run_of(folder).figures)
+    assert not any("kernels" in f.counts for f in run_of(folder).summaries)
 
 
 def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None:
@@ -150,7 +150,7 @@ def test_an_interrupt_leaves_no_half_pair(
     assert run.ab is not None
     assert not run.ab.finished
     assert [t.index for t in run.ab.trials] == list(range(pairs))
-    assert [f.trials for f in (*run.ab.summaries, *run.figures)] == [pairs, pairs]
+    assert [f.trials for f in (*run.ab.summaries, *run.summaries)] == [pairs, pairs]
     assert len(run.ab.control_trials) == canaries
 
 
@@ -161,11 +161,11 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     assert first.returncode == 0, first.stdout
     (path,) = saved_runs.runs(folder / "saved")
     body = json.loads(path.read_text())
-    for figure in body["figures"]:
-        figure["values"]["step"] = [v / 1.5 for v in figure["values"]["step"]]  # it used to be faster
-        figure["values"]["step_typical"] = [v / 1.5 for v in figure["values"]["step_typical"]]
-    for vanished in body["figures"][:1]:
-        body["figures"].append({**vanished, "cell": {**vanished["cell"], "stack": "retired"}})
+    for found in body["summaries"]:
+        found["values"]["step"] = [v / 1.5 for v in found["values"]["step"]]  # it used to be faster
+        found["values"]["step_typical"] = [v / 1.5 for v in found["values"]["step_typical"]]
+    for vanished in body["summaries"][:1]:
+        body["summaries"].append({**vanished, "cell": {**vanished["cell"], "stack": "retired"}})
     path.write_text(json.dumps(body))
     junit = folder / "junit.xml"
     done = experiments(folder, "--gate-against=base", budgets, f"--junit-xml={junit}", "--trials=5", names="eager,knob")
