@@ -32,11 +32,11 @@ def torch_steps(model: str, stack: str, steps: int) -> list[float]:
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.set_grad_enabled(False)
-    subject = importlib.import_module(f"models.{model}").MODEL.at("small")
-    module = subject.torch()
-    module.load_state_dict({k: torch.from_numpy(v) for k, v in subject.weights(Draw(0)).items()}, strict=False)
+    network = importlib.import_module(f"bakeoff.models.{model}").MODEL.at("small")
+    module = network.torch()
+    module.load_state_dict({k: torch.from_numpy(v) for k, v in network.weights(Draw(0)).items()}, strict=False)
     module.eval()
-    batches = [tuple(map(torch.from_numpy, subject.batch(Draw(0, 1, i), i).inputs)) for i in range(4)]
+    batches = [tuple(map(torch.from_numpy, network.batch(Draw(0, 1, i), i).inputs)) for i in range(4)]
     started, cpu = time.perf_counter(), time.process_time()
     if stack == "torch_script":
         module = torch.jit.trace(module, batches[0], check_trace=False)
@@ -61,11 +61,11 @@ def tensorflow_steps(model: str, stack: str, steps: int) -> list[float]:
 
     from bakeoff.authoring.model import Draw, Weights
 
-    subject = importlib.import_module(f"models.{model}").MODEL.at("small")
-    module = subject.tensorflow(Weights(subject.weights(Draw(0))))
+    network = importlib.import_module(f"bakeoff.models.{model}").MODEL.at("small")
+    module = network.tensorflow(Weights(network.weights(Draw(0))))
     batches = []
     for i in range(4):
-        batches.append(tuple(map(tf.constant, subject.tensorflow_inputs(*subject.batch(Draw(0, 1, i), i).inputs))))
+        batches.append(tuple(map(tf.constant, network.tensorflow_inputs(*network.batch(Draw(0, 1, i), i).inputs))))
     started, cpu = time.perf_counter(), time.process_time()
     step = module.__call__ if stack == "tf_eager" else tf.function(module.__call__, jit_compile=stack == "tf_xla")
     seconds = []

@@ -101,8 +101,8 @@ def simulate(
         verdicts = dict.fromkeys(range(MATRIX), Verdict.UNDECIDED)
         for size in sizes:
             still = [n for n, v in verdicts.items() if v is Verdict.UNDECIDED]
-            told = _compared(chosen, arms, still, size, rules)
-            for n, change in zip(still, told.changes, strict=True):
+            compared = _compared(chosen, arms, still, size, rules)
+            for n, change in zip(still, compared.changes, strict=True):
                 verdicts[n] = change.verdict
             if len(sizes) > 1:
                 before = 0 if size == sizes[0] else sizes[sizes.index(size) - 1]
@@ -157,10 +157,10 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
     for s in sources:
         steps = [np.log(side["step"]) for side in s.sides]
         apart = steps[1] - steps[0]
-        told = (
+        compared = (
             f"SD of a pair's log ratio {apart.std():.2%} (robust {spread(list(apart)):.2%}), of a process's {np.std(steps):.2%}"
         )
-        print(f"- {s.name}: {1e3 * median(s.sides[0]['step']):.3g} ms, {len(apart)} pairs; {told}")
+        print(f"- {s.name}: {1e3 * median(s.sides[0]['step']):.3g} ms, {len(apart)} pairs; {compared}")
     for metric in ("step", "compile_cold"):
         halves = [_halves(s, metric) for s in sources if metric in s.sides[0]]
         if halves:  # two sessions differ by √2 of one's deviation

@@ -63,10 +63,10 @@ def main() -> int:
                 if index and measured is not None:  # the first pair warms the disk's caches for both
                     first, step = measured.first_call_s / alone["first_s"], median(measured.step_s) / alone["step_s"]
                     found.append({"whole": trial.wall_s / wall_s, "first call": first, "step": step})
-            told = {name: [pair[name] for pair in found] for name in found[0]}
-            for name, values in told.items():
+            found_by_name = {name: [pair[name] for pair in found] for name in found[0]}
+            for name, values in found_by_name.items():
                 ratios[f"{model}-{stack} {name}"] = median(values)
-            spread = ", ".join(f"{n} {median(v):.3f} ({min(v):.3f} to {max(v):.3f})" for n, v in told.items())
+            spread = ", ".join(f"{n} {median(v):.3f} ({min(v):.3f} to {max(v):.3f})" for n, v in found_by_name.items())
             print(f"{model}-{stack}: child / bare script, medians of {PAIRS} pairs: {spread}", flush=True)
     worst = max(value for name, value in ratios.items() if not name.endswith("step"))
     print(json.dumps({"largest": round(worst, 3), "limit": LIMIT}))
@@ -81,8 +81,8 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
     timed = len(measured.step_s) * measured.steps_per_sample
     steps = 1 + len(measured.warmup_s) + timed + 3 + len(measured.held_out_step_s)
     cpus = child_cpus(trial.settings.threads)
-    with launcher.sandbox(seed) as private:
-        environment = child_environment(private, trial.settings, "bare")
+    with launcher.sandbox(seed) as sandbox:
+        environment = child_environment(sandbox, trial.settings, "bare")
         arguments = [sys.executable, "-m", "benchmarks.bare", trial.cell.model, trial.cell.stack, str(steps)]
         for name in ("TF_CPP_VMODULE", "TF_CPP_MIN_LOG_LEVEL"):  # nobody reads them there
             environment.pop(name)
@@ -90,7 +90,7 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
         done = subprocess.run(
             arguments,
             env=environment,
-            cwd=private.work,
+            cwd=sandbox.work,
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

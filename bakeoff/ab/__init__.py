@@ -1,1 +1,1 @@
-"""Two revisions, environments or settings of the same cells, measured in one session."""
+"""A/B comparison: two revisions, environments or settings of the same cells, measured in one session."""

@@ -1,7 +1,7 @@
-"""One side of an A/B comparison: a git revision, a checkout, a virtual environment, or variables, made ready for children.
+"""What can be an arm of an A/B comparison? A git revision, a checkout, a virtual environment, or environment variables.
 
-Children of every arm are run by this checkout's harness, so that both are measured by one instrument; the models and
-compilers are the arm's own, copied, so that what is edited meanwhile changes nothing.
+The children of both arms run this checkout's `bakeoff`, so that both are measured in the same way. Models and compilers are the
+arm's own. They are copied first, so that edits during the session have no effect.
 """
 
 import io
@@ -29,9 +29,9 @@ class Checkout:
 
 
 def checkout(text: str, folder: Path, frameworks: set[str]) -> Checkout:
-    """`text` is NAME=VALUE (several with spaces), a virtual environment, a checkout, or a git revision; . is this one.
+    """The arm that `text` names: NAME=VALUE (several with spaces), an environment, a checkout (. is this one), or a revision.
 
-    UsageError if it is none of them.
+    UsageError if it is none of these.
     """
     path = Path(text).expanduser()
     if re.match(r"[A-Za-z_]\w*=", text):
@@ -51,8 +51,8 @@ def checkout(text: str, folder: Path, frameworks: set[str]) -> Checkout:
         raise UsageError(f"{text}: an installed Bakeoff has no revisions; name a checkout, a virtual environment or NAME=VALUE")
     commit = _git(ROOT, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}")
     if commit is None:
-        there = "NAME=VALUE, a virtual environment, a checkout (a folder with models/ and compilers/), or a git revision"
-        raise UsageError(f"{text} is none of: {there}")
+        allowed = "NAME=VALUE, a virtual environment, a checkout (a folder with models/ and compilers/), or a git revision"
+        raise UsageError(f"{text} is none of: {allowed}")
     return Checkout(Arm(label=text, commit=commit), _archived(commit, folder))
 
 
@@ -61,7 +61,7 @@ def _copied(source: Path, folder: Path) -> Path:
         shutil.copytree(
             source / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"), ignore_dangling_symlinks=True
         )
-    return _with_instrument(folder)
+    return _with_package(folder)
 
 
 def _archived(commit: str, folder: Path) -> Path:
@@ -71,26 +71,26 @@ def _archived(commit: str, folder: Path) -> Path:
     folder.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
-    return _with_instrument(folder)
+    return _with_package(folder)
 
 
-def _with_instrument(folder: Path) -> Path:
+def _with_package(folder: Path) -> Path:
     (folder / "bakeoff").symlink_to(PACKAGE)
     return folder
 
 
 def _head(folder: Path) -> str | None:
-    if INSTALLED and folder == ROOT:  # a repository around site-packages is not ours
+    if INSTALLED and folder == ROOT:  # a repository that contains site-packages is not Bakeoff's
         return None
     commit = _git(folder, "rev-parse", "HEAD")
     dirty = _git(folder, "status", "--porcelain", "--", *ROOMS)
     return f"{commit}+" if commit and dirty else commit
 
 
-def _git(folder: Path, *words: str) -> str | None:
-    """What git says; None where it says nothing, or is not there."""
+def _git(folder: Path, *arguments: str) -> str | None:
+    """The output of git; None if it failed, printed nothing, or is not installed."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
     except OSError:
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None

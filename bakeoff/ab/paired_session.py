@@ -1,7 +1,8 @@
-"""Two arms in one session: pairs of children that compile at once, warm up alone, and take turns over their steps.
+"""How are two arms measured in one session? As pairs of children that compile at the same time and take turns at their steps.
 
-After 7, 12 and 20 pairs the verdicts are read; a cell that has all of them is done. The baseline against itself, the canary,
-says how far this session can be trusted. docs/decisions/0010-compiled-at-once.md says why not one after the other.
+Each child warms up alone. Interim analyses follow after 7, 12 and 20 pairs; a cell whose verdicts are all decided gets no more
+pairs. The A/A control, which is the baseline measured against its own copy, shows how far this session can be trusted.
+docs/decisions/0010-compiled-at-once.md explains why the children of a pair do not compile one after the other.
 """
 
 import os
@@ -32,15 +33,15 @@ from bakeoff.runner.launch import Launcher
 from bakeoff.runner.partner import Ends, Partner
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.preparation import Preparation
-from bakeoff.runner.progress import told
+from bakeoff.runner.progress import formatted
 from bakeoff.runner.store import RunFolder, Store
 from bakeoff.system import procfs
 
-SPARE = 1.3  # times what the first child holds must be free, for a second one beside it
+SPARE = 1.3  # a second child starts beside the first only if this many times the first child's memory is free
 
 
 class PairedSession:
-    """Runs the pairs. `record` is valid at any interrupt."""
+    """Runs the pairs. `record` is valid whenever the session is interrupted."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class PairedSession:
         say: Callable[[str], None],
         seed: int | None = None,
         diagnose: bool = True,
-        vanished: Sequence[Cell] = (),  # of the baseline, which this checkout no longer has
+        vanished: Sequence[Cell] = (),  # cells of the baseline that this checkout no longer has
     ) -> None:
         self.cells = [*(planned.cell for planned in plan.selected()), *vanished]
         if not self.cells:
@@ -66,24 +67,24 @@ class PairedSession:
         self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
         self._metrics, self._interim_analyses = tuple(metrics), tuple(interim_analyses)
         self._lock = threading.Lock()
-        self._random = random.Random(seed)  # noqa: S311 - the order of children is no secret
-        self.baseline, self.candidate = (self._side(arm, root) for arm in arms)
-        self.control = (self._beside(self.baseline, root), self._beside(self.baseline, root)) if control else None
+        self._random = random.Random(seed)  # noqa: S311 - the order of children needs no cryptography
+        self.baseline, self.candidate = (self._arm_runner(arm, root) for arm in arms)
+        self.control = (self._copy_of(self.baseline, root), self._copy_of(self.baseline, root)) if control else None
 
     def run(self) -> None:
-        """Pair after pair, cell after cell, until every verdict is there or the last look is over."""
-        both = open_cells = self._both()
+        """Run pairs of all cells until every verdict is decided or the last interim analysis is done."""
+        shared = open_cells = self._shared_cells()
         probe = pairs.probes(self._metrics)
         done = 0
         try:
-            for look in self._interim_analyses:
-                for index in range(done, look + probe):
-                    if self.control is not None and done == 0 and (tame := control_cell(both, self.baseline, self.control)):
-                        self._pair(tame, index, self.control, look + probe, "control")
+            for pair_count in self._interim_analyses:
+                for index in range(done, pair_count + probe):
+                    if self.control is not None and done == 0 and (chosen := control_cell(shared, self.baseline, self.control)):
+                        self._pair(chosen, index, self.control, pair_count + probe, "control")
                     for cell in self._random.sample(open_cells, len(open_cells)):
                         if not self._failed(cell):
-                            self._pair(cell, index, (self.baseline, self.candidate), look + probe, "")
-                done = look + probe
+                            self._pair(cell, index, (self.baseline, self.candidate), pair_count + probe, "")
+                done = pair_count + probe
                 open_cells = [cell for cell in self._undecided() if not self._failed(cell)]
                 if not open_cells:
                     break
@@ -91,16 +92,16 @@ class PairedSession:
             if self._diagnosing:
                 self._diagnose()
         finally:
-            for sides in filter(None, ((self.baseline, self.candidate), self.control)):
-                drop_incomplete_pairs(sides, both)
-            for side in (self.baseline, self.candidate, *(self.control or ())):
-                side.folder.finish()
-                shutil.rmtree(side.folder.scratch, ignore_errors=True)
+            for arms in filter(None, ((self.baseline, self.candidate), self.control)):
+                drop_incomplete_pairs(arms, shared)
+            for arm in (self.baseline, self.candidate, *(self.control or ())):
+                arm.folder.finish()
+                shutil.rmtree(arm.folder.scratch, ignore_errors=True)
 
     @property
     def record(self) -> Ab:
-        """What is saved beside the candidate's trials."""
-        quiet = ([], []) if self.control is None else rounds.of_pairs(self.control[0].trials, self.control[1].trials)
+        """The record that is saved with the candidate's trials."""
+        control = ([], []) if self.control is None else rounds.of_pairs(self.control[0].trials, self.control[1].trials)
         return Ab(
             baseline=self._arms[0].arm,
             candidate=self._arms[1].arm,
@@ -111,8 +112,8 @@ class PairedSession:
             alternated=self.alternated,
             trials=self.baseline.trials,
             summaries=self._summaries[0],
-            control=(quiet[0], quiet[1]),
-            control_trials=[t for side in self.control or () for t in side.trials],
+            control=(control[0], control[1]),
+            control_trials=[t for arm in self.control or () for t in arm.trials],
         )
 
     @property
@@ -121,7 +122,7 @@ class PairedSession:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """The keys of the saved run."""
+        """The saved run, by key."""
         from bakeoff.archive.saved_runs import SCHEMA_VERSION, to_json
 
         found = {
@@ -132,7 +133,7 @@ class PairedSession:
         }
         return {name: to_json(value) for name, value in found.items()}
 
-    def _side(self, arm: Checkout, root: Store) -> ArmRunner:
+    def _arm_runner(self, arm: Checkout, root: Store) -> ArmRunner:
         plan = self._plan
         interpreters = {**plan.interpreters, **arm.arm.interpreters}
         extra = [Path(p) for p in plan.settings.found_with[1::2]]
@@ -156,45 +157,48 @@ class PairedSession:
         preparers = [task for task in tasks.every() if isinstance(task, Preparer)]
         return CellRunner(plan, launcher, preparation, folder, preparers)
 
-    def _beside(self, side: ArmRunner, root: Store) -> ArmRunner:
-        """Another runner of the same arm, with a folder of its own; what is prepared once is prepared for both."""
+    def _copy_of(self, arm: ArmRunner, root: Store) -> ArmRunner:
+        """A second runner of the same arm with its own folder. It shares what the first one has prepared."""
         folder = root.begin(self._plan.settings, [], 0)
-        launcher = replace(side.launcher, folder=folder.logs, scratch=folder.scratch)
-        return replace(side, cells=replace(side.cells, launcher=launcher, folder=folder), trials=[])
+        launcher = replace(arm.launcher, folder=folder.logs, scratch=folder.scratch)
+        return replace(arm, cells=replace(arm.cells, launcher=launcher, folder=folder), trials=[])
 
-    def _both(self) -> list[Cell]:
-        """The cells that both arms have and can run here; of the others each keeps a row."""
-        both = []
+    def _shared_cells(self) -> list[Cell]:
+        """The cells that both arms have. A cell that only one arm has gets a single trial there."""
+        shared = []
         for cell in self.cells:
-            there = [side for side in (self.baseline, self.candidate) if side.planned(cell) is not None]
-            if len(there) == 2:
-                both.append(cell)
-            elif there:  # new or gone: one trial tells how it stands
-                there[0].trial(cell, 0, None, self._lock)
-        return both
+            having = [arm for arm in (self.baseline, self.candidate) if arm.planned(cell) is not None]
+            if len(having) == 2:
+                shared.append(cell)
+            elif having:  # a new or a removed cell: one trial gives its status
+                having[0].trial(cell, 0, None, self._lock)
+        return shared
 
     def _undecided(self) -> list[Cell]:
         comparison = pairs.comparison(self.record, self._summaries[1], self._budgets)
         return list(dict.fromkeys(c.cell for c in comparison.changes if c.verdict is Verdict.UNDECIDED))
 
-    def _failed(self, cell: Cell, *sides: ArmRunner) -> bool:
-        """Has it no measurement in one of `sides`, of both arms if none are named? More pairs would not bring one."""
-        both = sides or (self.baseline, self.candidate)
-        return any(t.cell == cell and t.failure is not None for side in both for t in side.trials)
+    def _failed(self, cell: Cell) -> bool:
+        """Has the cell failed in either arm? Then further pairs are pointless."""
+        return any(t.cell == cell and t.failure is not None for arm in (self.baseline, self.candidate) for t in arm.trials)
 
     def _diagnose(self) -> None:
-        """Both arms' first trials once more with collectors on, so that kernels and places of breaks are compared, too.
+        """Run each cell of both arms once more with collectors enabled, to compare kernels and the places of graph breaks.
 
-        Last of all: nothing is timed any more, and children run side by side.
+        This comes last: nothing is timed any more, so children may run in parallel.
         """
-        both = {t.cell for t in self.baseline.trials} & {t.cell for t in self.candidate.trials}
-        for side, arm in zip((self.baseline, self.candidate), self._arms, strict=True):
-            for diagnosis in side.diagnosed(both):
-                self._say(f"diagnosed {diagnosis.cell} of {arm.arm.label} in {diagnosis.wall_s:.1f} s")
+        shared = {t.cell for t in self.baseline.trials} & {t.cell for t in self.candidate.trials}
+        for arm, named in zip((self.baseline, self.candidate), self._arms, strict=True):
+            for diagnosis in arm.diagnosed(shared):
+                self._say(f"diagnosed {diagnosis.cell} of {named.arm.label} in {diagnosis.wall_s:.1f} s")
 
-    def _pair(self, cell: Cell, index: int, sides: tuple[ArmRunner, ArmRunner], look: int, kind: str) -> None:
-        """Both children, in random order. Where memory allows they compile at once, or at least the second joins the first."""
-        first, second = self._random.sample(sides, 2)
+    def _pair(self, cell: Cell, index: int, arms: tuple[ArmRunner, ArmRunner], pair_count: int, kind: str) -> None:
+        """Run both children, in random order.
+
+        They compile at the same time if memory allows. Otherwise the second child joins after the first has compiled, or runs
+        after the first has ended.
+        """
+        first, second = self._random.sample(arms, 2)
         begins = tuple(self._random.random() < 0.5 for _ in range(ROUNDS))
         free, at_once = procfs.available_bytes(), self._room_for_two(cell)
         ready, ended = threading.Event(), threading.Event()
@@ -203,20 +207,20 @@ class PairedSession:
 
         def on_first(phase: Phase) -> None:
             ends[0].close()
-            if phase is Phase.WARM_UP:  # it has compiled
+            if phase is Phase.WARM_UP:  # compiling is finished
                 ready.set()
 
         def run_first() -> None:
-            mine = Partner(fds=ends[0].fds, begins=begins, waits=True, at_once=at_once, on_phase=on_first)
+            partner_of_first = Partner(fds=ends[0].fds, begins=begins, waits=True, at_once=at_once, on_phase=on_first)
             try:
-                first.trial(cell, index, mine, self._lock)
+                first.trial(cell, index, partner_of_first, self._lock)
             finally:
                 ends[0].close()
                 ended.set()
                 ready.set()
 
-        for side in sides:  # while no child waits with its clock running
-            side.prepare(cell, self._lock)
+        for arm in arms:  # now, while no child waits with its clock running
+            arm.prepare(cell, self._lock)
         thread = threading.Thread(target=run_first)
         thread.start()
         partner = None
@@ -234,26 +238,28 @@ class PairedSession:
             first.launcher.cancelled.set()
             raise
         finally:
-            ends[1].close()  # without a partner the first child goes on alone
+            ends[1].close()  # without a partner the first child continues alone
             thread.join()
         if partner is None:
             second.trial(cell, index, None, self._lock)
-        elif all(side.timed_out for side in sides):  # one may only have waited for the other
-            for side in sides:
-                side.trials.pop()
-                side.trial(cell, index, None, self._lock)
-        last = [next(t for t in reversed(side.trials) if t.cell == cell) for side in sides]
+        elif all(arm.timed_out for arm in arms):  # one of them may only have waited for the other
+            for arm in arms:
+                arm.trials.pop()
+                arm.trial(cell, index, None, self._lock)
+        last = [next(t for t in reversed(arm.trials) if t.cell == cell) for arm in arms]
         self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
-        self._say(f"pair {index + 1}/{look} {cell}{f' ({kind})' * bool(kind)}: {told(last[0])} · {told(last[1])}")
+        self._say(
+            f"pair {index + 1}/{pair_count} {cell}{f' ({kind})' * bool(kind)}: {formatted(last[0])} · {formatted(last[1])}"
+        )
 
     def _room_for_two(self, cell: Cell) -> bool:
-        """Does what the cell's children held at most, so far, fit twice? Nobody knows before the first pair.
+        """Is there memory for two children of the cell, by the largest peak so far? Unknown, so False, before the first pair.
 
-        Never on a GPU: compilers measure candidates there, and would measure each other.
+        Always False on a GPU: compilers time candidate kernels there, and two of them would disturb each other.
         """
         if self._plan.settings.device != "cpu":
             return False
-        sides = (self.baseline, self.candidate, *(self.control or ()))
-        made = [t.measurement.memory for s in sides for t in s.trials if t.cell == cell and t.measurement is not None]
-        most = max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in made), default=None)
-        return most is not None and procfs.available_bytes() > 2 * SPARE * most
+        arms = (self.baseline, self.candidate, *(self.control or ()))
+        measured = [t.measurement.memory for arm in arms for t in arm.trials if t.cell == cell and t.measurement is not None]
+        peak = max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in measured), default=None)
+        return peak is not None and procfs.available_bytes() > 2 * SPARE * peak

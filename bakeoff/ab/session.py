@@ -1,4 +1,4 @@
-"""From the options of `bakeoff ab` to a saved run: arms made ready, pairs measured, everything kept at an interrupt."""
+"""What does `bakeoff ab` do? Prepares both arms, measures pairs, and saves the run, also after an interrupt."""
 
 import argparse
 import re
@@ -24,8 +24,8 @@ from bakeoff.runner.store import Store
 
 
 def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
-    """Measure, save, and say where. An interrupt saves what there is and is raised again."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
+    """Measure and save; the path of the saved run. An interrupt saves what was measured and is raised again."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     plan = options.plan(lambda name: DEFAULTS[name] if name in DEFAULTS else getattr(asked, name))
     at, judged = interim_analyses(asked.interim_analyses), metrics(asked.metrics)
     budgets = read_budgets(Path(asked.budgets))
@@ -50,9 +50,9 @@ def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
 
 @contextmanager
 def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[tuple[Checkout, Checkout]]:
-    """Both arms in folders of their own, which are gone afterwards."""
+    """Prepare both arms, each in its own temporary folder."""
     if plan.settings.target:
-        raise UsageError(f"--target {plan.settings.target} times nothing, and pairs are timed: leave it out, and use gate")
+        raise UsageError(f"--target {plan.settings.target} only compiles, but pairs are timed: leave it out, or use gate")
     frameworks = {stack.framework for stack in plan.all_stacks or plan.stacks}
     store.root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="arms-", dir=store.root))
@@ -63,7 +63,7 @@ def armed(plan: Plan, store: Store, baseline: str, candidate: str) -> Iterator[t
 
 
 def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> list[Cell]:
-    """Cells of the baseline whose model or stack this checkout no longer has, where all `models` or `stacks` were asked for."""
+    """Cells of the baseline whose model or stack this checkout no longer has. `models`, `stacks`: were all of them selected?"""
     apart = {folder.name for folder in discovery.APART}
     there = {m.name for m in discovery.models(root=baseline.root) if m.path.parent.name not in apart}
     old_stacks = {s.name for s in discovery.stacks(root=baseline.root) if s.default}
@@ -75,7 +75,7 @@ def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> l
 
 
 def measured(paired_session: PairedSession, storage: Path) -> Path:
-    """Run it and save it, whatever happens once there is a pair."""
+    """Run the session and save it. If there are trials, they are saved even if it fails or is interrupted."""
     from bakeoff.archive.saving import save
 
     path: Path | None = None
@@ -93,18 +93,18 @@ def measured(paired_session: PairedSession, storage: Path) -> Path:
 
 
 def interim_analyses(text: str) -> list[int]:
-    """Numbers of pairs after which verdicts are read. UsageError for anything else."""
+    """The numbers of pairs after which an interim analysis is done. UsageError for anything else."""
     try:
         found = sorted({int(part) for part in text.split(",")})
     except ValueError:
-        raise UsageError(f"--interim-analyses {text}: write numbers of pairs and commas, such as 7,12,20") from None
+        raise UsageError(f"--interim-analyses {text}: write numbers of pairs, separated by commas, such as 7,12,20") from None
     if found[0] < 1 or found[-1] > 1000:
         raise UsageError(f"--interim-analyses {text}: from 1 to 1000 pairs")
     return found
 
 
 def metrics(text: str) -> list[str]:
-    """Names of metrics that pairs can judge. UsageError for anything else."""
+    """The names of metrics that pairs can judge. UsageError for anything else."""
     known = in_pairs()
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -117,5 +117,5 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-# of what pairs do not have
+# options that `ab` does not have
 DEFAULTS: dict[str, Any] = {"trials": 1, "resume": False}

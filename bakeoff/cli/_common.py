@@ -39,8 +39,8 @@ def add(verbs: Any, name: str, does: str, *examples: str) -> argparse.ArgumentPa
 def add_storage(parser: argparse.ArgumentParser) -> None:
     """The folder of saved runs, for every verb that reads or writes one."""
     default = storage.default_storage()
-    told = f"folder of saved runs, as in pytest (default: {default.replace('%', '%%')})"
-    parser.add_argument(storage.FLAG, default=default, metavar="DIR", help=told)
+    text = f"folder of saved runs, as in pytest (default: {default.replace('%', '%%')})"
+    parser.add_argument(storage.FLAG, default=default, metavar="DIR", help=text)
 
 
 def saved_in(asked: argparse.Namespace) -> Path:

@@ -33,7 +33,8 @@ def read(storage: Path, glob: str, unreadable: list[str]) -> list[Run]:
         except UsageError as error:
             unreadable.append(str(error))
     if not any(run.summaries for run in runs):
-        known = sorted({str(f.cell) for path in saved_runs.runs(storage)[-1:] for f in saved_runs.read_summaries(path).summaries})
+        latest = saved_runs.runs(storage)[-1:]
+        known = sorted({str(f.cell) for path in latest for f in saved_runs.read_summaries(path).summaries})
         raise UsageError(f"no saved run in {storage} has a cell {glob}; there are: {', '.join(known[:8]) or 'no runs at all'}")
     return runs
 

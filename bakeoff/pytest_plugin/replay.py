@@ -9,7 +9,7 @@ from typing import Any
 
 
 class ReplayClock:
-    """A timer whose time passes only when told to. The one piece of module state here, and it is reset every round."""
+    """A timer whose time passes only on request. The one piece of module state here, and it is reset every round."""
 
     def __init__(self) -> None:
         self.now = 0.0

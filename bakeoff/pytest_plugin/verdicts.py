@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--ab-against",
         metavar="ARM",
-        help="a git revision, checkout, virtual environment or PLUGIN_NAME=VALUE: measure pairs, with verdicts as further items",
+        help="a git revision, checkout, virtual environment or NAME=VALUE: measure pairs, with verdicts as further items",
     )
     group.addoption(
         "--budgets",
@@ -130,10 +130,10 @@ class VerdictPlugin:
             "mode": set(plan.modes),
         }
         gone = []
-        for known in self.baseline.summaries:
-            inside = all(names is None or getattr(known.cell, part) in names for part, names in chosen.items())
-            if known.cell not in asked and inside and not self._picked:
-                gone.append(known.cell)
+        for figure in self.baseline.summaries:
+            inside = all(names is None or getattr(figure.cell, part) in names for part, names in chosen.items())
+            if figure.cell not in asked and inside and not self._picked:
+                gone.append(figure.cell)
         return gone
 
     @property
