@@ -1,1 +1,1 @@
-"""A cell compiled for a target that this machine is not."""
+"""What does a cell compile to for a target that this machine does not have?"""

@@ -1,1 +1,1 @@
-"""A few warm steps under the framework's own profiler, untimed."""
+"""What does the framework's own profiler record of a few warm steps?"""
