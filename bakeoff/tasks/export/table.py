@@ -29,7 +29,7 @@ class Row:
 
     @property
     def cells(self) -> list[str]:
-        """The texts of the row. A wrong or failed cell has no times except that of the export; an unsteady one has no step time."""
+        """The texts of the row. A wrong or failed cell has only the time of the export, an unsteady one no step time."""
         cell, made, status = self.export.cell, self.export, self.result.status
         found = [cell.model, cell.stack.removeprefix("served_")]
         exported = made.failure is None and made.export_s is not None

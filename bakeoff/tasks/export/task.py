@@ -23,7 +23,7 @@ from bakeoff.tasks.export.record import Export, ExportResult
 
 @final
 class Exporting(Task[Export]):
-    """The export of a cell. A child with the model's code writes the program of an eager stack; a child without it serves it."""
+    """The export of a cell. A child with the model's code writes an eager stack's program; a child without it serves it."""
 
     name = "export"
     title = "Saved and served"

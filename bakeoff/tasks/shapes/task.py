@@ -41,7 +41,7 @@ class Shapes(Task[ShapeSeries]):
     }
 
     def select(self, question: Question) -> list[PlannedCell]:
-        """The selected ones of the marker's `models`, or --shape-models; on the marker's `stacks`, or --stacks. Inference only."""
+        """Models: --shape-models, else the selected ones of the marker. Stacks: --stacks, else the marker's. Inference only."""
         plan, option = question.plan, question.option
         models, stacks = registries(option)
         named, usual = str(question.arguments.get("models", "")), str(question.arguments.get("stacks", ""))
