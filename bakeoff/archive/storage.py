@@ -1,4 +1,4 @@
-"""Which folder holds the saved runs? The same one for pytest and all commands, whatever the current folder is."""
+"""Which folder holds the saved runs? The same one for pytest and for all commands, in every current folder."""
 
 import os
 from pathlib import Path

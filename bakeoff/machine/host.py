@@ -150,9 +150,8 @@ def _folders(wanted: Mapping[str, Path]) -> list[Folder]:
 
 def _sampled() -> tuple[tuple[Busy, ...], float, float]:
     """(other processes that use most CPU time, CPUs that others keep busy, stolen share of all CPU time) during SAMPLED_S."""
-    ours = {os.getpid()}
-    there = {p.pid: p for p in psutil.process_iter() if p.pid not in ours}
-    before = {pid: _used(p) for pid, p in there.items()}
+    others = {p.pid: p for p in psutil.process_iter() if p.pid != os.getpid()}
+    before = {pid: _used(p) for pid, p in others.items()}
     machine, own, start = psutil.cpu_times(), sum(os.times()[:2]), time.monotonic()
     time.sleep(SAMPLED_S)
     took = time.monotonic() - start
@@ -161,7 +160,7 @@ def _sampled() -> tuple[tuple[Busy, ...], float, float]:
     total = sum(value for name, value in spent.items() if not name.startswith("guest")) or 1.0
     idle = spent["idle"] + spent.get("iowait", 0.0)
     shares = []
-    for pid, process in there.items():
+    for pid, process in others.items():
         used, had = _used(process), before[pid]
         if used is not None and had is not None and (share := (used[1] - had[1]) / took) >= 0.05:
             shares.append(Busy(pid, used[0], share))

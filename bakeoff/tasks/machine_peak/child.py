@@ -1,7 +1,7 @@
 """How does a child measure the machine peak? With numpy alone, and as many threads as a cell has.
 
 The report gives a stack's flops and bytes per second as shares of this peak, as in a roofline (Williams et al. 2009). Each
-figure is the best of many tries, since other work only ever makes it smaller.
+is the best of many tries, since other work only ever makes it smaller.
 """
 
 import time

@@ -45,7 +45,7 @@ def _named(name: str, models: Registry[Source], stacks: Registry[StackSource]) -
 
 
 def profiles(plan: Plan, store: Store, home: Callable[[Cell], Path], say: Callable[[str], None]) -> Iterator[Profile]:
-    """Yield the profile of each selected cell when it is ready, with its files in home(cell). A failure does not stop the rest."""
+    """Yield the profile of each selected cell when it is ready, with its files in home(cell). A failure stops nothing."""
     rows = plan.selected()
     run = store.begin(plan.settings, plan.identity(), trials=0)  # a run without trials; its logs are kept
     launcher = Launcher(settings=plan.settings, folder=run.logs, scratch=run.scratch, interpreters=plan.interpreters)
