@@ -82,7 +82,7 @@ class Task(ABC, Generic[R]):
         return next((r for r in session.of(self) if getattr(r, "cell", None) == cell), None)
 
     def missing(self, session: "Session", cell: Cell) -> str:
-        """Why there is no record of a cell that a question selected. The experiment is skipped with this reason (--require-all: fails)."""
+        """Why there is no record of a cell that a question selected. The experiment is skipped, or fails with --require-all."""
         return "its framework is not installed"
 
     def failure(self, record: R) -> Failure | None:
