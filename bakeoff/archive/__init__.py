@@ -1,1 +1,1 @@
-"""Saved runs: read, write, and the formats of older versions."""
+"""How are saved runs written, found and read, including those of older versions?"""

@@ -1,7 +1,7 @@
-"""What is saved of two arms that were measured in one session, beside the candidate's trials?
+"""What does a saved run of `bakeoff ab` hold, beside the trials of the candidate?
 
-The candidate's trials are the run's own; the baseline's, and two sets of the control's, stand here. Trials of equal cell and
-index are a pair.
+The candidate's trials are the trials of the run. The trials of the baseline, and of both arms of the A/A control, are here. Two
+trials with the same cell and index are a pair.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from bakeoff.records.trial import Trial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """What was measured on one side."""
+    """What one arm measured: a commit, or other interpreters or environment variables."""
 
     label: str
     commit: str | None = None
@@ -23,16 +23,16 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ab:
-    """Of a saved run that compared two arms: all but the candidate's trials, which are the run's."""
+    """The key `ab` of a saved run that compares two arms."""
 
     baseline: Arm
     candidate: Arm
     metrics: tuple[str, ...]
-    interim_analyses: tuple[int, ...]  # numbers of pairs after which verdicts are read
-    planned: int  # cells
+    interim_analyses: tuple[int, ...]  # numbers of pairs after which verdicts are computed
+    planned: int  # number of cells
     finished: bool = False
-    alternated: int = 0  # pairs whose steps took turns; the others ran one process after the other
-    trials: list[Trial] = field(default_factory=list)
-    summaries: list[CellSummary] = field(default_factory=list)
-    control: tuple[list[CellSummary], list[CellSummary]] = ((), ())  # type: ignore[assignment]  # the baseline against itself
+    alternated: int = 0  # number of pairs whose two children took turns; the others ran one after the other
+    trials: list[Trial] = field(default_factory=list)  # of the baseline
+    summaries: list[CellSummary] = field(default_factory=list)  # of the baseline
+    control: tuple[list[CellSummary], list[CellSummary]] = ((), ())  # type: ignore[assignment]  # both are the baseline
     control_trials: list[Trial] = field(default_factory=list)

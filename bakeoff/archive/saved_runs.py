@@ -1,10 +1,10 @@
-"""Saved runs: pytest-benchmark's own JSON, in which the key `trials` holds every Trial. Data, never executed.
+"""What is in a saved run, and how is it found and read?
 
-Versions of our keys (`schema_version`):
+The file is JSON in pytest-benchmark's format, with further keys; `trials` holds every Trial. It is data, never executed.
+Versions of these keys (`schema_version`):
 
-1  until 2026-11-28, without the key: `figures`, `toolchains`, `ceilings`, `diagnoses`, `shape_series`, `exports`, and private
-   words in trials (`lowering`, `asynchrony`, `unseen_step_s`). version1.py reads it.
-2  `summaries`, `one_time_costs`, and under `tasks` the records of every other kind of job, by its name.
+1  until 2026-11-28, without the key `schema_version`. Other names for most keys; version1.py lists them and reads such files.
+2  `summaries`, `one_time_costs`, and `tasks`: the records of every task except timing, by the name of the task.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """pytest-benchmark's account of the code that was measured."""
+    """The commit of the code that was measured, as pytest-benchmark stores it."""
 
     id: str = "unversioned"
     dirty: bool = False
@@ -37,47 +37,47 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class SavedRun(msgspec.Struct, frozen=True):
-    """What we read of a saved run; pytest-benchmark's own keys are left to pytest-benchmark."""
+    """A saved run with all trials, without the keys that belong to pytest-benchmark."""
 
     trials: list[Trial]
     schema_version: int = 1
-    summaries: list[CellSummary] | None = None  # None: saved before they were
-    datetime: str = ""
-    version: str = ""
+    summaries: list[CellSummary] | None = None  # None in old runs
+    datetime: str = ""  # when it was saved, ISO 8601
+    version: str = ""  # of pytest-benchmark
     one_time_costs: list[OneTimeCost] = []
-    tasks: dict[str, msgspec.Raw] = {}  # records of other kinds of jobs, by the task's name: `of` reads them
+    tasks: dict[str, msgspec.Raw] = {}  # name of a task → its records, which `of` reads
     commit_info: Commit = Commit()
-    command: str = ""  # that made it
+    command: str = ""  # the command line that made the run
 
     def of(self, task: str, kind: type[T]) -> list[T]:
-        """The records of a task. UsageError in one line where they do not fit."""
+        """The records of a task, each as a `kind`; empty if there are none. Raises UsageError if they do not have that type."""
         found = self.tasks.get(task)
         return [] if found is None else _part(Path(task), found, list[kind])  # type: ignore[valid-type]
 
 
 SCHEMA_VERSION = 2
-PAIRS = "pairs"  # where pytest-benchmark does not look: its own compare would find no benchmark in them
+PAIRS = "pairs"  # folder of runs of `bakeoff ab`; pytest-benchmark does not read it, since these runs hold no benchmarks
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A saved run as comparisons read it: no samples."""
+    """A saved run as comparisons need it: the summaries of its cells, without trials."""
 
     path: Path
     summaries: list[CellSummary]
-    when: str = ""
+    when: str = ""  # when it was saved, ISO 8601
     commit: Commit = Commit()
-    ab: Ab | None = None
+    ab: Ab | None = None  # only in a run of `bakeoff ab`
 
     @property
     def label(self) -> str:
-        """Its number, and the commit that it measured."""
+        """The number of the run and its commit, such as "0007 (1a2b3c4d5)"; the file's name if it has no number."""
         return f"{self.path.stem[:4]} ({self.commit})" if self.path.stem[:4].isdigit() else self.path.stem
 
 
 class _Saved(msgspec.Struct, frozen=True):
     schema_version: int = 1
     summaries: list[msgspec.Raw] | None = None
-    figures: list[msgspec.Raw] | None = None  # their name in version 1
+    figures: list[msgspec.Raw] | None = None  # the same in version 1
     datetime: str = ""
     commit_info: Commit = Commit()
     ab: msgspec.Raw = msgspec.Raw(b"null")
@@ -92,25 +92,25 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 def runs(storage: Path) -> list[Path]:
-    """All saved runs of the matrix, by number; those of `bakeoff ab` lie beside them, in PAIRS."""
+    """The paths of all saved runs in the order of their numbers, without those of `bakeoff ab`, which are in PAIRS."""
     found = storage.glob("*/[0-9][0-9][0-9][0-9]_*.json")
     return sorted((path for path in found if path.parent.name != PAIRS), key=lambda path: path.name)
 
 
 def find(name: str | None, storage: Path, *, back: int = 0) -> Path:
-    """A saved run by path, by number (`7`, `0007`), by name, or for None the latest, or `back` before it.
+    """The path of a saved run. `name` is a path, a number (`7`, `0007`) or a name.
 
-    UsageError if there is none.
+    None means the latest run, or the one that is `back` runs older. Raises UsageError if there is no such run.
     """
-    with contextlib.suppress(OSError):  # a name too long to be one
+    with contextlib.suppress(OSError):  # the name is too long for a path
         if name is not None and Path(name).is_file():
             return Path(name)
-    there = runs(storage)
-    found = there[: len(there) - back] if name is None else [p for p in there if _named(p, name)]
+    saved = runs(storage)
+    found = saved[: len(saved) - back] if name is None else [p for p in saved if _named(p, name)]
     found = found or [p for p in storage.glob(f"{PAIRS}/*.json") if p.stem == name]
     if not found:
         what = "no saved run" if name is None else f"no saved run {name}"
-        known = ", ".join(p.name for p in there[-5:]) or "none; `make experiments` makes one"
+        known = ", ".join(p.name for p in saved[-5:]) or "none; `make experiments` makes one"
         raise UsageError(f"there is {what} in {storage}; there are: {known}")
     return found[-1]
 
@@ -120,9 +120,9 @@ def _named(path: Path, name: str) -> bool:
 
 
 def read_summaries(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
-    """What comparisons need of a saved run, or of `only` some cells of it.
+    """A saved run of any version as comparisons need it. `only`: which cells; None: all.
 
-    UsageError in one line for a file that is cut, foreign, or does not fit.
+    Raises UsageError, in one line, for a file that is truncated, not a saved run, or has an impossible value.
     """
     saved = _decoded(path, _Saved)
     _check_version(path, saved.schema_version)
@@ -130,7 +130,7 @@ def read_summaries(path: Path, only: Callable[[Cell], bool] | None = None) -> Ru
     if kept is not None:
         wanted = [raw for raw in kept if only is None or only(_part(path, raw, _Named).cell)]
         found = [_part(path, raw, CellSummary) for raw in wanted]
-    if found is None:  # saved before summaries were: the same formulas, now
+    if found is None:  # an old run without summaries: compute them
         found = summary.of_trials(read(path).trials)
     ab = _ab(path, saved.ab, saved.schema_version)
     groups = [found, *(() if ab is None else (ab.summaries, *ab.control))]
@@ -138,7 +138,7 @@ def read_summaries(path: Path, only: Callable[[Cell], bool] | None = None) -> Ru
     if any(len({f.cell for f in group}) < len(group) for group in groups):
         problem = "the same cell twice"
     if ab is not None and not 0 <= ab.planned < 10**6:
-        problem = "a number of planned cells that cannot be"
+        problem = "an impossible number of planned cells"
     if problem:
         raise UsageError(f"{path} is not a whole saved run: {problem}")
     return Run(path=path, summaries=found, when=saved.datetime, commit=saved.commit_info, ab=ab)
@@ -159,7 +159,7 @@ def _part(path: Path, text: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def _ab(path: Path, text: msgspec.Raw, version: int) -> Ab | None:
-    """What a run of two arms holds beside the candidate's trials; None of a run of one."""
+    """The key `ab` of a saved run; None in a run of one arm."""
     found = _part(path, text, dict | None)  # type: ignore[arg-type]
     if found is None:
         return None
@@ -167,7 +167,7 @@ def _ab(path: Path, text: msgspec.Raw, version: int) -> Ab | None:
 
 
 def _converted(path: Path, document: object, kind: type[T]) -> T:
-    """An upgraded document as records."""
+    """An upgraded document as a record of type `kind`."""
     try:
         return msgspec.convert(document, type=kind)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -182,11 +182,14 @@ def _check_version(path: Path, version: int) -> None:
 
 
 def _printable(error: Exception) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(error))[:300]  # it may quote the file
+    return "".join(c if c.isprintable() else "?" for c in str(error))[:300]  # the error may quote the file
 
 
 def read(path: Path) -> SavedRun:
-    """A saved run. UsageError in one line for a file that is cut, foreign, or does not fit, naming the field."""
+    """A saved run of any version, with its trials.
+
+    Raises UsageError, in one line that names the field, for a file that is truncated, not a saved run, or has a wrong value.
+    """
     head = _decoded(path, _Head)
     _check_version(path, head.schema_version)
     if head.schema_version >= 2:
@@ -203,10 +206,10 @@ def read(path: Path) -> SavedRun:
     for trial in run.trials:
         measured = trial.measurement
         if measured and not (measured.step_s and min(measured.step_s) > 0 and measured.steps_per_sample > 0):
-            raise UsageError(f"{path}: the measurement of {trial.cell} has no steps, or steps of no time")
+            raise UsageError(f"{path}: the measurement of {trial.cell} has no steps, or steps of zero time")
     return run
 
 
 def to_json(records: object) -> object:
-    """Records as plain JSON values, for a file that another tool writes."""
+    """Records as plain JSON values, for a file that another tool (pytest-benchmark) writes."""
     return msgspec.to_builtins(records)

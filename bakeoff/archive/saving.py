@@ -1,7 +1,7 @@
-"""Whether a run can be saved, and saved runs that pytest-benchmark does not write.
+"""How is a run saved that pytest-benchmark does not save? Also: can a run be saved at all?
 
-Those of a session in which no benchmark ran, and of `bakeoff ab`: the same format, with the next number; pairs in a folder of
-their own, since they hold no benchmark to compare.
+These are runs of `bakeoff run`, runs of `bakeoff ab`, and pytest sessions without a benchmark. They have the same format and
+the next number. Runs of `bakeoff ab` are in a folder of their own: they hold no benchmarks for pytest-benchmark to compare.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from bakeoff.runner.session import Session
 
 
 def parts(session: Session, command: str) -> dict[str, Any]:
-    """Our keys of a saved run."""
+    """The keys that Bakeoff adds to a saved run, as JSON values. `command`: the command line of the run."""
     found = {
         "schema_version": SCHEMA_VERSION,
         "command": command,
@@ -33,7 +33,7 @@ def parts(session: Session, command: str) -> dict[str, Any]:
 
 
 def need_storage(option: Callable[[str], Any]) -> None:
-    """Find out now whether pytest-benchmark will be able to save, not after everything has been measured."""
+    """Raise UsageError if pytest-benchmark will not be able to save. Called before anything is measured."""
     folders = {}
     if option("benchmark_autosave") or option("benchmark_save"):
         folder = storage.local(option("benchmark_storage"))
@@ -47,8 +47,11 @@ def need_storage(option: Callable[[str], Any]) -> None:
 
 
 def save(folder: Path, name: str, parts: dict[str, Any], *, pairs: bool = False) -> Path:
-    """Write a run without benchmarks, and say where. UsageError where that is impossible."""
-    from pytest_benchmark import __version__  # a tenth of a second, and rarely needed
+    """Save a run without benchmarks in the storage `folder`, and return the path. `parts`: its keys.
+
+    `pairs`: it is a run of `bakeoff ab`. Raises UsageError if the file cannot be written.
+    """
+    from pytest_benchmark import __version__  # imported only here: the import takes 0.1 s
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
     from pytest_benchmark.utils import get_commit_info, get_machine_id
 

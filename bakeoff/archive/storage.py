@@ -1,4 +1,4 @@
-"""Where are saved runs? In one folder for pytest and for every command, whatever folder they are called from."""
+"""Which folder holds the saved runs? The same one for pytest and for all commands, in every current folder."""
 
 import os
 from pathlib import Path
@@ -8,24 +8,24 @@ from bakeoff.system import folders
 
 FLAG = "--benchmark-storage"
 VARIABLE = "PYTEST_BENCHMARK_STORAGE"
-PYTEST_BENCHMARK_DEFAULT = "file://./.benchmarks"  # of its option; ours takes its place
+PYTEST_BENCHMARK_DEFAULT = "file://./.benchmarks"  # its default of FLAG, which default_storage() replaces
 
 
 def default_storage() -> str:
-    """The value of --benchmark-storage where it is not given."""
+    """The default of --benchmark-storage: PYTEST_BENCHMARK_STORAGE, else folders.saved_runs()."""
     return os.environ.get(VARIABLE) or str(folders.saved_runs())
 
 
 def folder(storage: str) -> Path:
-    """The folder that a value of the option names. UsageError for what is no folder, such as a database."""
+    """The folder that a value of the option names. Raises UsageError for anything else, such as a database."""
     found = local(storage)
     if found is None:
-        raise UsageError(f"{FLAG} {storage}: name a folder, as PATH or file://PATH; nothing else is read here")
+        raise UsageError(f"{FLAG} {storage}: name a folder, as PATH or file://PATH; other storage is not supported")
     return found
 
 
 def local(storage: str) -> Path | None:
-    """The same; None for what is no folder. A relative path is relative to the current folder, as in pytest-benchmark."""
+    """Like `folder`, but None instead of an error. A path is relative to the current folder, as in pytest-benchmark."""
     if storage.startswith("file://"):
         storage = storage.removeprefix("file://")
     return None if "://" in storage else Path(storage).absolute()

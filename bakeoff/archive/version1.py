@@ -1,8 +1,9 @@
-"""How is a run of schema version 1 read? Its words become those of version 2; nothing else of it changes."""
+"""How is a run of schema version 1 read? Its keys and words are replaced by those of version 2; its numbers stay the same."""
 
 from collections.abc import Mapping
 from typing import Any
 
+# key or word in version 1 → in version 2
 TASKS = {"diagnoses": "diagnose", "shape_series": "shapes", "exports": "export", "ceilings": "machine_peak"}
 TRIAL = {"lowering": "compile_only"}
 MEASUREMENT = {
@@ -14,7 +15,7 @@ AB = {"figures": "summaries", "looks": "interim_analyses", "canary": "control", 
 
 
 def upgraded(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(a saved run in the words of version 2, records of tasks by name). What is not a document at all stays as it is."""
+    """(the saved run with the keys of version 2, records of tasks by name). Parts of a wrong type stay as they are."""
     served = {str(e.get("cell")): e.get("exporter") for e in _objects(document.get("exports"))}
     found = _renamed(document, {"figures": "summaries", "toolchains": "one_time_costs"})
     found["trials"] = [_trial(t, served) if isinstance(t, dict) else t for t in document.get("trials") or ()]
@@ -23,7 +24,7 @@ def upgraded(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
 
 
 def upgraded_ab(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run of two arms holds beside the candidate's trials."""
+    """The key `ab` of a saved run, with the keys of version 2."""
     found = _renamed(document, AB)
     for name in ("trials", "control_trials"):
         found[name] = [_trial(t, {}) if isinstance(t, dict) else t for t in found.get(name) or ()]

@@ -51,7 +51,7 @@ def _doctor(asked: argparse.Namespace) -> int:
 def _facts(asked: argparse.Namespace) -> host.Facts:
     stacks = [stack for stack in discovery.stacks() if stack.default]
     others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
-    machine = available.here(stacks, others)
+    machine = available.this_machine(stacks, others)
     versions = {stack.framework: machine.version(stack.framework, stack.framework) for stack in stacks}
     threads = default_threads() if asked.threads is None else asked.threads
     if threads < 1:  # more than there are is a finding

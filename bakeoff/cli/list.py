@@ -11,7 +11,7 @@ from bakeoff.authoring import discovery
 from bakeoff.authoring.model import SIZES
 from bakeoff.cli import _common
 from bakeoff.machine import available
-from bakeoff.machine.available import Stand
+from bakeoff.machine.available import Availability
 from bakeoff.records.cell import Mode
 from bakeoff.runner import options
 from bakeoff.runner.option_values import interpreters
@@ -37,7 +37,7 @@ def _list(asked: argparse.Namespace) -> int:
     models = discovery.models(map(Path, asked.models_from))
     stacks = list(discovery.stacks(map(Path, asked.compilers_from)))
     others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
-    stands = available.stands(stacks, available.here(stacks, others))
+    found = available.availabilities(stacks, available.this_machine(stacks, others))
     rooms = {
         "models": [m.name for m in models if m.in_matrix],
         "gallery": [m.name for m in models if m.in_gallery],
@@ -46,44 +46,44 @@ def _list(asked: argparse.Namespace) -> int:
         "sizes": list(SIZES),
     }
     if asked.json:
-        print(json.dumps({**rooms, "stacks": [_record(stand) for stand in stands]}, indent=1))
+        print(json.dumps({**rooms, "stacks": [_record(one) for one in found]}, indent=1))
         return 0
     for room, names in rooms.items():
         print(*columns.wrapped(f"{room:<8}{' '.join(names)}", terminal.columns(sys.stdout), " " * 8), sep="\n")
     for title, chosen in (
-        ("stacks", [stand for stand in stands if stand.stack.default]),
-        ("more (--stacks)", [stand for stand in stands if not stand.stack.default]),
+        ("stacks", [one for one in found if one.stack.default]),
+        ("more (--stacks)", [one for one in found if not one.stack.default]),
     ):
         print("", *_table(title, chosen), sep="\n")
-    missing = sum(not stand.available for stand in stands)
-    print(f"\n{len(stands) - missing} of {len(stands)} stacks are available here; bakeoff doctor looks at the machine itself")
+    missing = sum(not one.available for one in found)
+    print(f"\n{len(found) - missing} of {len(found)} stacks are available here; bakeoff doctor looks at the machine itself")
     return 0
 
 
-def _table(title: str, stands: Sequence[Stand]) -> list[str]:
+def _table(title: str, rows: Sequence[Availability]) -> list[str]:
     """A row per stack; what does not fit beside its name goes on below."""
-    names = [stand.stack.name for stand in stands]
-    frameworks = [stand.stack.framework for stand in stands]
+    names = [one.stack.name for one in rows]
+    frameworks = [one.stack.framework for one in rows]
     left = max(map(len, (title, *names))) + max(map(len, ("framework", *frameworks))) + 2 * len(columns.GAP)
     room = max(40, terminal.columns(sys.stdout) - left)
-    here = [[line for text in (stand.lacks or (str(stand),)) for line in columns.wrapped(text, room)] for stand in stands]
-    found = [
+    here = [[line for text in (one.missing or (str(one),)) for line in columns.wrapped(text, room)] for one in rows]
+    drawn = [
         columns.Column(title, [[name] for name in names]),
         columns.Column("framework", [[name] for name in frameworks]),
         columns.Column("here", here),
     ]
-    return list(columns.drawn(found, apart=False))
+    return list(columns.drawn(drawn, apart=False))
 
 
-def _record(stand: Stand) -> dict[str, object]:
-    stack = stand.stack
+def _record(one: Availability) -> dict[str, object]:
+    stack = one.stack
     return {
         "name": stack.name,
         "framework": stack.framework,
         "main": stack.default,
-        "available": stand.available,
-        "lacks": list(stand.lacks),
-        "versions": dict(stand.versions),
+        "available": one.available,
+        "lacks": list(one.missing),
+        "versions": dict(one.versions),
         "devices": list(stack.devices),
         "targets": list(stack.targets),
         "workers": stack.workers,

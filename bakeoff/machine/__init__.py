@@ -1,1 +1,1 @@
-"""What this machine would do to a measurement, and what is installed on it."""
+"""What on this machine would disturb a measurement, and which stacks can run on it?"""

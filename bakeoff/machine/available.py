@@ -1,6 +1,6 @@
-"""Which stacks can run here, and how are the others to be had? Asked of interpreters without importing a framework.
+"""Which stacks can run here, and how can the others be installed? Found without importing a framework.
 
-That something is installed does not say that it works: the first cell of a run finds that out, in a child.
+An installed framework may still fail to import: the first cell of a run finds that out, in a child.
 """
 
 import ast
@@ -15,50 +15,53 @@ from pathlib import Path
 
 from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.authoring.errors import UsageError, install
-from bakeoff.machine import installed as asking
+from bakeoff.machine import installed as installed_here
 
-ASKING_S = 20.0  # an interpreter on a slow disk has that long to answer
+ASKING_S = 20.0  # time limit for an interpreter, which may be on a slow disk
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What stacks may need of it. `interpreters`: those that are not our own, by framework."""
+    """What stacks may need of the machine. `interpreters`: framework → path of its Python, if it is not this one."""
 
     installed: Mapping[str, Mapping[str, str | None]]  # interpreter → module → version
-    compiler: str | None  # the C++ compiler that Inductor would take
+    compiler: str | None  # path of the C++ compiler that Inductor would use
     gpu: bool
     cpus: int
     interpreters: Mapping[str, str]
 
     def version(self, module: str, framework: str) -> str | None:
-        """Of a module, in the interpreter that runs `framework`'s children."""
+        """The version of a module in the interpreter that runs the children of `framework`; None if it is not installed."""
         return self.installed.get(self.interpreters.get(framework, sys.executable), {}).get(module)
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """How one stack stands here. `lacks`: what is missing and how to get it, a line each; none: it is available."""
+class Availability:
+    """Can a stack run here? `missing`: what it lacks and how to get it, one line each; empty if the stack is available.
+
+    `versions`: module → version of what is installed for it.
+    """
 
     stack: StackSource
     versions: Mapping[str, str]
-    lacks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def available(self) -> bool:
-        return not self.lacks
+        return not self.missing
 
     def __str__(self) -> str:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-        return "; ".join(self.lacks) if self.lacks else f"available ({versions})"
+        return "; ".join(self.missing) if self.missing else f"available ({versions})"
 
 
-def stands(stacks: Sequence[StackSource], machine: Machine) -> list[Stand]:
-    """Of each stack, in their order. Pure but for the stacks' files."""
-    return [_stand(stack, {s.name: s for s in stacks}, machine) for stack in stacks]
+def availabilities(stacks: Sequence[StackSource], machine: Machine) -> list[Availability]:
+    """The availability of each stack, in the same order. Reads only the files of the stacks."""
+    return [_availability(stack, {s.name: s for s in stacks}, machine) for stack in stacks]
 
 
-def here(stacks: Sequence[StackSource], interpreters: Mapping[str, str]) -> Machine:
-    """Ask: each other interpreter by one process, this one directly."""
+def this_machine(stacks: Sequence[StackSource], interpreters: Mapping[str, str]) -> Machine:
+    """Examine this machine. Each other interpreter is asked in one process. Raises UsageError if one does not answer."""
     asked: dict[str, set[str]] = {}
     of = {s.name: s.framework for s in stacks}
     for stack in stacks:
@@ -75,31 +78,32 @@ def here(stacks: Sequence[StackSource], interpreters: Mapping[str, str]) -> Mach
 
 
 def installed(interpreter: str, modules: Iterable[str]) -> dict[str, str | None]:
-    """Module → version of what an interpreter has, None where it has not. UsageError where it does not answer."""
+    """Module → its version in an interpreter; None: not installed. Raises UsageError if the interpreter does not answer."""
     wanted = sorted(modules)
     if interpreter == sys.executable:
-        return {name: asking.version(name) for name in wanted}
-    ask = [interpreter, "-c", Path(asking.__file__).read_text(encoding="utf-8"), *wanted]
-    try:  # at the root: what lies in the current directory is not installed
+        return {name: installed_here.version(name) for name in wanted}
+    ask = [interpreter, "-c", Path(installed_here.__file__).read_text(encoding="utf-8"), *wanted]
+    try:  # in the root folder: modules in the current folder are not installed ones
         ran = subprocess.run(ask, capture_output=True, text=True, timeout=ASKING_S, check=True, cwd="/")
         answer = json.loads(ran.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        raise UsageError(f"--interpreter: {interpreter} did not say what it has: {said[-1] if said else 'nothing'}") from None
+        lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        reason = lines[-1] if lines else "no output"
+        raise UsageError(f"--interpreter: {interpreter} does not list its modules: {reason}") from None
     return {name: answer.get(name) for name in wanted}
 
 
 def compiler() -> str | None:
-    """The C++ compiler that Inductor would take: CXX, or g++ (torch._inductor.config.cpp.cxx)."""
+    """Path of the C++ compiler that Inductor would use: CXX, or g++ (torch._inductor.config.cpp.cxx). None if there is none."""
     return shutil.which(os.environ.get("CXX") or "g++")
 
 
-def _stand(stack: StackSource, by_name: Mapping[str, StackSource], machine: Machine) -> Stand:
+def _availability(stack: StackSource, by_name: Mapping[str, StackSource], machine: Machine) -> Availability:
     if stack.problem:
-        return Stand(stack, {}, (stack.problem,))
+        return Availability(stack, {}, (stack.problem,))
     exporter = by_name.get(stack.exported_by or "", stack)
     found: dict[str, str] = {}
-    lacks: dict[str, None] = {}  # in order, each once
+    missing: dict[str, None] = {}  # in order, each once
     for module, owner in (
         (_top(stack.framework), stack),
         (_top(exporter.framework), exporter),
@@ -108,25 +112,25 @@ def _stand(stack: StackSource, by_name: Mapping[str, StackSource], machine: Mach
         version = machine.version(module, owner.framework)
         if version is not None:
             found[module] = version
-        else:  # what it takes to write a format belongs to the format's extra, and into the exporter's interpreter
+        else:  # modules that write a deployment format are in the format's extra, but in the exporter's interpreter
             extra = owner.extra if module == _top(owner.framework) else stack.extra
-            lacks[_install(module, stack, extra, machine.interpreters.get(owner.framework))] = None
+            missing[_install(module, stack, extra, machine.interpreters.get(owner.framework))] = None
     if stack.one_time_cost is not None and machine.compiler is None:
         named = os.environ.get("CXX")
-        lacks[
-            f"CXX names {named}, which is not there: name a C++ compiler, or unset it"
+        missing[
+            f"CXX names {named}, which does not exist: name a C++ compiler, or unset it"
             if named
             else "needs a C++ compiler: apt-get install g++, or name one in CXX"
         ] = None
     if "cuda" in stack.devices and "cpu" not in stack.devices and not machine.gpu:
-        lacks["needs a GPU" + ("; without one: --target cuda:sm_90 compiles only" if "cuda" in stack.targets else "")] = None
+        missing["needs a GPU" + ("; without one: --target cuda:sm_90 compiles only" if "cuda" in stack.targets else "")] = None
     if stack.workers is not None and stack.workers > machine.cpus:
-        lacks[f"needs {stack.workers} CPUs, and there are {machine.cpus}: another machine"] = None
-    return Stand(stack, found, tuple(lacks))
+        missing[f"needs {stack.workers} CPUs, and there are {machine.cpus}: use another machine"] = None
+    return Availability(stack, found, tuple(missing))
 
 
 def _install(module: str, stack: StackSource, extra: str, interpreter: str | None) -> str:
-    """The command, for the interpreter that it is missing in."""
+    """The line that says how to install a module into the interpreter that lacks it."""
     if interpreter is None and stack.path.is_relative_to(ROOT / "compilers"):
         return install(module, extra)
     pip = "pip" if interpreter is None else f"{interpreter} -m pip"
@@ -134,7 +138,7 @@ def _install(module: str, stack: StackSource, extra: str, interpreter: str | Non
 
 
 def _top(module: str) -> str:
-    """The package: to look for a module inside of it would import it."""
+    """The top-level package: looking for a module in a package would import the package."""
     return module.partition(".")[0]
 
 
@@ -142,7 +146,7 @@ def _needs(stack: StackSource) -> set[str]:
     """Further packages that a stack's file asks for by need("…"), beside its framework."""
     try:
         tree = ast.parse(stack.path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError):  # measuring it gives the reason
+    except (OSError, ValueError, SyntaxError):  # measuring the stack reports the error
         return set()
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "need"]
     words = [call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)]

@@ -1,6 +1,6 @@
-"""What this machine says of itself that could matter to a measurement: read here, judged in doctor.py.
+"""Which facts of this machine could affect a measurement? Read here, judged in doctor.py.
 
-Standard library and psutil. Whatever the kernel does not tell, as in a container or a virtual machine, is None or empty.
+Standard library and psutil. A fact that the kernel does not show, as in a container or a virtual machine, is None or empty.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ import psutil
 from bakeoff.system import procfs
 from bakeoff.system.environment import child_cpus, cpu_model
 
-SAMPLED_S = 0.5
+SAMPLED_S = 0.5  # how long other processes are observed
 CPU = Path("/sys/devices/system/cpu")
 CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another process, and how much of one CPU it takes."""
+    """Another process, and the share of one CPU that it uses."""
 
     pid: int
     name: str
@@ -35,7 +35,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """Where something is to be written. `error`: why it cannot be."""
+    """A folder that is to be written to. `error`: why that is impossible; empty if it is possible."""
 
     what: str
     path: str
@@ -45,37 +45,37 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One look at the machine. Shares are of one CPU unless they say otherwise."""
+    """The state of the machine at one moment."""
 
     threads: int  # of each child
     python: tuple[int, ...] = (3, 11, 0)
     versions: Mapping[str, str | None] = field(default_factory=dict)  # framework → version
-    compiler: str | None = None  # path of the C++ compiler that Inductor would take
+    compiler: str | None = None  # path of the C++ compiler that Inductor would use
     compiler_version: str = ""
-    cxx: str = ""  # the user's CXX
-    cpu: str = ""
-    cores: int = 1  # of the machine
-    affinity: int = 1  # CPUs that we may use
-    quota: float | None = None  # CPUs that the control group grants
-    siblings: int = 0  # of the children's CPUs, those that share their core with another CPU
-    governors: tuple[str, ...] = ()
+    cxx: str = ""  # the environment variable CXX
+    cpu: str = ""  # model name
+    cores: int = 1  # CPUs of the machine
+    affinity: int = 1  # CPUs that this process may use
+    quota: float | None = None  # CPUs that the control group allows; None: no limit
+    siblings: int = 0  # CPUs of a child that share their core with another CPU
+    governors: tuple[str, ...] = ()  # of frequency scaling
     driver: str = ""  # of frequency scaling
     turbo: bool | None = None
-    clock: str = ""
-    battery: bool = False  # does it run on one?
+    clock: str = ""  # clock source of the kernel
+    battery: bool = False  # is the machine running on battery?
     load_1min: float = 0.0
-    busy_cpus: float = 0.0  # CPUs that others kept busy while we looked
-    busiest: tuple[Busy, ...] = ()
-    steal: float = 0.0  # of all CPU time, what the hypervisor gave to others
-    virtual: bool = False
+    busy_cpus: float = 0.0  # CPUs that other processes kept busy during SAMPLED_S
+    busiest: tuple[Busy, ...] = ()  # at most three of these processes
+    steal: float = 0.0  # share of all CPU time that the hypervisor gave to other machines
+    virtual: bool = False  # is this a virtual machine?
     memory_bytes: int = 0
     available_bytes: int = 0
     swap_bytes: int = 0  # in use
-    pressure: Mapping[str, float] = field(default_factory=dict)  # cpu, memory, io → share of the last 10 s
+    pressure: Mapping[str, float] = field(default_factory=dict)  # cpu, memory, io → see _pressure
     folders: Sequence[Folder] = ()
-    variables: Mapping[str, str] = field(default_factory=dict)  # of the user's environment
-    children: Mapping[str, str] = field(default_factory=dict)  # what children get whatever the user has set
-    one_time_cost: bool | None = None  # is what Inductor needs once per machine there? None: nobody would need it
+    variables: Mapping[str, str] = field(default_factory=dict)  # the user's environment
+    children: Mapping[str, str] = field(default_factory=dict)  # variables that children get in any case, with their values
+    one_time_cost: bool | None = None  # has Inductor's been paid here? None: no stack needs it
 
 
 def read(
@@ -87,7 +87,10 @@ def read(
     children: Mapping[str, str],
     one_time_cost: bool | None,
 ) -> Facts:
-    """Look around; takes SAMPLED_S."""
+    """Read all facts. Takes SAMPLED_S seconds.
+
+    `folders`: purpose → folder that will be written to. The other arguments are fields of Facts.
+    """
     busiest, busy, steal = _sampled()
     return Facts(
         threads=threads,
@@ -123,51 +126,50 @@ def read(
 
 
 def _compiler_version(path: str | None) -> str:
-    """The first line of what a C++ compiler says of its version; empty if nothing."""
+    """The first line that the C++ compiler prints for --version; empty if it prints none."""
     if path is None:
         return ""
     try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        text = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return ""
-    return said.splitlines()[0] if said else ""
+    return text.splitlines()[0] if text else ""
 
 
 def _folders(wanted: Mapping[str, Path]) -> list[Folder]:
-    """Each folder, or where it would be made: nothing is written."""
+    """Each folder, judged by itself or by the nearest parent that exists. Nothing is written."""
     found = []
     for what, path in {**wanted, "temporary files": Path(tempfile.gettempdir())}.items():
-        there = next(p for p in (path, *path.parents) if p.exists())
-        error = "" if there.is_dir() else f"{there} is no folder"
-        if not error and not os.access(there, os.W_OK | os.X_OK):  # also where the file system is read-only
-            error = f"no right to write to {there}"
-        found.append(Folder(what, str(path), shutil.disk_usage(there).free, error))
+        existing = next(p for p in (path, *path.parents) if p.exists())
+        error = "" if existing.is_dir() else f"{existing} is not a folder"
+        if not error and not os.access(existing, os.W_OK | os.X_OK):  # also detects a read-only file system
+            error = f"no permission to write to {existing}"
+        found.append(Folder(what, str(path), shutil.disk_usage(existing).free, error))
     return found
 
 
 def _sampled() -> tuple[tuple[Busy, ...], float, float]:
-    """(other processes that take CPU time, CPUs that are busy with others, share of all CPU time stolen) for a moment."""
-    ours = {os.getpid()}
-    there = {p.pid: p for p in psutil.process_iter() if p.pid not in ours}
-    before = {pid: _used(p) for pid, p in there.items()}
+    """(other processes that use most CPU time, CPUs that others keep busy, stolen share of all CPU time) during SAMPLED_S."""
+    others = {p.pid: p for p in psutil.process_iter() if p.pid != os.getpid()}
+    before = {pid: _used(p) for pid, p in others.items()}
     machine, own, start = psutil.cpu_times(), sum(os.times()[:2]), time.monotonic()
     time.sleep(SAMPLED_S)
     took = time.monotonic() - start
     after, own = psutil.cpu_times(), sum(os.times()[:2]) - own
     spent = {name: getattr(after, name) - getattr(machine, name) for name in machine._fields}
-    whole = sum(value for name, value in spent.items() if not name.startswith("guest")) or 1.0
+    total = sum(value for name, value in spent.items() if not name.startswith("guest")) or 1.0
     idle = spent["idle"] + spent.get("iowait", 0.0)
     shares = []
-    for pid, process in there.items():
+    for pid, process in others.items():
         used, had = _used(process), before[pid]
         if used is not None and had is not None and (share := (used[1] - had[1]) / took) >= 0.05:
             shares.append(Busy(pid, used[0], share))
-    busy = max(0.0, whole - idle - spent.get("steal", 0.0) - own) / took
-    return tuple(sorted(shares, key=lambda one: -one.share)[:3]), busy, spent.get("steal", 0.0) / whole
+    busy = max(0.0, total - idle - spent.get("steal", 0.0) - own) / took
+    return tuple(sorted(shares, key=lambda one: -one.share)[:3]), busy, spent.get("steal", 0.0) / total
 
 
 def _used(process: psutil.Process) -> tuple[str, float] | None:
-    """(name, CPU seconds so far) of a process; None if it has gone, or is not ours to see."""
+    """(name, CPU seconds so far) of a process; None if it has ended or may not be read."""
     with contextlib.suppress(psutil.Error):
         return process.name(), sum(process.cpu_times()[:2])
     return None
@@ -198,7 +200,7 @@ def _turbo() -> bool | None:
 
 
 def _virtual() -> bool:
-    """Is there a hypervisor below us? The processor says so itself, where it is an x86."""
+    """Is this a virtual machine? An x86 processor reports it as a flag; other machines are known by their maker's name."""
     maker = _line(Path("/sys/class/dmi/id/sys_vendor")) + _line(Path("/sys/class/dmi/id/product_name"))
     known = ("QEMU", "KVM", "VMware", "VirtualBox", "Xen", "Virtual Machine", "Google Compute", "Amazon EC2", "Firecracker")
     flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
@@ -206,7 +208,7 @@ def _virtual() -> bool:
 
 
 def _pressure(resource: str) -> float | None:
-    """For which share of the last 10 s some task waited for it (PSI)."""
+    """The share of the last 10 s in which some task waited for the resource (pressure stall information)."""
     with contextlib.suppress(OSError, ValueError):
         some = Path(f"/proc/pressure/{resource}").read_text().split("\n", 1)[0]
         return float(some.partition("avg10=")[2].split()[0]) / 100

@@ -1,6 +1,6 @@
-"""Which versions of some modules does an interpreter have? Found without importing them; only the standard library here.
+"""Which versions of some modules are installed for an interpreter? Found without importing them.
 
-Another interpreter is sent the text of this file: it needs nothing of ours.
+Standard library only: other interpreters run the text of this file, without Bakeoff.
 """
 
 import importlib.metadata
@@ -10,9 +10,9 @@ import sys
 
 
 def version(module: str) -> str | None:
-    """Of a top-level module; "?" where nobody says, None where it is not there."""
+    """The version of a top-level module; "?" if it is unknown, None if the module is not installed."""
     spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:  # a folder of that name is no package
+    if spec is None or spec.origin is None:  # a folder without __init__.py is not the package
         return None
     for name in (module, f"{module}-cpu", f"{module}-gpu"):
         try:

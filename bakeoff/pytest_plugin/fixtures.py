@@ -94,7 +94,7 @@ def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
 def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
     """The cell's diagnostics record, of both children."""
     if request.config.getoption("no_diagnosis"):
-        pytest.skip("--no-diagnosis: nobody looked where it breaks")
+        pytest.skip("it was not diagnosed (--no-diagnosis)")
     if ran.diagnostics is None:
         raise BY_STATUS[Status.ERROR](f"{ran.cell} has no diagnostics record")
     return ran.diagnostics

@@ -1,1 +1,1 @@
-"""The parent process: which cells, one child after another, what is prepared once, what is kept on disk."""
+"""What does the parent process do? It plans a run, prepares it, starts one child after another, and keeps their results."""

@@ -1,6 +1,7 @@
-"""How does a cell become a trial? One way, for sessions, `ab`, and every kind of job: what refuses a cell refuses it in all.
+"""How does a cell become a trial? The same way in a session, in `ab` and in every task.
 
-Availability → one-time cost → artifact → reference → sandbox → child → trial.
+Availability → artifact → one-time cost → reference → sandbox → child → trial. A cell that one of these steps refuses gets no
+child; its trial gives the reason. Since there is only this way, a cell is refused everywhere or nowhere.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,56 +27,59 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What a child found of one cell that it timed, or compiled for a target."""
+    """What a child returns for a cell that it timed, or compiled for a target."""
 
     measurement: Measurement | None = None
     compile_only: CompileOnly | None = None
     diagnostics: Diagnostics | None = None
-    failure: Failure | None = None  # a refusal of the model that was found with diagnostics
+    failure: Failure | None = None  # the stack refused the model; `diagnostics` may say where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """What a cell's child is started with, or why it is not."""
+    """What a cell's child is started with, or the reason why no child is started."""
 
     failure: Failure | None = None
     baseline_bytes: int | None = None  # peak of a child that only imports the framework
-    artifact: Path | None = None
-    reference: Path | None = None
+    artifact: Path | None = None  # folder of an exported program, for a cell that serves one
+    reference: Path | None = None  # .npz file with float64 outputs; None if there is none
 
 
 @runtime_checkable
 class Preparer(Protocol):
-    """A kind of job that some cells need done before their own child starts: an export, say."""
+    """A task that some cells need before their own child starts, such as an export."""
 
     def prepares(self, planned: PlannedCell) -> bool:
-        """Is this one of those cells?"""
+        """Does this cell need the task?"""
         ...
 
     def prepare(self, planned: PlannedCell, cells: "CellRunner", refused: Failure | None, before: Any) -> tuple[Any, "Ready"]:
-        """(record to keep, what the cell's child is started with). Done once per cell and run.
+        """Do it once for the cell and this run. Returns (record to keep, what the cell's child is started with).
 
-        `refused` says why the cell has no child at all: then there is nothing to do, and the record says so. `before` is the
-        record of a run that this one goes on with; None where there is none.
+        `refused`: why the cell gets no child. If it is not None, do nothing, and store this reason in the record.
+        `before`: the record of this cell from the run that --resume continues; None if there is none.
         """
         ...
 
 
 @dataclass(slots=True)
 class CellRunner:
-    """Of one run, or of one arm of one."""
+    """Prepares cells and starts their children, for one run or for one arm of `ab`."""
 
     plan: Plan
     launcher: Launcher
     preparation: Preparation
     folder: RunFolder
     preparers: Sequence[Preparer] = ()
-    keep: Callable[[Any, Any], None] = lambda preparer, record: None  # what a preparer has done
-    kept: Callable[[Any, Cell], Any] = lambda preparer, cell: None  # its record of a cell so far
+    keep: Callable[[Any, Any], None] = lambda preparer, record: None  # stores the record of a preparer
+    kept: Callable[[Any, Cell], Any] = lambda preparer, cell: None  # the stored record of a preparer for a cell
     _prepared: dict[PlannedCell, Ready] = field(default_factory=dict)
 
     def ready(self, planned: PlannedCell, *, reference: bool = True) -> Ready:
-        """Everything that a cell needs before its child starts; had once."""
+        """Prepare what a cell needs before its child starts. Each part is made once per run.
+
+        Without `reference` no float64 outputs are computed: for children whose outputs are not checked.
+        """
         stack, settings = planned.stack, self.plan.settings
         refused = self.preparation.refused(stack)
         artifact = None
@@ -90,13 +94,13 @@ class CellRunner:
             return Ready(failure=refused)
         self.preparation.pay_one_time_cost(stack)
         path = None
-        if reference and family(settings.target) != "cuda":  # nothing is what a compile-only step computes
+        if reference and family(settings.target) != "cuda":  # a step compiled for an absent GPU computes nothing
             path = self.preparation.reference(planned.model, planned.cell.mode, stack.framework)
         return Ready(baseline_bytes=self.preparation.baseline(stack)[0], artifact=artifact, reference=path)
 
     @contextmanager
     def sandbox(self, planned: PlannedCell) -> Iterator[Sandbox]:
-        """A new sandbox for one of the cell's children; it holds the files of its stack's one-time cost."""
+        """A new sandbox for a child of the cell, with the files of the stack's one-time cost. Deleted afterwards."""
         with self.launcher.sandbox(self.preparation.seed(planned.stack)) as sandbox:
             yield sandbox
 
@@ -110,9 +114,10 @@ class CellRunner:
         start: Start = Start.COLD,
         partner: Partner | None = None,
     ) -> Trial:
-        """One trial, in `sandbox`, which is empty but for the one-time cost (cold) or as a cold trial left it (warm).
+        """Run one trial and return it.
 
-        Where the cell is not ready, no child is started, and the trial says why.
+        `sandbox`: for a cold start a new one, for a warm start the one that a cold trial has used; None: a new one.
+        If `ready` holds a failure, no child is started, and the trial has this failure.
         """
         stack, cell = planned.stack, planned.cell
         ended: Ended[TrialResult] | None = None
@@ -165,7 +170,7 @@ class CellRunner:
         diagnosing: bool = False,
         artifact: Path | None = None,
     ) -> Ended[T]:
-        """A child of another kind of job, on a cell that is ready."""
+        """Run the module `child` of another task on a cell that is ready, and read its result as a `kind`."""
         return self.launcher.run(
             child,
             kind,

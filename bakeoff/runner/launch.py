@@ -1,4 +1,4 @@
-"""How is a child started? One way for every kind of job: request, environment, CPUs, limits, result."""
+"""How is a child started? The same way for every task: request, environment, CPUs, limits, result."""
 
 import datetime
 import json
@@ -30,28 +30,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Generic[T]):
-    """A child that has ended: what its `run` returned, or why it returned nothing."""
+    """A child that has ended: what its `run` returned, or why it returned nothing. Times are wall time in seconds."""
 
     result: T | None
     failure: Failure | None
     environment: Environment | None
     wall_s: float  # from start to exit
-    finished_at: str
+    finished_at: str  # UTC, ISO 8601
 
 
 @dataclass(slots=True)
 class Launcher:
-    """Starts children for one run. `folder` keeps their logs; sandboxes lie in `scratch` and go when done with."""
+    """Starts the children of one run. Their logs stay in `folder`; their sandboxes are in `scratch` until they end."""
 
     settings: Settings
     folder: Path
     scratch: Path
-    interpreters: Mapping[str, str] = field(default_factory=dict)
+    interpreters: Mapping[str, str] = field(default_factory=dict)  # framework → path of its Python, if it is not this one
     on_phase: Callable[[Phase], None] = lambda phase: None
-    root: Path = ROOT  # whose bakeoff, compilers and models children import
-    variables: Mapping[str, str] = field(default_factory=dict)  # further ones of every child, over all others
+    root: Path = ROOT  # children import bakeoff, compilers and models from here
+    variables: Mapping[str, str] = field(default_factory=dict)  # environment variables of every child; they override all others
     children_s: float = 0.0  # wall seconds spent in children
-    cancelled: threading.Event = field(default_factory=threading.Event)  # children that other threads wait for end, too
+    cancelled: threading.Event = field(default_factory=threading.Event)  # if set, children of all threads are stopped
 
     def run(
         self,
@@ -70,10 +70,14 @@ class Launcher:
         partner: Partner | None = None,
         diagnosing: bool = False,
     ) -> Ended[T]:
-        """Run the module `child` in a process of its own, and read its result as a `kind`.
+        """Run the module `child` in a process of its own, wait for its end, and read its result as a `kind`.
 
-        `name` is its log's. `served`: the child has nothing of the model's file, only `artifact`. `diagnosing`: nothing in it
-        is timed, so that it may run beside others on any CPU.
+        `name`: of its log file, without ".log".
+        `settings`: those of the run, unless given.
+        `served`: the child does not get the path of the model's file, only `artifact`.
+        `options`: JSON values that the child reads from its request.
+        `partner`: the child takes turns with another one.
+        `diagnosing`: nothing is timed, so the child may run beside others on any CPU.
         """
         settings, stack = settings or self.settings, planned.stack
         job = child.removeprefix("bakeoff.").removesuffix(".child").rpartition(".")[2]
@@ -104,13 +108,13 @@ class Launcher:
             cpus=os.sched_getaffinity(0) if diagnosing else child_cpus(self.settings.threads * (stack.workers or 1)),
             directory=sandbox.work,
             log=log,
-            timeout_s=self.settings.timeout_s * (2 if partner else 1),  # one of two waits while the other compiles
+            timeout_s=self.settings.timeout_s * (2 if partner else 1),  # each child waits while the other one compiles
             memory_limit_bytes=self.settings.memory_limit_bytes,
             on_phase=(lambda phase: None) if diagnosing else partner.on_phase if partner else self.on_phase,
             cancelled=self.cancelled.is_set,
             pass_fds=partner.fds if partner else (),
         )
-        if not diagnosing:  # those run beside each other
+        if not diagnosing:  # these run at the same time: their task adds the time of all
             self.children_s += exit.wall_s
         found = read_worker_result(result, kind, exit, log, self.settings)
         return Ended(
@@ -123,7 +127,7 @@ class Launcher:
 
     @contextmanager
     def sandbox(self, seed: Path | None = None) -> Iterator[Sandbox]:
-        """A new sandbox that is gone afterwards; its caches hold the files of `seed`, a one-time cost, and nothing else."""
+        """A new sandbox, deleted afterwards. Its caches hold the files of `seed` (a one-time cost) and nothing else."""
         sandbox = Sandbox(Path(tempfile.mkdtemp(prefix="trial-", dir=self.scratch)))
         try:
             sandbox.make(seed)

@@ -1,4 +1,4 @@
-"""What an option's text means. UsageError in one line where it means nothing."""
+"""How is the text of an option read? Each function raises UsageError, in one line, for a text that it cannot read."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from bakeoff.records.cell import Mode
 
 
 def fields(words: list[str]) -> tuple[str, ...]:
-    """--shape: FIELD=N, as they were written."""
+    """The values of --shape, checked: each is FIELD=N. Returned as they were written."""
     for word in words:
         name, _, value = word.partition("=")
         if not (name.isidentifier() and value.isascii() and value.isdigit() and int(value)):
@@ -19,7 +19,7 @@ def fields(words: list[str]) -> tuple[str, ...]:
 
 
 def modes(wanted: str) -> list[Mode]:
-    """--modes, without repeats."""
+    """The value of --modes as modes, each once; inference if it is empty."""
     names = [name.strip() for name in wanted.split(",") if name.strip()]
     for name in names:
         if name not in set(Mode):
@@ -28,7 +28,7 @@ def modes(wanted: str) -> list[Mode]:
 
 
 def interpreters(pairs: list[str], frameworks: set[str]) -> dict[str, str]:
-    """--interpreter: framework → absolute path of a Python."""
+    """The values of --interpreter, as framework → absolute path of a Python."""
     found = {}
     for pair in pairs:
         framework, _, path = pair.partition("=")
@@ -43,10 +43,10 @@ def interpreters(pairs: list[str], frameworks: set[str]) -> dict[str, str]:
 
 
 def at_least(least: int, value: int, flag: str) -> int:
-    """A number that is no less than `least`; for --threads no more than there are cores."""
+    """`value` if it is at least `least`. The value of --threads must also not exceed the number of CPUs that we may use."""
     if value < least:
         raise UsageError(f"{flag} {value}: must be at least {least}")
     cores = len(os.sched_getaffinity(0))
     if flag == "--threads" and value > cores:
-        raise UsageError(f"--threads {value}: this machine lets us use {cores}")
+        raise UsageError(f"--threads {value}: only {cores} CPUs can be used here")
     return value

@@ -1,4 +1,4 @@
-"""The options of a run: one list, for pytest and for the command line."""
+"""Which options does a run have, and which plan do they make? One list for pytest and for the command line."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from bakeoff.system.procfs import memory_limit
 
 DTYPES = ("float32", "float16", "bfloat16")
 
-# flags, and the keywords that argparse and pytest's addoption understand alike
+# flag → keywords that argparse and pytest's addoption both accept
 MATRIX: dict[str, dict[str, Any]] = {
     "--models": {"metavar": "A,B", "help": "models to measure, by file name in models/ (default: all)"},
     "--stacks": {
@@ -39,14 +39,14 @@ RUN: dict[str, dict[str, Any]] = {
         "metavar": "SIZE",
         "help": "small: minutes on 2 cores; full: the published shapes (default: small)",
     },
-    "--batch-size": {"type": int, "metavar": "N", "help": "instead of the batch size that belongs to --size"},
+    "--batch-size": {"type": int, "metavar": "N", "help": "batch size (default: the one of --size)"},
     "--shape": {
         "action": "append",
         "default": [],
         "metavar": "FIELD=N",
-        "help": "another value of a field of the models, such as pixels=32 or tokens=16; may be repeated",
+        "help": "set a field of the models to another value, such as pixels=32 or tokens=16; may be repeated",
     },
-    "--threads": {"type": int, "metavar": "N", "help": "threads and CPUs of every child alike (default: cores − 1)"},
+    "--threads": {"type": int, "metavar": "N", "help": "threads and CPUs of each child (default: cores − 1)"},
     "--device": {"default": "cpu", "metavar": "DEVICE", "help": "cpu or cuda (default: cpu)"},
     "--dtype": {
         "default": "float32",
@@ -55,46 +55,58 @@ RUN: dict[str, dict[str, Any]] = {
     },
     "--target": {
         "metavar": "TARGET",
-        "help": f"compile only, for what this machine may not have: {', '.join(TARGETS)}",
+        "help": f"compile for a target that this machine may not have, and time nothing: {', '.join(TARGETS)}",
     },
     "--trials": {
         "type": int,
         "default": 1,
         "metavar": "N",
-        "help": "children per cell, interleaved over cells; from 3 on the steady state is verified (default: 1)",
+        "help": "child processes per cell, interleaved over cells; with 3 or more the steady state is verified (default: 1)",
     },
-    "--timeout-s": {"type": float, "default": 300.0, "metavar": "S", "help": "longest wall time of one child (default: 300)"},
+    "--timeout-s": {
+        "type": float,
+        "default": 300.0,
+        "metavar": "S",
+        "help": "wall time limit of one child, in seconds (default: 300)",
+    },
     "--interpreter": {
         "action": "append",
         "default": [],
         "metavar": "FRAMEWORK=PATH",
-        "help": "run a framework's children with another Python, such as tensorflow=/opt/tf/bin/python; may be repeated",
+        "help": "use another Python for the children of a framework, such as tensorflow=/opt/tf/bin/python; may be repeated",
     },
-    "--models-from": {"action": "append", "default": [], "metavar": "DIR", "help": "another folder of models; may be repeated"},
+    "--models-from": {"action": "append", "default": [], "metavar": "DIR", "help": "further folder of models; may be repeated"},
     "--compilers-from": {
         "action": "append",
         "default": [],
         "metavar": "DIR",
-        "help": "another folder of stacks; may be repeated",
+        "help": "further folder of stacks; may be repeated",
     },
     "--bakeoff-storage": {
         "default": str(folders.work()),
         "metavar": "DIR",
         "help": "working folder: unfinished runs, logs, one-time costs (default: .bakeoff in a checkout)",
     },
-    "--resume": {"action": "store_true", "default": False, "help": "go on with the latest unfinished run of the same settings"},
+    "--resume": {
+        "action": "store_true",
+        "default": False,
+        "help": "continue the latest unfinished run that has the same settings and cells",
+    },
 }
 
 
 def add(parser: argparse._ActionsContainer, *groups: Mapping[str, Mapping[str, Any]]) -> None:
-    """Give a parser of the command line these options."""
+    """Add these groups of options to a parser of the command line."""
     for group in groups:
         for flag, keywords in group.items():
             parser.add_argument(flag, **keywords)
 
 
 def plan(option: Callable[[str], Any]) -> Plan:
-    """What the options ask for. `option` maps a name such as `timeout_s` to its value. UsageError for anything unknown."""
+    """The plan that the options describe. `option` maps a name such as `timeout_s` to its value.
+
+    Raises UsageError for an unknown name or a value that cannot be.
+    """
     models, stacks = registries(option)
     if not models.names or not stacks.names:
         raise UsageError("there is no model or no stack to measure")
@@ -119,17 +131,20 @@ def plan(option: Callable[[str], Any]) -> Plan:
 
 
 def registries(option: Callable[[str], Any]) -> tuple[Registry[Source], Registry[StackSource]]:
-    """All models and all stacks: ours, and those of --models-from and --compilers-from."""
+    """All models and all stacks: the built-in ones, and those of --models-from and --compilers-from."""
     return discovery.models(map(Path, option("models_from"))), discovery.stacks(map(Path, option("compilers_from")))
 
 
 def store(option: Callable[[str], Any]) -> Store:
-    """The working folder."""
+    """The working folder that --bakeoff-storage names."""
     return Store(Path(option("bakeoff_storage")).resolve())
 
 
 def need_writable(folders: Mapping[str, Path]) -> None:
-    """Option → folder: find out now whether each can be written to, not after everything has been measured."""
+    """Raise UsageError if a folder cannot be written to. `folders`: option → folder.
+
+    Called before anything is measured, so that no result is lost.
+    """
     for flag, folder in folders.items():
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +171,7 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         raise UsageError("--target interpreter checks float32 only: leave out --dtype")
     threads = option("threads")
     if not 0 < option("timeout_s") < 1e6:
-        raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be more than 0, and less than a million")
+        raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be above 0 and below a million")
     return Settings(
         size=option("size"),
         batch_size=None if option("batch_size") is None else at_least(1, option("batch_size"), "--batch-size"),

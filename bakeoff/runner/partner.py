@@ -1,4 +1,4 @@
-"""What does the parent prepare for two children that take turns? One end of each of two pipes."""
+"""What does the parent prepare for two children that take turns? Two pipes; each child gets one end of each."""
 
 import contextlib
 import os
@@ -10,24 +10,24 @@ from bakeoff.records.trial import Phase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
-    """What a child of a pair needs of the other one."""
+    """What one child of a pair needs for taking turns with the other one."""
 
-    fds: tuple[int, int]  # its ends of the pipes: to read, to write
-    begins: tuple[bool, ...]
-    waits: bool
-    at_once: bool  # does it compile while the other one does?
+    fds: tuple[int, int]  # file descriptors of its ends of the pipes: to read, to write
+    begins: tuple[bool, ...]  # per round: does this child go first?
+    waits: bool  # does it warm up first, and wait while the other one warms up?
+    at_once: bool  # do both compile at the same time?
     on_phase: Callable[[Phase], None]
 
 
 class Ends:
-    """One child's ends of the pipes, held until the child has its own."""
+    """One child's ends of the pipes in the parent, open until the child has inherited them."""
 
     def __init__(self, read: int, write: int) -> None:
         self.fds = read, write
         self._open = True
 
     def close(self) -> None:
-        """Once."""
+        """Close both ends. A second call does nothing."""
         if self._open:
             self._open = False
             for end in self.fds:

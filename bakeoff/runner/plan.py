@@ -1,4 +1,4 @@
-"""What is to be measured, and what else is to be asked of which cells?"""
+"""What is to be done in a run? Which cells are timed, and which cells each further task gets."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from bakeoff.records.trial import Settings
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """A cell, and the files that it comes from."""
+    """A cell, and the files of its model and stack."""
 
     cell: Cell
     model: Source
@@ -21,13 +21,13 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPlan:
-    """Of one kind of job: which cells, and what its options say."""
+    """What one task is to do: its cells, and its options."""
 
     cells: tuple[PlannedCell, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """The same text for the same plan: --resume goes on with nothing else."""
+        """The plan as text. Equal plans have equal texts: --resume continues a run only if this text is the same."""
         cells = sorted(str(planned.cell) for planned in self.cells)
         return " ".join([*cells, *(f"{name}={value}" for name, value in sorted(self.options.items()))])
 
@@ -41,31 +41,31 @@ class Plan:
     stacks: Sequence[StackSource]
     modes: Sequence[Mode]
     trials: int = 1
-    warm: bool = True  # also from the disk caches that a cold trial left, where the stack has some
-    verify: bool = True  # further trials for cells that did not settle
-    all_stacks: Sequence[StackSource] = ()  # where an eager reference may come from
+    warm: bool = True  # after each cold trial also a warm one, if the stack has disk caches
+    verify: bool = True  # further trials of cells that did not reach a steady state
+    all_stacks: Sequence[StackSource] = ()  # the eager ones among them may compute the reference
     all_models: Sequence[Source] = ()
-    gallery: Sequence[Source] = ()  # models made to break, as far as they are selected
-    interpreters: Mapping[str, str] = field(default_factory=dict)
-    cells: frozenset[Cell] | None = None  # only these of models × stacks × modes; None for all
-    tasks: Mapping[str, TaskPlan] = field(default_factory=dict)  # by name; only these kinds of jobs are done
-    verify_within_s: float = math.inf  # no further trial begins later than this after the start of the run
+    gallery: Sequence[Source] = ()  # the selected models that have a known graph break
+    interpreters: Mapping[str, str] = field(default_factory=dict)  # framework → path of its Python, if it is not this one
+    cells: frozenset[Cell] | None = None  # time only these cells of models × stacks × modes; None: all of them
+    tasks: Mapping[str, TaskPlan] = field(default_factory=dict)  # by name of the task; only these tasks are run
+    verify_within_s: float = math.inf  # after so many seconds of the run, no further trial is started
 
     def selected(self) -> list[PlannedCell]:
-        """The cells to be timed (or compiled for the target) in order: model by model."""
+        """The cells to be timed, or compiled for the target, in the order of measurement: by mode, then model, then stack."""
         every = [PlannedCell(Cell(m.name, s.name, mode), m, s) for mode in self.modes for m in self.models for s in self.stacks]
         return [planned for planned in every if self.cells is None or planned.cell in self.cells]
 
     def found(self, cell: Cell) -> PlannedCell:
-        """Any cell of all models and stacks. StopIteration where there is no such model or stack."""
+        """The files of a cell, of all models and stacks. Raises StopIteration if there is no such model or stack."""
         model = next(m for m in (*self.models, *self.all_models) if m.name == cell.model)
         return PlannedCell(cell, model, next(s for s in (*self.stacks, *self.all_stacks) if s.name == cell.stack))
 
     def stacks_used(self) -> list[StackSource]:
-        """Each stack once."""
+        """The stacks of all cells of the plan, each once."""
         planned = [*self.selected(), *(cell for task in self.tasks.values() for cell in task.cells)]
         return list(dict.fromkeys(cell.stack for cell in planned))
 
     def identity(self) -> list[str]:
-        """What --resume compares beside the settings."""
+        """The cells and tasks, as texts. --resume compares them, and the settings, with those of the unfinished run."""
         return sorted([*(str(p.cell) for p in self.selected()), *(f"{name}: {task}" for name, task in self.tasks.items())])

@@ -1,4 +1,4 @@
-"""What does a cell need before its child starts, had once per run? Availability, a float64 reference, one-time costs."""
+"""What is prepared once per run, for all cells? Availability of frameworks and stacks, float64 references, one-time costs."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ from bakeoff.system.sandbox import Sandbox, listing
 
 
 class Preparation:
-    """The preparations of one run, or of one arm of one."""
+    """The preparations of one run, or of one arm of `ab`. Each is made when it is first needed, and kept."""
 
     def __init__(self, plan: Plan, launcher: Launcher, folder: RunFolder, machine: Path, note: Callable[[str], None]) -> None:
         self.plan = plan
@@ -37,11 +37,11 @@ class Preparation:
         self._references: dict[str, Path | None] = {}
 
     def seed(self, stack: StackSource) -> Path | None:
-        """The files of the stack's one-time cost, that a sandbox's caches start from."""
+        """The folder with the files of the stack's one-time cost; new sandboxes start with a copy. None if there is none."""
         return self._seeds.get(stack.one_time_cost) if stack.one_time_cost else None
 
     def baseline(self, stack: StackSource) -> tuple[int | None, Failure | None]:
-        """(peak bytes of a child that only imports the framework, why the framework is not to be had)."""
+        """(peak bytes of a child that only imports the framework, the reason why the framework cannot be imported)."""
         if stack.framework not in self._baselines:
             self._note(f"{stack.framework}: memory and availability")
             planned = PlannedCell(Cell("baseline", stack.framework, Mode.INFERENCE), stack, stack)
@@ -59,60 +59,62 @@ class Preparation:
         return self._baselines[stack.framework]
 
     def refused(self, stack: StackSource) -> Failure | None:
-        """Why no child of this stack need be started: framework, target, device or CPUs. None where it can run here."""
+        """Why this stack cannot run here: framework, target, device or CPUs. None if it can."""
         unavailable = self.baseline(stack)[1]
         settings, cpus = self.plan.settings, len(os.sched_getaffinity(0))
         wanted = settings.threads * (stack.workers or 1)
         if unavailable is not None:
             return unavailable
         if settings.target and family(settings.target) not in stack.targets:
-            there = "names none in its file" if not stack.targets else f"compiles for {' and '.join(stack.targets)}"
-            message = f"{stack.name} does not compile for {settings.target} on a machine without it ({there})"
+            known = "its file names no targets" if not stack.targets else f"it compiles for {' and '.join(stack.targets)}"
+            message = f"{stack.name} does not compile for {settings.target} on a machine without it ({known})"
             return not_started(Status.UNSUPPORTED, message)
         if not settings.target and stack.devices and settings.device not in stack.devices:
-            without = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
+            hint = f"; --target {' or '.join(TARGETS)} needs none" if stack.targets else ""
             message = (
-                f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {settings.device} (--device){without}"
+                f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {settings.device} (--device){hint}"
             )
             return not_started(Status.UNAVAILABLE, message)
         if stack.workers and wanted > cpus:
-            fewer = f"--threads {cpus // stack.workers}" if cpus >= stack.workers else "that takes another machine"
-            message = f"{stack.name} takes {wanted} CPUs, as many for each worker as --threads, and there are {cpus}: {fewer}"
+            advice = f"use --threads {cpus // stack.workers}" if cpus >= stack.workers else "use a machine with more"
+            message = f"{stack.name} needs {wanted} CPUs, --threads of them for each worker, and there are {cpus}: {advice}"
             return not_started(Status.UNAVAILABLE, message)
         return None
 
     def reference(self, model: Source, mode: Mode, framework: str) -> Path | None:
-        """What is computed in float64 by the first eager stack that can: those selected first, then any.
+        """The .npz file with the float64 outputs of a model, computed once per run; None if no eager stack can compute them.
 
-        In training by one of the cell's own framework, whose rounding is what its stacks are held to, and compared with the
-        first framework's.
+        The first eager stack that succeeds computes them: built-in ones first, and among these the selected ones. In training
+        each framework has its own reference, since its stacks are compared with that framework's rounding; this reference is
+        itself compared with the first framework's.
         """
-        # ours first: what a user's own baseline computes is the user's claim, not the truth
+        # built-in ones first: a user's own baseline may be wrong
         selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
         candidates = [s for s in dict.fromkeys((*selected, *self.plan.all_stacks)) if s.eager]
-        of = {name: [s for s in candidates if s.framework == name] for name in dict.fromkeys(s.framework for s in candidates)}
-        if mode is Mode.INFERENCE or framework not in of:
-            return self._had(model, mode, candidates, f"{model.name}-{mode}")
-        truth = None
-        for name in takewhile(lambda name: name != framework, of):
-            truth = truth or self._had(model, mode, of[name], f"{model.name}-{mode}-{name}")
-        return self._had(model, mode, of[framework], f"{model.name}-{mode}-{framework}", truth)
+        frameworks = dict.fromkeys(s.framework for s in candidates)
+        by_framework = {name: [s for s in candidates if s.framework == name] for name in frameworks}
+        if mode is Mode.INFERENCE or framework not in by_framework:
+            return self._kept_reference(model, mode, candidates, f"{model.name}-{mode}")
+        first = None
+        for name in takewhile(lambda name: name != framework, by_framework):
+            first = first or self._kept_reference(model, mode, by_framework[name], f"{model.name}-{mode}-{name}")
+        return self._kept_reference(model, mode, by_framework[framework], f"{model.name}-{mode}-{framework}", first)
 
-    def _had(
+    def _kept_reference(
         self, model: Source, mode: Mode, candidates: list[StackSource], name: str, other: Path | None = None
     ) -> Path | None:
         if name not in self._references:
             path: Path | None = self._folder.references / f"{name}.npz"
             if path is not None and not path.exists():
                 self._note(f"{model.name}: float64 reference")
-                path = self._first_reference(model, mode, candidates, path, other)
+                path = self._computed_reference(model, mode, candidates, path, other)
             self._references[name] = path
         return self._references[name]
 
-    def _first_reference(
+    def _computed_reference(
         self, model: Source, mode: Mode, candidates: list[StackSource], path: Path, other: Path | None
     ) -> Path | None:
-        why = "no eager stack is there"
+        reason = "there is no eager stack"
         for stack in candidates:
             if self.baseline(stack)[1] is not None:
                 continue
@@ -130,12 +132,12 @@ class Preparation:
                 )
             if ended.failure is None:
                 return path
-            why = f"{stack.name}: {ended.failure.message}"
-        self._note(f"{model.name} has no float64 reference ({why})")
+            reason = f"{stack.name}: {ended.failure.message}"
+        self._note(f"{model.name} has no float64 reference ({reason})")
         return None
 
     def pay_one_time_cost(self, stack: StackSource) -> None:
-        """Pay the stack's one-time cost if this machine has not paid it; either way it becomes a row of the run."""
+        """Pay the stack's one-time cost if this machine has not paid it yet. Either way the run records it."""
         if stack.one_time_cost is None or any(cost.stack == stack.name for cost in self.one_time_costs):
             return
         if stack.one_time_cost in self._seeds or self.baseline(stack)[1] is not None:
@@ -146,11 +148,11 @@ class Preparation:
         record = store.one_time_cost(home)
         if record is None:
             self._note(f"{stack.one_time_cost}: one-time cost of this machine")
-            making = self._folder.scratch / home.name  # by rename: another session may be making it, too
+            making = self._folder.scratch / home.name  # renamed when complete: another session may make it, too
             record = self._pay(stack, making)
             if record.failure is None:
                 store.write(making / store.ONE_TIME_COST, record)
-                if store.one_time_cost(home) is None:  # else the other session was first, and its cells are copying from there
+                if store.one_time_cost(home) is None:  # else another session was first: keep its files
                     shutil.rmtree(home, ignore_errors=True)
                     with contextlib.suppress(OSError):
                         making.rename(home)
@@ -159,7 +161,7 @@ class Preparation:
             self._seeds[stack.one_time_cost] = home
 
     def _pay(self, stack: StackSource, seed: Path) -> OneTimeCost:
-        """Pay it into `seed`, which later sandboxes start from."""
+        """Pay it, and leave its files in the folder `seed`."""
         sandbox = Sandbox(seed)
         sandbox.make()
         planned = PlannedCell(Cell("one_time_cost", stack.one_time_cost or stack.name, Mode.INFERENCE), stack, stack)
@@ -178,7 +180,7 @@ class Preparation:
 
 
 def machine_key(interpreter: str, framework: str) -> str:
-    """Whatever would make a precompiled header stale: interpreter, framework, C++ compiler, processor."""
+    """A hash of everything that a precompiled header depends on: interpreter, framework, C++ compiler, processor."""
     ask = f"import importlib.metadata as m; print(m.version({framework!r}))"
     parts = [interpreter, platform.machine(), cpu_model()]
     for command in ([interpreter, "-c", ask], [os.environ.get("CXX", "g++"), "--version"]):
@@ -190,10 +192,10 @@ def machine_key(interpreter: str, framework: str) -> str:
 
 
 def one_time_cost_home(machine: Path, stack: StackSource, interpreter: str, built_for: str = "cpu") -> Path:
-    """Where the files of a stack's one-time cost lie; another device or kind of target needs others."""
+    """The folder of the files of a stack's one-time cost. Each device and family of targets has its own."""
     return machine / f"{stack.one_time_cost}-{built_for}-{machine_key(interpreter, stack.framework)}"
 
 
 def not_started(status: Status, message: str) -> Failure:
-    """Of a child that is not started."""
+    """The failure of a cell whose child is not started."""
     return Failure(status=status, phase=Phase.START, error=status.title(), message=message)

@@ -1,4 +1,4 @@
-"""One child process under watch: time limit, memory limit, phases, and no descendant left behind."""
+"""How is one child process run and watched? With a time limit and a memory limit; none of its descendants survives it."""
 
 import contextlib
 import os
@@ -18,20 +18,20 @@ from bakeoff.system import procfs
 from bakeoff.system.environment import MARK, PHASES_FD
 
 GRACE_S = 2.0  # between SIGTERM and SIGKILL
-WATCH_S = 0.2  # how often memory and time are looked at; an exit wakes the parent at once
+WATCH_S = 0.2  # interval of checking memory and time; an exit of the child is seen at once
 
 End = Literal["exited", "timeout", "out of memory"]
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a child ended. `code` is negative for a signal, as in subprocess."""
+    """How a child ended. `code` is its exit code; for a signal the negative number of it, as in subprocess."""
 
     end: End
     code: int
     phase: Phase
     wall_s: float
-    resident_bytes: int  # the largest that the watch saw
+    resident_bytes: int  # largest resident memory that was seen
 
 
 def run(
@@ -47,9 +47,11 @@ def run(
     cancelled: Callable[[], bool] = lambda: False,
     pass_fds: Sequence[int] = (),
 ) -> Exit:
-    """Run `argv` on `cpus`, in a session of its own, until it ends or a limit ends it. Raises OSError if it cannot start.
+    """Run `argv` on `cpus`, in a process session of its own, until it ends or exceeds a limit.
 
-    An interrupt of the parent stops the child, too.
+    Standard output and error go to `log`. `on_phase` is called with each phase that the child reports. If `cancelled` returns
+    True, the child is stopped as by the time limit. An interrupt of the parent also stops the child. Raises OSError if the
+    child cannot be started.
     """
     kills = procfs.out_of_memory_kills()
     read_end, write_end = os.pipe()
@@ -58,7 +60,7 @@ def run(
     watch: _Watch | None = None
     end: End = "exited"
     try:
-        # readable too: a child may read back what its framework logs about compilations
+        # also readable: a child may read what its framework logs about compilations
         with log.open("w+b") as output, started_on(cpus):
             child = subprocess.Popen(
                 argv,
@@ -97,7 +99,7 @@ def run(
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """A second Ctrl-C waits until nothing is left behind."""
+    """Delay SIGINT and SIGTERM during this block, so that a second Ctrl-C does not interrupt the cleaning up."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -107,7 +109,7 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def started_on(cpus: Iterable[int]) -> Iterator[None]:
-    """A child started in this block may use these CPUs from its first instruction on, before any library counts them."""
+    """A child that is started in this block has only these CPUs from its start: libraries count CPUs when loaded."""
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)
     try:
@@ -117,7 +119,7 @@ def started_on(cpus: Iterable[int]) -> Iterator[None]:
 
 
 class _Watch:
-    """Waits for a child's exit and reads its phases meanwhile."""
+    """Waits for the exit of a child, and reads the phases that it reports."""
 
     def __init__(self, child: "subprocess.Popen[bytes]", phases: int, on_phase: Callable[[Phase], None]) -> None:
         self.phase = Phase.START
@@ -129,14 +131,14 @@ class _Watch:
         self._selector.register(self._exit, selectors.EVENT_READ)
 
     def wait(self, seconds: float) -> bool:
-        """True once the child has ended."""
+        """Wait up to `seconds` for an event. True if the child has ended."""
         ready = {key.fd for key, _ in self._selector.select(seconds)}
         if self._phases in ready:
             self._read()
         return self._exit in ready
 
     def resident(self) -> int:
-        """Resident bytes of the child now; 0 once it is gone."""
+        """Resident bytes of the child now; 0 after its end."""
         try:
             now = procfs.resident_bytes(self._child.pid)
         except (OSError, IndexError):
@@ -161,7 +163,7 @@ class _Watch:
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
-    """Ask the whole session to end; who has not within the grace period is killed afterwards."""
+    """Send SIGTERM to the child's process group, and SIGKILL if the child has not ended after GRACE_S."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
     try:
@@ -171,14 +173,14 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """The child's process group, whether or not the child itself has ended: its descendants may not have."""
+    """Kill the child's process group, even if the child has ended: its descendants may still run."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
 
 
 def sweep(mark: str) -> None:
-    """Kill every process that carries a child's mark: what it started must not run beside the next cell."""
+    """Kill every process whose environment has a child's mark: none of them may run beside the next cell."""
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(MARK) == mark:

@@ -1,6 +1,7 @@
-"""Which cell, which phase, how many are left, how long it may take: a line per child, and on a terminal a live one.
+"""What does the user see during a run? A line per child: the cell, its result, how many are left, an estimate of the time.
 
-The live one is written over, with no colours. A pipe, a dumb terminal and a CI log get the lines alone, without escape codes.
+A terminal also has a live line with the current phase, which is overwritten. A pipe, a dumb terminal and a CI log get whole
+lines only, without escape codes.
 """
 
 import shutil
@@ -13,21 +14,21 @@ from bakeoff.analysis.formatting import seconds
 from bakeoff.records.trial import Phase, Start, Trial
 from bakeoff.system import terminal
 
-PATIENCE_S = 30.0  # without a live line: after so long in one phase the next one is printed
+PATIENCE_S = 30.0  # without a live line, a phase is printed only if so many seconds have passed since the last line
 
 
 class Progress:
-    """Told by the session what happens; tells the user."""
+    """The session calls these methods when something happens; they print it with `say`."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
         self._live = terminal.live(sys.__stderr__)
         self._left = self._total = 0
-        self._cold, self._wall_s = 0, 0.0  # cold trials so far, and what they took, with their warm ones
-        self._now, self._since = "", 0.0  # the child that runs; when something was last said
+        self._cold, self._wall_s = 0, 0.0  # number of cold trials so far; wall seconds of all trials so far
+        self._now, self._since = "", 0.0  # the child that runs; time of the last line
 
     def expect(self, cells: int) -> None:
-        """How many cold trials are to come."""
+        """So many cold trials follow."""
         self._left = self._total = cells
 
     def begin(self, cell: str, start: Start, index: int) -> None:
@@ -48,13 +49,13 @@ class Progress:
             self._say(text)
 
     def note(self, text: str) -> None:
-        """Something that is no cell."""
+        """Work that belongs to no cell, such as a reference. Shown only on the live line."""
         self._now = ""
         if self._live:
             self._write(text)
 
     def done(self, trial: Trial) -> None:
-        """A trial is on disk."""
+        """A trial has ended and is on disk."""
         if trial.start is Start.COLD:
             self._left -= 1
             self._cold += 1
@@ -64,24 +65,24 @@ class Progress:
         self._now = ""
 
     def expect_more(self, children: int) -> None:
-        """How many children of another kind of job are to come."""
+        """So many children of another task follow."""
         self._left = self._total = children
         self._now = ""
 
     def another(self, line: str, wall_s: float) -> None:
-        """One of them has ended."""
+        """One of these children has ended."""
         self._left -= 1
         self._say(f"[{self._total - self._left}/{self._total}] {line} · {wall_s:.1f} s · {self._left} left")
 
     def _eta(self) -> str:
         if not self._wall_s or not self._left:
             return ""
-        # every cold trial, with its share of warm ones
+        # the mean per cold trial; its warm trial is included
         seconds = self._wall_s / max(1, self._cold) * self._left
         return f", about {seconds / 60:.0f} min" if seconds > 90 else f", about {seconds:.0f} s"
 
     def _say(self, line: str) -> None:
-        """A line that stays, and nothing of the live one beside it."""
+        """Print a line, and clear the live one first."""
         if self._live:
             self._write("")
         self.say(line)
@@ -89,13 +90,13 @@ class Progress:
 
     def _write(self, text: str) -> None:
         assert sys.__stderr__ is not None
-        room = shutil.get_terminal_size().columns - 1  # of a line that wraps only the last part would be written over
-        sys.__stderr__.write(f"\r\x1b[K{text[:room]}")
+        width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be overwritten as a whole
+        sys.__stderr__.write(f"\r\x1b[K{text[:width]}")
         sys.__stderr__.flush()
 
 
 def formatted(trial: Trial) -> str:
-    """A trial in a few words."""
+    """The result of a trial in a few words."""
     if trial.failure is not None:
         phase = "" if trial.failure.phase is Phase.START else f" in {trial.failure.phase}"
         return f"{trial.failure.status}{phase} ({trial.failure.message.splitlines()[0][:120]})"
@@ -104,5 +105,6 @@ def formatted(trial: Trial) -> str:
         return f"compiled for {made.target} in {seconds(made.first_call_s)}, {len(made.kernels)} kernels"
     measurement = trial.measurement
     assert measurement is not None
-    beside = " at once" * measurement.compiled_at_once  # on the same CPUs: about twice what one alone takes
+    # two children that compile at once on the same CPUs take about twice as long as one alone
+    beside = " at once" * measurement.compiled_at_once
     return f"compile {seconds(measurement.compile_s)}{beside}, step {seconds(median(measurement.step_s))}"

@@ -1,4 +1,4 @@
-"""What happens in a run? One kind of job after another, timing first; every record is on disk before the next is begun."""
+"""What happens in a run? The tasks are done one after another, timing first. Each record is on disk before the next begins."""
 
 import shutil
 import time
@@ -19,7 +19,7 @@ TIMING = "timing"  # the task whose records are trials
 
 
 class Session:
-    """Runs a plan. `trials` and `records` grow as it goes and are valid at any interrupt."""
+    """Runs a plan. `trials` and `records` grow during the run, and are complete up to an interrupt."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Session:
             for task in self.tasks
         }
         self.wall_s = 0.0
-        self.started = time.monotonic()  # of `run`
+        self.started = time.monotonic()  # when `run` was called
         self.progress = Progress(say)
         self.launcher = Launcher(
             settings=plan.settings,
@@ -55,7 +55,7 @@ class Session:
 
     @property
     def trials(self) -> list[Trial]:
-        """What timing has found so far."""
+        """The trials so far."""
         return list(self._records.get(TIMING, {}).values())
 
     def of(self, task: Task[R]) -> list[R]:
@@ -64,21 +64,21 @@ class Session:
 
     @property
     def records(self) -> dict[str, list[Any]]:
-        """Those of every task but timing that has some."""
+        """The records so far by name of the task, without timing and without tasks that have none."""
         return {name: list(found.values()) for name, found in self._records.items() if found and name != TIMING}
 
     @property
     def children_s(self) -> float:
-        """Wall seconds spent in children: the rest of `wall_s` is our own."""
+        """Wall seconds spent in children. The rest of `wall_s` is the overhead of the parent."""
         return self.launcher.children_s
 
     @property
     def one_time_costs(self) -> list[OneTimeCost]:
-        """What the machine paid once."""
+        """The one-time costs of the stacks of this run, whether paid now or earlier."""
         return self.cells.preparation.one_time_costs
 
     def run(self) -> None:
-        """Do whatever is not done yet. An interrupt leaves all finished records in `records` and on disk."""
+        """Do everything that is not done yet. After an interrupt, all finished records are in `records` and on disk."""
         self.started = time.monotonic()
         try:
             for task in self.tasks:
@@ -93,14 +93,14 @@ class Session:
             shutil.rmtree(self.folder.scratch, ignore_errors=True)
 
     def keep(self, task: Task[R], record: R) -> None:
-        """Save a record, in the place of an older one of the same key."""
+        """Save a record. It replaces an older one of the same key."""
         self.folder.save(task.name, task.key(record), record)
         self._records[task.name][task.key(record)] = record
 
     def keep_trial(self, trial: Trial) -> None:
-        """What is learnt of a trial later (its diagnosis) becomes part of it, in its place."""
+        """Replace a trial by itself with what was found later, such as its diagnosis."""
         self.keep(next(task for task in self.tasks if task.name == TIMING), trial)
 
     def forget(self, task: Task[R], record: R) -> None:
-        """A record that is to be made again."""
+        """Drop a record that is to be made again."""
         del self._records[task.name][task.key(record)]

@@ -1,7 +1,16 @@
-"""What is a kind of job? Timing is one; a series of shapes, an export, a diagnosis are others. Each is a folder in tasks/.
+"""What must a task define? A task is one kind of job, such as timing, a series of shapes, an export, a diagnosis.
 
-The folder holds `task.py` with `TASK`, an instance of a subclass; `child.py`, whose `run(job)` is what its child does;
-`record.py`, what is kept; `table.py`, how it is printed. Nothing else names it.
+To add one, add a folder bakeoff/tasks/NAME/ with:
+
+task.py      `TASK`, an instance of a final subclass of Task whose `name` is NAME; required
+child.py     `run(job)`, what the child process does; it returns a dataclass of record.py. It imports only the standard library,
+             numpy, the framework, and bakeoff.{authoring,records,system,worker}
+record.py    frozen dataclasses: what the child returns, and what is stored
+table.py     how the records are printed
+
+The folder is the registration: session, saved run, pytest plugin, `bakeoff task NAME` and report find `TASK` there, and no
+other file names it. A subclass must set `name`, `title` and `record`, and implement `run` and `key`; all else has a default.
+bakeoff/tasks/import_time is a short example.
 """
 
 from abc import ABC, abstractmethod
@@ -17,81 +26,86 @@ if TYPE_CHECKING:
     from bakeoff.runner.session import Session
 
 R = TypeVar("R")
-Option = Callable[[str], Any]  # the value of a command-line option by its name, such as `shape_axis`
+Option = Callable[[str], Any]  # name of an option, such as `shape_axis` → its value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What asks for a task's records: an experiment that names its fixture, or `bakeoff task`."""
+    """What asks a task for records: an experiment that takes its fixture, or `bakeoff task NAME`."""
 
     plan: Plan
     option: Option
-    arguments: Mapping[str, Any] = field(default_factory=dict)  # of the experiment's marker `cells`
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # keywords of the experiment's marker `cells`
 
 
 class Task(ABC, Generic[R]):
-    """One kind of job. `R` is its record: a frozen dataclass that msgspec can write and read."""
+    """One kind of job. `R` is the type of its records: a frozen dataclass that msgspec can write and read as JSON."""
 
-    name: ClassVar[str]  # of its folder; in a saved run, the key of its records
-    title: ClassVar[str]  # of its table
-    record: type[R]
-    fixture: ClassVar[str | None] = None  # an experiment that takes it is asked of `select`'s cells, and is given the record
-    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # flags of the command line and of pytest: argparse's keywords
-    order: ClassVar[int] = 50  # of the tasks of a session; timing is 0
-    timed: ClassVar[bool] = False  # are cells that a question asks its records of timed, too?
+    name: ClassVar[str]  # name of its folder; also the key of its records in a saved run
+    title: ClassVar[str]  # title of its table in the report
+    record: type[R]  # the class of its records
+    # name of a pytest fixture: an experiment that takes it runs once per cell of `select`, and gets the cell's record
+    fixture: ClassVar[str | None] = None
+    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # flag of pytest and `bakeoff` → keywords of add_argument
+    order: ClassVar[int] = 50  # a session runs its tasks in ascending order; timing is 0
+    timed: ClassVar[bool] = False  # must the cells of `select` also be timed?
 
     def select(self, question: Question) -> list[PlannedCell]:
-        """The cells that a question is about. By default those selected whose stack is no deployment format."""
+        """The cells that a question is about. Default: the selected cells, except those that serve an exported program."""
         return [planned for planned in question.plan.selected() if not planned.stack.exported_by]
 
     def planned(self, plan: Plan, option: Option, asked: Sequence[PlannedCell]) -> TaskPlan | None:
-        """What to do in a session whose questions asked for records of these cells; None for nothing.
+        """What to do in a session. `asked`: the cells that the session's questions selected. None: the task does not run.
 
-        UsageError for bad options.
+        Called before anything is measured. Raises UsageError for a bad value of the task's options.
         """
         return TaskPlan(cells=tuple(asked)) if asked else None
 
     @abstractmethod
     def run(self, session: "Session", plan: TaskPlan) -> Iterator[R]:
-        """Yield each record as it is ready, but for those that the session has. Each is on disk before the next is begun."""
+        """Yield each record when it is ready. The session saves it before it asks for the next one.
+
+        Skip what `session.of(self)` already holds: with --resume these are the records of the unfinished run. Start children
+        with `session.cells`, which prepares cells (`ready`), makes sandboxes (`sandbox`) and runs child.py (`child`).
+        """
 
     @abstractmethod
     def key(self, record: R) -> str:
-        """What tells the record from others of its task: its file's name."""
+        """A name that is unique among the records of the task. It is used as the file name, so no "/"."""
 
     def line(self, record: R) -> str:
-        """The record in one line, for progress."""
+        """The record in one line, for the progress output."""
         return f"{self.name}: {self.key(record)}"
 
     def find(self, session: "Session", cell: Cell) -> R | None:
-        """The record that a question about `cell` is given; None where there is none, since nothing of it can run here."""
+        """The record of a cell, which the fixture passes to the experiment. None if there is none; `missing` then says why."""
         return next((r for r in session.of(self) if getattr(r, "cell", None) == cell), None)
 
     def missing(self, session: "Session", cell: Cell) -> str:
-        """Why there is no record of a cell that was asked about."""
+        """Why there is no record of a cell that a question selected. The experiment is skipped, or fails with --require-all."""
         return "its framework is not installed"
 
     def failure(self, record: R) -> Failure | None:
-        """Why a record holds nothing that a question could be about; None where it does."""
+        """Why a record holds no result; None if it holds one. Its status decides whether the experiment fails or is skipped."""
         found: Failure | None = getattr(record, "failure", None)
         return found
 
     def table(self, records: Sequence[R], trials: Sequence[Trial], width: int) -> str:
-        """As text for a terminal of `width` columns; empty where there is nothing to print. `trials` are the run's."""
+        """The records as text for a terminal of `width` columns; "" for no table. `trials`: all trials of the run."""
         return ""
 
     def markdown(self, records: Sequence[R], trials: Sequence[Trial]) -> str:
-        """As Markdown; empty where it has no such form."""
+        """The records as Markdown; "" for no table."""
         return ""
 
     def section(self, records: Sequence[R], trials: Sequence[Trial]) -> "Section | None":
-        """As a table of the report; None where there is nothing to show."""
+        """The records as a table of the report; None for no table."""
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A plain table for the report's page."""
+    """A table of the report. Each row has one text per column."""
 
     title: str
     legend: str

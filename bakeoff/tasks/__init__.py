@@ -1,4 +1,7 @@
-"""The kinds of jobs. One folder each, found by listing: to add one is to add a folder, to remove one is to delete it."""
+"""Which tasks are there? One per folder with a task.py. To add a task, add a folder; to remove one, delete it.
+
+bakeoff/runner/task.py says what such a folder holds.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,14 +20,14 @@ __all__ = ["every", "named", "only", "options", "planned"]
 
 @cache
 def every() -> tuple[Task[Any], ...]:
-    """Each folder's TASK, in the order of a session."""
+    """The TASK of each folder, in the order in which a session runs them."""
     folders = sorted(path.parent.name for home in __path__ for path in Path(home).glob("*/task.py"))
     found: list[Task[Any]] = [import_module(f"{__name__}.{name}.task").TASK for name in folders]
     return tuple(sorted(found, key=lambda task: (task.order, task.name)))
 
 
 def named(name: str) -> Task[Any]:
-    """The task of a name. UsageError where there is none."""
+    """The task of this name. Raises UsageError if there is none."""
     for task in every():
         if task.name == name:
             return task
@@ -32,14 +35,14 @@ def named(name: str) -> Task[Any]:
 
 
 def options() -> dict[str, Mapping[str, Any]]:
-    """Flags of all tasks, with argparse's keywords."""
+    """The options of all tasks: flag → keywords of argparse's add_argument."""
     return {flag: keywords for task in every() for flag, keywords in task.options.items()}
 
 
 def planned(plan: Plan, option: Callable[[str], Any], asked: Mapping[str, Sequence[PlannedCell]] | None = None) -> Plan:
-    """The plan with what each task does in it. `asked` are cells that questions want a task's records of, by its name.
+    """The plan, with the plan of each task. `asked`: name of a task → cells whose records were asked for.
 
-    Without `asked` the selected cells are timed.
+    Without `asked` the selected cells are timed. Raises UsageError for a bad value of a task's options.
     """
     wanted = dict(asked) if asked is not None else {TIMING: plan.selected()}
     found: dict[str, TaskPlan | None] = {task.name: task.planned(plan, option, wanted.get(task.name, ())) for task in every()}
@@ -47,7 +50,7 @@ def planned(plan: Plan, option: Callable[[str], Any], asked: Mapping[str, Sequen
 
 
 def only(plan: Plan, task: Task[Any], option: Callable[[str], Any], cells: Sequence[PlannedCell]) -> Plan:
-    """The plan in which one task is done on some cells, and timed are none, unless the task needs that."""
+    """The plan in which one task is done on these cells. They are timed only if the task needs that (`Task.timed`)."""
     timed = [planned.cell for planned in cells] if task.timed else []
     bare = replace(plan, cells=frozenset(timed))
     wanted = {task.name: cells, **({TIMING: cells} if timed else {})}

@@ -1,4 +1,4 @@
-"""All tables of a run, saved or just measured: the matrix, single operations, workers, and those of each task. Pure."""
+"""Which tables does a run have? The matrix, single operations, workers, and those of each task. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +10,11 @@ from bakeoff.records.trial import OneTimeCost, Trial
 from bakeoff.views import kernel_table, scaling_table
 from bakeoff.views.matrix import Matrix
 
-Records = Mapping[str, Sequence[Any]]  # by the name of their task
+Records = Mapping[str, Sequence[Any]]  # name of a task → its records
 
 
 def records_of(run: SavedRun) -> dict[str, list[Any]]:
-    """What a saved run holds of each task that there is."""
+    """The records of each task in a saved run, without those of unknown tasks."""
     found: dict[str, list[Any]] = {
         task.name: run.of(task.name, task.record) for task in tasks.every() if task.name in run.tasks
     }
@@ -22,26 +22,26 @@ def records_of(run: SavedRun) -> dict[str, list[Any]]:
 
 
 def terminal(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], records: Records, width: int) -> str:
-    """As text; a table of nothing is left out."""
-    rest = _alone(trials)
+    """All tables as text for a terminal of `width` columns. Empty tables are left out."""
+    in_matrix = _not_exported(trials)
     parts = []
-    if rest or one_time_costs:
-        parts += [Matrix.of(rest, one_time_costs).terminal(width)]
-    if rest:
-        parts += [kernel_table.terminal(by_cell(rest), width), scaling_table.terminal(rest, width)]
+    if in_matrix or one_time_costs:
+        parts += [Matrix.of(in_matrix, one_time_costs).terminal(width)]
+    if in_matrix:
+        parts += [kernel_table.terminal(by_cell(in_matrix), width), scaling_table.terminal(in_matrix, width)]
     parts += [task.table(records[task.name], trials, width) for task in tasks.every() if records.get(task.name)]
     return "".join(parts)
 
 
 def markdown(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], records: Records) -> str:
-    """The same as Markdown, as far as a table has that form."""
-    rest = _alone(trials)
-    parts = [Matrix.of(rest, one_time_costs).markdown()] if rest or one_time_costs else []
-    parts += [kernel_table.markdown(by_cell(rest))] if rest else []
+    """All tables as Markdown, except those that have no Markdown form."""
+    in_matrix = _not_exported(trials)
+    parts = [Matrix.of(in_matrix, one_time_costs).markdown()] if in_matrix or one_time_costs else []
+    parts += [kernel_table.markdown(by_cell(in_matrix))] if in_matrix else []
     found = [task.markdown(records[task.name], trials) for task in tasks.every() if records.get(task.name)]
     return "\n".join([*parts, *filter(None, found)])
 
 
-def _alone(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that are no deployment format's: those have a table of their own."""
+def _not_exported(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that do not serve an exported program: those have a table of their own."""
     return [trial for trial in trials if trial.exported_by is None]

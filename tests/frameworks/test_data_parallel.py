@@ -134,4 +134,4 @@ def test_more_workers_than_cpus_is_a_row(home: Path) -> None:
     cpus = len(os.sched_getaffinity(0))
     (found,) = measured(home, [ROOM["torch_ddp_2"]], [Mode.TRAINING], threads=cpus).values()
     assert found.status is Status.UNAVAILABLE
-    assert f"takes {2 * cpus} CPUs, as many for each worker as --threads, and there are {cpus}" in found.reason
+    assert f"needs {2 * cpus} CPUs, --threads of them for each worker, and there are {cpus}" in found.reason

@@ -35,7 +35,7 @@ def test_an_interpreter_that_says_nothing_is_one_line(tmp_path: Path, capsys: py
     mute = interpreter(tmp_path, "echo no python >&2; exit 3")
     assert main(["list", "--interpreter", f"torch={mute}"]) == 2
     said = capsys.readouterr().err
-    assert said == f"bakeoff: --interpreter: {mute} did not say what it has: no python\n"
+    assert said == f"bakeoff: --interpreter: {mute} does not list its modules: no python\n"
 
 
 def completed(line: str, folder: Path, *python: str) -> tuple[list[str], str]:

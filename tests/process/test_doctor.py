@@ -57,6 +57,6 @@ def test_bad_exits_with_one(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -
     taken.write_text("")
     assert main(["doctor", "--bakeoff-storage", str(taken / "below")]) == 1
     told = capsys.readouterr().out
-    assert f"bad   runs: {taken / 'below'}: {taken} is no folder; name another folder" in told
+    assert f"bad   runs: {taken / 'below'}: {taken} is not a folder; name another folder" in told
     assert told.splitlines()[-1].endswith(" ok")
     assert main(["doctor", "--threads", "0"]) == 2

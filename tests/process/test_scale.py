@@ -53,7 +53,8 @@ def written(folder: Path, number: int, found: list[Trial]) -> None:
         "datetime": f"2026-01-{1 + number // 60 % 28:02}T00:{number % 60:02}:00+00:00",
         "commit_info": {"id": f"{number:040x}", "dirty": False, "branch": "main"},
         "trials": found,
-        "figures": summary.of_trials(found),
+        "schema_version": 2,
+        "summaries": summary.of_trials(found),
     }
     text = msgspec.json.format(msgspec.json.encode(body), indent=4)  # as pytest-benchmark writes it
     (home / f"{number:04}_run.json").write_bytes(text)

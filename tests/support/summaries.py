@@ -17,7 +17,7 @@ from tests.support.builders import ENVIRONMENT, SETTINGS
 
 
 def found(model: str = "toy", step: list[float] | None = None, **changes: object) -> CellSummary:
-    """One cell's figures."""
+    """The summary of one cell."""
     values = {} if step is None else {"step": step, "step_typical": step}
     base = CellSummary(
         cell=Cell(model, "compiler", Mode.INFERENCE),
@@ -51,14 +51,14 @@ def only(comparison: Comparison, metric: str = "step") -> Change:
     return next(c for c in comparison.changes if c.metric == metric)
 
 
-def save(folder: Path, number: int, figures: list[CellSummary], **changes: Any) -> Path:
+def save(folder: Path, number: int, summaries: list[CellSummary], **changes: Any) -> Path:
     """A saved run as the plugin writes it, without what nobody here reads."""
     home = folder / "saved" / "Linux-CPython-3.11-64bit"
     home.mkdir(parents=True, exist_ok=True)
     path = home / f"{number:04}_{'abcdef' * 3}_run.json"
     commit = {"id": f"{number:040x}", "dirty": False, "branch": "main"}
     document = {"benchmarks": [], "datetime": f"2026-01-01T00:{number % 60:02}:00+00:00", "commit_info": commit}
-    path.write_bytes(msgspec.json.encode({**document, "schema_version": 2, "summaries": figures, "trials": [], **changes}))
+    path.write_bytes(msgspec.json.encode({**document, "schema_version": 2, "summaries": summaries, "trials": [], **changes}))
     return path
 
 

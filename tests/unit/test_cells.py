@@ -36,7 +36,7 @@ def runner(folder: Path, stack: StackSource, unavailable: Failure | None = None)
     ("stack", "unavailable", "status", "says"),
     [
         (replace(STACK, devices=("cuda",)), None, Status.UNAVAILABLE, "mine runs on cuda, and this run is on cpu"),
-        (replace(STACK, workers=1000), None, Status.UNAVAILABLE, "mine takes 1000 CPUs"),
+        (replace(STACK, workers=1000), None, Status.UNAVAILABLE, "mine needs 1000 CPUs"),
         (STACK, GONE, Status.UNAVAILABLE, "not installed"),
     ],
 )

@@ -33,12 +33,12 @@ def without(name: str) -> Machine:
 
 
 def lacks(stack: str, there: Machine) -> str:
-    (found,) = [stand for stand in available.stands(list(discovery.stacks()), there) if stand.stack.name == stack]
-    return "; ".join(found.lacks)
+    (found,) = [one for one in available.availabilities(list(discovery.stacks()), there) if one.stack.name == stack]
+    return "; ".join(found.missing)
 
 
 def test_with_everything_there_every_stack_is_available() -> None:
-    assert [str(s) for s in available.stands(list(discovery.stacks()), machine()) if not s.available] == []
+    assert [str(s) for s in available.availabilities(list(discovery.stacks()), machine()) if not s.available] == []
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_with_everything_there_every_stack_is_available() -> None:
         ("torch_inductor", machine(compiler=None), "needs a C++ compiler: apt-get install g++, or name one in CXX"),
         ("torch_eager", machine(compiler=None), ""),
         ("torch_triton", machine(gpu=False), "needs a GPU; without one: --target cuda:sm_90 compiles only"),
-        ("torch_ddp_2", machine(cpus=1), "needs 2 CPUs, and there are 1: another machine"),
+        ("torch_ddp_2", machine(cpus=1), "needs 2 CPUs, and there are 1: use another machine"),
         ("torch_ddp_1", machine(cpus=1), ""),
         ("served_onnx_torch", without("onnxscript"), "onnxscript is not installed: pip install '.[deploy]'"),
         ("served_tflite", without("tensorflow"), "tensorflow is not installed: pip install '.[tensorflow]'"),
@@ -66,16 +66,16 @@ def test_what_is_missing_comes_with_how_to_get_it(stack: str, there: Machine, sa
 def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert available.compiler() is None
-    assert lacks("torch_inductor", machine(compiler=None)).startswith("CXX names no-such-compiler, which is not there")
+    assert lacks("torch_inductor", machine(compiler=None)).startswith("CXX names no-such-compiler, which does not exist")
 
 
 def test_a_stack_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text('HEADER = {"framework": "no_such_framework"}\nSTACK = None\n')
     (stack,) = [s for s in discovery.stacks([tmp_path]) if s.name == "mine"]
-    there = available.here([stack], {})
+    there = available.this_machine([stack], {})
     assert there.installed == {sys.executable: {"no_such_framework": None}}
-    (stand,) = available.stands([stack], there)
-    assert stand.lacks == ("no_such_framework is not installed: pip install no-such-framework",)
+    (found,) = available.availabilities([stack], there)
+    assert found.missing == ("no_such_framework is not installed: pip install no-such-framework",)
 
 
 def test_a_folder_of_that_name_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_every_option_is_offered(completed: Callable[[str], list[str]]) -> None:
 
 def test_a_stack_source_needs_no_file_to_stand_alone(tmp_path: Path) -> None:
     gone = StackSource(name="gone", path=tmp_path / "gone.py", framework="numpy")
-    assert available.stands([gone], machine({"numpy": "2"}))[0].available
+    assert available.availabilities([gone], machine({"numpy": "2"}))[0].available
 
 
 def test_list_has_the_users_own_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

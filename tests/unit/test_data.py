@@ -149,11 +149,11 @@ def test_resume_needs_an_unfinished_run_of_the_same_settings(tmp_path: Path) -> 
     from dataclasses import replace
 
     home = store.Store(tmp_path)
-    with pytest.raises(UsageError, match="no run was left unfinished"):
+    with pytest.raises(UsageError, match="there is no unfinished run"):
         home.resume(SETTINGS, ["a"], 1)
     run = home.begin(SETTINGS, ["a"], 1)
     run.save("timing", "toy", trial(measurement()))
-    with pytest.raises(UsageError, match="is still going on"):
+    with pytest.raises(UsageError, match="is still in progress"):
         home.resume(SETTINGS, ["a"], 1)
     run.close()  # as the end of its process does
     with pytest.raises(UsageError, match="has another size, threads, choice of cells, number of trials"):
@@ -162,7 +162,7 @@ def test_resume_needs_an_unfinished_run_of_the_same_settings(tmp_path: Path) -> 
     again = home.resume(SETTINGS, ["a"], 1)
     assert list(again.records("timing", Trial)) == [trial(measurement())]
     again.finish()
-    with pytest.raises(UsageError, match="no run was left unfinished"):
+    with pytest.raises(UsageError, match="there is no unfinished run"):
         home.resume(SETTINGS, ["a"], 1)
 
 

@@ -70,14 +70,14 @@ def test_a_quiet_machine_is_fine() -> None:
         ("others", {"busy_cpus": 0.9, "busiest": (Busy(12, "indexer", 0.9),)}, Mark.WARN, "end them"),
         ("cpu pressure", {"pressure": {"cpu": 0.4}}, Mark.BAD, "wait"),
         ("memory pressure", {"pressure": {"memory": 0.02}}, Mark.WARN, "wait"),
-        ("memory", {"available_bytes": GIB // 2}, Mark.BAD, "nine tenths"),
-        ("memory", {"available_bytes": 3 * GIB // 2}, Mark.WARN, "nine tenths"),
+        ("memory", {"available_bytes": GIB // 2}, Mark.BAD, "90%"),
+        ("memory", {"available_bytes": 3 * GIB // 2}, Mark.WARN, "90%"),
         ("swap", {"swap_bytes": GIB}, Mark.WARN, "swapoff"),
         ("virtual machine", {"virtual": True}, Mark.WARN, "bakeoff ab"),
         ("steal", {"virtual": True, "steal": 0.2}, Mark.BAD, "wait"),
-        ("runs", {"folders": (Folder("runs", "/r", 50 * GIB, "no right to write to /r"),)}, Mark.BAD, "make it yours"),
-        ("runs", {"folders": (Folder("runs", "/r", GIB // 4),)}, Mark.BAD, "make room"),
-        ("runs", {"folders": (Folder("runs", "/r", GIB),)}, Mark.WARN, "make room"),
+        ("runs", {"folders": (Folder("runs", "/r", 50 * GIB, "no permission to write to /r"),)}, Mark.BAD, "make it writable"),
+        ("runs", {"folders": (Folder("runs", "/r", GIB // 4),)}, Mark.BAD, "free some space"),
+        ("runs", {"folders": (Folder("runs", "/r", GIB),)}, Mark.WARN, "free some space"),
         ("variables", {"variables": {"TF_ENABLE_ONEDNN_OPTS": "0"}}, Mark.WARN, "unset"),
         ("variables", {"variables": {"LD_PRELOAD": "x.so"}}, Mark.WARN, "unset"),
     ],
@@ -104,6 +104,6 @@ def test_variables_are_told_apart_and_their_values_kept_back() -> None:
     assert "secret" not in str(kept)
 
 
-def test_the_toolchain_is_told_where_somebody_needs_it() -> None:
-    assert "not yet paid" in only("Inductor's once-per-machine cost", one_time_cost=False).message
-    assert of("Inductor's once-per-machine cost", one_time_cost=None) == []
+def test_the_one_time_cost_is_reported_if_a_stack_needs_it() -> None:
+    assert "not yet paid" in only("one-time cost of Inductor", one_time_cost=False).message
+    assert of("one-time cost of Inductor", one_time_cost=None) == []

@@ -104,7 +104,7 @@ def test_a_stack_and_a_model_are_a_file_each(
     assert "mine" in discovery.models([tmp_path / "models"]).names
     monkeypatch.setattr(
         available,
-        "here",
+        "this_machine",
         lambda stacks, others: Machine(installed={sys.executable: {}}, compiler=None, gpu=False, cpus=1, interpreters={}),
     )
     assert main(["list", "--compilers-from", str(tmp_path / "stacks"), "--models-from", str(tmp_path / "models")]) == 0

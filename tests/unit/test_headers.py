@@ -113,7 +113,7 @@ def test_a_broken_file_that_nobody_asked_for_stops_nothing(
     assert [s.default for s in found if s.problem] == [False, True]  # in the matrix by default: then it is asked for
     monkeypatch.setattr(
         available,
-        "here",
+        "this_machine",
         lambda stacks, interpreters: Machine(installed={sys.executable: {}}, compiler=None, gpu=False, cpus=1, interpreters={}),
     )
     assert main(["list", "--compilers-from", str(tmp_path)]) == 0
@@ -186,7 +186,7 @@ def job(path: Path, folder: Path) -> Job:
 CHILDREN = {
     "bakeoff.tasks.profile.child": "Compiler has no profiler",
     "bakeoff.tasks.diagnose.child": "Compiler cannot be diagnosed",
-    "bakeoff.tasks.export.child": "Compiler is no deployment format",
+    "bakeoff.tasks.export.child": "Compiler is not a deployment format",
     "bakeoff.tasks.shapes.child": "Compiler has no step without its compiler",
     "bakeoff.tasks.compile_only.child": "Compiler compiles only for the machine that it runs on",
     "bakeoff.worker.one_time_cost": "Compiler has no one-time cost",

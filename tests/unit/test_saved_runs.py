@@ -53,7 +53,7 @@ BYTES = st.binary(max_size=40)
 @settings(max_examples=cases(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_file_makes_a_traceback(runs: Path, capsys: pytest.CaptureFixture[str], data: st.DataObject) -> None:
-    """Cut, overwritten, or with a value of another kind: one line, or figures that are in order."""
+    """Cut, overwritten, or with a value of another kind: one line, or summaries that are valid."""
     path = save(runs, 1, matrix(1, counts={"breaks": 1}))
     whole = path.read_bytes()
     how = data.draw(st.sampled_from(["cut", "overwrite", "value", "foreign"]))
@@ -83,7 +83,7 @@ def test_no_file_makes_a_traceback(runs: Path, capsys: pytest.CaptureFixture[str
         assert said.err.count("\n") == 1
 
 
-def test_an_older_run_without_figures_is_read_by_its_trials(runs: Path) -> None:
+def test_an_older_run_without_summaries_is_read_by_its_trials(runs: Path) -> None:
     path = save(runs, 1, [], trials=[trial(measurement())])
     path.write_text(path.read_text().replace('"summaries":[]', '"summaries":null'))
     assert saved_runs.read_summaries(path).summaries[0].values["step"] == pytest.approx([0.001])

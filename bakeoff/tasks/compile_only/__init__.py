@@ -1,1 +1,4 @@
-"""A cell compiled for a target that this machine is not."""
+"""What does a cell compile to for a target that this machine does not have?
+
+There is no task.py: with --target, the task `timing` runs this child instead of the one that times a cell.
+"""

@@ -1,4 +1,4 @@
-"""In the child: one cell compiled for a target, and not timed. Interpreted steps are checked, others compute nothing."""
+"""How does a child compile a cell for a target without timing it? Outputs are checked only for the target `interpreter`."""
 
 import time
 from dataclasses import replace
@@ -19,7 +19,7 @@ from bakeoff.worker.refusal import refused
 
 
 def run(job: Job) -> dict[str, Any]:
-    """{"compile_only": CompileOnly, "diagnostics": Diagnostics}, or a refusal of the model with where it happened."""
+    """{"compile_only": CompileOnly, "diagnostics": Diagnostics}, or what `refused` returns if the stack refuses the model."""
     request, sandbox, enter = job.request, job.sandbox, job.enter
     import_start = time.perf_counter()
     stack = job.load_stack()
@@ -39,10 +39,10 @@ def run(job: Job) -> dict[str, Any]:
         step, output, first_call_ns = clock.first_call(
             lambda: stack.compile(program), batches[0], stack.synchronize, clock.monotonic
         )
-    except Exception as error:  # the stack says whether that is a refusal; else it is raised again
+    except Exception as error:  # `refused` raises it again unless the stack calls it a refusal of the model
         return refused(stack, program, error)
     first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
-    once, phases = stack.compilations(program), stack.phases(program)
+    before, phases = stack.compilations(program), stack.phases(program)
     parity = None
     if request.settings.target == INTERPRETER:
         enter(Phase.PARITY)
@@ -54,8 +54,8 @@ def run(job: Job) -> dict[str, Any]:
             training_check.first(output)
             parity, _ = training.checked(request, model, training_check, {})
     else:
-        stack.synchronize(step(batches[1]))  # of the same shape: nothing should compile again
-    recompiles = stack.compilations(program) - once
+        stack.synchronize(step(batches[1]))  # a batch of the same shape: nothing should be compiled again
+    recompiles = stack.compilations(program) - before
     enter(Phase.DIAGNOSE)
     kernels, found, gaps = stack.target_code(program, request.settings.target)
     made = CompileOnly(

@@ -1,1 +1,1 @@
-"""Where and why a program breaks: the same program once more, with collectors on."""
+"""Where and why does the graph of a program break? Found by compiling it once more with collectors enabled."""

@@ -1,4 +1,4 @@
-"""In the diagnosing child: the same program once more, untimed and with collectors on."""
+"""What does the diagnosing child do? It compiles and runs the program once more, untimed, with collectors enabled."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from bakeoff.worker.refusal import refused
 
 
 def run(job: Job) -> dict[str, Any]:
-    """{"diagnostics": Diagnostics, "failure": Failure | None}; a refusal of the model is a finding, not an error."""
+    """{"diagnostics": Diagnostics, "failure": Failure | None}; if the stack refuses the model, it has both."""
     request, enter, stack = job.request, job.enter, job.load_stack()
     if not isinstance(stack, Diagnosable):
         raise Unsupported(f"{type(stack).__name__} cannot be diagnosed")
@@ -28,7 +28,7 @@ def run(job: Job) -> dict[str, Any]:
         step = stack.compile(program)
         for batch in (*batches[:ROTATING] * WARM_UP_TURNS, *batches[ROTATING:]):
             stack.synchronize(step(batch))
-    except Exception as error:  # the stack says whether that is a refusal; else it is raised again
+    except Exception as error:  # `refused` raises it again unless the stack calls it a refusal of the model
         return refused(stack, program, error)
     enter(Phase.DIAGNOSE)
     found = stack.diagnose(program, step, batches[0])

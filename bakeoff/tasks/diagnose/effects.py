@@ -1,7 +1,8 @@
-"""Effects of a step beside its output, eager and compiled: what Python does on every call, and a traced program only once.
+"""Which side effects of an eager step are missing in the compiled step? Python causes them on every call, tracing only once.
 
-Observed from outside and alike for all stacks: what is printed or logged, where a debugger would stop, and Python values of the
-module and of the model's file that change. No compiler is asked or disturbed: both kinds of calls are made after compiling.
+Side effects are: text that is printed or logged, breakpoints, and changes of plain Python values of the module or of the
+globals of the model's file. They are observed in the same way for all stacks. Both steps are called after compiling, so that
+the observation does not change what is compiled.
 """
 
 import ast
@@ -18,31 +19,31 @@ from typing import Any
 from bakeoff.authoring.discovery import is_users, where
 from bakeoff.records.diagnostics import GraphBreak, Kind
 
-Effect = tuple[str, str, str]
+Effect = tuple[str, str, str]  # (kind: a key of HINT; place in the user's files; what happens)
 PLAIN = (int, float, str, bytes, bool, type(None))
-CONTAINERS = (list, dict, set, frozenset, tuple, deque)  # with what is derived from them: Counter, defaultdict
+CONTAINERS = (list, dict, set, frozenset, tuple, deque)  # also their subclasses, such as Counter and defaultdict
 MUTATORS = ("append", "extend", "insert", "add", "update", "pop", "remove", "clear", "setdefault", "discard")
 HINT = {
-    "output": "it happens while tracing, not per call: use the framework's own printing, or move it out of the step",
+    "output": "it happens while tracing, not on each call: use the framework's own printing, or move it out of the step",
     "debugger": "debug without the compiler (tf.config.run_functions_eagerly, TORCH_COMPILE_DISABLE=1, PYTORCH_JIT=0)",
-    "state": "it happens while tracing, not per call: return the value from the step, or keep it in a tensor or variable",
+    "state": "it happens while tracing, not on each call: return the value from the step, or keep it in a tensor or variable",
 }
 
 
 def lost(
-    bare: Callable[[Any], Any], step: Callable[[Any], Any], batch: Any, model_path: Path, module: Any
+    eager_step: Callable[[Any], Any], step: Callable[[Any], Any], batch: Any, model_path: Path, module: Any
 ) -> tuple[GraphBreak, ...]:
-    """Effects that an eager step has and a compiled step has not, each with its place in the user's files."""
-    eager = _effects(bare, batch, model_path, module)
+    """The side effects that the eager step has on one call and the compiled step has not, each with its place and count."""
+    eager = _effects(eager_step, batch, model_path, module)
     compiled = _effects(step, batch, model_path, module)
     found = []
-    happening: Counter[tuple[str, str]] = Counter()
+    kept: Counter[tuple[str, str]] = Counter()  # (kind, what) → how often the compiled step has it, at any place
     for (kind, _, what), count in compiled.items():
-        happening[kind, what] += count
-    # by line, unless as many happen elsewhere: a line that Dynamo resumes from may go by its frame's number
+        kept[kind, what] += count
+    # compared by place, and also by total: in a frame that Dynamo resumes, an effect may appear at another line
     for (kind, place, what), missing in (eager - compiled).items():
         total = sum(n for (k, _, w), n in eager.items() if (k, w) == (kind, what))
-        count = min(missing, total - happening[kind, what])
+        count = min(missing, total - kept[kind, what])
         if count > 0:
             reason = f"{what} while tracing only, not per call"
             found.append(GraphBreak(kind=Kind.SIDE_EFFECT, reason=reason, where=place, count=count, hint=HINT[kind]))
@@ -50,7 +51,7 @@ def lost(
 
 
 def _effects(step: Callable[[Any], Any], batch: Any, model_path: Path, module: Any) -> Counter[Effect]:
-    """(kind, place, what) → how often in one call."""
+    """The side effects of one call of `step`, and how often each happens."""
     seen: Counter[Effect] = Counter()
     before = _state(model_path, module)
     with _listening(seen):
@@ -65,10 +66,10 @@ def _effects(step: Callable[[Any], Any], batch: Any, model_path: Path, module: A
 
 @contextlib.contextmanager
 def _listening(seen: Counter[Effect]) -> Iterator[None]:
-    """Count what the user's files write to Python's stdout and stderr, what they log, and their breakpoints."""
+    """Count what the user's files write to sys.stdout and sys.stderr, what they log, and their breakpoints."""
 
     class Out(io.StringIO):
-        """One effect per print: its parts come from one place of one frame, up to a newline."""
+        """Counts one effect per call of print. print writes several parts, from one place of one frame, up to a newline."""
 
         last: tuple[int, int] | None = None
 
@@ -114,7 +115,7 @@ def _parts(module: Any) -> list[Any]:
 
 
 def _state(model_path: Path, module: Any) -> dict[tuple[int, str], Any]:
-    """(part of the module, or -1 for the file's globals; name) → plain Python value, or container of such."""
+    """(index of a submodule, or -1 for the globals of the model's file; name) → a copy of its plain value or container."""
     file = next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(model_path)), None)
     owners = dict(enumerate(_parts(module))) | {-1: file}
     found = {}
@@ -126,7 +127,7 @@ def _state(model_path: Path, module: Any) -> dict[tuple[int, str], Any]:
 
 
 def _frozen(value: Any) -> Any:
-    """A copy to compare with later: plain values as they are, anything else by its type alone."""
+    """A copy to compare later: plain values as they are, containers by their items, anything else by its type."""
     if isinstance(value, PLAIN):
         return value
     if isinstance(value, Mapping):
@@ -137,17 +138,17 @@ def _frozen(value: Any) -> Any:
 
 
 def _changed_at(model_path: Path, name: str, owners: list[Any]) -> list[str]:
-    """Places outside of __init__ that change `name`, by syntax: in the first owner's class, or the next one's.
+    """The lines outside of __init__ that assign to `name` or mutate it: in the class of the first owner that has such lines.
 
-    Where none is found, the first line of the last owner's class.
+    If there are none, the first line of the class of the last owner.
     """
     for owner in owners:
         codes = [f.__code__ for f in vars(type(owner)).values() if hasattr(f, "__code__")]
-        firsts = {code.co_firstlineno: code.co_filename for code in codes if is_users(code.co_filename)}
-        path = Path(next(iter(firsts.values()), model_path))
+        first_lines = {code.co_firstlineno: code.co_filename for code in codes if is_users(code.co_filename)}
+        path = Path(next(iter(first_lines.values()), model_path))
         classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
-        # both halves may have a class of one name, and lie in the model's own: the innermost one whose methods these are
-        around = [c for c in classes if any(c.lineno <= first <= (c.end_lineno or 0) for first in firsts)]
+        # by line, not by name: two implementations may have classes of one name, and classes may be nested
+        around = [c for c in classes if any(c.lineno <= first <= (c.end_lineno or 0) for first in first_lines)]
         mine = sorted(around, key=lambda c: (c.end_lineno or 0) - c.lineno)[:1]
         lines = sorted({line for c in mine for line in _mutations(c, name)})
         if lines:
@@ -156,7 +157,7 @@ def _changed_at(model_path: Path, name: str, owners: list[Any]) -> list[str]:
 
 
 def _mutations(definition: ast.ClassDef, name: str) -> Iterator[int]:
-    """Lines of a class that assign to `name`, to an item of it, or call a method that changes it."""
+    """The lines of a class, outside of __init__, that assign to `name` or to an item of it, or call a mutating method of it."""
     functions = (n for n in ast.walk(definition) if isinstance(n, ast.FunctionDef) and n.name != "__init__")
     for node in (node for function in functions for node in ast.walk(function)):
         targets: list[ast.expr] = []

@@ -1,4 +1,4 @@
-"""What do diagnosing children find? One per cell, side by side, and the files that they leave for people to read."""
+"""How are cells diagnosed? One child per cell, several at the same time. Also: the files that they leave for people to read."""
 
 import json
 import os
@@ -20,8 +20,11 @@ CONTENTS = "contents.json"  # file → what it is, by the stack that wrote it
 
 
 def diagnoses(cells: CellRunner, rows: Sequence[PlannedCell], artifacts: Path | None = None) -> Iterator[Diagnosis]:
-    """Each cell's diagnosis, as it is ready. Leaving early stops the children. `artifacts`: where generated code is kept."""
-    for planned in rows:  # before several threads would do it at once
+    """Yield the diagnosis of each cell when it is ready. Closing the iterator stops the children.
+
+    `artifacts`: folder for the generated code, one subfolder per cell; None: it is not kept.
+    """
+    for planned in rows:  # here, because below several threads would prepare the same things
         cells.ready(planned, reference=False)
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         jobs = [pool.submit(_one, cells, planned, artifacts) for planned in rows]
@@ -29,7 +32,7 @@ def diagnoses(cells: CellRunner, rows: Sequence[PlannedCell], artifacts: Path | 
             for job in as_completed(jobs):
                 yield job.result()
         finally:
-            cells.launcher.cancelled.set()  # on an interrupt; else nobody is left to hear it
+            cells.launcher.cancelled.set()  # stops children after an interrupt; otherwise all have ended
             for job in jobs:
                 job.cancel()
     cells.launcher.cancelled.clear()
@@ -55,23 +58,23 @@ def _one(cells: CellRunner, planned: PlannedCell, artifacts: Path | None) -> Dia
 
 
 def wanted(trial: Trial | None) -> bool:
-    """Is there anything to find? A cell that was measured, or whose model the stack refused."""
+    """Can a diagnosis find anything? Yes if the cell was measured, or if the stack refused the model."""
     refused = trial.failure if trial is not None else None
     of_model = refused is not None and refused.status is Status.UNSUPPORTED and not refused.no_implementation
     return of_model or (trial is not None and trial.measurement is not None)
 
 
 def with_findings(trial: Trial, diagnosis: Diagnosis) -> Trial:
-    """The trial with what its diagnosis found. A child that died says so in a remark; the measurement stands."""
+    """The trial with the findings of its diagnosis. If the diagnosing child failed, a remark says why."""
     failure = diagnosis.failure
     why_not = f"the diagnosing child failed: {failure.message}" if failure and diagnosis.diagnostics is None else ""
     if trial.measurement is not None and failure and diagnosis.diagnostics:
-        why_not = f"the diagnosing child was refused what the timed one was not: {failure.message}"
+        why_not = f"the stack refused the model in the diagnosing child, but not in the timed one: {failure.message}"
     return replace(trial, diagnostics=joined(trial.diagnostics, diagnosis.diagnostics, why_not), diagnosed=True)
 
 
 def keep(sandbox: Sandbox, folder: Path) -> None:
-    """Move a child's artifacts to `folder`, in the place of older ones."""
+    """Copy a child's artifacts to `folder`. Older ones are deleted."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     if sandbox.artifacts.is_dir():
@@ -79,7 +82,7 @@ def keep(sandbox: Sandbox, folder: Path) -> None:
 
 
 def write_index(folder: Path) -> Path:
-    """index.md: every cell's files, what each is, and how large."""
+    """Write index.md, which lists the files of every cell with size and description. Returns its path."""
     lines = ["# What the stacks made of the models", ""]
     for cell in sorted(path for path in folder.iterdir() if path.is_dir()):
         contents = cell / CONTENTS

@@ -1,4 +1,4 @@
-"""Where and why does a cell break? Standard library only."""
+"""What is stored of a diagnosis? Standard library only."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from bakeoff.records.trial import Environment, Failure, Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisResult:
-    """What the child found; a refusal of the model has both."""
+    """What the child returns. Both fields are set if the stack refused the model."""
 
     diagnostics: Diagnostics | None = None
     failure: Failure | None = None
@@ -17,7 +17,7 @@ class DiagnosisResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What a diagnosing child found of one cell; of a measured cell it is joined into its first trial."""
+    """What a diagnosing child found of one cell. Findings of a timed cell are stored in its first trial instead."""
 
     cell: Cell
     settings: Settings
@@ -25,5 +25,5 @@ class Diagnosis:
     wall_s: float
     finished_at: str
     diagnostics: Diagnostics | None = None
-    failure: Failure | None = None  # unsupported with diagnostics: a finding
+    failure: Failure | None = None  # with diagnostics: the stack refused the model, and they say where
     environment: Environment | None = None

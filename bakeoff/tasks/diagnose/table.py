@@ -1,4 +1,4 @@
-"""What was found of models that are made to break? A row per model, a column per stack."""
+"""How are the findings in the gallery of graph breaks shown? A row per model, a column per stack."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from bakeoff.records.cell import Cell
 from bakeoff.runner.task import Section
 from bakeoff.tasks.diagnose.record import Diagnosis
 
-GALLERY_LEGEND = "Models with one known graph break each, and what each stack made of it."
+GALLERY_LEGEND = "Models with one known graph break each, and the kinds of breaks that were found on each stack."
 
 
 def section(title: str, records: Sequence[Diagnosis]) -> Section | None:
-    """For the report's page; None without records."""
+    """The table of the report; None without records."""
     if not records:
         return None
     stacks = list(dict.fromkeys(d.cell.stack for d in records))
@@ -22,7 +22,7 @@ def section(title: str, records: Sequence[Diagnosis]) -> Section | None:
 
 
 def _kinds(diagnosis: Diagnosis) -> str:
-    """What a diagnosing child found, in words."""
+    """The kinds of breaks that were found, or the status of the failure."""
     if diagnosis.diagnostics is None:
         return str(diagnosis.failure.status) if diagnosis.failure is not None else "–"
     kinds = Counter(str(b.kind).replace("_", " ") for b in diagnosis.diagnostics.breaks)

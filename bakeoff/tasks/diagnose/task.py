@@ -1,4 +1,4 @@
-"""Where and why does a program break, and what did it compile to? A second, untimed child per cell, with collectors on."""
+"""Where and why does the graph break, and what was compiled? Found by a second, untimed child with collectors enabled."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from bakeoff.tasks.diagnose.record import Diagnosis
 
 @final
 class Diagnosing(Task[Diagnosis]):
-    """What is found of a timed cell becomes part of its first trial; of another it is a record of its own."""
+    """The diagnosis of a cell. That of a timed cell becomes part of its first trial; any other is a record of its own."""
 
     name = "diagnose"
     title = "Known graph breaks"
@@ -34,12 +34,12 @@ class Diagnosing(Task[Diagnosis]):
         "--no-diagnosis": {
             "action": "store_true",
             "default": False,
-            "help": "no second, untimed child per cell that finds where and why a program breaks and what it compiled to",
+            "help": "do not start a second, untimed child per cell, which finds graph breaks and describes the compiled code",
         },
     }
 
     def select(self, question: Question) -> list[PlannedCell]:
-        """The gallery on every selected stack that can be diagnosed, in inference: breakages are planted there."""
+        """The models of the gallery, on every selected stack that can be diagnosed, in inference."""
         plan = question.plan
         stacks = [s for s in plan.stacks if s.diagnoses]
         modes = [mode for mode in plan.modes if mode is Mode.INFERENCE]
@@ -47,7 +47,7 @@ class Diagnosing(Task[Diagnosis]):
 
     def planned(self, plan: Plan, option: Option, asked: Sequence[PlannedCell]) -> TaskPlan | None:
         artifacts = _folder(option("keep_artifacts"))
-        if plan.settings.target:  # one child does both: nothing is timed that a collector could slow
+        if plan.settings.target:  # one child does both: nothing is timed, so collectors may be enabled
             return None
         timed = [] if option("no_diagnosis") else [p for p in plan.selected() if p.stack.diagnoses]
         known = {planned.cell for planned in timed}
@@ -70,7 +70,7 @@ class Diagnosing(Task[Diagnosis]):
             else:
                 yield diagnosis
             session.progress.another(self.line(diagnosis), diagnosis.wall_s)
-        session.launcher.children_s += time.monotonic() - started  # they ran side by side
+        session.launcher.children_s += time.monotonic() - started  # wall time of all, since they ran at the same time
         if artifacts is not None and todo:
             session.progress.say(f"generated code: {write_index(artifacts)}")
 
@@ -108,10 +108,10 @@ class Diagnosing(Task[Diagnosis]):
 
     def missing(self, session: Session, cell: Cell) -> str:
         timed = any(t.cell == cell and t.measurement is not None for t in session.trials)
-        return "--no-diagnosis: nobody looked where it breaks" if timed else super().missing(session, cell)
+        return "it was not diagnosed (--no-diagnosis)" if timed else super().missing(session, cell)
 
     def failure(self, record: Diagnosis) -> Failure | None:
-        return record.failure if record.diagnostics is None else None  # a refusal of the model is a finding
+        return record.failure if record.diagnostics is None else None  # a refused model with diagnostics is a result
 
     def section(self, records: Sequence[Diagnosis], trials: Sequence[Trial]) -> Section | None:
         return table.section(self.title, records)
@@ -122,8 +122,8 @@ def _folder(path: str | None) -> Path | None:
         return None
     folder = Path(path).absolute()
     need_writable({"--keep-artifacts": folder})
-    if any(folder.iterdir()) and not (folder / INDEX).exists():  # its cells' folders are replaced
-        raise UsageError(f"--keep-artifacts: {folder} holds files that are not ours; name an empty or a new folder")
+    if any(folder.iterdir()) and not (folder / INDEX).exists():  # the folders of cells in it will be replaced
+        raise UsageError(f"--keep-artifacts: {folder} holds files that Bakeoff did not write; name a new or an empty folder")
     return folder
 
 

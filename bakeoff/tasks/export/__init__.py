@@ -1,1 +1,1 @@
-"""Deployment formats: a program exported where the model is, and served where its code is not."""
+"""What does it cost to export a program in a deployment format, and to serve it without the model's code?"""

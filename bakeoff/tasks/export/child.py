@@ -1,4 +1,4 @@
-"""In the child: an eager stack's inference program, written in a deployment format for children without the model's code."""
+"""How does a child export a program? It builds the inference program of an eager stack and writes it in a deployment format."""
 
 import time
 from pathlib import Path
@@ -17,14 +17,17 @@ from bakeoff.worker.measure import ITEMSIZE
 
 
 def run(job: Job) -> ExportResult:
-    """Export the program of an eager stack. Timed from the built program to files on disk."""
+    """Write the program to the artifact folder of the request. Timed from the built program to files on disk.
+
+    Raises Unsupported if the stack cannot export, BakeoffError if it wrote no file.
+    """
     request, enter = job.request, job.enter
     assert request.artifact is not None
     settings, folder = request.settings, Path(request.artifact)
     exporter, format_path = job.load_stack(), str(request.options["format_path"])
     served = load_stack(Path(format_path))
     if not isinstance(served, Exportable):
-        raise Unsupported(f"{type(served).__name__} is no deployment format")
+        raise Unsupported(f"{type(served).__name__} is not a deployment format")
     served.import_export_tools()
     enter(Phase.BUILD)
     model, weights_bytes, program, batches = build(request, exporter, settings.dtype)

@@ -1,4 +1,4 @@
-"""What was exported in one deployment format, and what it took. Standard library only."""
+"""What is stored of an export? Standard library only."""
 
 from dataclasses import dataclass, field
 
@@ -8,15 +8,15 @@ from bakeoff.records.trial import Environment, Failure, Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult:
-    """What the child wrote."""
+    """What the child returns."""
 
-    export_s: float  # from the built program to files on disk
+    export_s: float  # seconds from the built program to files on disk
     files: dict[str, int]  # relative path → bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What a child with the model's code wrote in one deployment format, for children without it; or why there is nothing."""
+    """The program of a cell in a deployment format, for children without the model's code; or the failure of the export."""
 
     cell: Cell
     settings: Settings
@@ -24,12 +24,12 @@ class Export:
     framework: str  # its framework
     wall_s: float  # of the whole child
     finished_at: str
-    export_s: float | None = None  # from the built program to files on disk
+    export_s: float | None = None  # seconds from the built program to files on disk
     files: dict[str, int] = field(default_factory=dict)  # relative path → bytes: what is deployed
     failure: Failure | None = None
     environment: Environment | None = None
 
     @property
     def artifact_bytes(self) -> int:
-        """Of all files together."""
+        """Size of all files together."""
         return sum(self.files.values())

@@ -1,4 +1,4 @@
-"""The table of test_deploy: a row per model and deployment format, for a terminal or as Markdown. Pure."""
+"""How are deployment formats compared in a table? A row per model and format, as text or Markdown. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from bakeoff.views.columns import drawn, of_rows, wrapped
 from bakeoff.views.matrix import Matrix
 
 LEGEND = (
-    "exported where the model is, loaded and run in a process without its code: answer is the first step after loading, "
-    "× eager is against the eager stack that was exported"
+    "exported with the model's code, then loaded and run in a process without it; answer: the first step after loading; "
+    "× eager: speed over the eager stack that was exported"
 )
 COLUMNS = ("model", "format", "export", "MiB", "load", "answer", "step", "× eager", "parity", "status")
 
@@ -29,7 +29,7 @@ class Row:
 
     @property
     def cells(self) -> list[str]:
-        """The row's text. What is wrong has no seconds but the export's; what did not settle has no step time."""
+        """The texts of the row. A wrong or failed cell has only the time of the export, an unsteady one no step time."""
         cell, made, status = self.export.cell, self.export, self.result.status
         found = [cell.model, cell.stack.removeprefix("served_")]
         exported = made.failure is None and made.export_s is not None
@@ -46,17 +46,17 @@ class Row:
 
 
 def load_s(result: CellResult) -> float:
-    """Median over trials: the artifact loaded, its batches placed; imports are done by then."""
+    """Seconds to load the artifact and put the batches on the device, without imports. Median over trials."""
     return median(m.build_s for m in result.measurements)
 
 
 def first_answer_s(result: CellResult) -> float:
-    """Median over trials, from the loaded program."""
+    """Seconds from the loaded program to its first output. Median over trials."""
     return median(m.first_call_s for m in result.measurements)
 
 
 def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[Row]:
-    """Each exported cell that was asked for, model by model."""
+    """A row per exported cell that has a result, ordered by model."""
     return [
         Row(made, results[made.cell], results.get(Cell(made.cell.model, made.exporter, made.cell.mode)))
         for made in sorted(exports, key=lambda made: made.cell)
@@ -65,7 +65,7 @@ def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[
 
 
 def terminal(trials: Sequence[Trial], exports: Sequence[Export], width: int) -> str:
-    """As text, with the reasons below."""
+    """As text for `width` columns. The reasons of failures follow the table."""
     lines = [*wrapped(LEGEND, width), ""]
     lines += drawn(of_rows(COLUMNS, [row.cells for row in rows(by_cell(trials), exports)]), apart=False)
     lines.append("")
@@ -75,7 +75,7 @@ def terminal(trials: Sequence[Trial], exports: Sequence[Export], width: int) -> 
 
 
 def markdown(trials: Sequence[Trial], exports: Sequence[Export]) -> str:
-    """As a Markdown table, with the reasons below."""
+    """As a Markdown table. The reasons of failures follow it."""
     lines = [LEGEND, "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     lines += [f"| {' | '.join(row.cells)} |" for row in rows(by_cell(trials), exports)]
     return "\n".join([*lines, "", *(f"- {note}" for note in _notes(trials, exports))]) + "\n"

@@ -1,4 +1,4 @@
-"""What does it take to export a program in a deployment format? Done before a cell that serves it has its own child."""
+"""What does it cost to export a program in a deployment format? Done before a child of a cell that serves it is started."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from bakeoff.tasks.export.record import Export, ExportResult
 
 @final
 class Exporting(Task[Export]):
-    """A child that has the model writes the program of an eager stack; a child without the model's code serves it."""
+    """The export of a cell. A child with the model's code writes an eager stack's program; a child without it serves it."""
 
     name = "export"
     title = "Saved and served"
@@ -33,7 +33,7 @@ class Exporting(Task[Export]):
     timed = True
 
     def select(self, question: Question) -> list[PlannedCell]:
-        """Every deployment format that --stacks leaves in, of all models that --models names, else of the marker's `models`."""
+        """The selected deployment formats, of the models of --models, or else of the marker's `models`. Inference only."""
         plan, option = question.plan, question.option
         all_stacks = registries(option)[1]
         stacks = [s for s in (all_stacks if option("stacks") is None else plan.stacks) if s.exported_by]
@@ -45,7 +45,7 @@ class Exporting(Task[Export]):
         return [PlannedCell(Cell(m.name, s.name, mode), m, s) for mode in modes for m in chosen for s in stacks]
 
     def planned(self, plan: Plan, option: Option, asked: Sequence[PlannedCell]) -> TaskPlan | None:
-        return None  # it is done where a cell needs it: `prepare`
+        return None  # done when a cell needs it: see `prepare`
 
     def run(self, session: Session, plan: TaskPlan) -> Iterator[Export]:
         return iter(())
@@ -60,7 +60,7 @@ class Exporting(Task[Export]):
     def prepare(
         self, planned: PlannedCell, cells: CellRunner, refused: Failure | None, before: Export | None
     ) -> tuple[Export, Ready]:
-        """Export once, however many trials there are."""
+        """Export the program once for all trials of the cell."""
         exporter = self._exporter(planned, cells)
         if refused is None and planned.cell.mode is Mode.TRAINING:
             message = f"{planned.stack.name} serves inference: a deployment format holds no training step"

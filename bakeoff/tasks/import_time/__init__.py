@@ -1,1 +1,1 @@
-"""What importing each framework costs, cold and warm from the page cache."""
+"""What does importing each framework cost, with its files in the page cache (warm) or not (cold)?"""

@@ -1,4 +1,7 @@
-"""In a child: time the import of one framework by a bare Python. Cold: its files are dropped from the page cache first."""
+"""How does a child time the import of a framework? In a further process, a Python without Bakeoff.
+
+For a cold import, the files of all installed packages are dropped from the page cache first.
+"""
 
 import contextlib
 import json
@@ -11,7 +14,7 @@ from pathlib import Path
 from bakeoff.tasks.import_time.record import ImportResult
 from bakeoff.worker.job import Job
 
-# nothing of ours is imported in it: numpy, which our own code needs, would not be part of the framework's import any more
+# it imports nothing of Bakeoff, which imports numpy: importing numpy belongs to the framework's import
 BARE = """
 import json, resource, sys, time
 def read_bytes():
@@ -29,19 +32,19 @@ print(json.dumps({
 
 
 def run(job: Job) -> ImportResult:
-    """Seconds of the import statement itself, and what it read. ModuleNotFoundError where there is no such framework."""
+    """Time of the import statement itself, and what it read. Raises the error of the import if it fails."""
     framework = job.request.framework
     if job.request.options["cold"]:
         evict(Path(sysconfig.get_path("platlib")))
     done = subprocess.run([sys.executable, "-c", BARE, framework], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        __import__(framework)  # says by itself what is wrong
+        __import__(framework)  # raises the error of the import
         raise RuntimeError(f"a bare Python that imports {framework} ended with exit code {done.returncode}")
     return ImportResult(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def evict(folder: Path) -> None:
-    """Drop the files below a folder from the page cache (posix_fadvise(2)); what another process has mapped stays there."""
+    """Drop the files in a folder from the page cache (posix_fadvise(2)). Files that another process has mapped stay in it."""
     for directory, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What does importing a framework cost? Standard library only."""
+"""What is stored of the import of a framework? Standard library only."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from bakeoff.records.trial import Environment, Failure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """What the child measured."""
+    """What the child returns."""
 
-    import_s: float
+    import_s: float  # wall time
     cpu_s: float
-    read_bytes: int  # that the import took from storage, by the kernel's own count
-    modules: int  # that it added
-    peak_bytes: int
+    read_bytes: int  # read from storage during the import, as the kernel counts it (/proc/self/io)
+    modules: int  # number of modules that were imported
+    peak_bytes: int  # peak memory of the bare Python (VmHWM)
     version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportTime:
-    """One framework, with its files in the page cache (warm) or not (cold)."""
+    """The import of one framework, with its files in the page cache (warm) or not (cold)."""
 
     framework: str
     cold: bool

@@ -1,4 +1,4 @@
-"""A row per framework and state of the page cache."""
+"""How are import times printed? A row per framework and state of the page cache."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ IMPORT_COLUMNS = ("framework", "page cache", "import", "CPU", "read from storage
 
 
 def row(record: ImportTime) -> tuple[str, ...]:
-    """As text, at IMPORT_COLUMNS; a status instead of figures where there are none."""
+    """The texts of IMPORT_COLUMNS. A failed import has its status and no numbers."""
     state, found = "cold" if record.cold else "warm", record.found
     if found is None:
         return (record.framework, state, str(record.failure.status) if record.failure else "error", "", "", "", "")
@@ -27,7 +27,7 @@ def row(record: ImportTime) -> tuple[str, ...]:
 
 
 def terminal(records: Sequence[ImportTime], width: int) -> str:
-    """As text."""
+    """As text. The reasons of failures follow the table."""
     from rich import box  # collecting tests needs none
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""What does importing each framework cost, cold and warm from the page cache? No cell's clock includes it."""
+"""What does importing each framework cost, cold and warm from the page cache? No time of a cell includes it."""
 
 from collections.abc import Iterator, Sequence
 from typing import final
@@ -14,7 +14,7 @@ from bakeoff.tasks.import_time.record import ImportResult, ImportTime
 
 @final
 class Importing(Task[ImportTime]):
-    """Once per framework of the cells that were asked for, whatever their model."""
+    """The import time of each framework of the selected cells."""
 
     name = "import_time"
     title = "Importing"
@@ -27,7 +27,7 @@ class Importing(Task[ImportTime]):
     def run(self, session: Session, plan: TaskPlan) -> Iterator[ImportTime]:
         done = {(found.framework, found.cold) for found in session.of(self)}
         stacks = {planned.stack.framework: planned.stack for planned in plan.cells}
-        # warm last: the cold child's own import has just read the files
+        # warm after cold: the cold child has just read the files into the page cache
         todo = [(stack, cold) for stack in stacks.values() for cold in (True, False) if (stack.framework, cold) not in done]
         for stack, cold in todo:
             session.progress.note(f"import {stack.framework}, {'cold' if cold else 'warm'}")

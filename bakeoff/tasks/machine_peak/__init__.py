@@ -1,1 +1,1 @@
-"""What the machine reaches at most: the upper bound of a roofline."""
+"""How many flops and bytes per second does the machine reach? The upper bound of a roofline."""

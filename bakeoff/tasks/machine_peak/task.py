@@ -1,4 +1,4 @@
-"""What does this machine reach at most? Measured once per run, where there is a count of flops to set against it."""
+"""How many flops and bytes per second does this machine reach? Measured once per run, if a cell's flops are known."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ NUMPY = StackSource(name="numpy", path=Path("numpy"), framework="numpy")
 
 @final
 class Peak(Task[MachinePeak]):
-    """By numpy, in a child with as many CPUs as a cell has."""
+    """The machine peak, measured by numpy in a child with as many CPUs as a cell has."""
 
     name = "machine_peak"
     title = "Machine peak"
@@ -35,7 +35,7 @@ class Peak(Task[MachinePeak]):
         counted = any(t.measurement is not None and t.measurement.flops for t in session.trials)
         if session.of(self) or not (counted or not session.plan.selected()):
             return
-        session.progress.note("the machine's peak")
+        session.progress.note("machine peak")
         planned = PlannedCell(Cell("machine_peak", "numpy", Mode.INFERENCE), NUMPY, NUMPY)
         with session.launcher.sandbox() as sandbox:
             ended = session.cells.child("bakeoff.tasks.machine_peak.child", PeakResult, planned, sandbox, name="peak")

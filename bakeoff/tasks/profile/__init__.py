@@ -1,1 +1,4 @@
-"""A few warm steps under the framework's own profiler, untimed."""
+"""What does the framework's own profiler record of a few warm steps?
+
+There is no task.py: no session runs this task, only `bakeoff export --profile`.
+"""

@@ -1,4 +1,4 @@
-"""In the profiling child: a few warm steps under the framework's own profiler. Times under a profiler are no measurements."""
+"""How does a child profile a cell? It runs a few warm steps under the framework's profiler. Their times are not used."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ def run(job: Job) -> dict[str, Any]:
     request, sandbox, enter, stack = job.request, job.sandbox, job.enter, job.load_stack()
     if isinstance(stack, Exportable):
         raise Unsupported(
-            "a program served from files has no framework's profiler: profile the stack that it was exported from"
+            "no profiler of a framework sees a program served from files: profile the stack that it was exported from"
         )
     if not isinstance(stack, Profilable):
         raise Unsupported(f"{type(stack).__name__} has no profiler")
@@ -32,7 +32,7 @@ def run(job: Job) -> dict[str, Any]:
     try:
         step = stack.compile(program)
         stack.synchronize(step(rotating[0]))
-    except Exception as error:  # whatever it is: the stack says whether that is a refusal, and it is raised again
+    except Exception as error:  # the stack tells a refusal of the model from other errors
         raise stack.refusal(error) from error
     enter(Phase.WARM_UP)
     for batch in rotating * WARM_UP_TURNS:

@@ -1,4 +1,4 @@
-"""What does a framework's profiler show of some cells? A child for each, one after the other; their traces are kept."""
+"""How are cells profiled? In one child per cell, one after another; the traces are kept."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +17,9 @@ from bakeoff.tasks.profile.record import Profile, ProfileResult
 
 
 def chosen(wanted: Sequence[str], models: Registry[Source], stacks: Registry[StackSource]) -> list[Cell]:
-    """The cells named, as model-stack-mode (inference without a mode) or as a glob. UsageError for what matches nothing.
+    """The cells of --profile. Each name is model-stack-mode (default mode: inference) or a glob.
 
-    A glob means cells of the matrix; where it matches none of those, any.
+    A glob selects default cells of the matrix; if it matches none of these, any cells. Raises UsageError if nothing matches.
     """
     every = [(Cell(m.name, s.name, mode), m.in_matrix and s.default) for m in models for s in stacks for mode in Mode]
     found: list[Cell] = []
@@ -45,9 +45,9 @@ def _named(name: str, models: Registry[Source], stacks: Registry[StackSource]) -
 
 
 def profiles(plan: Plan, store: Store, home: Callable[[Cell], Path], say: Callable[[str], None]) -> Iterator[Profile]:
-    """The profile of each selected cell, as it is ready, in home(cell). One that fails keeps none from the next."""
+    """Yield the profile of each selected cell when it is ready, with its files in home(cell). A failure stops nothing."""
     rows = plan.selected()
-    run = store.begin(plan.settings, plan.identity(), trials=0)  # its logs stay; nothing was measured in it
+    run = store.begin(plan.settings, plan.identity(), trials=0)  # a run without trials; its logs are kept
     launcher = Launcher(settings=plan.settings, folder=run.logs, scratch=run.scratch, interpreters=plan.interpreters)
     cells = CellRunner(plan, launcher, Preparation(plan, launcher, run, store.machine, say), run)
     try:

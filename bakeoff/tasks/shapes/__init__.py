@@ -1,1 +1,1 @@
-"""A series of shapes through one compiled program."""
+"""What does each new input shape cost a program that is compiled once?"""

@@ -1,4 +1,4 @@
-"""In the child: a series of shapes through one compiled program. What does each new shape cost, and how fast is it then?"""
+"""How does a child measure a series of shapes? It compiles one program and calls it with each shape in turn."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,17 +19,20 @@ from bakeoff.worker.build import build
 from bakeoff.worker.job import Job
 
 LEAST_STEPS = 20
-LEAST_NS = 200_000_000  # of steady steps per shape
+LEAST_NS = 200_000_000  # minimum time of the steady steps of a shape
 MOST_SHAPE_STEPS = 2_000
 
 
 def run(job: Job) -> SeriesResult:
-    """One ShapeStep per size, in order. The program is built once, for the largest size."""
+    """One ShapeStep per size, in the order of the request. The program is built once, for the largest size.
+
+    Raises Unsupported for another mode than inference, a model without the field, or a stack that captures no graph.
+    """
     request, enter, stack = job.request, job.enter, job.load_stack()
     axis, wanted = str(request.options["axis"]), [int(n) for n in request.options["sizes"]]
     settings = request.settings
     if request.cell.mode is not Mode.INFERENCE:
-        raise Unsupported("a series of shapes is of inference steps")
+        raise Unsupported("a series of shapes is measured in inference only")
     if not isinstance(stack, RunsWithoutCompiler):
         raise Unsupported(f"{type(stack).__name__} has no step without its compiler")
     enter(Phase.BUILD)
@@ -51,30 +54,30 @@ def run(job: Job) -> SeriesResult:
                 step, output, first_ns = clock.first_call(
                     lambda: stack.compile(program), batch, stack.synchronize, clock.monotonic
                 )
-            except Exception as error:  # the stack says whether that is a refusal; else it is raised again
+            except Exception as error:  # the stack tells a refusal of the model from other errors
                 raise stack.refusal(error) from error
         else:
             output, first_ns = _timed(step, batch, stack)
         compilations = stack.compilations(program) - before
         outputs = _copied(stack.fetch(output))
-        taken: list[int] = []
+        steps_ns: list[int] = []
         until = clock.monotonic() + LEAST_NS
-        while len(taken) < LEAST_STEPS or (clock.monotonic() < until and len(taken) < MOST_SHAPE_STEPS):
-            taken.append(_timed(step, batch, stack)[1])
+        while len(steps_ns) < LEAST_STEPS or (clock.monotonic() < until and len(steps_ns) < MOST_SHAPE_STEPS):
+            steps_ns.append(_timed(step, batch, stack)[1])
         if number == 0:
-            taken = taken[LEAST_STEPS // 2 :]  # the program's own warm-up
+            steps_ns = steps_ns[LEAST_STEPS // 2 :]  # without the warm-up of the program
         expected = _copied(stack.fetch(stack.step_without_compiler(program)(batch)))
         found.append(
             ShapeStep(
                 size=size,
                 first_s=first_ns / 1e9,
                 compilations=compilations,
-                step_s=tuple(ns / 1e9 for ns in taken),
+                step_s=tuple(ns / 1e9 for ns in steps_ns),
                 error=parity.check(outputs, expected, 0, "timed").error,
             )
         )
     if stack.counters(program).graphs == 0:
-        raise Unsupported("the stack captured no graph and ran eager")
+        raise Unsupported("the stack captured no graph and ran eagerly")
     return SeriesResult(tolerance=models[wanted[0]].tolerance, steps=tuple(found))
 
 

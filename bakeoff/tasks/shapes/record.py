@@ -1,4 +1,4 @@
-"""What does a series of shapes through one compiled program take? Standard library only."""
+"""What is stored of a series of shapes? Standard library only."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -12,20 +12,20 @@ class ShapeStep:
     """One shape of a series through one compiled program."""
 
     size: int
-    first_s: float  # the first step of this shape, with what it compiled
-    compilations: int  # by that step
-    step_s: tuple[float, ...]  # afterwards
-    error: float | None  # max |difference| / max |reference| to the same module run eagerly; None: not finite or another shape
+    first_s: float  # seconds of the first step with this shape, including compilation
+    compilations: int  # number of compilations in that step
+    step_s: tuple[float, ...]  # seconds of each later step
+    error: float | None  # max |difference| / max |eager output|; None: not finite, or an output of another shape
 
     @property
     def compile_s(self) -> float:
-        """What this shape cost beyond a step: first_s − median(step_s), floor 0."""
+        """Seconds that this shape costs beyond a step: first_s − median(step_s), at least 0."""
         return max(0.0, self.first_s - median(self.step_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesResult:
-    """What the child found."""
+    """What the child returns. `tolerance`: largest error of a correct output."""
 
     tolerance: float
     steps: tuple[ShapeStep, ...]
@@ -38,8 +38,8 @@ class ShapeSeries:
     cell: Cell
     settings: Settings
     framework: str
-    axis: str  # the model's field that varies
-    wall_s: float
+    axis: str  # the field of the model that varies
+    wall_s: float  # of the whole child
     finished_at: str
     tolerance: float | None = None
     steps: tuple[ShapeStep, ...] = ()
@@ -48,10 +48,10 @@ class ShapeSeries:
 
     @property
     def recompiled(self) -> list[int]:
-        """Sizes after the first that compiled anything."""
+        """The sizes, except the first, for which something was compiled."""
         return [step.size for step in self.steps[1:] if step.compilations]
 
     @property
     def wrong(self) -> list[int]:
-        """Sizes whose output is not the module's own."""
+        """The sizes whose output differs from the eager output by more than the tolerance."""
         return [s.size for s in self.steps if s.error is None or (self.tolerance is not None and s.error > self.tolerance)]

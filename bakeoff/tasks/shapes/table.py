@@ -1,4 +1,4 @@
-"""The table of test_dynamic_shapes: a row per cell, a column per size. Pure."""
+"""How is a series of shapes printed? A row per cell, a column per size. Pure functions."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -9,14 +9,14 @@ from bakeoff.tasks.shapes.record import ShapeSeries
 
 
 def terminal(series: Sequence[ShapeSeries], width: int) -> str:
-    """As text, one table per axis and sizes."""
+    """As text, one table per axis and series of sizes."""
     from rich import box  # collecting tests needs none
     from rich.table import Table
 
     console = plain(max(width, 60))
     with console.capture() as capture:
         for axis, sizes in dict.fromkeys((s.axis, tuple(step.size for step in s.steps)) for s in series if s.steps):
-            legend = "one compiled program, size by size: what compiling for it took (– if nothing was), and the step time then"
+            legend = "one compiled program, size by size: compile time for the size (– if nothing was compiled), and step time"
             console.print(f"{axis}: {legend}", markup=False)
             table = Table(box=box.SIMPLE_HEAD)
             for name in ("", *map(str, sizes)):

@@ -1,4 +1,4 @@
-"""What does each new shape cost a compiled program, and how fast is it then? A series of shapes through one program."""
+"""What does each new shape cost a compiled program, and how fast are steps with it? One program gets a series of shapes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, final
@@ -16,7 +16,7 @@ from bakeoff.tasks.shapes.record import SeriesResult, ShapeSeries
 
 @final
 class Shapes(Task[ShapeSeries]):
-    """Of inference steps. The program is built once, for the largest shape."""
+    """The series of shapes of a cell, in inference. The program is built once, for the largest shape."""
 
     name = "shapes"
     title = "Other shapes"
@@ -26,7 +26,7 @@ class Shapes(Task[ShapeSeries]):
     options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "--shape-models": {
             "metavar": "A,B",
-            "help": "models of a series of shapes, by file name (default: mlp, where --models leaves it in)",
+            "help": "models of a series of shapes, by file name (default: mlp, if --models selects it)",
         },
         "--shapes": {
             "default": "8,9,10,16,33,64",
@@ -36,19 +36,19 @@ class Shapes(Task[ShapeSeries]):
         "--shape-axis": {
             "default": "batch_size",
             "metavar": "FIELD",
-            "help": "the model's field that varies in it: batch_size, or tokens, pixels, ... (default: batch_size)",
+            "help": "field of the models that varies in the series: batch_size, tokens, pixels, ... (default: batch_size)",
         },
     }
 
     def select(self, question: Question) -> list[PlannedCell]:
-        """Of the marker's `models` those selected, its `stacks` unless --stacks names others."""
+        """Models: --shape-models, else the selected ones of the marker. Stacks: --stacks, else the marker's. Inference only."""
         plan, option = question.plan, question.option
         models, stacks = registries(option)
         named, usual = str(question.arguments.get("models", "")), str(question.arguments.get("stacks", ""))
         chosen = models.pick(option("shape_models")) if option("shape_models") else _of(plan.models, named)
         wanted = stacks.pick(option("stacks") or usual) if option("stacks") or usual else list(plan.stacks)
         modes = [mode for mode in plan.modes if mode is Mode.INFERENCE]
-        # a deployment format is exported for one shape
+        # an exported program has one shape
         return [
             PlannedCell(Cell(m.name, s.name, mode), m, s) for mode in modes for m in chosen for s in wanted if not s.exported_by
         ]
@@ -105,7 +105,7 @@ class Shapes(Task[ShapeSeries]):
             for s in records
             if s.steps
         ]
-        legend = "One compiled program, called with one size after the other: for which of them it was compiled again."
+        legend = "One compiled program, called with one size after another, and the sizes for which it was compiled again."
         columns = ("cell", "axis", "sizes", "compiled again for")
         return Section(title=self.title, legend=legend, columns=columns, rows=rows) if rows else None
 
@@ -115,7 +115,7 @@ def _of(models: Sequence[Any], named: str) -> list[Any]:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    """--shapes: whole numbers."""
+    """The value of --shapes as numbers. Raises UsageError if it is not a list of positive whole numbers."""
     try:
         sizes = tuple(int(part) for part in text.split(","))
     except ValueError:

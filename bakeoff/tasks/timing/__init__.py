@@ -1,1 +1,1 @@
-"""The matrix: every cell timed, or compiled for the target that was asked for."""
+"""How fast is each cell of the matrix? Cells are timed, or compiled for the target of --target."""

@@ -1,4 +1,7 @@
-"""How fast is each cell, and what does compiling it cost? Trial by trial, so that a slow minute falls on all cells alike."""
+"""How fast is each cell, and what does compiling it cost? Each cell gets one trial before any gets a second one.
+
+So a slow minute of the machine affects all cells.
+"""
 
 import math
 import time
@@ -15,7 +18,7 @@ from bakeoff.runner.task import Task
 
 @final
 class Timing(Task[Trial]):
-    """Cold trials of every cell, and a warm one after each where the stack has caches on disk."""
+    """The trials of a cell: cold ones, and after each a warm one if the stack has disk caches."""
 
     name = TIMING
     title = "Matrix"
@@ -23,7 +26,7 @@ class Timing(Task[Trial]):
     order = 0
 
     def planned(self, plan: Plan, option: Callable[[str], Any], asked: Sequence[PlannedCell]) -> TaskPlan | None:
-        return TaskPlan() if plan.selected() else None  # Plan.cells says which
+        return TaskPlan() if plan.selected() else None  # Plan.selected says which cells
 
     def key(self, record: Trial) -> str:
         return f"{record.cell}-{record.index}-{record.start}"
@@ -58,27 +61,27 @@ class Timing(Task[Trial]):
                 yield cells.trial(planned, index, ready, sandbox, start=Start.WARM)
 
     def _done(self, session: Session, planned: PlannedCell, index: int) -> bool:
-        """Is this trial measured, with its warm start? A cold one whose caches are gone before the warm one is forgotten."""
-        mine = {t.start: t for t in session.trials if t.cell == planned.cell and t.index == index}
-        cold = mine.get(Start.COLD)
+        """Is this trial done, with its warm one? A cold trial without its warm one is dropped: its caches no longer exist."""
+        by_start = {t.start: t for t in session.trials if t.cell == planned.cell and t.index == index}
+        cold = by_start.get(Start.COLD)
         if cold is None:
             return False
-        if Start.WARM in mine or cold.measurement is None or not (session.plan.warm and planned.stack.disk_cache):
+        if Start.WARM in by_start or cold.measurement is None or not (session.plan.warm and planned.stack.disk_cache):
             return True
         session.forget(self, cold)
         return False
 
     def _to_verify(self, session: Session) -> list[tuple[int, PlannedCell]]:
-        """Further trials of cells that did not settle: one process cannot tell its own warm-up from somebody else's load.
+        """Further trials of unsteady cells, up to VERIFYING_TRIALS: one process cannot tell its own warm-up from other load.
 
-        A fixed rule, not a retry until something passes: every trial is kept, and all of them together decide.
+        The rule is fixed in advance, and not repeated until a trial passes: every trial is kept, and all together decide.
         """
-        planned = session.plan.trials
-        if planned >= VERIFYING_TRIALS or not session.plan.verify:
+        count = session.plan.trials
+        if count >= VERIFYING_TRIALS or not session.plan.verify:
             return []
-        first = {c: CellResult(c, r.trials[:planned], r.warm) for c, r in by_cell(session.trials).items()}
+        first = {c: CellResult(c, r.trials[:count], r.warm) for c, r in by_cell(session.trials).items()}
         unsteady = [p for p in session.plan.selected() if first[p.cell].status is Status.UNSTEADY]
-        return [(index, p) for index in range(planned, VERIFYING_TRIALS) for p in unsteady]
+        return [(index, p) for index in range(count, VERIFYING_TRIALS) for p in unsteady]
 
 
 TASK = Timing()
