@@ -1,4 +1,4 @@
-"""bakeoff list: what there is to measure, and which stacks are available here."""
+"""bakeoff list: what can be measured, and which stacks are available on this machine?"""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from bakeoff.views import columns
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     listing = _common.add(
         verbs,
         "list",
@@ -28,7 +28,7 @@ def add_verb(verbs: Any) -> None:
         "bakeoff list",
         "bakeoff list --json",
     )
-    listing.add_argument("--json", action="store_true", help="all of it as JSON")
+    listing.add_argument("--json", action="store_true", help="print the lists as JSON")
     options.add(listing, {flag: options.RUN[flag] for flag in ("--interpreter", "--models-from", "--compilers-from")})
     listing.set_defaults(do=_list)
 
@@ -38,7 +38,7 @@ def _list(asked: argparse.Namespace) -> int:
     stacks = list(discovery.stacks(map(Path, asked.compilers_from)))
     others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
     stands = available.stands(stacks, available.here(stacks, others))
-    rooms = {
+    groups = {
         "models": [m.name for m in models if m.in_matrix],
         "gallery": [m.name for m in models if m.in_gallery],
         "kernels": [m.name for m in models if m.is_kernel],
@@ -46,27 +46,27 @@ def _list(asked: argparse.Namespace) -> int:
         "sizes": list(SIZES),
     }
     if asked.json:
-        print(json.dumps({**rooms, "stacks": [_record(stand) for stand in stands]}, indent=1))
+        print(json.dumps({**groups, "stacks": [_record(stand) for stand in stands]}, indent=1))
         return 0
-    for room, names in rooms.items():
-        print(*columns.wrapped(f"{room:<8}{' '.join(names)}", terminal.columns(sys.stdout), " " * 8), sep="\n")
+    for group, names in groups.items():
+        print(*columns.wrapped(f"{group:<8}{' '.join(names)}", terminal.columns(sys.stdout), " " * 8), sep="\n")
     for title, chosen in (
         ("stacks", [stand for stand in stands if stand.stack.default]),
         ("more (--stacks)", [stand for stand in stands if not stand.stack.default]),
     ):
         print("", *_table(title, chosen), sep="\n")
     missing = sum(not stand.available for stand in stands)
-    print(f"\n{len(stands) - missing} of {len(stands)} stacks are available here; bakeoff doctor looks at the machine itself")
+    print(f"\n{len(stands) - missing} of {len(stands)} stacks are available here; `bakeoff doctor` checks the machine itself")
     return 0
 
 
 def _table(title: str, stands: Sequence[Stand]) -> list[str]:
-    """A row per stack; what does not fit beside its name goes on below."""
+    """A row per stack, with long texts wrapped in the last column."""
     names = [stand.stack.name for stand in stands]
     frameworks = [stand.stack.framework for stand in stands]
     left = max(map(len, (title, *names))) + max(map(len, ("framework", *frameworks))) + 2 * len(columns.GAP)
-    room = max(40, terminal.columns(sys.stdout) - left)
-    here = [[line for text in (stand.lacks or (str(stand),)) for line in columns.wrapped(text, room)] for stand in stands]
+    width = max(40, terminal.columns(sys.stdout) - left)
+    here = [[line for text in (stand.lacks or (str(stand),)) for line in columns.wrapped(text, width)] for stand in stands]
     found = [
         columns.Column(title, [[name] for name in names]),
         columns.Column("framework", [[name] for name in frameworks]),

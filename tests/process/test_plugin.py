@@ -182,7 +182,7 @@ def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     os.kill(child.pid, signal.SIGINT)
     out, _ = child.communicate(timeout=30)
     assert child.returncode == 2
-    assert "2 trials are kept: go on with --resume" in out
+    assert "2 trials are kept: continue with --resume" in out
     assert "×1.00" in out  # the matrix
     resumed = experiments(stacks, "--resume", names="eager,compiler,hangsiftold")
     assert resumed.returncode == 0, resumed.stdout

@@ -172,7 +172,7 @@ def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(folder: Path) ->
     child.send_signal(signal.SIGINT)
     said = child.communicate(timeout=60)[1]
     assert child.returncode == 130
-    assert "go on with --resume" in said
+    assert "continue with --resume" in said
     assert saved_runs.runs(folder / "saved") == []
     resumed = subprocess.run([*call, "--resume"], **how(folder))
     assert resumed.returncode == 0, resumed.stderr

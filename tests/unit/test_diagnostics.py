@@ -127,7 +127,7 @@ def test_explain_marks_the_line() -> None:
 
 
 def test_explain_of_eager_says_that_nothing_is_captured() -> None:
-    assert "captures nothing" in text_of(Diagnostics(), eager=True)
+    assert "no graph is captured" in text_of(Diagnostics(), eager=True)
 
 
 def test_the_command_has_what_is_not_the_default() -> None:

@@ -96,7 +96,7 @@ def test_what_is_not_comparable_is_refused_unless_forced(runs: Path, capsys: pyt
     ("words", "said"),
     [
         (("gate", "1", "99"), "there is no saved run 99"),
-        (("gate", "1"), "1 alone is no comparison: name the candidate"),
+        (("gate", "1"), "1 is a single run: also name the candidate"),
         (("compare", "1", "2", "--cells", "resnet*"), "matches no cell"),
         (("compare", "1", "2", "--budgets", "nowhere.toml"), "there is no such file of budgets"),
         (("history", "resnet50-*"), "has a cell resnet50-*; there are: m1-compiler-inference"),

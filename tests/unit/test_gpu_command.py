@@ -42,7 +42,7 @@ def test_our_kernels_are_asked_of_models_that_have_something_for_them() -> None:
     rows = tomllib.loads((ROOT / "experiments" / "compiled.toml").read_text())["code"]
     ours = {r["cell"].partition("-")[0].removeprefix("kernel_") for r in rows if "-torch_triton-" in r["cell"]}
     models = {m.name.removeprefix("kernel_") for m in discovery.models() if m.in_matrix or m.is_kernel}
-    assert models - ours == set(gpu.NOTHING_OF_OURS)
+    assert models - ours == set(gpu.WITHOUT_OWN_KERNELS)
 
 
 def test_what_did_not_settle_is_verified_and_all_trials_decide(tmp_path: Path) -> None:

@@ -84,14 +84,14 @@ class Planted(Branchy):
     ("more", "said"),
     [
         ("MODEL = make()", "repro reads MODEL = Sizes(small=..., full=...) and finds no small in it"),
-        ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one for repro"),
+        ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one of them for repro"),
         (
             "import bakeoff.authoring.model as m\nMODEL = Sizes(small=Planted(m.SIZES))",
             "repro cannot copy what `import bakeoff.authoring.model as m` brings; write from MODULE import NAME",
         ),
         (
             "class Alone: pass\nMODEL = Sizes(small=Alone())",
-            "has no method torch: there is nothing that torch could run",
+            "has no method torch, so torch has nothing to run",
         ),
     ],
 )

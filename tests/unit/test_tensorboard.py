@@ -66,7 +66,7 @@ def test_a_failed_cell_has_a_reason_and_no_speed(tmp_path: Path, capsys: pytest.
     wrong = trial(measurement(parity=off, losses=(2.0, None, 1.0)), stack="wrong")
     save(tmp_path, 1, [], trials=[*good(), broken(), wrong])
     assert export(tmp_path, tmp_path / "board") == 0
-    assert "3 cells, 2 of them without speed" in capsys.readouterr().out
+    assert "3 cells, 2 of them without a speed" in capsys.readouterr().out
     home = tmp_path / "board" / "0001-000000000" / "toy"
     assert scalars(home / "dies-inference") == {}
     assert texts(home / "dies-inference")["cell/status/text_summary"] == (
@@ -122,4 +122,4 @@ def test_a_second_export_replaces_its_own_and_nothing_else(tmp_path: Path, capsy
     (tmp_path / "mine" / "0002-000000000").mkdir(parents=True)
     (tmp_path / "mine" / "0002-000000000" / "thesis.txt").write_text("mine")
     assert export(tmp_path, tmp_path / "mine", "2") == 2
-    assert "holds files that are no export's" in capsys.readouterr().err
+    assert "holds files that Bakeoff did not export" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert export(tmp_path, board, "--cells", "resnet*") == 2
     assert "matches no cell of 0001-000000000" in capsys.readouterr().err
     assert main(["export", "--tensorboard", "s3://bucket/board"]) == 2
-    assert "name a folder of this machine" in capsys.readouterr().err
+    assert "must be a local folder" in capsys.readouterr().err
     for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboardX"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
