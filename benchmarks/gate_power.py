@@ -167,7 +167,7 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
         if drifts:  # the difference of two sessions has √2 times the deviation of one
             deviation = float(np.sqrt(np.mean(np.square(drifts)) / 2))
             print(
-                f"- {metric}: SD between sessions, estimated from the two halves of these: {deviation:.2%}; [sessions] in budgets.toml"
+                f"- {metric}: SD between sessions, by the two halves of these, {deviation:.2%}: [sessions] in budgets.toml"
             )
     print("\n| method | planted | false alarms per matrix | planted found | cells undecided | pairs per cell · matrix |")
     print("|---|---|---|---|---|---|")

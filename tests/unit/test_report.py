@@ -156,7 +156,7 @@ def test_text_from_a_file_is_only_text(report, tmp_path: Path, text: str) -> Non
     ("arguments", "said"),
     [
         (["99"], "there is no saved run 99"),
-        (["--all", "1"], "leave the names out"),
+        (["--all", "1"], "leave out the names"),
         (["1", "-o", "/nowhere/at/all.html"], "-o /nowhere/at/all.html"),
     ],
 )

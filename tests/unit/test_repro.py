@@ -87,7 +87,7 @@ class Planted(Branchy):
         ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one of them for repro"),
         (
             "import bakeoff.authoring.model as m\nMODEL = Sizes(small=Planted(m.SIZES))",
-            "repro cannot copy what `import bakeoff.authoring.model as m` brings; write from MODULE import NAME",
+            "repro cannot copy what `import bakeoff.authoring.model as m` imports; write from MODULE import NAME",
         ),
         (
             "class Alone: pass\nMODEL = Sizes(small=Alone())",
