@@ -46,7 +46,7 @@ check: $(READY)  ## format, lint, types, import contracts
 	$(BIN)/mypy bakeoff
 	$(BIN)/lint-imports
 
-overhead: $(READY)  ## what the harness itself costs, side by side with bare scripts
+overhead: $(READY)  ## what Bakeoff itself costs, side by side with bare scripts
 	$(BIN)/python -m benchmarks.overhead
 
 gate: $(READY)  ## compare two saved runs, with an exit code (ARGS="BASELINE CANDIDATE")

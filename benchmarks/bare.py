@@ -31,7 +31,7 @@ def torch_steps(model: str, stack: str, steps: int) -> list[float]:
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.set_grad_enabled(False)
-    network = importlib.import_module(f"models.{model}").MODEL.at("small")
+    network = importlib.import_module(f"bakeoff.models.{model}").MODEL.at("small")
     module = network.torch()
     module.load_state_dict({k: torch.from_numpy(v) for k, v in network.weights(Draw(0)).items()}, strict=False)
     module.eval()
@@ -60,7 +60,7 @@ def tensorflow_steps(model: str, stack: str, steps: int) -> list[float]:
 
     from bakeoff.authoring.model import Draw, Weights
 
-    network = importlib.import_module(f"models.{model}").MODEL.at("small")
+    network = importlib.import_module(f"bakeoff.models.{model}").MODEL.at("small")
     module = network.tensorflow(Weights(network.weights(Draw(0))))
     batches = []
     for i in range(4):

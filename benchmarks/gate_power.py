@@ -166,9 +166,7 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
         drifts = [_drift(s, metric) for s in sources if metric in s.arms[0]]
         if drifts:  # the difference of two sessions has √2 times the deviation of one
             deviation = float(np.sqrt(np.mean(np.square(drifts)) / 2))
-            print(
-                f"- {metric}: SD between sessions, by the two halves of these, {deviation:.2%}: [sessions] in budgets.toml"
-            )
+            print(f"- {metric}: SD between sessions, by the two halves of these, {deviation:.2%}: [sessions] in budgets.toml")
     print("\n| method | planted | false alarms per matrix | planted found | cells undecided | pairs per cell · matrix |")
     print("|---|---|---|---|---|---|")
     paired, saved = rules_of(budgets, pairs=True), rules_of(budgets, pairs=False)

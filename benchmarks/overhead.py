@@ -80,8 +80,8 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
     timed = len(measured.step_s) * measured.steps_per_sample
     steps = 1 + len(measured.warmup_s) + timed + 3 + len(measured.held_out_step_s)
     cpus = child_cpus(trial.settings.threads)
-    with launcher.sandbox(seed) as private:
-        environment = child_environment(private, trial.settings, "bare")
+    with launcher.sandbox(seed) as sandbox:
+        environment = child_environment(sandbox, trial.settings, "bare")
         arguments = [sys.executable, "-m", "benchmarks.bare", trial.cell.model, trial.cell.stack, str(steps)]
         for name in ("TF_CPP_VMODULE", "TF_CPP_MIN_LOG_LEVEL"):  # the bare script has no reader for these logs
             environment.pop(name)
@@ -89,7 +89,7 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
         done = subprocess.run(
             arguments,
             env=environment,
-            cwd=private.work,
+            cwd=sandbox.work,
             check=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -61,7 +61,7 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
 
 def read(path: Path) -> list[Recorded]:
     """Read the cells of a recorded session."""
-    run, saved = saved_runs.read_figures(path), saved_runs.read(path)
+    run, saved = saved_runs.read_summaries(path), saved_runs.read(path)
     if run.ab is None:
         raise SystemExit(f"{path} holds no pairs")
     arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]

@@ -33,7 +33,7 @@ from bakeoff.runner.launch import Launcher
 from bakeoff.runner.partner import Ends, Partner
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.preparation import Preparation
-from bakeoff.runner.progress import told
+from bakeoff.runner.progress import formatted
 from bakeoff.runner.store import RunFolder, Store
 from bakeoff.system import procfs
 
@@ -248,7 +248,9 @@ class PairedSession:
                 arm.trial(cell, index, None, self._lock)
         last = [next(t for t in reversed(arm.trials) if t.cell == cell) for arm in arms]
         self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
-        self._say(f"pair {index + 1}/{pair_count} {cell}{f' ({kind})' * bool(kind)}: {told(last[0])} · {told(last[1])}")
+        self._say(
+            f"pair {index + 1}/{pair_count} {cell}{f' ({kind})' * bool(kind)}: {formatted(last[0])} · {formatted(last[1])}"
+        )
 
     def _room_for_two(self, cell: Cell) -> bool:
         """Is there memory for two children of the cell, by the largest peak so far? Unknown, so False, before the first pair.

@@ -63,7 +63,7 @@ class Run(msgspec.Struct, frozen=True):
     """A saved run as comparisons read it: no samples."""
 
     path: Path
-    figures: list[CellSummary]
+    summaries: list[CellSummary]
     when: str = ""
     commit: Commit = Commit()
     ab: Ab | None = None
@@ -119,7 +119,7 @@ def _named(path: Path, name: str) -> bool:
     return path.name.startswith(f"{name:0>4}_") or name in (path.name, path.stem, path.stem[5:])
 
 
-def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
+def read_summaries(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
     """What comparisons need of a saved run, or of `only` some cells of it.
 
     UsageError in one line for a file that is cut, foreign, or does not fit.
@@ -141,7 +141,7 @@ def read_figures(path: Path, only: Callable[[Cell], bool] | None = None) -> Run:
         problem = "a number of planned cells that cannot be"
     if problem:
         raise UsageError(f"{path} is not a whole saved run: {problem}")
-    return Run(path=path, figures=found, when=saved.datetime, commit=saved.commit_info, ab=ab)
+    return Run(path=path, summaries=found, when=saved.datetime, commit=saved.commit_info, ab=ab)
 
 
 def _decoded(path: Path, kind: type[T]) -> T:

@@ -114,7 +114,7 @@ class PaysOneTimeCost(Protocol):
 
     @abstractmethod
     def pay_one_time_cost(self) -> None:
-        """Leave it in the private caches, and nothing else. Called in a child of its own."""
+        """Leave it in the caches of its sandbox, and nothing else. Called in a child of its own."""
 
 
 PROMISED_BY: dict[str, type] = {  # a key of HEADER → the protocol

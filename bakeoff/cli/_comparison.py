@@ -48,12 +48,12 @@ def runs(asked: argparse.Namespace, *, alone: bool) -> tuple[Run, Run | None]:
     """The two saved runs; the second is None if the first one has two arms. `alone`: may the baseline alone be named?"""
     storage = _common.saved_in(asked)
     back = 0 if asked.baseline or asked.candidate else 1
-    first = saved_runs.read_figures(saved_runs.find(asked.baseline, storage, back=back))
+    first = saved_runs.read_summaries(saved_runs.find(asked.baseline, storage, back=back))
     if asked.candidate is None and first.ab is not None and asked.baseline is not None:
         return first, None
     if asked.candidate is None and not alone:
         raise UsageError(f"{asked.baseline} is a single run: also name the candidate (the latest run may be a different one)")
-    return first, saved_runs.read_figures(saved_runs.find(asked.candidate, storage))
+    return first, saved_runs.read_summaries(saved_runs.find(asked.candidate, storage))
 
 
 def report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, gate: bool) -> Report:
@@ -62,12 +62,12 @@ def report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, g
         assert baseline.ab is not None
         if asked.cells:
             chosen = replace(baseline.ab, summaries=_chosen(baseline.ab.summaries, asked.cells))
-            baseline = msgspec.structs.replace(baseline, figures=_chosen(baseline.figures, asked.cells), ab=chosen)
-            if not baseline.figures and not chosen.summaries:
+            baseline = msgspec.structs.replace(baseline, summaries=_chosen(baseline.summaries, asked.cells), ab=chosen)
+            if not baseline.summaries and not chosen.summaries:
                 raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of the pairs")
-        every = (*baseline.figures, *(baseline.ab.summaries if baseline.ab else ()))
+        every = (*baseline.summaries, *(baseline.ab.summaries if baseline.ab else ()))
         return reports.of_pairs(baseline, budgets_for(asked, every), gate=gate, accept=_accept(asked), part=bool(asked.cells))
-    before, after = (_chosen(run.figures, asked.cells) for run in (baseline, candidate))
+    before, after = (_chosen(run.summaries, asked.cells) for run in (baseline, candidate))
     if asked.cells and not before and not after:
         raise UsageError(f"--cells {' '.join(asked.cells)} matches no cell of either run")
     budgets = budgets_for(asked, (*before, *after))

@@ -49,7 +49,7 @@ def _ab(asked: argparse.Namespace) -> int:
     from bakeoff.ab.session import run_ab
 
     path = run_ab(asked, _common.saved_in(asked))
-    run, budgets = saved_runs.read_figures(path), _comparison.budgets_for(asked, None)
+    run, budgets = saved_runs.read_summaries(path), _comparison.budgets_for(asked, None)
     report = reports.of_pairs(run, budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
     assert report.decision is not None
     _comparison.show(asked, report)

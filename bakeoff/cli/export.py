@@ -129,7 +129,7 @@ def _read(names: Sequence[str], storage: Path, globs: Sequence[str]) -> list[Sav
 
 
 def _saved(path: Path, globs: Sequence[str]) -> Saved:
-    run, head = saved_runs.read(path), saved_runs.read_figures(path, only=lambda cell: False)
+    run, head = saved_runs.read(path), saved_runs.read_summaries(path, only=lambda cell: False)
     results = {c: r for c, r in by_cell(run.trials).items() if not globs or any(fnmatchcase(str(c), g) for g in globs)}
     problem = ""
     try:

@@ -49,7 +49,7 @@ def _report(asked: argparse.Namespace) -> int:
     paths = list(dict.fromkeys(paths or [saved_runs.find(None, storage)]))
     left_out: list[str] = []
     run = saved_runs.read(paths[-1])
-    read = _read(paths, left_out) if len(paths) > 1 else [saved_runs.read_figures(paths[-1])]
+    read = _read(paths, left_out) if len(paths) > 1 else [saved_runs.read_summaries(paths[-1])]
     if read[-1].path != paths[-1]:
         raise UsageError(left_out[-1])
     changes = drawn = None
@@ -85,7 +85,7 @@ def _read(paths: Sequence[Path], left_out: list[str]) -> list[Run]:
     found = []
     for path in paths:
         try:
-            found.append(saved_runs.read_figures(path))
+            found.append(saved_runs.read_summaries(path))
         except UsageError as error:
             left_out.append(str(error))
     if not found:
@@ -98,6 +98,6 @@ def _changes(asked: argparse.Namespace, baseline: Run, candidate: Run) -> dict[s
 
     budgets = read_budgets(Path(asked.budgets), None)
     try:
-        return changed.compared(of_runs(baseline, candidate, baseline.figures, candidate.figures, budgets, gate=False))
+        return changed.compared(of_runs(baseline, candidate, baseline.summaries, candidate.summaries, budgets, gate=False))
     except UsageError as error:
         return changed.refused(baseline.label, candidate.label, str(error))

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
-import tomlkit
 
 from bakeoff.analysis.metrics import CELL, METRICS, JudgedBy, Metric, compared, with_intervals
 from bakeoff.authoring.errors import UsageError
@@ -108,6 +107,8 @@ def accept(path: Path, changes: Iterable[Change], reason: str) -> list[BudgetRow
     """Append rows that let these changes pass, and return them. UsageError without a reason or where it cannot be written."""
     if not reason.strip():
         raise UsageError('--accept needs a reason: --accept "resnet50 has one more block"')
+    import tomlkit  # only accepting writes
+
     rows = [BudgetRow(cells=str(c.cell), metric=c.metric, budget=_enough(c), reason=reason) for c in changes]
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8"))
@@ -137,6 +138,8 @@ def _enough(change: Change) -> float:
 
 
 def _toml(row: BudgetRow) -> str:
+    import tomlkit
+
     array = tomlkit.aot()
     array.append(tomlkit.item(msgspec.structs.asdict(row)))
     return tomlkit.dumps({"row": array})

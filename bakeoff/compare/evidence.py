@@ -54,9 +54,9 @@ def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str
     """Of one saved run, with remarks on other settings or another machine."""
     path = saved_runs.find(name, storage)
     found = _figures(path, model, mode)
-    if not found.figures:
+    if not found.summaries:
         raise UsageError(f"the run {name} has no cell of {model} {mode}; `bakeoff show {name}` prints those that it has")
-    unlike = _settings(found.figures, settings) + _machine(found.figures)
+    unlike = _settings(found.summaries, settings) + _machine(found.summaries)
     elsewhere = [f"that run had another {text}" for text in unlike]
     return _read(found, model, mode, stacks, *elsewhere)
 
@@ -72,9 +72,9 @@ def latest(
     for path in reversed(saved_runs.runs(storage)):
         with contextlib.suppress(UsageError):  # a damaged file does not hide the others
             found = _figures(path, model, mode)
-            if not any(f.cell.stack in rankable for f in found.figures):
+            if not any(f.cell.stack in rankable for f in found.summaries):
                 continue
-            unlike = _settings(found.figures, settings) + _machine(found.figures)
+            unlike = _settings(found.summaries, settings) + _machine(found.summaries)
             if not unlike:
                 return _read(found, model, mode, stacks)
             if differs == "none has it":
@@ -98,9 +98,9 @@ def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | 
 
 def _figures(path: Path, model: str, mode: Mode) -> saved_runs.Run:
     """The summaries of a model, from a run of any version."""
-    run = saved_runs.read_figures(path, only=lambda cell: (cell.model, cell.mode) == (model, mode))
-    mine = [f for f in run.figures if (f.cell.model, f.cell.mode) == (model, mode)]
-    return msgspec.structs.replace(run, figures=mine)
+    run = saved_runs.read_summaries(path, only=lambda cell: (cell.model, cell.mode) == (model, mode))
+    mine = [f for f in run.summaries if (f.cell.model, f.cell.mode) == (model, mode)]
+    return msgspec.structs.replace(run, summaries=mine)
 
 
 def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] | None, *remarks: str) -> Evidence:

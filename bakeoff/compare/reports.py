@@ -52,7 +52,7 @@ def of_runs(
 def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: bool = False) -> Report:
     """The two arms of one session, or only `part` of its cells."""
     assert run.ab is not None
-    comparison, table = pairs.comparison(run.ab, run.figures, budgets), budgets.of(pairs=True)
+    comparison, table = pairs.comparison(run.ab, run.summaries, budgets), budgets.of(pairs=True)
     noisy = pairs.too_noisy(run.ab, budgets)
     quiet = [c for c in pairs.control(run.ab, budgets) if c.low is not None]
     few = "; it has too few pairs to show how noisy this session is"
@@ -67,7 +67,7 @@ def of_pairs(run: Run, budgets: Budgets, *, gate: bool, accept: str = "", part: 
             f"{run.ab.alternated} of {len(run.ab.trials)} pairs took turns; the others ran one process after the other"
         )
     notes += _compiled_apart(run.ab)
-    judged = len({f.cell for f in run.ab.summaries} | {f.cell for f in run.figures})
+    judged = len({f.cell for f in run.ab.summaries} | {f.cell for f in run.summaries})
     unfinished = "" if run.ab.finished else "the session was interrupted: the verdicts are of the pairs that were measured"
     if judged < run.ab.planned and not part:
         unfinished = f"the session planned {run.ab.planned} cells, and measured {judged}"

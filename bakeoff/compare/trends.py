@@ -29,11 +29,12 @@ def read(storage: Path, glob: str, unreadable: list[str]) -> list[Run]:
     runs: list[Run] = []
     for path in saved_runs.runs(storage):
         try:
-            runs.append(saved_runs.read_figures(path, lambda cell: fnmatchcase(str(cell), glob)))
+            runs.append(saved_runs.read_summaries(path, lambda cell: fnmatchcase(str(cell), glob)))
         except UsageError as error:
             unreadable.append(str(error))
-    if not any(run.figures for run in runs):
-        known = sorted({str(f.cell) for path in saved_runs.runs(storage)[-1:] for f in saved_runs.read_figures(path).figures})
+    if not any(run.summaries for run in runs):
+        latest = saved_runs.runs(storage)[-1:]
+        known = sorted({str(f.cell) for path in latest for f in saved_runs.read_summaries(path).summaries})
         raise UsageError(f"no saved run in {storage} has a cell {glob}; there are: {', '.join(known[:8]) or 'no runs at all'}")
     return runs
 
@@ -42,7 +43,7 @@ def trends(runs: Iterable[Run], glob: str, metric: str) -> Iterator[Trend]:
     """A trend per cell that the glob covers, oldest run first."""
     series: dict[Cell, list[tuple[Run, CellSummary]]] = {}
     for run in sorted(runs, key=lambda run: run.when):
-        for found in run.figures:
+        for found in run.summaries:
             if fnmatchcase(str(found.cell), glob):
                 series.setdefault(found.cell, []).append((run, found))
     for cell, rows in series.items():

@@ -102,10 +102,10 @@ class ExpectedCode:
             return f"compiled.toml has no {' '.join(_key(row))}; --accept-code adds it"
         names = [n for n in Code.__struct_fields__ if getattr(row, n) != getattr(expected, n)]
         if names:
-            told = ", ".join(f"{n} {getattr(expected, n)} → {getattr(row, n)}" for n in names)
+            differences = ", ".join(f"{n} {getattr(expected, n)} → {getattr(row, n)}" for n in names)
             look = command(result.cell, settings)
             raise AssertionError(
-                f"{result.cell} compiles to other code: {told}\nlook: {look}\nto accept: {self._accepting(result)}"
+                f"{result.cell} compiles to other code: {differences}\nlook: {look}\nto accept: {self._accepting(result)}"
             )
         return ""
 

@@ -30,8 +30,10 @@ class ExpectedBreak(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ord
     def toml(self) -> str:
         """The row as it stands in the file."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
-        told = {name: value for name, value in values.items() if value or name != "code"}
-        return "[[break]]\n" + "".join(f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in told.items())
+        shown_values = {name: value for name, value in values.items() if value or name != "code"}
+        return "[[break]]\n" + "".join(
+            f"{name} = {msgspec.json.encode(value).decode()}\n" for name, value in shown_values.items()
+        )
 
 
 class GraphBreaksFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"breaks": "break"}):

@@ -142,7 +142,7 @@ def _needs(stack: StackSource) -> set[str]:
     """Further packages that a stack's file asks for by need("…"), beside its framework."""
     try:
         tree = ast.parse(stack.path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError):  # whoever measures it is told
+    except (OSError, ValueError, SyntaxError):  # measuring it gives the reason
         return set()
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "need"]
     words = [call.args[0].value for call in calls if call.args and isinstance(call.args[0], ast.Constant)]

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -81,7 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MatrixPlugin(config), PLUGIN_NAME)
     for task in tasks.every():
         if task.fixture is not None:
-            config.pluginmanager.register(SimpleNamespace(**{task.fixture: of_task(task)}), f"bakeoff-{task.name}")
+            fixtures = ModuleType(f"bakeoff-{task.name}")  # pytest looks for fixtures in modules and classes
+            setattr(fixtures, task.fixture, of_task(task))
+            config.pluginmanager.register(fixtures, fixtures.__name__)
 
 
 class MatrixPlugin:

@@ -118,7 +118,7 @@ class VerdictPlugin:
                 options.need_writable({"--verdict-markdown": Path(self.config.getoption("verdict_markdown")).absolute().parent})
             if self.config.getoption("gate_against"):
                 folder = storage.folder(self.config.getoption("benchmark_storage"))
-                self.baseline = saved_runs.read_figures(saved_runs.find(self.config.getoption("gate_against"), folder))
+                self.baseline = saved_runs.read_summaries(saved_runs.find(self.config.getoption("gate_against"), folder))
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         parent = VerdictsFile.from_parent(session, path=budgets.resolve())
@@ -140,7 +140,7 @@ class VerdictPlugin:
             "mode": set(plan.modes),
         }
         gone = []
-        for figure in self.baseline.figures:
+        for figure in self.baseline.summaries:
             inside = all(names is None or getattr(figure.cell, part) in names for part, names in chosen.items())
             if figure.cell not in asked and inside and not self._picked:
                 gone.append(figure.cell)
@@ -210,9 +210,9 @@ class VerdictPlugin:
         assert self.baseline is not None
         session = self._matrix.session
         measured = summary.of_trials(session.trials) if session is not None else []
-        now = Run(path=Path("this session"), figures=measured, commit=Commit())
+        now = Run(path=Path("this session"), summaries=measured, commit=Commit())
         wanted = {*(f.cell for f in measured), *self._vanished([f.cell for f in measured])}
-        before = [f for f in self.baseline.figures if f.cell in wanted]
+        before = [f for f in self.baseline.summaries if f.cell in wanted]
         accept = 'save both runs, and: bakeoff gate BASELINE CANDIDATE --accept "WHY"'
         budgets = read_budgets(Path(self.config.getoption("budgets")))
         return of_runs(self.baseline, now, before, measured, budgets, gate=True, accept=accept)
@@ -238,4 +238,4 @@ class VerdictPlugin:
                 plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, diagnose=diagnose, vanished=gone
             )
             path = session.measured(pairing, storage.folder(self.config.getoption("benchmark_storage")))
-        return of_pairs(saved_runs.read_figures(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
+        return of_pairs(saved_runs.read_summaries(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

@@ -1,1 +1,1 @@
-"""What is kept: cells, trials, measurements, diagnostics, and what a child is asked for. Standard library only."""
+"""Which data pass between the processes and are saved? Requests, cells, trials and their parts. Standard library only."""

@@ -1,14 +1,18 @@
-"""One square of the matrix: three strings, so that it is a test id, a JSON object and a file name."""
+"""What is a cell? A model, a stack and a mode: three strings, which also make a test id, a JSON object and a file name."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """What one step does: a forward pass as it is served; or a training step, whole, and what it is made of.
+    """What does one step do?
 
-    Loss: forward in training form (batch norm by the batch's statistics) and the loss. Gradient: and backward. Training: and
-    the optimizer. What differentiation costs is the difference of the second and the first.
+    - inference: the forward pass.
+    - loss: the forward pass in training form (batch norm uses the batch's statistics), and the loss.
+    - gradient: the same, and the backward pass.
+    - training: the same, and the optimizer's update.
+
+    The cost of differentiation is the step time of gradient minus that of loss.
     """
 
     INFERENCE = "inference"
@@ -18,13 +22,13 @@ class Mode(StrEnum):
 
     @property
     def differentiates(self) -> bool:
-        """Does a step compute gradients?"""
+        """Whether a step computes gradients."""
         return self in (Mode.GRADIENT, Mode.TRAINING)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """Model × stack × mode."""
+    """One model on one stack in one mode: the unit that is measured."""
 
     model: str
     stack: str

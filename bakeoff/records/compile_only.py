@@ -1,6 +1,6 @@
-"""What a compiler made for a target that is not run at full speed here, or not at all: a GPU's code on a machine without one.
+"""What is recorded when a cell is only compiled? The kernels for a GPU that this machine lacks, or an interpreted step.
 
-Only the standard library here, as in measurement.py.
+Standard library only, for the reason given in measurement.py.
 """
 
 from dataclasses import dataclass
@@ -12,49 +12,52 @@ TARGETS = ("cuda:sm_80", "cuda:sm_90", "cuda:sm_100", INTERPRETER)
 
 
 def family(target: str) -> str:
-    """What a stack's file says it compiles for: cuda, or interpreter."""
+    """The target as it is named under `targets` in a stack's HEADER: "cuda" for "cuda:sm_80", or "interpreter"."""
     return target.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """One generated kernel in the first of its configurations, by the assembler's own account."""
+    """One generated kernel, compiled in its first configuration. The numbers are those that the assembler reports."""
 
     name: str
-    configurations: int  # compiled: without the device nobody can measure which is fastest
+    configurations: int  # how many were compiled; choosing the fastest one would take the device
     warps: int
-    registers: int  # of a thread
-    spill_bytes: int  # stored to local memory for want of registers, of a thread
-    shared_bytes: int  # of a block
+    registers: int  # per thread
+    spill_bytes: int  # per thread, stored to local memory because registers ran out
+    shared_bytes: int  # per block
     code_bytes: int  # of the binary
-    registers_each: tuple[int, ...] = ()  # in each of its configurations
-    occupancy: float | None = None  # resident warps that its registers and shared memory allow, of the most there can be
+    registers_each: tuple[int, ...] = ()  # per thread, for each configuration
+    occupancy: float | None = None  # resident warps that registers and shared memory allow, as a share of the maximum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileOnly:
-    """One child that compiled for a target. Its step ran with kernels that do nothing, or by an interpreter: no speed."""
+    """The result of a child that compiled for a target.
+
+    Its step ran with kernels that do nothing, or in an interpreter, so it has no speed. Times are seconds.
+    """
 
     target: str
     import_s: float
     build_s: float
-    first_call_s: float  # compiling, and one step that is no step
+    first_call_s: float  # compiling, and one step without the device
     first_call_cpu_s: float
     kernels: tuple[Kernel, ...] = ()
-    parity: Parity | None = None  # of an interpreted step
-    gaps: tuple[str, ...] = ()  # where it is known to differ from what the device itself would be given
+    parity: Parity | None = None  # of an interpreted step; None where nothing was computed
+    gaps: tuple[str, ...] = ()  # known differences from the code that would be compiled on the device
 
     @property
     def registers(self) -> int:
-        """The most that a kernel's thread has."""
+        """The largest number of registers per thread over all kernels; 0 without kernels."""
         return max((k.registers for k in self.kernels), default=0)
 
     @property
     def spill_bytes(self) -> int:
-        """Of all kernels together."""
+        """The sum over all kernels of the bytes that each thread spills."""
         return sum(k.spill_bytes for k in self.kernels)
 
     @property
     def shared_bytes(self) -> int:
-        """The most that a kernel's block has."""
+        """The largest shared memory per block over all kernels; 0 without kernels."""
         return max((k.shared_bytes for k in self.kernels), default=0)

@@ -1,10 +1,10 @@
-"""What a stack made of a program: one record for all stacks. Where it broke and why, what compiling took, what came of it.
+"""How did a stack compile a program? Graph breaks with their reasons, compile phases, and what was compiled.
 
-Two children fill it. The timed one reads counters that the framework keeps anyway (graphs, how many breaks, cache hits,
-phases); another one compiles the same program with collectors on, since those would slow the timed compile, and brings the
-places, reasons, hints and the code. `joined` makes one record of both and says where they do not agree.
+There is one record for all stacks. Two children fill it. The timed child reads counters that the framework keeps anyway:
+graphs, number of breaks, cache hits, phases. The diagnosing child compiles the same program with collectors on, which would
+slow a timed compile, and finds the places, reasons, hints and the code. `joined` merges both and notes where they disagree.
 
-Only the standard library here, as in measurement.py. Kinds and counters per stack: docs/diagnostics.md.
+Standard library only, for the reason given in measurement.py. Kinds and counters of each stack: docs/diagnostics.md.
 """
 
 from collections import Counter
@@ -14,19 +14,19 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """How a program departs from one compiled graph."""
+    """In which way does a program differ from one compiled graph?"""
 
     GRAPH_BREAK = "graph_break"  # Dynamo: the graph ends here, Python runs, another graph begins
-    SKIPPED_FRAME = "skipped_frame"  # Dynamo: the whole function runs eager
+    SKIPPED_FRAME = "skipped_frame"  # Dynamo: the whole function runs eagerly
     HOST_CALLBACK = "host_callback"  # TensorFlow: an operation that calls Python or prints from inside the graph
     PYTHON_FALLBACK = "python_fallback"  # TorchScript: a call back into Python
-    AUTOGRAPH_FALLBACK = "autograph_fallback"  # TensorFlow: a function runs unconverted while tracing
-    SIDE_EFFECT = "side_effect"  # Python's effect happens while tracing, once, and not per call
-    BAKED_IN = "baked_in"  # tracing recorded a value or a path as a constant
-    RECOMPILE_LIMIT = "recompile_limit"  # Dynamo: compiled again and again, until it gave up and ran the function eager
-    TRACE_ERROR = "trace_error"  # capturing stops with an exception
-    UNSUPPORTED_OPERATION = "unsupported_operation"  # captured, but the compiler has no kernel for it
-    COMPILE_ERROR = "compile_error"  # captured, but the compiler refuses
+    AUTOGRAPH_FALLBACK = "autograph_fallback"  # TensorFlow: AutoGraph does not convert a function; it runs as Python in tracing
+    SIDE_EFFECT = "side_effect"  # a side effect of Python code happens once, while tracing, and not at each call
+    BAKED_IN = "baked_in"  # tracing recorded a value or the branch taken as a constant
+    RECOMPILE_LIMIT = "recompile_limit"  # Dynamo: too many recompilations; from then on the function runs eagerly
+    TRACE_ERROR = "trace_error"  # capturing fails with an exception
+    UNSUPPORTED_OPERATION = "unsupported_operation"  # captured, but the compiler has no kernel for an operation
+    COMPILE_ERROR = "compile_error"  # captured, but compiling fails
 
 
 FATAL = frozenset({Kind.TRACE_ERROR, Kind.UNSUPPORTED_OPERATION, Kind.COMPILE_ERROR})
@@ -34,24 +34,24 @@ FATAL = frozenset({Kind.TRACE_ERROR, Kind.UNSUPPORTED_OPERATION, Kind.COMPILE_ER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphBreak:
-    """One place where the program is not what the compiler runs."""
+    """One place where the compiler does not run the program as written."""
 
     kind: Kind
-    reason: str  # one line, the framework's own words where it has some
+    reason: str  # one line, in the framework's own words where it gives any
     where: str  # the user's file:line, relative to the project
     count: int = 1
-    code: str | None = None  # the framework's own name for it, such as Dynamo's GB0059
-    hint: str = ""  # what to do
+    code: str | None = None  # the framework's identifier for it, such as Dynamo's GB0059
+    hint: str = ""  # how to avoid it
 
     @property
     def fatal(self) -> bool:
-        """Does the stack not run the program at all?"""
+        """Whether the stack cannot run the program because of it."""
         return self.kind in FATAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recompile:
-    """A compilation after the first one of the same code, and what triggered it."""
+    """A repeated compilation of the same code, and what triggered it."""
 
     trigger: str
     where: str = ""
@@ -60,9 +60,9 @@ class Recompile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompilePhase:
-    """Seconds of the first call that a stack's own counters tell apart; phases do not overlap.
+    """One part of the first call, in seconds, as the stack's own counters measure it. Phases do not overlap.
 
-    None: the stack cannot tell it apart, and `note` says where it is counted.
+    `seconds` is None where the stack does not count this phase separately; `note` says where its time is included.
     """
 
     name: str
@@ -72,40 +72,40 @@ class CompilePhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """What it compiled to. None: the stack does not tell."""
+    """What was the program compiled to? A field is None where the stack does not report it."""
 
     operations_captured: int | None = None  # in the graphs as captured
     operations_fused: int | None = None  # of the graphs as run
     kernels: int | None = None  # generated
-    library_calls: int | None = None  # left to ready-made kernels
+    library_calls: int | None = None  # calls of precompiled kernels
     code_bytes: int | None = None  # generated source
-    figures: dict[str, float] = field(default_factory=dict)  # the stack's own, by name
+    figures: dict[str, float] = field(default_factory=dict)  # values that only this stack reports, by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostics:
-    """The record. None where the stack has no such notion: eager captures nothing."""
+    """How did the stack compile the program? A field is None where it does not apply: eager captures no graph."""
 
     graphs: int | None = None
-    captured_share: float | None = None  # of the operations that eager dispatches, those that a graph runs
+    captured_share: float | None = None  # share of the operations dispatched by eager that run in a graph, 0 to 1
     breaks: tuple[GraphBreak, ...] = ()
-    counted: Mapping[str, int] = field(default_factory=dict)  # kind, or kinds joined by +, → how many the timed child counted
+    counted: Mapping[str, int] = field(default_factory=dict)  # kind, or kinds joined by "+" → number in the timed child
     recompiles: int | None = None  # compilations after the first call, all before timing
     recompile_triggers: tuple[Recompile, ...] = ()
-    cache_hits: int | None = None  # compiled code taken from a disk cache
+    cache_hits: int | None = None  # how often compiled code was read from a disk cache
     phases: tuple[CompilePhase, ...] = ()  # of the timed first call
     compiled: Compiled | None = None
     warnings: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()  # of the instrument: what the two children do not agree on, what could not be had
+    remarks: tuple[str, ...] = ()  # by Bakeoff: where the two children disagree, what is missing
 
     @property
     def break_count(self) -> int:
-        """How many in all: by place where they are known, else as the timed child counted them."""
+        """The number of breaks: those located, or, if none are, those that the timed child counted."""
         return sum(b.count for b in self.breaks) if self.breaks else sum(self.counted.values())
 
 
 def merged(breaks: Iterable[GraphBreak]) -> tuple[GraphBreak, ...]:
-    """Equal breaks counted together, in the order of their places."""
+    """Equal breaks merged into one with the sum of their counts; sorted by file, line, kind and reason."""
     counts: Counter[GraphBreak] = Counter()
     for found in breaks:
         counts[replace(found, count=1)] += found.count
@@ -113,14 +113,17 @@ def merged(breaks: Iterable[GraphBreak]) -> tuple[GraphBreak, ...]:
 
 
 def with_residual(phases: Iterable[CompilePhase], first_call_s: float) -> tuple[CompilePhase, ...]:
-    """The phases and what no counter accounts for, so that they add up to `first_call_s`; the residual is never hidden."""
-    told = tuple(phases)
-    rest = first_call_s - sum(phase.seconds or 0.0 for phase in told)
-    return (*told, CompilePhase(name="first run, and what no counter tells", seconds=rest))
+    """The phases, and one more for the remaining time, so that they add up to `first_call_s` (seconds)."""
+    counted = tuple(phases)
+    rest = first_call_s - sum(phase.seconds or 0.0 for phase in counted)
+    return (*counted, CompilePhase(name="first run, and time without a counter", seconds=rest))
 
 
 def joined(timed: Diagnostics | None, found: Diagnostics | None, why_not: str = "") -> Diagnostics | None:
-    """One record of what the timed child counted and what the diagnosing child found; `why_not` if it found nothing."""
+    """One record of the timed child's counters and the diagnosing child's findings.
+
+    Where there is only one of the two, that one is returned, with `why_not` among its remarks if it is given.
+    """
     if timed is None or found is None:
         only = timed or found
         return replace(only, remarks=(*only.remarks, why_not)) if only is not None and why_not else only
@@ -129,9 +132,9 @@ def joined(timed: Diagnostics | None, found: Diagnostics | None, why_not: str = 
         totals[b.kind] += b.count
     remarks = [*timed.remarks, *found.remarks]
     for kinds, count in timed.counted.items():
-        there = sum(totals[kind] for kind in kinds.split("+"))
-        if there != count:
-            remarks.append(f"the timed child counted {count} {kinds}, the diagnosing child found {there}")
+        located = sum(totals[kind] for kind in kinds.split("+"))
+        if located != count:
+            remarks.append(f"the timed child counted {count} {kinds}, the diagnosing child found {located}")
     if timed.graphs != found.graphs:
         remarks.append(f"the timed child captured {timed.graphs} graphs, the diagnosing child {found.graphs}")
     return replace(

@@ -1,7 +1,7 @@
-"""What a trial measured: raw numbers are fields, anything derived is a property.
+"""What did a trial measure? Raw numbers are fields; derived numbers are properties.
 
-Only the standard library here: a child writes these records from an environment of its own, in which the parent's libraries
-may not be installed. Definitions: docs/methodology.md.
+Standard library only: a child may run in another environment, in which the parent's libraries are not installed
+(docs/decisions/0003). Definitions of all numbers: docs/methodology.md.
 """
 
 from dataclasses import dataclass, field
@@ -10,36 +10,37 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Resident bytes of the cell's own process (VmHWM, reset per phase); device bytes from the allocator.
+    """Memory in bytes: of the host, resident in the child; of the device, by the framework's allocator.
 
-    Of a data-parallel stack whose workers are processes, those of the first worker.
+    Peaks are VmHWM of /proc/self/status, reset before each phase. Where the workers of a data-parallel stack are processes,
+    the numbers are those of the first worker.
     """
 
-    built_bytes: int  # resident once model, weights and batches are there
+    built_bytes: int  # resident after model, weights and batches are built
     compile_peak_bytes: int
     steady_peak_bytes: int
-    timed_bytes: tuple[int, ...]  # resident at evenly spaced points of the timed steps
+    timed_bytes: tuple[int, ...]  # resident, at evenly spaced points of the timed steps
     weights_bytes: int
     device_peak_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One batch's outputs compared with the float64 eager reference: max |difference| / max |reference|.
+    """One comparison with the float64 eager reference.
 
-    In training what a step left, as bakeoff/worker/training.py compares it: `output` names the loss or the worst
-    tensor of a kind.
-    None, since JSON has no infinity, for another shape or a value that is not finite where the reference is.
+    `error` is max |difference| / max |reference| over the outputs of one batch. In training it is the distance of one tensor
+    of the state that a step leaves (bakeoff/worker/training.py), and `output` names that tensor. `error` is None for another
+    shape, or for a value that is not finite, since JSON has no infinity.
     """
 
     batch: int
     when: str  # "timed", "held-out"; in training also "first", "curve", "float64"
     error: float | None
     output: str = "output"
-    tolerance: float | None = None  # its own, where not all have the same
+    tolerance: float | None = None  # of this check; None: that of the Parity
 
     def excess(self, tolerance: float) -> float:
-        """The error as a multiple of what it may be: at most 1 where it holds."""
+        """The error as a multiple of the check's own tolerance, or else of `tolerance`; the check holds up to 1."""
         allowed = tolerance if self.tolerance is None else self.tolerance
         if self.error is None:
             return float("inf")
@@ -48,65 +49,66 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """Is it still the same function?"""
+    """Does the compiled program compute the same function as the float64 eager reference?"""
 
     tolerance: float
     checks: tuple[Check, ...]
 
     @property
     def error(self) -> float:
-        """The largest of all; infinite without checks."""
+        """The largest error of all checks; infinite without checks."""
         return max((float("inf") if c.error is None else c.error for c in self.checks), default=float("inf"))
 
     @property
     def worst(self) -> Check:
-        """The one that is off most, for what it may be off by."""
+        """The check with the largest error relative to its tolerance."""
         return max(self.checks, key=lambda check: check.excess(self.tolerance))
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """Those that do not hold."""
+        """The checks that do not hold."""
         return tuple(check for check in self.checks if check.excess(self.tolerance) > 1)
 
     @property
     def holds(self) -> bool:
+        """Whether there is at least one check, and all hold."""
         return bool(self.checks) and not self.failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contention:
-    """The scheduler's own evidence of what else ran while the steps were timed: stored, never used to drop a sample."""
+    """What else ran while the steps were timed, as the kernel reports it. It is stored; no sample is dropped because of it."""
 
     wall_s: float
     cpu_s: float
     involuntary_switches: int
     load_1min: float
-    pressure_s: float | None  # time for which some task waited for a CPU (PSI), if the kernel tells
+    pressure_s: float | None  # time for which some task waited for a CPU (PSI); None where the kernel does not report it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caches:
-    """The private cache folders. A cold trial finds nothing but the machine's toolchain, or it fails before it starts."""
+    """Files in the sandbox's cache folders. A cold trial that finds files other than those of a one-time cost is an error."""
 
     found_files: int
     found_bytes: int
-    left_files: int  # beyond those found
+    left_files: int  # new ones, at the end of the trial
     left_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
-    """What was asked for, and what the running process says of itself."""
+    """How many threads were requested, and how many the child used."""
 
-    requested: int  # for all workers, where the stack is data-parallel
-    affinity: int  # CPUs that the process may use
-    reported: dict[str, int] = field(default_factory=dict)  # by the framework's own account
+    requested: int  # of a data-parallel stack, for all workers together
+    affinity: int  # number of CPUs that the process may use
+    reported: dict[str, int] = field(default_factory=dict)  # by name, as the framework reports them
     busy: int = 0  # threads that used more than 5 % of the timed wall time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncCheck:
-    """Did the step return before its work was done? After synchronising, a fetch must cost no more than a copy."""
+    """Did the step return before its work was done? After synchronising, a fetch must take no longer than a copy."""
 
     fetch_s: float
     copy_s: float
@@ -114,21 +116,21 @@ class SyncCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Raw numbers of one trial. Seconds are wall seconds of the child's one clock unless the name says cpu."""
+    """Raw numbers of one trial. Seconds are wall-clock seconds, measured in the child, unless the name says cpu."""
 
     import_s: float
     build_s: float
     first_call_s: float
-    first_call_cpu_s: float  # this process and the compilers that it started
-    warmup_s: tuple[float, ...]  # one per step, kept
+    first_call_cpu_s: float  # CPU time of this process and of the compilers that it started
+    warmup_s: tuple[float, ...]  # one per warm-up step
     step_s: tuple[float, ...]  # one per sample: mean of `steps_per_sample` successive steps
     steps_per_sample: int
-    held_out_step_s: tuple[float, ...]  # the first step on batches never seen, less the wait for a CPU (clock.without_waiting)
+    held_out_step_s: tuple[float, ...]  # one per held-out batch, without waiting for a CPU (clock.without_waiting)
     items_per_step: int
-    item: str
-    compilations_before: int
-    compilations_after: int
-    compilations_held_out: int  # after the unseen batches, too
+    item: str  # what `items_per_step` counts, such as "samples"
+    compilations_before: int  # the compile counter before the timed steps
+    compilations_after: int  # after the timed steps
+    compilations_held_out: int  # after the held-out batches
     memory: Memory
     parity: Parity | None
     sync_check: SyncCheck
@@ -136,25 +138,26 @@ class Measurement:
     threads: Threads
     caches: Caches
     notes: tuple[str, ...] = ()
-    flops: int | None = None  # of a forward pass, by the model's own account
-    moved_bytes: int | None = None  # that it must read and write at least
-    device_step_s: tuple[float, ...] = ()  # by the device's own clock, steps queued without waiting; one per sample
-    alternated: bool = False  # did its timed steps take turns with a partner's?
-    compiled_at_once: bool = (
-        False  # with that partner, on the same CPUs: seconds of CPU are comparable, those of the clock are not
-    )
-    losses: tuple[float | None, ...] = ()  # in training, of the first steps; None where not finite
+    flops: int | None = None  # of a forward pass, by Model.flops
+    moved_bytes: int | None = None  # the least that a forward pass must read and write
+    device_step_s: tuple[float, ...] = ()  # one per sample, by the device's clock, of steps queued without waiting
+    alternated: bool = False  # whether its timed steps took turns with a partner's
+    # with that partner, on the same CPUs: CPU seconds of compiling are comparable, wall-clock seconds are not
+    compiled_at_once: bool = False
+    losses: tuple[float | None, ...] = ()  # of the first training steps; None where not finite
     reference_losses: tuple[float, ...] = ()  # of the same steps in float64
 
     @property
     def compile_s(self) -> float:
-        """first_call_s − median(step_s), floor 0: defined here and nowhere else."""
+        """first_call_s − median(step_s), at least 0; seconds. The only definition of compile time."""
         return max(0.0, self.first_call_s - median(self.step_s))
 
     @property
     def recompiled_while_timed(self) -> int:
+        """How far the compile counter increased during the timed steps."""
         return self.compilations_after - self.compilations_before
 
     @property
     def compiled_for_held_out(self) -> int:
+        """How far the compile counter increased during the steps on held-out batches."""
         return self.compilations_held_out - self.compilations_after

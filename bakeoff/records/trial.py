@@ -1,6 +1,6 @@
-"""What one child process saw of one cell: a Measurement or a Failure, with its settings and environment.
+"""What did one child process find for one cell? A Measurement or a Failure, with its settings and environment.
 
-Only the standard library here, as in measurement.py.
+Standard library only, for the reason given in measurement.py.
 """
 
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from bakeoff.records.measurement import Measurement
 
 
 class Status(StrEnum):
-    """How a cell ended. Every registered cell has exactly one."""
+    """The outcome of a cell. Every selected cell has exactly one."""
 
     OK = "ok"
-    COMPILED = "compiled (not run)"  # for a target that this machine is not
+    COMPILED = "compiled (not run)"  # for a target that this machine does not have
     WRONG = "wrong"
     RECOMPILED = "recompiled"
     UNSTEADY = "unsteady"
@@ -28,18 +28,18 @@ class Status(StrEnum):
     ERROR = "error"
 
 
-TIMED = (Status.OK, Status.UNSTEADY)  # it ran and was right; that steps did not settle may be the machine's doing
+TIMED = (Status.OK, Status.UNSTEADY)  # it ran, and its outputs are right; load on the machine can keep steps from settling
 
 
 class Start(StrEnum):
-    """Cold: private empty caches. Warm: a fresh process with the caches that the cold one left."""
+    """The state of the caches. Cold: empty caches in a sandbox. Warm: a new process with the caches that the cold one left."""
 
     COLD = "cold"
     WARM = "warm"
 
 
 class Phase(StrEnum):
-    """Where a child is; a failure names the phase in which it happened."""
+    """What a child is doing. A failure names the phase in which it happened."""
 
     START = "start"
     IMPORT = "import"
@@ -59,19 +59,19 @@ class Failure:
 
     status: Status
     phase: Phase
-    error: str  # the exception's name, or the signal's
+    error: str  # name of the exception or of the signal
     message: str
     traceback: str = ""
 
     @property
     def no_implementation(self) -> bool:
-        """The model has nothing for this framework, and says so: errors.MissingImplementation."""
+        """Whether the model has no implementation for this framework (errors.MissingImplementation)."""
         return self.error == "MissingImplementation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where and with what the child ran."""
+    """The machine, the software versions and the environment variables that the child ran with."""
 
     python: str
     platform: str
@@ -85,7 +85,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What was asked of every cell of a run alike. Two runs compare only where these agree."""
+    """Settings that all cells of a run share. Two runs are comparable only where they agree."""
 
     size: str
     batch_size: int | None
@@ -94,16 +94,16 @@ class Settings:
     timeout_s: float
     seed: int = 0
     dtype: str = "float32"
-    target: str = ""  # compile for it only: one of bakeoff.records.compile_only.TARGETS
-    timed_s: float = 1.0  # how long the timed steps of a trial go on
+    target: str = ""  # compile for this target only: one of bakeoff.records.compile_only.TARGETS
+    timed_s: float = 1.0  # duration of the timed steps of a trial
     memory_limit_bytes: int | None = None
-    shape: tuple[str, ...] = ()  # other fields of the models than --size has: "pixels=32"
-    found_with: tuple[str, ...] = ()  # options that say where models, stacks and interpreters are, for commands to run again
+    shape: tuple[str, ...] = ()  # fields of the models to change, such as "pixels=32"
+    found_with: tuple[str, ...] = ()  # options that say where models, stacks and interpreters are, to repeat the run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One child process: Measurement or Failure, with its environment."""
+    """The record of one child process that measured a cell."""
 
     cell: Cell
     index: int
@@ -112,21 +112,21 @@ class Trial:
     wall_s: float  # of the whole child, from start to exit
     finished_at: str
     framework: str
-    eager: bool = False  # is the stack its framework's baseline?
-    workers: int | None = None  # that share each batch, where the stack is data-parallel
-    exported_by: str | None = None  # the eager stack whose exported program a deployment format served
+    eager: bool = False  # whether the stack is its framework's eager baseline
+    workers: int | None = None  # of a data-parallel stack: the number of workers that share each batch
+    exported_by: str | None = None  # of a deployment format: the eager stack whose program was exported
     measurement: Measurement | None = None
-    compile_only: CompileOnly | None = None  # instead of a measurement, where a target was asked for
-    diagnostics: Diagnostics | None = None  # of a failed trial, too, where the diagnosing child could tell why
-    diagnosed: bool = False  # has a diagnosing child run?
+    compile_only: CompileOnly | None = None  # instead of a measurement, with --target
+    diagnostics: Diagnostics | None = None  # also of a failed trial, where the diagnosing child found the reason
+    diagnosed: bool = False  # whether a diagnosing child has run
     failure: Failure | None = None
     environment: Environment | None = None
-    baseline_bytes: int | None = None  # peak of a child that only imported the framework
+    baseline_bytes: int | None = None  # peak resident memory of a child that only imported the framework
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTimeCost:
-    """A cost that is paid once per machine and belongs to no cell: its own row."""
+    """A cost that is paid once per machine, not per cell. It is shown as a row of its own."""
 
     stack: str
     wall_s: float

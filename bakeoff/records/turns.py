@@ -1,4 +1,4 @@
-"""What do the children of a pair and their parent agree on beforehand? Standard library only."""
+"""Which constants do the two children of a pair share with their parent? Standard library only."""
 
-ROUNDS = 20  # of a pair's timed steps
-TURNS_FDS = "BAKEOFF_TURNS_FDS"  # "read,write": in a child's environment, its ends of the pipes
+ROUNDS = 20  # into which the timed steps of a pair are split
+TURNS_FDS = "BAKEOFF_TURNS_FDS"  # environment variable: "read,write", file descriptors of the child's ends of the two pipes

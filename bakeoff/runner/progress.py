@@ -13,7 +13,7 @@ from bakeoff.analysis.formatting import seconds
 from bakeoff.records.trial import Phase, Start, Trial
 from bakeoff.system import terminal
 
-PATIENCE_S = 30.0  # without a live line: after so long in one phase the next one is told
+PATIENCE_S = 30.0  # without a live line: after so long in one phase the next one is printed
 
 
 class Progress:
@@ -60,7 +60,7 @@ class Progress:
             self._cold += 1
         self._wall_s += trial.wall_s
         now = self._now or f"[{self._total - self._left}/{self._total}] {trial.cell}"
-        self._say(f"{now}: {told(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}")
+        self._say(f"{now}: {formatted(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}")
         self._now = ""
 
     def expect_more(self, children: int) -> None:
@@ -94,7 +94,7 @@ class Progress:
         sys.__stderr__.flush()
 
 
-def told(trial: Trial) -> str:
+def formatted(trial: Trial) -> str:
     """A trial in a few words."""
     if trial.failure is not None:
         phase = "" if trial.failure.phase is Phase.START else f" in {trial.failure.phase}"

@@ -3,7 +3,7 @@
 .bakeoff/runs/<time>/run.json            settings, and whether the run came to its end
 .bakeoff/runs/<time>/<task>/*.json       a record each; of `timing`, trials. Ctrl-C loses one at most, and --resume goes on
 .bakeoff/runs/<time>/logs/*.log          what the children printed
-.bakeoff/runs/<time>/references/*.npz    float64 outputs, until the run is finished; scratch/ holds private caches
+.bakeoff/runs/<time>/references/*.npz    float64 outputs, until the run is finished; scratch/ holds sandboxes
 .bakeoff/machine/<key>/                  files of a one-time cost, and one_time_cost.json with what they cost
 """
 

@@ -1,1 +1,1 @@
-"""What both sides of the process boundary know of the machine: /proc, environments, sandboxes, streams."""
+"""How do parent and child use the operating system? /proc, environment variables, sandboxes, folders, terminals."""

@@ -1,7 +1,8 @@
-"""In the child: cells that are compiled beside each other have the device to themselves while they are timed.
+"""How is only one cell timed on a device at a time? In the child: a file lock, held while the cell is timed.
 
-Whoever starts them names one file for all in DEVICE_LOCK; without it there is nothing to wait for. The kernel takes the lock
-back when its process ends, however it ends (flock(2)). Standard library only.
+Cells may be compiled at the same time. The process that starts them names one lock file for all in the environment variable
+DEVICE_LOCK; without it nothing is locked. The kernel releases the lock when its process ends, for whatever reason (flock(2)).
+Standard library only.
 """
 
 import fcntl
@@ -13,12 +14,12 @@ from dataclasses import dataclass
 
 from bakeoff.system.environment import DEVICE_LOCK
 
-NOTE = "compiled beside other cells, on CPUs of its own; no other is timed on the GPU meanwhile"
+NOTE = "compiled at the same time as other cells, on its own CPUs; timed alone on the GPU"
 
 
 @dataclass(slots=True)
 class DeviceLock:
-    """`waited_s` is what a clock that ran meanwhile has to leave out."""
+    """The lock on the file `path`, or no lock if it is empty. `waited_s`: seconds spent waiting, to subtract from timings."""
 
     path: str
     waited_s: float = 0.0
@@ -26,16 +27,16 @@ class DeviceLock:
 
     @classmethod
     def inherited(cls) -> "DeviceLock":
-        """As the environment says."""
+        """The lock that the environment names."""
         return cls(os.environ.get(DEVICE_LOCK, ""))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Fairness: what a cell that shares the machine has to say of itself."""
+        """For Measurement.notes: what is different for a cell that shares the machine."""
         return (NOTE,) if self.path else ()
 
     def take(self) -> None:
-        """Wait until nobody else has it."""
+        """Take the lock; wait while another process holds it. Does nothing if this process holds it."""
         if not self.path or self._file >= 0:
             return
         start = time.perf_counter()
@@ -44,7 +45,7 @@ class DeviceLock:
         self.waited_s += time.perf_counter() - start
 
     def leave(self) -> None:
-        """Explicitly: a process that was forked meanwhile may still hold the file open."""
+        """Release the lock, explicitly: a process that was forked meanwhile may still hold the file open."""
         if self._file >= 0:
             fcntl.flock(self._file, fcntl.LOCK_UN)
             os.close(self._file)
@@ -52,11 +53,11 @@ class DeviceLock:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Have it for a block; within `take` and `leave` it is there already, and stays."""
-        mine = self._file < 0
+        """Hold the lock during the block. If this process held it before, it still does afterwards."""
+        taken_here = self._file < 0
         self.take()
         try:
             yield
         finally:
-            if mine:
+            if taken_here:
                 self.leave()

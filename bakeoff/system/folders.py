@@ -1,4 +1,4 @@
-"""Where are Bakeoff's own files, if no option says so? In a checkout beside the code; installed, in the user's data folder."""
+"""Where does Bakeoff keep its files by default? In a checkout beside the code; if installed, in the user's data folder."""
 
 import os
 from pathlib import Path
@@ -7,16 +7,16 @@ from bakeoff.authoring.discovery import INSTALLED, ROOT
 
 
 def data() -> Path:
-    """The user's data folder, by the XDG base directory specification: a relative XDG_DATA_HOME does not count."""
+    """Bakeoff's folder in the user's data folder. As the XDG specification says, a relative XDG_DATA_HOME is ignored."""
     named = Path(os.environ.get("XDG_DATA_HOME") or "")
     return (named if named.is_absolute() else Path.home() / ".local" / "share") / "bakeoff"
 
 
 def saved_runs() -> Path:
-    """Of saved runs: --benchmark-storage."""
+    """The folder of saved runs: the default of --benchmark-storage."""
     return data() / "benchmarks" if INSTALLED else ROOT / ".benchmarks"
 
 
 def work() -> Path:
-    """Of runs while they go on, and of what a machine pays once: --bakeoff-storage."""
+    """The folder of runs in progress and of one-time costs: the default of --bakeoff-storage."""
     return data() / "work" if INSTALLED else ROOT / ".bakeoff"

@@ -1,4 +1,7 @@
-"""What the kernel knows of this process. `ru_maxrss` is inherited from the parent over exec and lies; VmHWM does not."""
+"""How much memory and CPU time does a process use? Read from /proc.
+
+Peak memory is VmHWM, not `ru_maxrss`, which a process inherits from its parent over exec.
+"""
 
 import ctypes
 import os
@@ -10,12 +13,12 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident_bytes(pid: int | str = "self") -> int:
-    """Resident set size now."""
+    """The present resident set size in bytes."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
 
 
 def peak_bytes() -> int:
-    """Peak resident set size since the last reset (VmHWM)."""
+    """The largest resident set size since the last `reset_peak`, in bytes (VmHWM)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -23,19 +26,19 @@ def peak_bytes() -> int:
 
 
 def reset_peak() -> None:
-    """Let VmHWM start again from the present size (proc(5), clear_refs: 5)."""
+    """Reset VmHWM to the present resident set size (proc(5): 5 written to clear_refs)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def trim() -> None:
-    """Give the kernel back what the allocator keeps of freed memory, where it is glibc's (malloc_trim(3))."""
+    """Return freed memory from the allocator to the kernel. Only glibc has it (malloc_trim(3))."""
     give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if give_back is not None:
         give_back(0)
 
 
 def thread_cpu_s() -> dict[str, float]:
-    """Thread id → CPU seconds used by it."""
+    """Thread id → CPU seconds that the thread has used."""
     used = {}
     for task in Path("/proc/self/task").iterdir():
         try:
@@ -47,13 +50,13 @@ def thread_cpu_s() -> dict[str, float]:
 
 
 def cpu_s_with_children() -> float:
-    """CPU seconds of this process and of the children that it has waited for."""
+    """CPU seconds of this process and of its children that have ended and been waited for."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 class CpuWait:
-    """For how long the first thread was ready to run while another had its CPU, be it of this process (schedstat)."""
+    """How long has the first thread waited for a CPU? Other threads of this process count, too (/proc/self/schedstat)."""
 
     def __init__(self) -> None:
         try:
@@ -62,17 +65,17 @@ class CpuWait:
             self._file = -1
 
     def ns(self) -> int:
-        """So far; 0 where the kernel doesn't tell. From a file that stays open: half the price of a short step is too much."""
+        """Nanoseconds so far; 0 where the kernel does not report it. The file stays open, since opening it takes too long."""
         return int(os.pread(self._file, 128, 0).split()[1]) if self._file >= 0 else 0
 
 
 def involuntary_switches() -> int:
-    """How often the scheduler took the CPU away."""
+    """How often the scheduler has taken the CPU away from this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def pressure_s() -> float | None:
-    """Total seconds for which some task on this machine waited for a CPU (PSI); None where the kernel doesn't tell."""
+    """Seconds since boot for which some task of this machine waited for a CPU (PSI); None where the kernel does not tell."""
     try:
         some = Path("/proc/pressure/cpu").read_text().split("\n", 1)[0]
     except OSError:
@@ -81,7 +84,7 @@ def pressure_s() -> float | None:
 
 
 def out_of_memory_kills() -> int | None:
-    """How many processes the kernel has killed for memory, here or in this control group."""
+    """How many processes the kernel has killed because memory ran out; None where it does not report it."""
     for path, key in (("/sys/fs/cgroup/memory.events", "oom_kill "), ("/proc/vmstat", "oom_kill ")):
         try:
             for line in Path(path).read_text().splitlines():
@@ -93,18 +96,18 @@ def out_of_memory_kills() -> int | None:
 
 
 def available_bytes() -> int:
-    """Memory that a new process could have without swapping, within this control group's limit."""
+    """Bytes that a new process can use without swapping, within the limit of this control group."""
     meminfo = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     available = int(meminfo["MemAvailable"].split()[0]) * 1024
     try:
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
         used = int(Path("/sys/fs/cgroup/memory.current").read_text())
         stat = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
-        return min(available, limit - used + int(stat["inactive_file"]))  # the kernel drops cached files when asked
+        return min(available, limit - used + int(stat["inactive_file"]))  # the kernel frees cached files when memory is needed
     except (OSError, ValueError, KeyError):  # no control group, or no limit ("max")
         return available
 
 
 def memory_limit() -> int:
-    """What a child may hold: nine tenths of what is free now, so that the session outlives it."""
+    """The most that a child may use, in bytes: nine tenths of the free memory, so that the parent survives."""
     return available_bytes() * 9 // 10

@@ -1,4 +1,4 @@
-"""Sandbox cache folders: made by the parent, proven empty by the child before it imports anything, listed afterwards."""
+"""Where does a child keep its caches? In folders of its own, which are checked to be empty before it imports anything."""
 
 import contextlib
 import json
@@ -12,12 +12,12 @@ from bakeoff.authoring.errors import BakeoffError
 
 
 class CacheNotEmpty(BakeoffError):
-    """A cold trial found files in its private caches that are not the machine's toolchain."""
+    """A cold trial found files in its sandbox that do not belong to a one-time cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """One trial's own folder. `compiler` holds compiler caches, `tmp` is its TMPDIR, `work` its working directory."""
+    """The folder of one trial. `compiler` holds compiler caches, `tmp` is its TMPDIR, `work` its working directory."""
 
     root: Path
 
@@ -35,19 +35,19 @@ class Sandbox:
 
     @property
     def imports(self) -> Path:
-        """Of an installed Bakeoff: a folder with a link to the package alone.
+        """If Bakeoff is installed: a folder for PYTHONPATH that contains only a link to the package.
 
-        Its site-packages on PYTHONPATH would hide the packages of another --interpreter.
+        With the whole site-packages folder on PYTHONPATH, its packages would hide those of another --interpreter.
         """
         return self.root / "imports"
 
     @property
     def artifacts(self) -> Path:
-        """What a diagnosing child leaves for people to read."""
+        """Files that a diagnosing child writes for people to read."""
         return self.root / "artifacts"
 
     def make(self, seed: Path | None = None) -> None:
-        """Create the folders, with a copy of the toolchain's files: through a link one cell could change the next one's."""
+        """Create the folders, with a copy of `seed`: the files of a one-time cost. Through a link a cell could change them."""
         for folder in (self.compiler, self.tmp, self.work):
             folder.mkdir(parents=True)
         if INSTALLED:
@@ -58,23 +58,23 @@ class Sandbox:
                 shutil.copytree(seed / name, self.root / name, dirs_exist_ok=True)
 
     def expected_files(self) -> set[str]:
-        """Relative paths that a cold trial may find: the files of the one-time cost that it was seeded with."""
+        """Relative paths that a cold trial may find: the files of the one-time cost that were copied into it."""
         seed = self.root / "seed.json"
         return set(json.loads(seed.read_text())) if seed.exists() else set()
 
     def files(self) -> dict[str, int]:
-        """Relative path → bytes of every file in the compiler caches and TMPDIR."""
+        """Relative path → size in bytes, for every file in the compiler caches and TMPDIR."""
         return listing(self.root, ("compiler", "tmp"))
 
 
 def listing(root: Path, folders: tuple[str, ...]) -> dict[str, int]:
-    """Relative path → bytes of every regular file under root/folder for each folder."""
+    """Path relative to `root` → size in bytes, for every regular file under root/folder for each of `folders`."""
     found = {}
     for name in folders:
         for directory, _, files in os.walk(root / name):
             for file in files:
                 path = Path(directory, file)
-                with contextlib.suppress(FileNotFoundError):  # a compile worker may be tidying up
+                with contextlib.suppress(FileNotFoundError):  # a compile worker may be deleting its files
                     if not path.is_symlink():
                         found[str(path.relative_to(root))] = path.stat().st_size
     return found

@@ -30,7 +30,7 @@ KERNEL_COLUMNS = (
 )
 KERNEL_LEGEND = (
     "single operations; device: the GPU's own time for a step in a queue of steps, used for speeds if it is known; "
-    "in brackets the share of the speed of eager PyTorch's copy (GB/s) and matrix product (TFLOP/s) in this run; "
+    "in brackets the share of the speed of eager PyTorch's copy and matrix product in this run; "
     "the most registers of a thread, bytes spilled by all kernels (for loaded kernels: local memory), "
     "the most shared memory of a block, the least occupancy"
 )

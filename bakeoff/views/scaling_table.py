@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich import box
-from rich.table import Table
-
 from bakeoff.analysis.formatting import figure
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Mode
@@ -56,6 +53,9 @@ def rows(trials: Iterable[Trial]) -> list[Scaled]:
 
 def terminal(trials: Sequence[Trial], width: int) -> str:
     """The table as text; empty without data-parallel cells."""
+    from rich import box  # imported here, so that collecting tests does not need rich
+    from rich.table import Table
+
     found = rows(trials)
     console = plain(max(width, 60))
     with console.capture() as capture:

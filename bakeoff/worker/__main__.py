@@ -90,7 +90,9 @@ def _run(request: Request, reporter: Reporter) -> Any:
     if request.start is Start.COLD:
         strangers = sorted(set(found) - sandbox.expected_files())
         if strangers:
-            raise CacheNotEmpty(f"the private caches hold {len(strangers)} files before the start: {', '.join(strangers[:3])}")
+            raise CacheNotEmpty(
+                f"the caches of the sandbox hold {len(strangers)} files before the start: {', '.join(strangers[:3])}"
+            )
     child = importlib.import_module(request.child)
     return child.run(Job(request, sandbox, found, reporter.enter))
 

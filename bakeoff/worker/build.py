@@ -22,7 +22,7 @@ def fields(words: tuple[str, ...]) -> dict[str, int]:
 
 
 def build(request: Request, stack: Stack[Any], precision: str, model: Model | None = None) -> tuple[Model, int, Any, list[Any]]:
-    """(model, bytes of its weights, program, batches: those that take turns, then those unseen)."""
+    """(model, bytes of its weights, program, batches: those that take turns, then those held out)."""
     settings = request.settings
     model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
     assert model is not None

@@ -210,9 +210,9 @@ def run(job: Job) -> dict[str, Any]:
 def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[int, tuple[str, Arrays]]) -> int | None:
     """By the model's own account, or each weight, input and output once."""
     itemsize = ITEMSIZE[request.settings.dtype]
-    told = model.moved(itemsize)
-    if told is not None or model.flops() is None or request.cell.mode is not Mode.INFERENCE:
-        return told
+    counted = model.moved(itemsize)
+    if counted is not None or model.flops() is None or request.cell.mode is not Mode.INFERENCE:
+        return counted
     inputs = sum(array.nbytes for array in model.batch(Draw(request.settings.seed, 1, 0), 0).inputs)
     output = sum(array.nbytes for array in outputs[0][1].values())
     return weights_bytes * itemsize // ITEMSIZE["float32"] + inputs + output

@@ -58,7 +58,9 @@ class TrainingCheck:
     """Follows one program through its training. Everything here is outside the clock."""
 
     def __init__(self, request: Request, stack: Stack[Any], model: Model, program: Any) -> None:
-        self.left: list[Arrays] = []  # what a first step from the start left, sketched: of the first batch, then of unseen ones
+        self.left: list[
+            Arrays
+        ] = []  # what a first step from the start left, sketched: of the first batch, then of held-out ones
         self.losses: list[float] = []
         if not isinstance(stack, Trainable):
             raise Unsupported(f"{type(stack).__name__} does not train")
@@ -105,15 +107,15 @@ def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None
         steps += [distances(_moved(a, other, start), b, start) for a, b in zip(left, exact.left, strict=True)]
     if not all(np.isfinite(list(step.values())).all() for step in steps):
         raise BakeoffError(f"eager in {request.settings.dtype} is not finite where float64 is: nothing to hold a compiler to")
-    told: dict[str, Any] = {"own": {name: max(step[name] for step in steps) for name in steps[0]}}
-    told["losses"] = [_off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
+    kept: dict[str, Any] = {"own": {name: max(step[name] for step in steps) for name in steps[0]}}
+    kept["losses"] = [_off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
     if request.options.get("other"):
         theirs = parity.read(Path(request.options["other"]))
         port = [distances(a, b, start) for a, b in zip(exact.left, theirs, strict=False)]
-        settled = {name: max(step[name] for step in port) for name in port[0] if told["own"].get(name, 0.0) < 0.1}
+        settled = {name: max(step[name] for step in port) for name in port[0] if kept["own"].get(name, 0.0) < 0.1}
         if settled:  # in a low precision eager may be off everywhere
-            told["port"] = max(settled.items(), key=lambda pair: pair[1])
-    path.with_suffix(".json").write_text(json.dumps(told))
+            kept["port"] = max(settled.items(), key=lambda pair: pair[1])
+    path.with_suffix(".json").write_text(json.dumps(kept))
     parity.save(path, [*exact.left, {"losses": np.array(exact.losses), **start}])
 
 
@@ -147,7 +149,7 @@ def rounded(weights: Arrays, dtype: str, seed: int) -> Arrays:
 def _taught(
     request: Request, stack: Stack[Any], precision: str, enter: Callable[[Phase], None], nearby: int = 0
 ) -> tuple[TrainingCheck, Arrays]:
-    """The same steps as a measuring child takes: its first, those of its curve, and from the start on the unseen batches.
+    """The same steps as a measuring child takes: its first, those of its curve, and from the start on the held-out batches.
 
     Then each batch again, from each of `nearby` other starts.
     """
@@ -170,15 +172,15 @@ def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: 
 
     A parameter that only rounding moves (the next batch norm takes it away again) may rest in float64: it moved by its spacing.
     """
-    told = {name: float("inf") for name in set(found) ^ set(expected)}
+    kept = {name: float("inf") for name in set(found) ^ set(expected)}
     for name in set(found) & set(expected):
         origin = start[f"start.{name.removeprefix('parameter.')}"] if name.startswith("parameter.") else 0.0
         reference, off = expected[name] - origin, float(np.linalg.norm(found[name] - expected[name]))
         size = float(np.linalg.norm(reference))
         if name.startswith("parameter."):
             size = max(size, float(np.finfo(np.float64).eps * np.linalg.norm(expected[name])))
-        told[name] = off / size if size else 0.0 if off == 0.0 else float("inf")
-    return told
+        kept[name] = off / size if size else 0.0 if off == 0.0 else float("inf")
+    return kept
 
 
 def checked(
@@ -188,19 +190,19 @@ def checked(
     if request.reference is None:
         return None, ()
     *expected, rest = parity.read(Path(request.reference))
-    told = json.loads(Path(request.reference).with_suffix(".json").read_text())
+    kept = json.loads(Path(request.reference).with_suffix(".json").read_text())
     losses = tuple(map(float, rest["losses"]))
     checks = []
     for number, (left, exact) in enumerate(
         zip(training_check.left, expected, strict=False)
     ):  # an interpreted program takes one step
         batch, when = (0, "first") if number == 0 else (ROTATING + number - 1, "held-out")
-        checks += _by_kind(distances(left, exact, rest), told["own"], model.tolerance, batch, when)
+        checks += _by_kind(distances(left, exact, rest), kept["own"], model.tolerance, batch, when)
     checks += [_check(i, "timed", "finite loss", 0.0 if _finite(a) else float("inf"), 0.0) for i, a in sorted(timed.items())]
-    if TIMES_OWN * max(told["losses"]) < CURVE_WITHIN:
+    if TIMES_OWN * max(kept["losses"]) < CURVE_WITHIN:
         checks.append(_curve(training_check.losses, losses))
-    if "port" in told:
-        name, error = told["port"]
+    if "port" in kept:
+        name, error = kept["port"]
         checks.append(_check(0, "float64", f"{name} between the frameworks", error, PORT))
     return Parity(tolerance=model.tolerance, checks=tuple(checks)), losses
 

@@ -33,8 +33,10 @@ from pathlib import Path
 from bakeoff.authoring import discovery
 from bakeoff.worker import reference, training
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.request import Job, Request
+from bakeoff.records.request import Request
 from bakeoff.records.trial import Start
+from bakeoff.system.sandbox import Sandbox
+from bakeoff.worker.job import Job
 from tests.support.planting import settings
 training.NEARBY = 0  # how far rounding takes a float32 step is no question here
 stack, folder = discovery.stacks()[sys.argv[1]], sys.argv[2]
@@ -42,11 +44,11 @@ for name in sys.argv[3:]:
     for mode in (Mode.INFERENCE, Mode.TRAINING):
         path = Path(folder, f"{name}-{stack.name}-{mode}.npz")
         request = Request(
-            job=Job.REFERENCE, cell=Cell(name, stack.name, mode), stack_path=str(stack.path),
+            child="bakeoff.worker.reference", cell=Cell(name, stack.name, mode), stack_path=str(stack.path),
             model_path=str(discovery.models()[name].path), framework=stack.framework, settings=settings(),
-            start=Start.COLD, private=folder, result="", arrays=str(path),
+            start=Start.COLD, sandbox=folder, result="", reference=str(path),
         )
-        reference.write(request, lambda phase: None)
+        reference.run(Job(request, Sandbox(Path(folder)), {}, lambda phase: None))
         if "torch" in sys.modules:  # which it may be told only once per process
             sys.modules["torch"].set_num_interop_threads = lambda count: None
 """

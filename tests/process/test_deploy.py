@@ -6,17 +6,19 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bakeoff.analysis.results import CellResult
-from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.authoring.errors import UsageError
-from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Export, Phase, Status
-from bakeoff.runner.launch import Launcher
+from bakeoff.records.cell import Mode
+from bakeoff.records.trial import Phase, Status
+from bakeoff.runner.plan import PlannedCell
 from bakeoff.runner.session import Session
+from bakeoff.tasks.export.record import Export
+from bakeoff.tasks.export.task import Exporting
 from tests.support.commands import experiments, saved
 from tests.support.planting import TOY, plant
 from tests.support.serving import run, serve
@@ -62,7 +64,7 @@ def test_the_serving_child_has_nothing_of_the_model(fakes: tuple[Session, dict[s
 def test_what_was_exported_is_recorded_and_what_was_not_has_the_childs_words(
     fakes: tuple[Session, dict[str, CellResult]],
 ) -> None:
-    exports = {made.cell.stack: made for made in fakes[0].exports}
+    exports = {made.cell.stack: made for made in fakes[0].records["export"]}
     assert set(exports) == {name.lower() for name in FORMATS}
     made = exports["served"]
     assert (made.exporter, made.framework) == ("eager", "numpy")
@@ -75,17 +77,17 @@ def test_what_was_exported_is_recorded_and_what_was_not_has_the_childs_words(
     assert (refused.phase, refused.status) == (Phase.EXPORT, Status.UNSUPPORTED)
     assert exports["corrupted"].failure is None
     assert exports["truncated"].failure is None
-    assert list(saved_runs.SavedRun(trials=[], exports=list(fakes[0].folder.exports())).exports)
+    assert {e.cell.stack for e in fakes[0].folder.records("export", Export)} == set(exports)
 
 
 def test_it_is_exported_once_however_many_trials_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, honest = [], Launcher.export
+    made, honest = [], Exporting._export
 
-    def counting(self: Launcher, cell: Cell, *rest: object) -> Export:
-        made.append(cell)
-        return honest(self, cell, *rest)  # type: ignore[arg-type]
+    def counting(self: Exporting, planned: PlannedCell, *rest: Any) -> Export:
+        made.append(planned.cell)
+        return honest(self, planned, *rest)
 
-    monkeypatch.setattr(Launcher, "export", counting)
+    monkeypatch.setattr(Exporting, "_export", counting)
     stack = StackSource(name="served", path=serve(tmp_path, "Served"), framework="numpy", exported_by="eager")
     session, results = run(tmp_path, TOY, stack, trials=2)
     assert len(made) == 1
@@ -114,7 +116,7 @@ def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     assert "test_step_time[toy-served-inference]" not in done.stdout  # deployment formats have one question
     (path,) = saved(tmp_path)
     run_ = json.loads(path.read_text())
-    assert {made["cell"]["stack"] for made in run_["exports"]} == {"served", "refuses"}
+    assert {made["cell"]["stack"] for made in run_["tasks"]["export"]} == {"served", "refuses"}
     recorded = next((b for b in run_["benchmarks"] if b["name"] == "test_deploy[toy-served-inference]"), None)
     assert recorded is not None, done.stdout  # else a machine too busy for a step of a millisecond to settle
     assert set(recorded["extra_info"]) >= {"export_s", "artifact_bytes", "load_s", "first_answer_s", "parity_error"}

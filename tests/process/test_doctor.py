@@ -58,5 +58,5 @@ def test_bad_exits_with_one(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -
     assert main(["doctor", "--bakeoff-storage", str(taken / "below")]) == 1
     told = capsys.readouterr().out
     assert f"bad   runs: {taken / 'below'}: {taken} is no folder; name another folder" in told
-    assert told.splitlines()[-1].endswith(" fine")
+    assert told.splitlines()[-1].endswith(" ok")
     assert main(["doctor", "--threads", "0"]) == 2

@@ -40,14 +40,14 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     words = ["gate", str(run.path), f"--budgets={folder / 'budgets.toml'}"]
     again = subprocess.run([sys.executable, "-m", "bakeoff", *words], **how())  # read, not measured
     assert again.returncode == 1
-    assert subprocess.run(["pytest-benchmark", "--benchmark-storage", str(folder / "saved"), "list"], **how()).returncode == 0
+    assert subprocess.run(["pytest-benchmark", "--storage", str(folder / "saved"), "list"], **how()).returncode == 0
 
 
 def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "3", "--metrics", "step", stacks="eager")
     assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
-    assert "the baseline against itself, toy-eager-inference" in done.stdout
-    assert "(canary)" in done.stderr
+    assert "A/A control toy-eager-inference" in done.stdout
+    assert "(control)" in done.stderr
 
 
 def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> None:
@@ -67,20 +67,20 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
     arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--interim-analyses", "2", "--no-control", "--metrics", "step")
     done = ab(folder, *arms, stacks="countskernels")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "✗ toy-countskernels-inference kernels: worse" in done.stdout
+    assert "✗ toy-countskernels-inference kernels: more" in done.stdout
     told = done.stderr.splitlines()
     diagnosed = [line for line in told if line.startswith("diagnosed toy-countskernels-inference of KNOB_KERNELS=")]
     assert len(diagnosed) == 2
     assert max(n for n, line in enumerate(told) if line.startswith("pair ")) < told.index(diagnosed[0])
     run = run_of(folder)
     assert run.ab is not None
-    assert [f.counts["kernels"] for f in (*run.ab.summaries, *run.figures)] == [3, 4]
+    assert [f.counts["kernels"] for f in (*run.ab.summaries, *run.summaries)] == [3, 4]
     (path,) = (folder / "saved" / saved_runs.PAIRS).glob("*.json")
     path.unlink()
     done = ab(folder, *arms, "--no-diagnosis", stacks="countskernels")
     assert "diagnosed" not in done.stderr
     assert "inference kernels: " not in done.stdout
-    assert not any("kernels" in f.counts for f in run_of(folder).figures)
+    assert not any("kernels" in f.counts for f in run_of(folder).summaries)
 
 
 def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None:
@@ -150,7 +150,7 @@ def test_an_interrupt_leaves_no_half_pair(
     assert run.ab is not None
     assert not run.ab.finished
     assert [t.index for t in run.ab.trials] == list(range(pairs))
-    assert [f.trials for f in (*run.ab.summaries, *run.figures)] == [pairs, pairs]
+    assert [f.trials for f in (*run.ab.summaries, *run.summaries)] == [pairs, pairs]
     assert len(run.ab.control_trials) == canaries
 
 
@@ -161,18 +161,18 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     assert first.returncode == 0, first.stdout
     (path,) = saved_runs.runs(folder / "saved")
     body = json.loads(path.read_text())
-    for figure in body["figures"]:
-        figure["values"]["step"] = [v / 1.5 for v in figure["values"]["step"]]  # it used to be faster
-        figure["values"]["step_typical"] = [v / 1.5 for v in figure["values"]["step_typical"]]
-    for vanished in body["figures"][:1]:
-        body["figures"].append({**vanished, "cell": {**vanished["cell"], "stack": "retired"}})
+    for summary in body["summaries"]:
+        summary["values"]["step"] = [v / 1.5 for v in summary["values"]["step"]]  # it used to be faster
+        summary["values"]["step_typical"] = [v / 1.5 for v in summary["values"]["step_typical"]]
+    for vanished in body["summaries"][:1]:
+        body["summaries"].append({**vanished, "cell": {**vanished["cell"], "stack": "retired"}})
     path.write_text(json.dumps(body))
     junit = folder / "junit.xml"
     done = experiments(folder, "--gate-against=base", budgets, f"--junit-xml={junit}", "--trials=5", names="eager,knob")
     assert done.returncode == 1
     assert "gate[toy-knob-inference]" in done.stdout
     # the gate's own rule between sessions: nothing is called worse that did not have its CPU (test_gate_cheated)
-    assert "worse" in done.stdout or "measured beside other work" in done.stdout
+    assert "slower" in done.stdout or "measured beside other work" in done.stdout
     assert "Traceback" not in done.stdout
     assert 'name="gate[toy-eager-inference]"' in junit.read_text()
     assert "retired" not in done.stdout  # --stacks leaves it out
@@ -187,7 +187,7 @@ def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
     done = experiments(folder, *words, *NO_FRAMEWORK, names="knob")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ab[toy-knob-inference]" in done.stdout
-    assert "✗ toy-knob-inference step: worse" in done.stdout
+    assert "✗ toy-knob-inference step: slower" in done.stdout
     assert run_of(folder).ab is not None
     assert saved_runs.runs(folder / "saved") == []  # nothing that pytest-benchmark would take for a run of its own
 

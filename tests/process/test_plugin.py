@@ -36,7 +36,7 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     first_trials = [t["cell"]["stack"] for t in run["trials"] if t["index"] == 0]  # a noisy minute may have asked for more
     assert first_trials == ["eager", "compiler", "cachesondisk", "cachesondisk"]
     assert run["command"].startswith("pytest ")
-    assert run["machine_peaks"] == []  # nobody counted these models' flops
+    assert "machine_peak" not in run["tasks"]  # nobody counted these models' flops
 
     # what pytest-benchmark recorded is what the child measured, to the last bit
     by_name = {b["name"]: b for b in run["benchmarks"]}

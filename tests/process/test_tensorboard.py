@@ -23,5 +23,5 @@ def test_the_parent_imports_no_framework_and_starts_no_child(tmp_path: Path, mon
     )
     told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True)
     assert told.stdout.splitlines()[-1] == "[]"
-    monkeypatch.setattr(Launcher, "_child", lambda *_, **__: pytest.fail("a child was started"))
+    monkeypatch.setattr(Launcher, "run", lambda *_, **__: pytest.fail("a child was started"))
     assert export(tmp_path, tmp_path / "board") == 0

@@ -32,4 +32,4 @@ def ab(folder: Path, *arguments: str, stacks: str = "knob") -> subprocess.Comple
 def run_of(folder: Path) -> saved_runs.Run:
     (path,) = (folder / "saved" / saved_runs.PAIRS).glob("*.json")
     assert saved_runs.find(path.stem, folder / "saved") == path
-    return saved_runs.read_figures(path)
+    return saved_runs.read_summaries(path)

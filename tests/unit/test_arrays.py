@@ -50,7 +50,7 @@ def test_parity_error_finds_the_one_wrong_element(values: list[float], where: in
 
 
 def test_parity_error_over_more_than_is_compared_at_a_time() -> None:
-    reference = np.ones((3, parity.PIECE))
+    reference = np.ones((3, parity.COMPARED_PIECE))
     off = reference.copy()
     off[2, -1] = 1.5
     assert parity.error(off.T, reference.T) == 0.5

@@ -9,13 +9,16 @@ import pytest
 
 from bakeoff import tasks
 from bakeoff.__main__ import main
+from bakeoff.analysis.metrics import METRICS, JudgedBy, Metric, Unit
+from bakeoff.analysis.results import by_cell
 from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
 from bakeoff.machine import available
 from bakeoff.machine.available import Machine
-from bakeoff.report import sections
+from bakeoff.report import facts, sections, tensorboard
 from bakeoff.tasks import tables
-from tests.support.builders import measurement, trial
+from bakeoff.views.matrix import Matrix
+from tests.support.builders import measurement, save, trial
 from tests.support.planting import FAKES, plant
 
 TASK = '''
@@ -108,3 +111,36 @@ def test_a_stack_and_a_model_are_a_file_each(
     listed = capsys.readouterr().out
     assert "mine" in listed
     assert "compiler" in listed
+
+
+def test_a_metric_is_one_definition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the comparison, CSV, JSON, history, TensorBoard's tags, the report and budgets, by its definition alone."""
+    toy = Metric(
+        name="first_call_wall",
+        title="first call, wall",
+        unit=Unit.SECONDS,
+        judged_by=JudgedBy.INTERVAL,
+        words=("faster", "slower"),
+        per_trial=lambda result: [m.first_call_s for m in result.measurements],
+    )
+    monkeypatch.setitem(METRICS, toy.name, toy)
+    for number, first_call_s in ((1, 0.5), (2, 2.0)):
+        trials = [trial(measurement(first_call_s=first_call_s + 0.001 * index), index=index) for index in range(12)]
+        save(tmp_path, number, trials)
+    where = ["--benchmark-storage", str(tmp_path / "saved")]
+    (tmp_path / "budgets.toml").write_text("[saved]\nfirst_call_wall = 0.1\n")
+    budgets = ["--budgets", str(tmp_path / "budgets.toml")]
+    for form in ("--all", "--csv", "--json", "--markdown"):
+        assert main(["compare", "1", "2", form, *budgets, *where]) == 0
+        text = capsys.readouterr().out
+        assert toy.name in text or toy.title in text, form
+    assert main(["gate", "1", "2", *budgets, *where]) == 1
+    assert "first call, wall: slower" in capsys.readouterr().out
+    assert main(["history", "toy-*", "--metric", toy.name, *where]) == 0
+    assert toy.title in capsys.readouterr().out
+    (result,) = by_cell(trials).values()
+    assert tensorboard.scalars(result)[toy.tensorboard_tag] == pytest.approx(2.0055)
+    ((facts_, _),) = facts.of(Matrix.of(trials), None)
+    assert facts_.metrics[toy.name] == pytest.approx(2.0055, rel=1e-3)

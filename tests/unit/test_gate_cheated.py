@@ -162,7 +162,7 @@ def pairs_of(control: tuple[list[CellSummary], list[CellSummary]]) -> Run:
         summaries=before,
         control=control,
     )
-    return Run(path=Path("0001_x.json"), figures=after, ab=ab)
+    return Run(path=Path("0001_x.json"), summaries=after, ab=ab)
 
 
 def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:

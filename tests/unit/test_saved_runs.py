@@ -86,7 +86,7 @@ def test_no_file_makes_a_traceback(runs: Path, capsys: pytest.CaptureFixture[str
 def test_an_older_run_without_figures_is_read_by_its_trials(runs: Path) -> None:
     path = save(runs, 1, [], trials=[trial(measurement())])
     path.write_text(path.read_text().replace('"summaries":[]', '"summaries":null'))
-    assert saved_runs.read_figures(path).figures[0].values["step"] == pytest.approx([0.001])
+    assert saved_runs.read_summaries(path).summaries[0].values["step"] == pytest.approx([0.001])
 
 
 def points(values: list[float | None]) -> list[Point]:

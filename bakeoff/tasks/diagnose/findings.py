@@ -57,8 +57,8 @@ def _one(cells: CellRunner, planned: PlannedCell, artifacts: Path | None) -> Dia
 def wanted(trial: Trial | None) -> bool:
     """Is there anything to find? A cell that was measured, or whose model the stack refused."""
     refused = trial.failure if trial is not None else None
-    told = refused is not None and refused.status is Status.UNSUPPORTED and not refused.no_implementation
-    return told or (trial is not None and trial.measurement is not None)
+    of_model = refused is not None and refused.status is Status.UNSUPPORTED and not refused.no_implementation
+    return of_model or (trial is not None and trial.measurement is not None)
 
 
 def with_findings(trial: Trial, diagnosis: Diagnosis) -> Trial:
@@ -83,12 +83,12 @@ def write_index(folder: Path) -> Path:
     lines = ["# What the stacks made of the models", ""]
     for cell in sorted(path for path in folder.iterdir() if path.is_dir()):
         contents = cell / CONTENTS
-        told: dict[str, str] = json.loads(contents.read_text()) if contents.exists() else {}
+        described: dict[str, str] = json.loads(contents.read_text()) if contents.exists() else {}
         files = sorted(p for p in cell.rglob("*") if p.is_file() and p != contents)
         lines += [f"## {cell.name}", "", *(["| file | bytes | what |", "|---|---|---|"] if files else ["Nothing was written."])]
         for path in files:
             name = str(path.relative_to(cell))
-            lines.append(f"| [{name}]({cell.name}/{name}) | {path.stat().st_size:,} | {told.get(name, '')} |")
+            lines.append(f"| [{name}]({cell.name}/{name}) | {path.stat().st_size:,} | {described.get(name, '')} |")
         lines.append("")
     index = folder / INDEX
     index.write_text("\n".join(lines))

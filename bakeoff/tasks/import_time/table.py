@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 
-from rich import box
-from rich.table import Table
-
 from bakeoff.analysis.formatting import seconds
 from bakeoff.system.terminal import plain
 from bakeoff.tasks.import_time.record import ImportTime
@@ -31,6 +28,9 @@ def row(record: ImportTime) -> tuple[str, ...]:
 
 def terminal(records: Sequence[ImportTime], width: int) -> str:
     """As text."""
+    from rich import box  # collecting tests needs none
+    from rich.table import Table
+
     console = plain(max(width, 60))
     table = Table(box=box.SIMPLE_HEAD)
     for name in IMPORT_COLUMNS:

@@ -1,7 +1,7 @@
-"""In a child: what the machine reaches at most, by numpy alone, with as many threads as a cell has.
+"""What does the machine reach at most? Measured in a child by numpy alone, with as many threads as a cell has.
 
-The roof of a roofline (Williams et al. 2009): a stack's flops and bytes per second are told as shares of it. Both are the best
-of many tries, since other work only ever takes away.
+The report gives a stack's flops and bytes per second as shares of this peak, as in a roofline (Williams et al. 2009). Each
+figure is the best of many tries, since other work only ever makes it smaller.
 """
 
 import time

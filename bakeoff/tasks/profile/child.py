@@ -14,7 +14,7 @@ from bakeoff.worker.job import Job
 
 
 def run(job: Job) -> dict[str, Any]:
-    """{"files": path in the private folder for artifacts → bytes, of what the profiler wrote}."""
+    """{"files": path in the sandbox's folder for artifacts → bytes, of what the profiler wrote}."""
     request, sandbox, enter, stack = job.request, job.sandbox, job.enter, job.load_stack()
     if isinstance(stack, Exportable):
         raise Unsupported(

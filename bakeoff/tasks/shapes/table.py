@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from statistics import median
 
-from rich import box
-from rich.table import Table
-
 from bakeoff.analysis.formatting import seconds
 from bakeoff.system.terminal import plain
 from bakeoff.tasks.shapes.record import ShapeSeries
@@ -13,6 +10,9 @@ from bakeoff.tasks.shapes.record import ShapeSeries
 
 def terminal(series: Sequence[ShapeSeries], width: int) -> str:
     """As text, one table per axis and sizes."""
+    from rich import box  # collecting tests needs none
+    from rich.table import Table
+
     console = plain(max(width, 60))
     with console.capture() as capture:
         for axis, sizes in dict.fromkeys((s.axis, tuple(step.size for step in s.steps)) for s in series if s.steps):

@@ -55,7 +55,7 @@ class Shapes(Task[ShapeSeries]):
 
     def planned(self, plan: Plan, option: Option, asked: Sequence[PlannedCell]) -> TaskPlan | None:
         sizes = _sizes(option("shapes"))
-        if option("shape_models"):  # a name that is wrong is told before anything is measured
+        if option("shape_models"):  # a wrong name is refused before anything is measured
             registries(option)[0].pick(option("shape_models"))
         return TaskPlan(cells=tuple(asked), options={"axis": option("shape_axis"), "sizes": sizes}) if asked else None
 
