@@ -1,4 +1,4 @@
-"""`make gpu` without a GPU: does it keep its time, go on after what fails, and say so?"""
+"""Does `make gpu` keep its time limit, continue after failures, and report them? Without a GPU."""
 
 import os
 from collections.abc import Callable
