@@ -65,12 +65,12 @@ def read(path: Path) -> list[Recorded]:
     if run.ab is None:
         raise SystemExit(f"{path} holds no pairs")
     arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]
-    both = [{f.cell: f for f in side} for side in rounds.of_pairs(run.ab.trials, saved.trials)]
+    summaries = [{f.cell: f for f in arm} for arm in rounds.of_pairs(run.ab.trials, saved.trials)]
     found = []
     for cell in arms[0]:
-        made = [side[cell] for side in both]
-        if any(f.status != "ok" for f in made):
-            print(f"left out: {cell}: {'; '.join(f.reason for f in made)}", file=sys.stderr)
+        by_arm = [arm[cell] for arm in summaries]
+        if any(f.status != "ok" for f in by_arm):
+            print(f"left out: {cell}: {'; '.join(f.reason for f in by_arm)}", file=sys.stderr)
             continue
         kept: dict[str, list[float]] = {"mean": [], "min": [], "median": []}
         for pair in zip(*(arm[cell].measurements for arm in arms), strict=False):
@@ -78,5 +78,7 @@ def read(path: Path) -> list[Recorded]:
                 for name, statistic in (("mean", mean), ("min", min), ("median", median)):
                     kept[name].append(float(statistic(measurement.step_s)))
         wall = mean(t.wall_s for arm in arms for t in arm[cell].trials)
-        found.append(Recorded(str(cell).removesuffix("-inference"), made[0], (made[0].values, made[1].values), kept, wall))
+        found.append(
+            Recorded(str(cell).removesuffix("-inference"), by_arm[0], (by_arm[0].values, by_arm[1].values), kept, wall)
+        )
     return found
