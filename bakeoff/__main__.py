@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The command line, `bakeoff COMMAND`: one file per command in bakeoff/cli."""
+"""Where does the command line start? Here: `bakeoff COMMAND`, with one file per command in bakeoff/cli."""
 
 import argparse
 import os
@@ -26,13 +26,13 @@ from bakeoff.cli import (
     task,
 )
 
-# in the order in which --help lists them
+# in the order of --help
 MEASURING_VERBS = (run, explain, list, doctor)
 READING_VERBS = (show, pick, report, compare, gate, history, export)
 OTHER_VERBS = (ab, task, repro)
 
 EPILOG = """\
-completion of commands, models, stacks and saved runs in bash or zsh:
+to complete commands, models, stacks and saved runs in bash or zsh:
   eval "$(register-python-argcomplete bakeoff)"
 
 examples:
@@ -43,10 +43,10 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 1 if a measured cell is not ok, or 2 for bad input; `gate` and `ab` have those of gate.Exit."""
+    """The exit code: 0; 1 if a measured cell is not ok; 2 for bad input. `gate` and `ab` return a GateExit."""
     words = sys.argv[1:] if arguments is None else [*arguments]
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without × must not lose the result
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot print × still gets the result
             stream.reconfigure(errors="replace")
     parser = _parser()
     completion.complete(parser)
@@ -58,11 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"bakeoff: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader, such as `head`, has ended
+    except BrokenPipeError:  # the reader, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        print("bakeoff: interrupted; finished trials are kept: go on with --resume", file=sys.stderr)
+        print("bakeoff: interrupted; finished trials are kept: continue with --resume", file=sys.stderr)
         return 130
     return code
 

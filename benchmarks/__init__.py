@@ -1,1 +1,1 @@
-"""What the instrument itself costs."""
+"""What does Bakeoff itself cost, and how often is a verdict wrong?"""

@@ -1,11 +1,10 @@
-"""What a user would write without Bakeoff: import, build, compile, step, in one file per framework's habit.
+"""What would a user write without Bakeoff? Import, build, compile, step, in the usual way of each framework.
 
     python -m benchmarks.bare MODEL STACK STEPS
 
-Prints {"first_s": ..., "first_cpu_s": ..., "step_s": ...}: compiling with the first step, in wall and in CPU seconds of this
-process, and the median of the others. It does the
-work that a measured cell does (weights and batches drawn from the seed, the same number of
-steps, outputs read at the end), with none of the instrument around it.
+Prints {"first_s": ..., "first_cpu_s": ..., "step_s": ...}: compiling and the first step, in wall and in CPU seconds of this
+process, and the median of the other steps. It does the same work as a measured cell (weights and batches generated from the
+seed, the same number of steps, outputs read at the end), without any measuring code of Bakeoff.
 """
 
 import json
@@ -18,7 +17,7 @@ FIRST_CPU: list[float] = []
 
 
 def torch_steps(model: str, stack: str, steps: int) -> list[float]:
-    """PyTorch's part."""
+    """Step times with PyTorch; the first one includes compiling."""
     import importlib
 
     import numpy as np
@@ -26,7 +25,7 @@ def torch_steps(model: str, stack: str, steps: int) -> list[float]:
 
     if stack == "torch_inductor":
         import torch._dynamo
-        import torch._inductor.compile_fx  # as the stack's file does; it would come with the first call anyway
+        import torch._inductor.compile_fx  # as in the stack's file; the first call would import it anyway
 
     from bakeoff.authoring.model import Draw
 
@@ -54,7 +53,7 @@ def torch_steps(model: str, stack: str, steps: int) -> list[float]:
 
 
 def tensorflow_steps(model: str, stack: str, steps: int) -> list[float]:
-    """TensorFlow's part."""
+    """Step times with TensorFlow; the first one includes compiling."""
     import importlib
 
     import tensorflow as tf
@@ -83,4 +82,4 @@ if __name__ == "__main__":
     which = torch_steps if sys.argv[2].startswith("torch") else tensorflow_steps
     first, *others = which(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     print(json.dumps({"first_s": first, "first_cpu_s": FIRST_CPU[0], "step_s": statistics.median(others)}), flush=True)
-    os._exit(0)  # as the worker leaves: exit handlers are no part of the comparison
+    os._exit(0)  # as the worker does: exit handlers are not part of the comparison

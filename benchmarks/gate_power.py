@@ -1,12 +1,12 @@
-"""How often do the gate and `bakeoff ab` err, beside `--benchmark-compare-fail`? On recorded children of the same code.
+"""How often are verdicts of `bakeoff gate` and `bakeoff ab` wrong, compared with `--benchmark-compare-fail`?
 
     make gate-power                                     record, then print the table
-    python -m benchmarks.gate_power record DIR [PAIRS]  pairs of children of equal code on chosen cells; saved like any run
-    python -m benchmarks.gate_power table FILE...       resample what was recorded
+    python -m benchmarks.gate_power record DIR [PAIRS]  measure pairs of children of the same code on chosen cells; save the run
+    python -m benchmarks.gate_power table FILE...       resample the recorded pairs, and print the table
 
-A matrix is 42 cells, each drawn from the recorded ones; its processes are drawn with replacement from that cell's, pairs with
-their sides swapped at random. A planted slow-down multiplies the values of one cell of the candidate. The verdicts are those of
-bakeoff.comparing, with experiments/budgets.toml. Rates have 95 % intervals (Clopper and Pearson 1934).
+A matrix is 42 cells, each drawn from the recorded ones. Its processes are drawn with replacement from that cell's, and the
+arms of each pair are swapped at random. A planted slow-down multiplies the values of one cell of the candidate. Verdicts are
+those of bakeoff.compare with experiments/budgets.toml. Rates have 95 % intervals (Clopper and Pearson 1934).
 """
 
 import sys
@@ -30,23 +30,23 @@ from benchmarks.recorded import CELLS, Recorded, read, record
 
 MATRIX = 42
 MATRICES = 1000
-THRESHOLD = 1.05  # of --benchmark-compare-fail
+THRESHOLD = 1.05  # as in --benchmark-compare-fail=...:5%
 Rng = np.random.Generator
 
 
 def drawn_pairs(source: Recorded, rng: Rng, count: int, slower: float, metric: str) -> tuple[dict[str, list[float]], ...]:
-    """Two arms' values of `count` pairs."""
-    take = rng.integers(0, len(source.sides[0][metric]), count)
+    """The values of `count` pairs, for two arms."""
+    take = rng.integers(0, len(source.arms[0][metric]), count)
     swap = rng.random(count) < 0.5
     names = (metric, "step_typical") if metric == "step" else (metric,)
-    base = {n: [source.sides[s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
-    other = {n: [slower * source.sides[1 - s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
+    base = {n: [source.arms[s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
+    other = {n: [slower * source.arms[1 - s][n][i] for i, s in zip(take, swap.astype(int), strict=True)] for n in names}
     return base, other
 
 
 def drawn_runs(source: Recorded, rng: Rng, count: int, slower: float, metric: str) -> tuple[dict[str, list[float]], ...]:
-    """Two runs' values: one from the first half of the session, one from the second, as two sessions of the same day."""
-    half = len(source.sides[0][metric]) // 2
+    """The values of two runs: one from the first half of the session and one from the second, like two sessions on one day."""
+    half = len(source.arms[0][metric]) // 2
     early = [(s, i) for s in (0, 1) for i in range(half)]
     late = [(s, i) for s in (0, 1) for i in range(half, 2 * half)]
     if rng.random() < 0.5:
@@ -55,13 +55,13 @@ def drawn_runs(source: Recorded, rng: Rng, count: int, slower: float, metric: st
     runs = []
     for pool, factor in ((early, 1.0), (late, slower)):
         take = rng.choice(len(pool), count, replace=count > len(pool))
-        runs.append({n: [factor * source.sides[pool[k][0]][n][pool[k][1]] for k in take] for n in names})
+        runs.append({n: [factor * source.arms[pool[k][0]][n][pool[k][1]] for k in take] for n in names})
     return tuple(runs)
 
 
 @dataclass
 class Tally:
-    """What became of many matrices."""
+    """The counted verdicts of many matrices."""
 
     matrices: int = 0
     false_matrices: int = 0
@@ -73,11 +73,11 @@ class Tally:
     seconds: float = 0.0
 
     def row(self, name: str, slower: float) -> str:
-        """Of the table."""
-        alarm = _rate(self.false_matrices, self.matrices)
+        """A row of the table."""
+        false_alarms = _rate(self.false_matrices, self.matrices)
         power = _rate(self.found, self.planted) if self.planted else "–"
         cost = f"{self.pairs / self.cells:.1f} · {self.seconds / self.matrices / 60:.0f} min" if self.pairs else "–"
-        return f"| {name} | {slower - 1:+.0%} | {alarm} | {power} | {_rate(self.undecided, self.cells)} | {cost} |"
+        return f"| {name} | {slower - 1:+.0%} | {false_alarms} | {power} | {_rate(self.undecided, self.cells)} | {cost} |"
 
 
 Draw = Callable[[Recorded, Rng, int, float, str], tuple[dict[str, list[float]], ...]]
@@ -93,49 +93,49 @@ def simulate(
     rng: Rng,
     matrices: int,
 ) -> Tally:
-    """Matrices with one planted cell (none if `slower` is 1), looked at after each of `sizes` processes."""
+    """Matrices with one planted slow-down (none if `slower` is 1), analysed after each number of processes in `sizes`."""
     tally = Tally()
     for _ in range(matrices):
         chosen = [sources[k] for k in rng.integers(0, len(sources), MATRIX)]
         arms = [draw(s, rng, sizes[-1], slower if n == 0 else 1.0, metric) for n, s in enumerate(chosen)]
         verdicts = dict.fromkeys(range(MATRIX), Verdict.UNDECIDED)
         for size in sizes:
-            still = [n for n, v in verdicts.items() if v is Verdict.UNDECIDED]
-            compared = _compared(chosen, arms, still, size, rules)
-            for n, change in zip(still, compared.changes, strict=True):
+            undecided = [n for n, v in verdicts.items() if v is Verdict.UNDECIDED]
+            comparison = _compared(chosen, arms, undecided, size, rules)
+            for n, change in zip(undecided, comparison.changes, strict=True):
                 verdicts[n] = change.verdict
             if len(sizes) > 1:
                 before = 0 if size == sizes[0] else sizes[sizes.index(size) - 1]
-                tally.pairs += (size - before) * len(still)
-                tally.seconds += (size - before) * sum(chosen[n].pair_s for n in still)
-        truth = 0 if slower != 1.0 else -1
+                tally.pairs += (size - before) * len(undecided)
+                tally.seconds += (size - before) * sum(chosen[n].pair_s for n in undecided)
+        planted = 0 if slower != 1.0 else -1
         tally.matrices += 1
         tally.cells += MATRIX
-        tally.false_matrices += any(v is Verdict.WORSE for n, v in verdicts.items() if n != truth)
+        tally.false_matrices += any(v is Verdict.WORSE for n, v in verdicts.items() if n != planted)
         tally.undecided += sum(v is Verdict.UNDECIDED for n, v in verdicts.items())
-        tally.planted += truth == 0
-        tally.found += truth == 0 and verdicts[0] is Verdict.WORSE
+        tally.planted += planted == 0
+        tally.found += planted == 0 and verdicts[0] is Verdict.WORSE
     return tally
 
 
 def _compared(
     chosen: Sequence[Recorded],
     arms: Sequence[tuple[dict[str, list[float]], ...]],
-    still: Sequence[int],
+    undecided: Sequence[int],
     size: int,
     rules: Rules,
 ) -> Comparison:
-    sides: list[list[CellSummary]] = [[], []]
-    for n in still:
-        for side in (0, 1):
-            values = {name: found[:size] for name, found in arms[n][side].items()}
+    summaries: list[list[CellSummary]] = [[], []]
+    for n in undecided:
+        for arm in (0, 1):
+            values = {name: found[:size] for name, found in arms[n][arm].items()}
             cell = Cell(f"m{n}", "stack", Mode.INFERENCE)
-            sides[side].append(replace(chosen[n].template, cell=cell, values=values, counts={}, parity=None))
-    return compare(*sides, rules)
+            summaries[arm].append(replace(chosen[n].template, cell=cell, values=values, counts={}, parity=None))
+    return compare(*summaries, rules)
 
 
 def compare_fail(sources: Sequence[Recorded], statistic: str, slower: float, rng: Rng, matrices: int) -> Tally:
-    """pytest-benchmark's rule on one process of each run."""
+    """The rule of pytest-benchmark's --benchmark-compare-fail, on one process of each run."""
     tally = Tally()
     for _ in range(matrices):
         fails = []
@@ -152,20 +152,21 @@ def compare_fail(sources: Sequence[Recorded], statistic: str, slower: float, rng
 
 
 def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
-    """Print it."""
+    """Print the table."""
     sources, budgets, rng = [r for p in paths for r in read(p)], read_budgets(BUDGETS), np.random.default_rng(0)
     for s in sources:
-        steps = [np.log(side["step"]) for side in s.sides]
-        apart = steps[1] - steps[0]
-        compared = (
-            f"SD of a pair's log ratio {apart.std():.2%} (robust {spread(list(apart)):.2%}), of a process's {np.std(steps):.2%}"
+        steps = [np.log(arm["step"]) for arm in s.arms]
+        log_ratios = steps[1] - steps[0]
+        robust = spread(list(log_ratios))
+        deviations = (
+            f"SD of a pair's log ratio {log_ratios.std():.2%} (robust {robust:.2%}), of a process's {np.std(steps):.2%}"
         )
-        print(f"- {s.name}: {1e3 * median(s.sides[0]['step']):.3g} ms, {len(apart)} pairs; {compared}")
+        print(f"- {s.name}: {1e3 * median(s.arms[0]['step']):.3g} ms, {len(log_ratios)} pairs; {deviations}")
     for metric in ("step", "compile_cold"):
-        halves = [_halves(s, metric) for s in sources if metric in s.sides[0]]
-        if halves:  # two sessions differ by √2 of one's deviation
-            apart = float(np.sqrt(np.mean(np.square(halves)) / 2))
-            print(f"- {metric}: between sessions, by the halves of these, SD {apart:.2%}: [sessions] in budgets.toml")
+        drifts = [_drift(s, metric) for s in sources if metric in s.arms[0]]
+        if drifts:  # the difference of two sessions has √2 times the deviation of one
+            deviation = float(np.sqrt(np.mean(np.square(drifts)) / 2))
+            print(f"- {metric}: SD between sessions, by the two halves of these, {deviation:.2%}: [sessions] in budgets.toml")
     print("\n| method | planted | false alarms per matrix | planted found | cells undecided | pairs per cell · matrix |")
     print("|---|---|---|---|---|---|")
     paired, saved = rules_of(budgets, pairs=True), rules_of(budgets, pairs=False)
@@ -179,7 +180,7 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
             simulate(sources, drawn_runs, (10,), slower, saved, "step", rng, matrices).row("gate, 10 trials, step", slower),
             flush=True,
         )
-    compiled = [s for s in sources if "compile_cold" in s.sides[0]]
+    compiled = [s for s in sources if "compile_cold" in s.arms[0]]
     if compiled:
         for slower in (1.0, 1.10, 1.20):
             made = simulate(compiled, drawn_pairs, INTERIM_ANALYSES, slower, paired, "compile_cold", rng, matrices)
@@ -191,15 +192,15 @@ def table(paths: Sequence[Path], matrices: int = MATRICES) -> None:
             )
 
 
-def _halves(source: Recorded, metric: str) -> float:
-    """Log ratio of the medians of the second half of the session and the first."""
-    values = np.log([side[metric] for side in source.sides])
+def _drift(source: Recorded, metric: str) -> float:
+    """The log ratio of the medians of the second half of the session and the first half."""
+    values = np.log([arm[metric] for arm in source.arms])
     half = values.shape[1] // 2
     return float(np.median(values[:, half:]) - np.median(values[:, :half]))
 
 
 def rules_of(budgets: Budgets, *, pairs: bool) -> Rules:
-    """Those of `ab`, or of `gate`."""
+    """The rules of `ab` (pairs) or of `gate`."""
     sessions = {name: budgets.sessions.get(name, 0.0) for name in ("step", "compile_cold")}
     return Rules(
         budget=budgets.of(pairs=pairs),
@@ -207,7 +208,7 @@ def rules_of(budgets: Budgets, *, pairs: bool) -> Rules:
         session_sd={} if pairs else sessions,
         pairs=pairs,
         interim_analyses=INTERIM_ANALYSES if pairs else (),
-        tests=3 * MATRIX if pairs else 5 * MATRIX,  # step, compile and memory are judged, too
+        tests=3 * MATRIX if pairs else 5 * MATRIX,  # as in real runs, where memory is judged as well
         metrics=("step", "compile_cold"),
     )
 

@@ -1,14 +1,13 @@
-"""On a machine with a GPU, in one command of at most eight minutes: kernels, PyTorch's side of the matrix, targets.
+"""How is everything that needs a GPU measured in eight minutes? Kernels, the PyTorch stacks of the matrix, and targets.
 
     make gpu                                   [ARGS="--write FILE --benchmark-storage DIR --minutes 8 --lanes 5"]
 
-Most of a cell's time is not the GPU's: importing, drawing data, compiling, checking. So units (a pytest each, one model or
-operation) are worked off in lanes side by side, each on CPUs of its own and with a storage of its own, and one cell at a time
-is timed on the GPU (bakeoff/system/device_lock.py). CellSummary come first, checks that only compare after them: when the
-time is up, what
-runs is interrupted and saved, and what was not begun is named. Cells that did not settle get two more trials at the end, if
-there is time. The exit code is 0 only if all but those came to their end, and nothing failed. Needs PyTorch, Triton and
-pytest-benchmark; `make gpu-libraries` is the rest.
+A cell spends most of its time on the CPU: importing, generating data, compiling, checking. So units (a pytest process each,
+with one model or operation) run in parallel lanes, each with its own CPUs and its own storage. Only one cell at a time is timed
+on the GPU (bakeoff/system/device_lock.py). Timed units run first, checks after them. When the time is up, running units are
+interrupted and save what they have, and units that have not started are listed. Unsteady cells get two more trials at the end
+if there is time. The exit code is 0 only if all other units finished and nothing failed. Requires PyTorch, Triton and
+pytest-benchmark; `make gpu-libraries` installs the rest.
 """
 
 import argparse
@@ -38,25 +37,25 @@ from bakeoff.tasks import tables
 from benchmarks.lanes import Lanes, Unit, cpu_sets
 
 HOME = ROOT / ".bakeoff" / "gpu"
-# begun last, all would wait for them
+# started first: if they came last, all would wait for them
 LONGEST = ("resnet50", "bert_encoder", "gpt_decoder", "cross_entropy", "embedding_bag", "attention", "matmul")
-NOTHING_OF_OURS = ("branchy", "copy", "lstm", "resnet50")  # nothing in them is what a kernel of ours replaces
+WITHOUT_OWN_KERNELS = ("branchy", "copy", "lstm", "resnet50")  # they contain no operation that a kernel of Bakeoff replaces
 ALSO_COMPILED = ("bert_encoder", "dlrm", "mlp")  # of tests/frameworks/test_gpu.py
-RUN = ("--device", "cuda", "--require-all", "--timeout-s", "240")  # one child's, with its waiting for the GPU
+RUN = ("--device", "cuda", "--require-all", "--timeout-s", "240")  # time limit of a child, including its wait for the GPU
 TIMED = ("--size", "full", "--threads", "{cpus}", "--no-diagnosis", "--allow-unsteady", "--benchmark-autosave")
 Groups = dict[str, list[Unit]]
 
 
 def units(folder: Path) -> tuple[Groups, list[Unit]]:
-    """(what is timed, by the table that it belongs to; what is only right or wrong). `folder` is this run's."""
+    """(timed units, by the table to which they belong; units that only check). `folder` belongs to this run."""
     models = discovery.models()
     kernels = _longest_first(m.name.removeprefix("kernel_") for m in models if m.is_kernel)
     matrix = _longest_first(m.name for m in models if m.in_matrix)
 
-    def timed(group: str, question: str, model: str, *words: str) -> Unit:
+    def timed(group: str, experiment: str, model: str, *arguments: str) -> Unit:
         title = f"{group}: {model.removeprefix('kernel_')}"
         kept = ("--bakeoff-storage", str(HOME / "lane-{lane}"), "--benchmark-storage", str(saved_by(folder, Unit(title, ()))))
-        return Unit(title, ("pytest", f"experiments/{question}.py", "--models", model, *words, *RUN, *TIMED, *kept))
+        return Unit(title, ("pytest", f"experiments/{experiment}.py", "--models", model, *arguments, *RUN, *TIMED, *kept))
 
     group, alone = "kernels, bfloat16", ("-k", "not test_right", "--dtype", "bfloat16")
     groups = {group: [timed(group, "test_kernels", f"kernel_{name}", *alone, *_stacks(name)) for name in kernels]}
@@ -72,16 +71,18 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
 
 
 def _stacks(name: str, *further: str) -> tuple[str, ...]:
-    return "--stacks", ",".join(["torch_eager", "torch_inductor", *further, *["torch_triton"][: name not in NOTHING_OF_OURS]])
+    return "--stacks", ",".join(
+        ["torch_eager", "torch_inductor", *further, *["torch_triton"][: name not in WITHOUT_OWN_KERNELS]]
+    )
 
 
 def again(unit: Unit) -> Unit:
-    """What verifies those of a unit's cells that did not settle."""
+    """The unit that repeats the unsteady cells of a unit."""
     return Unit(f"{unit.title}, verified", unit.words)
 
 
 def verifying(folder: Path, group: Sequence[Unit]) -> list[Unit]:
-    """More trials for cells that did not settle, by the rule of bakeoff/runner/session.py: all of them decide together."""
+    """Further trials for unsteady cells, by the rule of bakeoff/runner/session.py: all trials of a cell decide together."""
     found = []
     for unit in group:
         run, _ = merged(folder, [unit])
@@ -100,14 +101,14 @@ def verifying(folder: Path, group: Sequence[Unit]) -> list[Unit]:
 
 
 def saved_by(folder: Path, unit: Unit) -> Path:
-    """Of its own: pytest-benchmark numbers files by what is there, and two that end at once would take the same number."""
+    """A storage per unit: pytest-benchmark counts files to number a new one, so two at the same time would get one number."""
     return folder / "saved" / unit.name
 
 
 def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[str]]:
-    """(what a table's units have saved as one run, why some of it cannot be read)."""
+    """(what the units of a table have saved, as one run; why some of it cannot be read)."""
     trials: list[Trial] = []
-    tools: dict[str, OneTimeCost] = {}
+    costs: dict[str, OneTimeCost] = {}
     problems: list[str] = []
     for before, unit in ((before, unit) for each in group for before, unit in enumerate((each, again(each)))):
         for path in saved_runs.runs(saved_by(folder, unit)):
@@ -117,12 +118,12 @@ def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[s
                 problems.append(str(error))
                 continue
             trials += [replace(trial, index=before + trial.index) for trial in run.trials]
-            tools |= {tool.stack: tool for tool in run.one_time_costs}  # each lane has paid; one of them is told
-    return SavedRun(trials=trials, one_time_costs=list(tools.values())) if trials else None, problems
+            costs |= {cost.stack: cost for cost in run.one_time_costs}  # every lane has them; one is reported
+    return SavedRun(trials=trials, one_time_costs=list(costs.values())) if trials else None, problems
 
 
 def keep(run: SavedRun, storage: Path, name: str) -> Path:
-    """As a saved run of pytest-benchmark's, for `bakeoff show`, `report` and `compare`."""
+    """Save it in pytest-benchmark's format, for `bakeoff show`, `report` and `compare`."""
     parts = {
         "command": f"python -m benchmarks.gpu: {name}",
         "trials": run.trials,
@@ -134,19 +135,21 @@ def keep(run: SavedRun, storage: Path, name: str) -> Path:
 
 
 def page(head: Sequence[str], lanes: Lanes, groups: Mapping[str, tuple[SavedRun | None, list[str]]]) -> str:
-    """What docs/results/ keeps: device, versions, date, how each unit ended, and a table for each group."""
+    """The page for docs/results/: device, versions, date, how each unit ended, and a table for each group."""
     lines = [*head, ""]
     for outcome in lanes.outcomes:
         lines.append(f"- {outcome}")
-        lines += [f"  - `{line}`" for line in _told(lanes.log(outcome.unit))] if outcome.exit and not outcome.cut else []
+        lines += (
+            [f"  - `{line}`" for line in _problem_lines(lanes.log(outcome.unit))] if outcome.exit and not outcome.cut else []
+        )
     for title, (run, problems) in groups.items():
         lines += ["", f"## {title[:1].upper()}{title[1:]}", "", *problems]
         lines += [tables.markdown(run.trials, run.one_time_costs, {}) if run else "Nothing was measured."]
     return "\n".join([*lines, ""])
 
 
-def _told(log: Path) -> list[str]:
-    """pytest's own lines of what went wrong, else its last ones."""
+def _problem_lines(log: Path) -> list[str]:
+    """The lines in which pytest names failures, otherwise its last lines."""
     lines = [line.strip()[:300].replace("`", "'") for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return [line for line in lines if line.startswith(("FAILED ", "ERROR "))][:5] or lines[-3:]
 
@@ -164,34 +167,40 @@ def _head(device: str, lanes: Lanes, wall_s: float) -> list[str]:
             versions.append(f"no {name}")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     count, each = len(lanes.cpus), len(lanes.cpus[0])
-    beside = f"{count} lane{'s' * (count > 1)} of {each} CPU{'s' * (each > 1)}, {wall_s:.0f} s in all"
-    return [f"# {device}", "", f"{today}; {', '.join(versions)}; {beside}."]
+    lane_text = f"{count} lane{'s' * (count > 1)} of {each} CPU{'s' * (each > 1)}, {wall_s:.0f} s in all"
+    return [f"# {device}", "", f"{today}; {', '.join(versions)}; {lane_text}."]
 
 
 def gpu() -> str:
-    """The device's name. UsageError, saying what is missing, where there is none."""
+    """The name of the GPU. UsageError, with what is missing, if there is none."""
     ask = "import torch, triton; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
-    said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
-    if said.returncode:
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    if done.returncode:
         raise UsageError(f"{sys.executable} has no PyTorch or no Triton: run `make gpu PYTHON=...` with one that has")
-    if not said.stdout.strip():
-        raise UsageError("PyTorch sees no GPU here: nothing was measured; `make targets` compiles for one that is not here")
-    return said.stdout.strip()
+    if not done.stdout.strip():
+        raise UsageError("PyTorch sees no GPU here: nothing was measured; `make targets` compiles for a GPU without having one")
+    return done.stdout.strip()
 
 
 def main(words: Sequence[str]) -> int:
-    """Run all units, save a run for each table, print and write the page."""
+    """Run all units, save a run for each table, and print and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--write", type=Path, default=HOME / "page.md", help="the page (default: .bakeoff/gpu/page.md)")
     parser.add_argument(
-        "--benchmark-storage", type=Path, default=ROOT / ".benchmarks", help="of saved runs (default: .benchmarks)"
+        "--write", type=Path, default=HOME / "page.md", help="write the page to this file (default: .bakeoff/gpu/page.md)"
     )
-    parser.add_argument("--minutes", type=float, default=7.8, help="for everything together (default: 7.8)")
-    parser.add_argument("--lanes", type=int, help="units side by side (default: one for every two CPUs, at most eight)")
+    parser.add_argument(
+        "--benchmark-storage", type=Path, default=ROOT / ".benchmarks", help="folder of saved runs (default: .benchmarks)"
+    )
+    parser.add_argument("--minutes", type=float, default=7.8, help="time limit for the whole command (default: 7.8)")
+    parser.add_argument(
+        "--lanes", type=int, help="number of units in parallel (default: one for every two CPUs, at most eight)"
+    )
     asked = parser.parse_args(words)
-    # ignored where a shell has started this in the background; units would inherit that, and could not be interrupted
+    # a shell that starts this in the background has SIGINT ignored; units would inherit that and could not be interrupted
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # units have sessions of their own: nobody else would end them
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # units have their own process sessions, so nothing else would end them
     started = time.monotonic()
     try:
         device = gpu()
@@ -220,7 +229,7 @@ def main(words: Sequence[str]) -> int:
         if run is not None:
             path = keep(run, asked.benchmark_storage, title.replace(", ", "_"))
             print(f"saved: {path}; bakeoff show {path.name[:4]} --benchmark-storage {asked.benchmark_storage}")
-    first = {unit.title for unit in (*timed, *checks)}  # further trials are for what time is left
+    first = {unit.title for unit in (*timed, *checks)}  # further trials are optional
     late = [o for o in lanes.outcomes if o.unit.title not in first and (o.cut or o.exit is None)]
     return int(not all(outcome.ok or outcome in late for outcome in lanes.outcomes))
 

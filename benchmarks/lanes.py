@@ -1,7 +1,7 @@
-"""Command lines worked off side by side, each lane of them on CPUs of its own, until the time is up.
+"""How do many commands run in parallel within a time limit? In lanes, each with its own CPUs.
 
-A lane takes the next unit when its last one has ended. What fails stops nothing; what still runs at the end is interrupted and
-has GRACE_S to save what it has.
+A lane takes the next unit when its last one has ended. A unit that fails does not stop the others. Units that still run when
+the time is up are interrupted, and have GRACE_S seconds to save what they have.
 """
 
 import contextlib
@@ -18,27 +18,27 @@ from pathlib import Path
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.runner.processes import started_on
 
-GRACE_S = 20.0  # for an interrupted session to end its child, print its tables and save its run
-LOOK_S = 0.05
+GRACE_S = 20.0  # time for an interrupted session to end its child, print its tables and save its run
+POLL_S = 0.05
 CPUS_A_LANE, MOST_LANES = 2, 8
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Words after `python -m`; {lane} and {cpus} in them become the number of the lane that runs it and of its CPUs."""
+    """The arguments after `python -m`. {lane} and {cpus} in them become the lane's number and its number of CPUs."""
 
     title: str
     words: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """For files."""
+        """A name for files."""
         return "".join(c if c.isalnum() else "_" for c in self.title)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a unit ended; `exit` is None where it was not begun."""
+    """How a unit ended; `exit` is None if it was not started."""
 
     unit: Unit
     exit: int | None = None
@@ -58,7 +58,7 @@ class Outcome:
 
 
 def cpu_sets(lanes: int | None, cpus: Sequence[int]) -> list[set[int]]:
-    """As many disjoint sets as there are lanes, all of one size. By default one for every two CPUs, at most eight."""
+    """A disjoint set of CPUs for each lane, all of one size. By default a lane for every two CPUs, at most eight."""
     wanted = max(1, min(MOST_LANES, len(cpus) // CPUS_A_LANE)) if lanes is None else max(1, min(lanes, len(cpus)))
     each = len(cpus) // wanted
     return [set(cpus[k * each : (k + 1) * each]) for k in range(wanted)]
@@ -66,7 +66,7 @@ def cpu_sets(lanes: int | None, cpus: Sequence[int]) -> list[set[int]]:
 
 @dataclass
 class _Running:
-    """A unit that has begun."""
+    """A unit that has been started."""
 
     unit: Unit
     process: "subprocess.Popen[bytes]"
@@ -78,7 +78,7 @@ class _Running:
 
 @dataclass
 class Lanes:
-    """Works off waves of units; none of a wave begins before all of the one before have ended."""
+    """Runs waves of units. A wave starts when all units of the one before have ended."""
 
     cpus: Sequence[set[int]]
     folder: Path  # of logs
@@ -88,11 +88,11 @@ class Lanes:
     _running: dict[int, _Running] = field(default_factory=dict)
 
     def work(self, waves: Iterable[Sequence[Unit]], total_s: float) -> list[Outcome]:
-        """How each unit ended, in order of their ends; at last those that were not begun. Ctrl-C is an early end."""
+        """How each unit ended, in the order of their ends, then those that were not started. Ctrl-C ends early."""
         until = time.monotonic() + total_s - self.grace_s
         self.folder.mkdir(parents=True, exist_ok=True)
         asked: list[Unit] = []
-        for wave in waves:  # one may follow from what the one before has saved
+        for wave in waves:  # a lazy iterable: a wave may depend on what the one before has saved
             asked += wave
             try:
                 self._wave(deque(wave), until)
@@ -106,17 +106,17 @@ class Lanes:
         return self.outcomes
 
     def log(self, unit: Unit) -> Path:
-        """What it printed."""
+        """The file with the output of a unit."""
         return self.folder / f"{unit.name}.log"
 
     def _wave(self, waiting: deque[Unit], until: float) -> None:
         while (waiting or self._running) and time.monotonic() < until:
             for lane in range(len(self.cpus)):
                 if lane in self._running and self._running[lane].process.poll() is not None:
-                    self._told(self._running.pop(lane).ended())
+                    self._add(self._running.pop(lane).ended())
                 if lane not in self._running and waiting:
                     self._running[lane] = self._begun(waiting.popleft(), lane)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
     def _begun(self, unit: Unit, lane: int) -> _Running:
         words = [word.replace("{lane}", str(lane)).replace("{cpus}", str(len(self.cpus[lane]))) for word in unit.words]
@@ -133,7 +133,7 @@ class Lanes:
         return _Running(unit, process, time.monotonic())
 
     def _cut(self) -> None:
-        """Interrupt all that run, give them one grace period together, and end who is still there."""
+        """Interrupt all running units, wait for one grace period together, and kill those that still run."""
         running = [(unit, unit.process.poll() is None) for unit in self._running.values()]
         for unit, _ in running:
             unit.process.send_signal(signal.SIGINT)
@@ -143,12 +143,12 @@ class Lanes:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     unit.process.wait(max(0.0, until - time.monotonic()))
         except KeyboardInterrupt:
-            print("interrupted again: what runs is not saved", flush=True)
+            print("interrupted again: running units are killed without saving", flush=True)
         for unit, cut in running:
             unit.process.kill()
-            self._told(unit.ended(cut=cut))
+            self._add(unit.ended(cut=cut))
         self._running.clear()
 
-    def _told(self, outcome: Outcome) -> None:
+    def _add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         print(outcome, flush=True)

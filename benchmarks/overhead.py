@@ -1,12 +1,11 @@
-"""How much does the bakeoff cost? A cell's whole child beside a bare script that does the same work, in turns.
+"""How much time does Bakeoff add? The whole child of a cell is compared with a bare script that does the same work.
 
     make overhead
 
-Per pair: the child of one cell, from start to exit as a session counts it, then `benchmarks.bare` with the same variables,
-CPUs, empty caches and number of steps, but without the framework logs that diagnostics are read from. The child goes
-first, so that whatever the first of two pays falls on us. The median
-of the pairs' ratios must stay below 1.05, that of the whole and that of the first call: what diagnostics may cost a compile.
-That of the median step is shown, too.
+Per pair: the child of one cell, from start to exit as in a session, then `benchmarks.bare` with the same variables, CPUs, empty
+caches and number of steps, but without the framework logs from which diagnostics are read. The child goes first, so that any
+cost of going first counts against Bakeoff. Two medians of the pairs' ratios must stay below 1.05: that of the whole process and
+that of the first call, which limits what diagnostics add to compiling. The median step is only shown.
 """
 
 import json
@@ -60,13 +59,13 @@ def main() -> int:
                 trial = cells.trial(planned, index, ready)
                 wall_s, alone = bare(launcher, trial, seed)
                 measured = trial.measurement
-                if index and measured is not None:  # the first pair warms the disk's caches for both
+                if index and measured is not None:  # the first pair warms the page cache for both
                     first, step = measured.first_call_s / alone["first_s"], median(measured.step_s) / alone["step_s"]
                     found.append({"whole": trial.wall_s / wall_s, "first call": first, "step": step})
-            found_by_name = {name: [pair[name] for pair in found] for name in found[0]}
-            for name, values in found_by_name.items():
+            ratios_by_name = {name: [pair[name] for pair in found] for name in found[0]}
+            for name, values in ratios_by_name.items():
                 ratios[f"{model}-{stack} {name}"] = median(values)
-            spread = ", ".join(f"{n} {median(v):.3f} ({min(v):.3f} to {max(v):.3f})" for n, v in found_by_name.items())
+            spread = ", ".join(f"{n} {median(v):.3f} ({min(v):.3f} to {max(v):.3f})" for n, v in ratios_by_name.items())
             print(f"{model}-{stack}: child / bare script, medians of {PAIRS} pairs: {spread}", flush=True)
     worst = max(value for name, value in ratios.items() if not name.endswith("step"))
     print(json.dumps({"largest": round(worst, 3), "limit": LIMIT}))
@@ -74,7 +73,7 @@ def main() -> int:
 
 
 def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, dict[str, float]]:
-    """(wall seconds, first call and median step) of the bare script with as many steps as the trial took."""
+    """(wall seconds; first call and median step) of the bare script, with as many steps as in the trial."""
     measured = trial.measurement
     if measured is None:
         raise SystemExit(f"{trial.cell} failed: {trial.failure}")
@@ -84,7 +83,7 @@ def bare(launcher: Launcher, trial: Trial, seed: Path | None) -> tuple[float, di
     with launcher.sandbox(seed) as sandbox:
         environment = child_environment(sandbox, trial.settings, "bare")
         arguments = [sys.executable, "-m", "benchmarks.bare", trial.cell.model, trial.cell.stack, str(steps)]
-        for name in ("TF_CPP_VMODULE", "TF_CPP_MIN_LOG_LEVEL"):  # nobody reads them there
+        for name in ("TF_CPP_VMODULE", "TF_CPP_MIN_LOG_LEVEL"):  # the bare script has no reader for these logs
             environment.pop(name)
         started = time.monotonic()
         done = subprocess.run(

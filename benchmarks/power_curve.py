@@ -1,8 +1,8 @@
-"""What a machine would have to be: how much `bakeoff ab` and `bakeoff gate` find, by how far pairs and processes lie apart.
+"""How quiet must a machine be? The rates of correct and false verdicts of `bakeoff ab` and `gate`, by the deviation.
 
-    python -m benchmarks.power_curve FILE      a session that `benchmarks.gate_power record` saved, for a cell's other figures
+    python -m benchmarks.power_curve FILE      a session saved by `benchmarks.gate_power record`, for the other values of a cell
 
-Log ratios are drawn from a normal distribution with the given deviation; everything else is as in benchmarks.gate_power.
+Log ratios are drawn from a normal distribution with the given standard deviation; the rest is as in benchmarks.gate_power.
 """
 
 import sys
@@ -22,10 +22,10 @@ DEVIATIONS = (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.04)
 
 
 def normal(like: Recorded, deviation: float, rng: np.random.Generator) -> Recorded:
-    """A cell whose pairs' log ratios have this deviation; a process has it, too."""
-    both = [np.exp(rng.normal(0.0, deviation / np.sqrt(2), POOL)) for _ in range(2)]
-    sides = tuple({name: list(map(float, values)) for name in ("step", "step_typical", "compile_cold")} for values in both)
-    return replace(like, sides=(sides[0], sides[1]))
+    """A cell whose pairs' log ratios have this standard deviation, as have its processes' step times."""
+    samples = [np.exp(rng.normal(0.0, deviation / np.sqrt(2), POOL)) for _ in range(2)]
+    arms = tuple({name: list(map(float, values)) for name in ("step", "step_typical", "compile_cold")} for values in samples)
+    return replace(like, arms=(arms[0], arms[1]))
 
 
 def main(path: Path) -> None:

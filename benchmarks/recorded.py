@@ -1,4 +1,4 @@
-"""Children of the same code in pairs, recorded once and read by benchmarks.gate_power as often as one likes."""
+"""How are pairs of children of the same code recorded and read again? For benchmarks.gate_power."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -25,17 +25,17 @@ CELLS = (
 
 @dataclass(frozen=True)
 class Recorded:
-    """One cell's processes: two figures of each pair, and what pytest-benchmark would have kept of each process."""
+    """The processes of one cell: the values of both arms, and the statistics that pytest-benchmark would save."""
 
     name: str
     template: CellSummary
-    sides: tuple[dict[str, list[float]], dict[str, list[float]]]
-    kept: dict[str, list[float]]  # statistic → of each process, in the order of time
+    arms: tuple[dict[str, list[float]], dict[str, list[float]]]
+    kept: dict[str, list[float]]  # statistic → its value for each process, in the order of time
     pair_s: float
 
 
 def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = None) -> Path:
-    """Both arms are this checkout."""
+    """Measure pairs in which both arms are this checkout; the path of the saved run."""
     wanted = [tuple(cell.split(":")) for cell in cells.split()]
     given = {k[2:].replace("-", "_"): v.get("default", []) for k, v in (options.MATRIX | options.RUN).items()}
     given |= {"models": ",".join(dict.fromkeys(m for m, _ in wanted)), "stacks": ",".join(dict.fromkeys(s for _, s in wanted))}
@@ -60,17 +60,17 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
 
 
 def read(path: Path) -> list[Recorded]:
-    """The cells of a recorded session."""
+    """Read the cells of a recorded session."""
     run, saved = saved_runs.read_summaries(path), saved_runs.read(path)
     if run.ab is None:
         raise SystemExit(f"{path} holds no pairs")
     arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]
-    both = [{f.cell: f for f in side} for side in rounds.of_pairs(run.ab.trials, saved.trials)]
+    summaries = [{f.cell: f for f in arm} for arm in rounds.of_pairs(run.ab.trials, saved.trials)]
     found = []
     for cell in arms[0]:
-        made = [side[cell] for side in both]
-        if any(f.status != "ok" for f in made):
-            print(f"left out: {cell}: {'; '.join(f.reason for f in made)}", file=sys.stderr)
+        by_arm = [arm[cell] for arm in summaries]
+        if any(f.status != "ok" for f in by_arm):
+            print(f"left out: {cell}: {'; '.join(f.reason for f in by_arm)}", file=sys.stderr)
             continue
         kept: dict[str, list[float]] = {"mean": [], "min": [], "median": []}
         for pair in zip(*(arm[cell].measurements for arm in arms), strict=False):
@@ -78,5 +78,7 @@ def read(path: Path) -> list[Recorded]:
                 for name, statistic in (("mean", mean), ("min", min), ("median", median)):
                     kept[name].append(float(statistic(measurement.step_s)))
         wall = mean(t.wall_s for arm in arms for t in arm[cell].trials)
-        found.append(Recorded(str(cell).removesuffix("-inference"), made[0], (made[0].values, made[1].values), kept, wall))
+        found.append(
+            Recorded(str(cell).removesuffix("-inference"), by_arm[0], (by_arm[0].values, by_arm[1].values), kept, wall)
+        )
     return found

@@ -14,7 +14,7 @@ import tensorflow as tf
 from bakeoff import Array, Arrays, Mode, Model, Weights
 from bakeoff.compilers._keras import KerasImplementation
 
-# the same as in _torch_training.py, which needs PyTorch; tests/frameworks/test_port.py compares the two
+# the same as in _torch_training.py, which needs PyTorch; tests/frameworks/test_implementations.py compares the two
 LEARNING_RATE = {"sgd": 0.01, "adamw": 1e-3}
 MOMENTUM, BETAS, EPSILON, DECAY = 0.9, (0.9, 0.999), 1e-8, 0.01
 LOSSES = {

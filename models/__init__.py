@@ -2,8 +2,8 @@
 
 To add one, write `models/NAME.py` with `MODEL = Sizes(small=..., full=...)`. A model is a frozen dataclass that draws its
 weights under the names of its PyTorch state_dict. It has one implementation per framework, each written as a user who wants
-speed would write it in that framework; tests/frameworks/test_port.py checks that they agree. A missing implementation raises
-MissingImplementation with the reason. docs/add-a-model.md shows how to use models from other libraries.
+speed would write it in that framework; tests/frameworks/test_implementations.py checks that they agree. A missing
+implementation raises MissingImplementation with the reason. docs/add-a-model.md shows how to use models from other libraries.
 
 `tensorflow` returns a tf.Module or a keras.Model. `keras` returns a model of Keras's own layers only: what Keras's file format
 can hold, used by `served_keras`.

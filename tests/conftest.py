@@ -1,4 +1,4 @@
-"""What the tests of the instrument share."""
+"""Fixtures and hooks of all tests: a CPU per worker, markers, and the order of the tests."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from tests.support import tiers
 
 
 def pytest_configure() -> None:
-    """Each worker of pytest-xdist, and so the children that it starts, keeps to a CPU of its own.
+    """Each worker of pytest-xdist, and the children that it starts, uses its own CPU.
 
     No test fails because a machine is slow for a moment: hypothesis has no deadline, and draws the same examples every time.
     """

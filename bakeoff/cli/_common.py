@@ -1,4 +1,4 @@
-"""What the verbs share: how one joins the command line, the options of saved runs and of measuring, and how a plan is run."""
+"""What do the commands share? Registration, options of saved runs and of measuring, and running a plan."""
 
 import argparse
 import signal
@@ -18,14 +18,14 @@ from bakeoff.runner.session import Session
 
 HELP_WIDTH = 100
 BUDGETS = ROOT / "experiments" / "budgets.toml"
-# of a series of shapes, which pytest and `bakeoff task shapes` run
+# options of a series of shapes, which only pytest and `bakeoff task shapes` run
 _SHAPES = ("--shape-models", "--shapes", "--shape-axis")
 EVERY = options.MATRIX | options.RUN | tasks.options()
 MEASURING = {flag: k for flag, k in EVERY.items() if flag not in (*_SHAPES, *options.MATRIX)}
 
 
 def add(verbs: Any, name: str, does: str, *examples: str) -> argparse.ArgumentParser:
-    """A subcommand with its help. Each of `examples` is a whole command, and a comment if it needs one."""
+    """Add a subcommand with its help. Each of `examples` is a whole command, with a comment if it needs one."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=does,
@@ -37,19 +37,19 @@ def add(verbs: Any, name: str, does: str, *examples: str) -> argparse.ArgumentPa
 
 
 def add_storage(parser: argparse.ArgumentParser) -> None:
-    """The folder of saved runs, for every verb that reads or writes one."""
+    """Add the option for the folder of saved runs, which every command that reads or writes a run has."""
     default = storage.default_storage()
-    text = f"folder of saved runs, as in pytest (default: {default.replace('%', '%%')})"
-    parser.add_argument(storage.FLAG, default=default, metavar="DIR", help=text)
+    description = f"folder of saved runs, as in pytest (default: {default.replace('%', '%%')})"
+    parser.add_argument(storage.FLAG, default=default, metavar="DIR", help=description)
 
 
 def saved_in(asked: argparse.Namespace) -> Path:
-    """That folder."""
+    """The folder of saved runs."""
     return storage.folder(asked.benchmark_storage)
 
 
 def again(asked: argparse.Namespace, *flags: str) -> list[str]:
-    """The words that give another command the same values of these options, where they are not the defaults."""
+    """The arguments that pass these options on to another command; without those that have their default."""
     known = {**EVERY, storage.FLAG: {"default": storage.default_storage()}}
     words = []
     for flag in flags:
@@ -60,15 +60,15 @@ def again(asked: argparse.Namespace, *flags: str) -> list[str]:
 
 
 def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
-    """What is to be measured: `given`, then the command line, then the defaults of options that the verb does not have."""
+    """The plan, from `given`, then the command line, then the defaults of options that the command does not have."""
     values: dict[str, Any] = {_name(flag): k.get("default") for flag, k in EVERY.items()}
     values |= vars(asked) | given
     return options.plan(values.__getitem__)
 
 
 def measured(asked: argparse.Namespace, plan: Plan) -> Session:
-    """Run a plan to its end. An interrupt keeps what is finished."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # children and their folders go in either case
+    """Run a plan. After an interrupt, finished trials are kept."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     store = options.store(lambda name: getattr(asked, name))
     values = {_name(flag): k.get("default") for flag, k in EVERY.items()} | vars(asked)
     session = Session(tasks.planned(plan, values.__getitem__), store, tasks.every(), resume=asked.resume, say=to_stderr)
@@ -77,7 +77,7 @@ def measured(asked: argparse.Namespace, plan: Plan) -> Session:
 
 
 def measured_and_saved(asked: argparse.Namespace, plan: Plan) -> tuple[Session, Path]:
-    """(the session at its end, the file of the saved run): the same file as of a pytest session."""
+    """(the finished session, the file of the saved run), which has the same format as that of a pytest session."""
     folder = saved_in(asked)
     options.need_writable({storage.FLAG: folder})
     session = measured(asked, plan)
@@ -87,12 +87,12 @@ def measured_and_saved(asked: argparse.Namespace, plan: Plan) -> tuple[Session, 
 
 
 def to_stderr(line: str) -> None:
-    """For progress: what is asked for goes to stdout."""
+    """Print a line of progress. Results go to stdout."""
     print(line, file=sys.stderr, flush=True)
 
 
 def print_json(session: Session) -> None:
-    """The trials."""
+    """Print the trials as JSON."""
     print(msgspec.json.format(msgspec.json.encode(session.trials), indent=1).decode())
 
 

@@ -1,4 +1,4 @@
-"""What `compare`, `gate` and `ab` share: which runs, by which budgets, and how their comparison is printed."""
+"""What do `compare`, `gate` and `ab` share? Finding the runs and budgets, and printing the comparison."""
 
 import argparse
 import shlex
@@ -27,32 +27,32 @@ COMPARISON_WIDTH = 150
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """By which budgets, and in which form."""
+    """Add the options for budgets and for the form of the output."""
     for form in ("markdown", "json", "csv"):
         parser.add_argument(f"--{form}", action="store_true", help=f"print as {form}")
     parser.add_argument("--all", action="store_true", help="also print rows that did not change")
     parser.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
-    parser.add_argument("--report", metavar="FILE", help="also write the comparison there as Markdown: a CI job's summary")
+    parser.add_argument(
+        "--report", metavar="FILE", help="also write the comparison to FILE as Markdown, for example as the summary of a CI job"
+    )
     _common.add_storage(parser)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """What to compare of two saved runs."""
+    """Add the options that select what to compare of two saved runs."""
     parser.add_argument("--force", action="store_true", help="compare runs that are not comparable, with a warning")
     parser.add_argument("--cells", metavar="GLOB", action="append", default=[], help="only these cells; may be repeated")
 
 
 def runs(asked: argparse.Namespace, *, alone: bool) -> tuple[Run, Run | None]:
-    """The two saved runs; None for the second where the first holds two arms. `alone`: a baseline may be named alone."""
+    """The two saved runs; the second is None if the first one has two arms. `alone`: may the baseline alone be named?"""
     storage = _common.saved_in(asked)
     back = 0 if asked.baseline or asked.candidate else 1
     first = saved_runs.read_summaries(saved_runs.find(asked.baseline, storage, back=back))
     if asked.candidate is None and first.ab is not None and asked.baseline is not None:
         return first, None
     if asked.candidate is None and not alone:
-        raise UsageError(
-            f"{asked.baseline} alone is no comparison: name the candidate, too (the latest run may be another one)"
-        )
+        raise UsageError(f"{asked.baseline} is a single run: also name the candidate (the latest run may be a different one)")
     return first, saved_runs.read_summaries(saved_runs.find(asked.candidate, storage))
 
 
@@ -75,15 +75,15 @@ def report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, g
 
 
 def budgets_for(asked: argparse.Namespace, found: Iterable[CellSummary] | None) -> Budgets:
-    """The file of budgets. Its rows must fit the cells `found`, or any there could be; None: they are not checked."""
+    """The budgets. Each row must match one of the cells `found`, or some possible cell; with None, rows are not checked."""
     some = bool(getattr(asked, "cells", None)) or found is None
-    # a run of some models is no reason to take out the rows of the others
+    # a run of some models must not make the rows of other models an error
     every = () if some or found is None else chain((f.cell for f in found), discovery.every_cell())
     return read_budgets(Path(asked.budgets), every or None)
 
 
 def show(asked: argparse.Namespace, report: Report) -> None:
-    """Print it, and write it to --report."""
+    """Print the comparison, and write it to --report."""
     if asked.report:
         try:
             Path(asked.report).write_text(report.markdown())
@@ -102,7 +102,7 @@ def _chosen(found: Sequence[CellSummary], globs: Sequence[str]) -> list[CellSumm
 
 
 def _accept(asked: argparse.Namespace) -> str:
-    """The command that accepts what fails."""
+    """The command that accepts the regressions."""
     words = ["bakeoff", "gate", *(str(n) for n in (asked.baseline, asked.candidate) if n)]
     words += [word for glob in asked.cells or () for word in ("--cells", glob)]
     if Path(asked.budgets) != BUDGETS:

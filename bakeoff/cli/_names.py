@@ -1,4 +1,4 @@
-"""Which cells do the words of a command name? Models, stacks and modes in any order, or whole cells."""
+"""Which cells do the arguments of a command name? Models, stacks and modes in any order, or whole cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ HELP = "models, stacks and modes in any order, or cells as model-stack-mode"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What was named. `stacks`: None for the main ones. `cells`: only these of models × stacks × modes; None for all."""
+    """The names. `stacks`: None for the main stacks. `cells`: only these of models × stacks × modes, or None for all."""
 
     models: list[str]
     stacks: list[str] | None
@@ -22,7 +22,7 @@ class Chosen:
 
 
 def chosen(names: Sequence[str], models: Registry[Source], stacks: Registry[StackSource], default_model: str) -> Chosen:
-    """What `names` mean; without a model the default one, without a mode inference. UsageError for an unknown name."""
+    """The cells that `names` select, by default of `default_model` and inference. UsageError for an unknown name."""
     words = list(dict.fromkeys(word for name in names for word in name.split(",") if word))
     cells = [_cell(word, models, stacks) for word in words if "-" in word]
     if cells and len(cells) < len(words):

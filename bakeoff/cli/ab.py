@@ -1,4 +1,4 @@
-"""bakeoff ab: is this revision or environment slower than that one? Measures both side by side; the exit code says it."""
+"""bakeoff ab: is one revision or environment slower than another? Measures both side by side; the exit code is the verdict."""
 
 import argparse
 from typing import Any
@@ -10,15 +10,15 @@ from bakeoff.compare import reports
 from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.runner import options
 
-_NOT_HERE = ("--trials", "--resume", "--keep-artifacts")  # pairs have an order and an end of their own
+_NOT_HERE = ("--trials", "--resume", "--keep-artifacts")  # pairs run in their own order and number
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     pairing = _common.add(
         verbs,
         "ab",
-        "measure two revisions or environments side by side, in pairs of processes that take turns; exit codes as of gate",
+        "measure two revisions or environments side by side, in pairs of processes that take turns; exit codes as for gate",
         "bakeoff ab main --models mlp             # this checkout against a revision",
         "bakeoff ab TORCHINDUCTOR_FREEZING=0 TORCHINDUCTOR_FREEZING=1 --stacks torch_inductor",
     )
@@ -29,15 +29,17 @@ def add_verb(verbs: Any) -> None:
         "--metrics",
         metavar="A,B",
         default=",".join(metrics.in_pairs_by_default()),
-        help="metrics that are judged (default: %(default)s)",
+        help="the metrics to judge (default: %(default)s)",
     )
     pairing.add_argument(
         "--interim-analyses",
         metavar="N,N",
         default=",".join(map(str, INTERIM_ANALYSES)),
-        help="numbers of pairs after which verdicts are read (default: %(default)s)",
+        help="numbers of pairs after which an interim analysis is done (default: %(default)s)",
     )
-    pairing.add_argument("--no-control", action="store_true", help="do not run the baseline against its own copy")
+    pairing.add_argument(
+        "--no-control", action="store_true", help="do not measure the A/A control, the baseline against its own copy"
+    )
     options.add(pairing, options.MATRIX, {k: v for k, v in _common.MEASURING.items() if k not in _NOT_HERE})
     _comparison.add_options(pairing)
     pairing.set_defaults(do=_ab)

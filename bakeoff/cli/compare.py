@@ -7,16 +7,16 @@ from bakeoff.cli import _common, _comparison
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     comparing = _common.add(
         verbs,
         "compare",
         "what changed between two saved runs, with intervals and verdicts",
-        "bakeoff compare                          # the last two",
+        "bakeoff compare                          # the two latest runs",
         "bakeoff compare 0006 0007 --cells 'mlp-*' --markdown",
     )
-    comparing.add_argument("baseline", metavar="A", nargs="?", help="number, name or path (default: the last but one)")
-    comparing.add_argument("candidate", metavar="B", nargs="?", help="number, name or path (default: the last)")
+    comparing.add_argument("baseline", metavar="A", nargs="?", help="number, name or path (default: the one before the latest)")
+    comparing.add_argument("candidate", metavar="B", nargs="?", help="number, name or path (default: the latest)")
     _comparison.add_options(comparing)
     _comparison.add_selection(comparing)
     comparing.set_defaults(do=_compare)

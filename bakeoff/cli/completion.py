@@ -1,6 +1,6 @@
-"""What Tab offers: models, stacks, modes, saved runs, by the names of arguments, whichever verb has them.
+"""What does shell completion offer? Models, stacks, modes and saved runs, chosen by the name of the argument.
 
-Nobody imports a framework or reads a saved run for that: names come from folders.
+The names come from folders: no framework is imported, and no saved run is read.
 """
 
 import argparse
@@ -22,7 +22,7 @@ Offer = Callable[..., Iterable[str]]
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell and end the process, if it is the shell that asks."""
+    """If the shell asks for completions, print them and end the process."""
     if "_ARGCOMPLETE" not in os.environ:
         return
     import argcomplete
@@ -32,7 +32,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 
 def attach(parser: argparse.ArgumentParser) -> None:
-    """Give each argument of each verb its completer; files are offered where none fits, and nothing for numbers."""
+    """Give each argument of each command its completer. Arguments without one complete file names; numbers complete nothing."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, verb in action.choices.items():
@@ -47,7 +47,7 @@ def attach(parser: argparse.ArgumentParser) -> None:
 
 
 def _give(action: argparse.Action, offer: Offer) -> None:
-    """An attribute of argcomplete's own, which argparse does not know."""
+    """Set the attribute that argcomplete reads. argparse does not declare it."""
     vars(action)["completer"] = offer
 
 
@@ -64,7 +64,7 @@ def _modes(**_: Any) -> list[str]:
 
 
 def _cells(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Models; after the first hyphen stacks, after the second modes."""
+    """Models; after the first hyphen stacks; after the second modes."""
     parts = prefix.split("-")
     if len(parts) == 1:
         return _models(parsed_args)
@@ -79,7 +79,7 @@ def _named(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
 
 
 def _runs(parsed_args: argparse.Namespace, **_: Any) -> Mapping[str, str]:
-    """Numbers of saved runs, the latest ones' first, and names of pairs; a shell may show the commit beside a number."""
+    """Numbers of saved runs, latest first, and names of pairs. A shell may show the commit as a description of a number."""
     folder = storage.local(getattr(parsed_args, "benchmark_storage", None) or storage.default_storage())
     if folder is None:
         return {}
@@ -89,7 +89,7 @@ def _runs(parsed_args: argparse.Namespace, **_: Any) -> Mapping[str, str]:
 
 
 def _listed(names: Offer) -> Offer:
-    """The last name of a comma-separated list."""
+    """Completes the last name of a comma-separated list."""
 
     def offer(prefix: str, **more: Any) -> list[str]:
         before, comma, _ = prefix.rpartition(",")
@@ -104,7 +104,7 @@ def _one_of(*names: str) -> Offer:
 
 
 def _frameworks(parsed_args: argparse.Namespace, prefix: str, **_: Any) -> list[str]:
-    """FRAMEWORK=, and then files."""
+    """FRAMEWORK=, then file names."""
     framework, equals, path = prefix.partition("=")
     if equals:
         from argcomplete.completers import FilesCompleter
@@ -125,7 +125,7 @@ def _nothing(**_: Any) -> list[str]:
 
 
 def _names(ask: Callable[[], list[str]]) -> list[str]:
-    """Of whatever folders are there; a wrong one is reported when the command is run."""
+    """The names, or none where a folder is wrong: the command itself reports that when it is run."""
     try:
         return ask()
     except UsageError:
@@ -164,6 +164,6 @@ BY_NAME: dict[str, Offer] = {
     "benchmark_storage": _folders,
     "keep_artifacts": _folders,
 }
-# where the same name means something else
-SIDES = ("baseline", "candidate")
-OF_VERB: dict[tuple[str, str], Offer] = {(verb, side): _runs for verb in ("compare", "gate") for side in SIDES}
+# arguments whose name means something else in this command
+RUN_ARGUMENTS = ("baseline", "candidate")
+OF_VERB: dict[tuple[str, str], Offer] = {(verb, name): _runs for verb in ("compare", "gate") for name in RUN_ARGUMENTS}

@@ -1,4 +1,4 @@
-"""bakeoff doctor: what on this machine would disturb a measurement, a line per finding, and how to fix it."""
+"""bakeoff doctor: what on this machine would disturb a measurement, and how is it fixed? Prints a line per finding."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ DOCTOR_OPTIONS = ("--threads", "--interpreter", "--bakeoff-storage")
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     asking = _common.add(
         verbs,
         "doctor",
@@ -54,20 +54,20 @@ def _facts(asked: argparse.Namespace) -> host.Facts:
     machine = available.this_machine(stacks, others)
     versions = {stack.framework: machine.version(stack.framework, stack.framework) for stack in stacks}
     threads = default_threads() if asked.threads is None else asked.threads
-    if threads < 1:  # more than there are is a finding
+    if threads < 1:  # too many threads are a finding, not an error
         raise UsageError(f"--threads {threads}: must be at least 1")
-    keeps = options.store(lambda name: getattr(asked, name))
-    pays = next((s for s in stacks if s.one_time_cost and versions[s.framework] and machine.compiler), None)
+    runs = options.store(lambda name: getattr(asked, name))
+    with_cost = next((s for s in stacks if s.one_time_cost and versions[s.framework] and machine.compiler), None)
     paid = None
-    if pays is not None:
-        home = one_time_cost_home(keeps.machine, pays, others.get(pays.framework, sys.executable))
+    if with_cost is not None:
+        home = one_time_cost_home(runs.machine, with_cost, others.get(with_cost.framework, sys.executable))
         paid = store.one_time_cost(home) is not None
     settings = Settings(size="small", batch_size=None, device="cpu", threads=threads, timeout_s=300.0)
     return host.read(
         threads,
         versions=versions,
         compiler=machine.compiler,
-        folders={"runs": keeps.root, "saved runs": _common.saved_in(asked)},
+        folders={"runs": runs.root, "saved runs": _common.saved_in(asked)},
         children=enforced(Sandbox(Path("<private>")), settings, "<mark>"),
         one_time_cost=paid,
     )

@@ -1,4 +1,4 @@
-"""bakeoff explain: where does a program break and why, and what did it compile to? Runs the cells that were named."""
+"""bakeoff explain: where does a program break the graph and why, and what did it compile to? Runs the named cells."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ from bakeoff.views import explain
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     explaining = _common.add(
         verbs,
         "explain",
@@ -35,7 +35,7 @@ def _explain(asked: argparse.Namespace) -> int:
     chosen = _names.chosen(asked.names, models, stacks, MODEL)
     named = None if chosen.stacks is None else ",".join(chosen.stacks)
     plan = _common.plan(asked, models=",".join(chosen.models), stacks=named, modes=",".join(chosen.modes))
-    # the question is where it breaks, not how fast it is: no further trials of a cell that did not settle
+    # speed does not matter here, so an unsteady cell gets no further trials
     session = _common.measured(asked, replace(plan, cells=chosen.cells, verify=False))
     if asked.json:
         _common.print_json(session)

@@ -1,8 +1,8 @@
-"""bakeoff export --tensorboard DIR: saved runs, and profiler traces of chosen cells, where TensorBoard finds them.
+"""bakeoff export --tensorboard DIR: how do I see saved runs in TensorBoard? Writes them, and profiler traces of chosen cells.
 
 DIR/<run>/<model>/<stack>-<mode>/            a TensorBoard run per cell of each saved run
-DIR/<run>/<model>/<stack>-<mode>/reference/  of a training cell: the float64 losses, on the same charts
-DIR/series/<model>/<stack>-<mode>/           of several saved runs: each figure over them
+DIR/<run>/<model>/<stack>-<mode>/reference/  for a training cell: the float64 losses, on the same charts
+DIR/series/<model>/<stack>-<mode>/           for several saved runs: each metric over the runs
 DIR/profiles/<model>/<stack>-<mode>/         traces, in plugins/profile/<time>/
 """
 
@@ -34,32 +34,36 @@ from bakeoff.runner.plan import Plan
 from bakeoff.tasks.profile import traces
 from bakeoff.tasks.profile.record import PROFILED_STEPS
 
-SERIES, PROFILES, MARKER_FILE = "series", "profiles", "bakeoff-run.txt"  # MARKER_FILE says which saved runs a folder is of
+SERIES, PROFILES, MARKER_FILE = (
+    "series",
+    "profiles",
+    "bakeoff-run.txt",
+)  # MARKER_FILE names the saved runs that a folder was exported from
 PROFILE_OPTIONS = (
     *("--size", "--batch-size", "--shape", "--threads", "--device", "--dtype", "--timeout-s"),
     *("--interpreter", "--models-from", "--compilers-from", "--bakeoff-storage"),
 )
-MOST_EXPORTED_STEPS = 10**8  # of a trial, timed: more than ten seconds can hold
+MOST_EXPORTED_STEPS = 10**8  # timed steps of a trial: more than fit into ten seconds
 UNTIMED = "times under a profiler are not measurements"
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A saved run, as it is exported."""
+    """A saved run to export."""
 
     path: Path
-    label: str  # a folder's name
+    label: str  # the name of its folder
     wall_s: float  # when it was saved
     results: dict[Cell, CellResult]
 
     @property
     def number(self) -> int | None:
-        """Its own, where it has one."""
+        """The number of the saved run, if it has one."""
         return int(self.label[:4]) if self.label[:4].isdecimal() else None
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     exporting = _common.add(
         verbs,
         "export",
@@ -67,19 +71,21 @@ def add_verb(verbs: Any) -> None:
         "bakeoff export --tensorboard board 0006 0007 --profile mlp-torch_eager-inference --profile mlp-tf_xla-inference",
         "bakeoff export --tensorboard board  # then: tensorboard --logdir board",
     )
-    runs = "number, name or path of a saved run (default: the latest); of several, every figure over the runs, too"
+    runs = "number, name or path of a saved run (default: the latest); several runs also give every metric over the runs"
     exporting.add_argument("runs", metavar="RUN", nargs="*", help=runs)
-    exporting.add_argument("--tensorboard", metavar="DIR", required=True, help="the folder to write to: TensorBoard's --logdir")
+    exporting.add_argument(
+        "--tensorboard", metavar="DIR", required=True, help="the folder to write to, for TensorBoard's --logdir"
+    )
     exporting.add_argument("--cells", metavar="GLOB", action="append", default=[], help="only these cells; may be repeated")
     exporting.add_argument(
         "--profile",
         metavar="CELL",
         action="append",
         default=[],
-        help=f"{PROFILED_STEPS} warm steps of model-stack-mode, or of a glob, under its framework's profiler; may be repeated",
+        help=f"profile {PROFILED_STEPS} warm steps of this cell (model-stack-mode or a glob); may be repeated",
     )
     _common.add_storage(exporting)
-    options.add(exporting.add_argument_group("what --profile runs"), {flag: options.RUN[flag] for flag in PROFILE_OPTIONS})
+    options.add(exporting.add_argument_group("options of --profile"), {flag: options.RUN[flag] for flag in PROFILE_OPTIONS})
     exporting.set_defaults(do=_export)
 
 
@@ -97,20 +103,20 @@ def _export(asked: argparse.Namespace) -> int:
         failed = 0 if plan is None else _profile(plan, asked, folder / PROFILES)
     except OSError as error:
         raise UsageError(f"--tensorboard {folder}: {error}") from None
-    _say(f"look at it: tensorboard --logdir {folder}")
+    _say(f"to view: tensorboard --logdir {folder}")
     return 1 if failed else 0
 
 
 def _folder(name: str) -> Path:
     if "://" in name:
-        raise UsageError(f"--tensorboard {name}: name a folder of this machine")
+        raise UsageError(f"--tensorboard {name}: must be a local folder")
     folder = Path(name).absolute()
     options.need_writable({"--tensorboard": folder})
     return folder
 
 
 def _read(names: Sequence[str], storage: Path, globs: Sequence[str]) -> list[Saved]:
-    """The saved runs by time. Whoever wrote the files: a name in one becomes a folder's only where it can be one."""
+    """The saved runs, by time. Names in the files are not trusted: one that is not valid as a folder's name is an error."""
     paths = dict.fromkeys(saved_runs.find(name, storage).resolve() for name in (names or (None,)))
     found = sorted((_saved(path, globs) for path in paths), key=lambda run: (run.wall_s, run.label))
     if not any(run.results for run in found):
@@ -118,7 +124,7 @@ def _read(names: Sequence[str], storage: Path, globs: Sequence[str]) -> list[Sav
     labels = [run.label for run in found]
     twice = next((run for run in found if labels.count(run.label) > 1), None)
     if twice is not None:
-        raise UsageError(f"two of these runs would be the folder {twice.label}; export them to two folders")
+        raise UsageError(f"two of these runs would use the folder {twice.label}: export them to separate folders")
     return found
 
 
@@ -127,9 +133,9 @@ def _saved(path: Path, globs: Sequence[str]) -> Saved:
     results = {c: r for c, r in by_cell(run.trials).items() if not globs or any(fnmatchcase(str(c), g) for g in globs)}
     problem = ""
     try:
-        problem = next((said for result in results.values() if (said := _problem(result))), "")
+        problem = next((text for result in results.values() if (text := _problem(result))), "")
     except (ArithmeticError, LookupError, ValueError):
-        problem = "it has figures that cannot be"
+        problem = "it contains impossible values"
     if problem:
         raise UsageError(f"{path} is not a whole saved run: {problem}")
     label = re.sub(r"[^\w+]+", "-", head.label, flags=re.ASCII).strip("-")[:100]
@@ -138,10 +144,10 @@ def _saved(path: Path, globs: Sequence[str]) -> Saved:
 
 
 def _problem(result: CellResult) -> str:
-    """Why a file's figures cannot be, or its names no folders'; empty if they can."""
+    """Why the values in a file are impossible, or its names not valid for folders; empty if all is well."""
     measured = [t.measurement for t in (*result.trials, *result.warm) if t.measurement is not None]
     if any(m.steps_per_sample * len(m.step_s) > MOST_EXPORTED_STEPS for m in measured):
-        return f"a trial of {clean(str(result.cell))} has more steps than can be"
+        return f"a trial of {clean(str(result.cell))} has an impossible number of steps"
     tensorboard.scalars(result)
     return summary.of_result(result).problem()
 
@@ -154,23 +160,23 @@ def _write(run: Saved, home: Path) -> str:
         if losses:
             event_files.write(place / "reference", losses, run.wall_s)
     failed = sum(result.status is not Status.OK for result in run.results.values())
-    lacking = f", {failed} of them without speed: their status and reason are texts" if failed else ""
+    lacking = f", {failed} of them without a speed (status and reason are under Text)" if failed else ""
     return f"{home}: {len(run.results)} cells{lacking}"
 
 
 def _write_series(saved: Sequence[Saved], home: Path) -> str:
     if home.exists():
         _own(home, None)
-        shutil.rmtree(home)  # what an earlier export had over other runs
+        shutil.rmtree(home)  # from an earlier export of other runs
     _own(home, saved)
     numbers = [run.number for run in saved if run.number is not None]
-    numbered = len(numbers) == len(saved) and sorted(set(numbers)) == numbers  # by number and by time alike
+    numbered = len(numbers) == len(saved) and sorted(set(numbers)) == numbers  # numbers and times have the same order
     at = dict(zip((run.label for run in saved), numbers if numbered else range(1, len(saved) + 1), strict=True))
     cells = list(dict.fromkeys(cell for run in saved for cell in run.results))
     for cell in cells:
         of_cell = [(run, run.results[cell]) for run in saved if cell in run.results]
         event_files.write(_place(home, cell), _over_runs(of_cell, at), saved[-1].wall_s)
-    return f"{home}: figures of {len(cells)} cells over {len(saved)} runs"
+    return f"{home}: metrics of {len(cells)} cells over {len(saved)} runs"
 
 
 def _over_runs(of_cell: Sequence[tuple[Saved, CellResult]], at: dict[str, int]) -> Iterator[Note]:
@@ -182,12 +188,12 @@ def _over_runs(of_cell: Sequence[tuple[Saved, CellResult]], at: dict[str, int]) 
 
 
 def _own(home: Path, saved: Sequence[Saved] | None) -> Path:
-    """A folder that holds nothing else than what was exported of `saved`, or of any runs for None: that is written anew."""
+    """Make sure that a folder is new, or holds only an earlier export of `saved` (of any runs for None), which is replaced."""
     mark = home / MARKER_FILE
-    there = mark.read_text(errors="replace") if mark.is_file() else None
+    exported = mark.read_text(errors="replace") if mark.is_file() else None
     named = None if saved is None else "".join(f"{run.path.name} {run.wall_s:.0f}\n" for run in saved)
-    if home.exists() and any(home.iterdir()) and (there is None or named not in (None, there)):
-        what = "files that are no export's" if there is None else f"an export of {clean(there)[:200].strip()}"
+    if home.exists() and any(home.iterdir()) and (exported is None or named not in (None, exported)):
+        what = "files that Bakeoff did not export" if exported is None else f"an export of {clean(exported)[:200].strip()}"
         raise UsageError(f"--tensorboard: {home} holds {what}; name another folder, or remove that one")
     if named is not None:
         home.mkdir(parents=True, exist_ok=True)
@@ -207,14 +213,14 @@ def _plan(asked: argparse.Namespace) -> Plan:
 
 
 def _profile(plan: Plan, asked: argparse.Namespace, home: Path) -> int:
-    """Profile the cells; how many failed."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
+    """Profile the cells; the number of those that failed."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     store, failed = options.store(lambda name: getattr(asked, name)), 0
     for found in traces.profiles(plan, store, lambda cell: _place(home, cell), _common.to_stderr):
         if found.failure is not None:
             failed += 1
-            said = clean(found.failure.message.strip().partition("\n")[0])
-            _say(f"{found.cell}: no profile: {found.failure.status}: {said}")
+            message = clean(found.failure.message.strip().partition("\n")[0])
+            _say(f"{found.cell}: no profile: {found.failure.status}: {message}")
             continue
         texts = (
             Text("profile/about", f"{PROFILED_STEPS} warm steps of {found.cell}, profiled: {UNTIMED}."),

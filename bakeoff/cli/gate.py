@@ -1,4 +1,4 @@
-"""bakeoff gate: may this change be merged? Compares two saved runs, and answers with an exit code."""
+"""bakeoff gate: does this change make anything slower? Compares two saved runs; the exit code is the verdict."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from bakeoff.compare.gate import GateExit
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     gating = _common.add(
         verbs,
         "gate",
@@ -19,8 +19,8 @@ def add_verb(verbs: Any) -> None:
         "bakeoff gate 0006 0007 --accept 'the new layer is worth it'",
     )
     gating.add_argument("baseline", metavar="BASELINE", help="number, name or path of a saved run")
-    gating.add_argument("candidate", metavar="CANDIDATE", nargs="?", help="the same; not needed for a run of `bakeoff ab`")
-    gating.add_argument("--accept", metavar="REASON", help="accept what fails now: add rows to the file of budgets")
+    gating.add_argument("candidate", metavar="CANDIDATE", nargs="?", help="the same; omit it for a run of `bakeoff ab`")
+    gating.add_argument("--accept", metavar="REASON", help="accept the present regressions: add rows to the file of budgets")
     _comparison.add_options(gating)
     _comparison.add_selection(gating)
     gating.set_defaults(do=_gate)

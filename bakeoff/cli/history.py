@@ -8,11 +8,11 @@ from bakeoff.cli import _common
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     past = _common.add(
         verbs,
         "history",
-        "one cell over all saved runs, with the commits at which its level changed",
+        "show a metric of a cell over all saved runs, with the commits at which its level changed",
         "bakeoff history 'mlp-*'",
         "bakeoff history mlp-torch_inductor-inference --metric compile_cold --json",
     )

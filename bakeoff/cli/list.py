@@ -1,4 +1,4 @@
-"""bakeoff list: what there is to measure, and which stacks are available here."""
+"""bakeoff list: what can be measured, and which stacks are available on this machine?"""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from bakeoff.views import columns
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     listing = _common.add(
         verbs,
         "list",
@@ -28,7 +28,7 @@ def add_verb(verbs: Any) -> None:
         "bakeoff list",
         "bakeoff list --json",
     )
-    listing.add_argument("--json", action="store_true", help="all of it as JSON")
+    listing.add_argument("--json", action="store_true", help="print the lists as JSON")
     options.add(listing, {flag: options.RUN[flag] for flag in ("--interpreter", "--models-from", "--compilers-from")})
     listing.set_defaults(do=_list)
 
@@ -38,7 +38,7 @@ def _list(asked: argparse.Namespace) -> int:
     stacks = list(discovery.stacks(map(Path, asked.compilers_from)))
     others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
     found = available.availabilities(stacks, available.this_machine(stacks, others))
-    rooms = {
+    groups = {
         "models": [m.name for m in models if m.in_matrix],
         "gallery": [m.name for m in models if m.in_gallery],
         "kernels": [m.name for m in models if m.is_kernel],
@@ -46,17 +46,17 @@ def _list(asked: argparse.Namespace) -> int:
         "sizes": list(SIZES),
     }
     if asked.json:
-        print(json.dumps({**rooms, "stacks": [_record(one) for one in found]}, indent=1))
+        print(json.dumps({**groups, "stacks": [_record(one) for one in found]}, indent=1))
         return 0
-    for room, names in rooms.items():
-        print(*columns.wrapped(f"{room:<8}{' '.join(names)}", terminal.columns(sys.stdout), " " * 8), sep="\n")
+    for group, names in groups.items():
+        print(*columns.wrapped(f"{group:<8}{' '.join(names)}", terminal.columns(sys.stdout), " " * 8), sep="\n")
     for title, chosen in (
         ("stacks", [one for one in found if one.stack.default]),
         ("more (--stacks)", [one for one in found if not one.stack.default]),
     ):
         print("", *_table(title, chosen), sep="\n")
     missing = sum(not one.available for one in found)
-    print(f"\n{len(found) - missing} of {len(found)} stacks are available here; bakeoff doctor looks at the machine itself")
+    print(f"\n{len(found) - missing} of {len(found)} stacks are available here; `bakeoff doctor` checks the machine itself")
     return 0
 
 
@@ -65,14 +65,14 @@ def _table(title: str, rows: Sequence[Availability]) -> list[str]:
     names = [one.stack.name for one in rows]
     frameworks = [one.stack.framework for one in rows]
     left = max(map(len, (title, *names))) + max(map(len, ("framework", *frameworks))) + 2 * len(columns.GAP)
-    room = max(40, terminal.columns(sys.stdout) - left)
-    here = [[line for text in (one.missing or (str(one),)) for line in columns.wrapped(text, room)] for one in rows]
-    drawn = [
+    width = max(40, terminal.columns(sys.stdout) - left)
+    here = [[line for text in (one.missing or (str(one),)) for line in columns.wrapped(text, width)] for one in rows]
+    found = [
         columns.Column(title, [[name] for name in names]),
         columns.Column("framework", [[name] for name in frameworks]),
         columns.Column("here", here),
     ]
-    return list(columns.drawn(drawn, apart=False))
+    return list(columns.drawn(found, apart=False))
 
 
 def _record(one: Availability) -> dict[str, object]:

@@ -24,23 +24,25 @@ from bakeoff.system import terminal
 from bakeoff.views import columns
 
 MOST_RANKED_STEPS = 10**12
-UNDECIDED = 3  # exit code, as of `bakeoff gate`
+UNDECIDED = 3  # exit code, the same as that of `bakeoff gate`
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     picking = _common.add(
         verbs,
         "pick",
         "which stack takes the least time for a number of steps, by the latest saved run of the model",
         "bakeoff pick mlp --steps 10000",
         "bakeoff pick lstm --steps 500 --mode training --run 0007",
-        "bakeoff pick mlp --steps 10000 --measure     # where there is no saved run of it",
+        "bakeoff pick mlp --steps 10000 --measure     # if there is no saved run of it",
     )
-    picking.add_argument("model", metavar="MODEL", help="by file name in models/")
-    picking.add_argument("--steps", type=int, required=True, metavar="N", help="how many steps are to be run")
+    picking.add_argument("model", metavar="MODEL", help="file name in models/, without .py")
+    picking.add_argument("--steps", type=int, required=True, metavar="N", help="the number of steps to run")
     picking.add_argument("--mode", default=str(Mode.INFERENCE), metavar="MODE", help="what a step is (default: inference)")
-    picking.add_argument("--stacks", metavar="A,B", help="only these (default: whatever runs the model by itself)")
+    picking.add_argument(
+        "--stacks", metavar="A,B", help="only these stacks (default: all that run a model in one process from its Python code)"
+    )
     picking.add_argument("--run", metavar="RUN", help="number, name or path (default: the latest of this machine and settings)")
     picking.add_argument("--measure", action="store_true", help="measure and save first, as `bakeoff run MODEL` does")
     picking.add_argument("--json", action="store_true", help="print the ranking and its evidence as JSON")
@@ -52,11 +54,11 @@ def add_verb(verbs: Any) -> None:
 def _pick(asked: argparse.Namespace) -> int:
     at_least(1, asked.steps, "--steps")
     if asked.steps > MOST_RANKED_STEPS:
-        raise UsageError(f"--steps {asked.steps}: no run here is as long as that; at most {MOST_RANKED_STEPS:,}")
+        raise UsageError(f"--steps {asked.steps}: at most {MOST_RANKED_STEPS:,}")
     if asked.target:
         raise UsageError(f"--target {asked.target} only compiles, and pick chooses by speed: leave it out")
     if asked.measure and asked.run is not None:
-        raise UsageError("--measure measures now, and --run names what was measured before: leave one of them out")
+        raise UsageError("--measure makes a new run, and --run names an existing one: leave one of them out")
     plan = _common.plan(asked, models=asked.model, modes=asked.mode)
     if len(plan.models) != 1 or len(plan.modes) != 1:
         raise UsageError("pick chooses for one model and one mode: name one of each")
@@ -72,7 +74,7 @@ def _pick(asked: argparse.Namespace) -> int:
 
 
 def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
-    """Measured now, from the named run, or from the latest one that fits."""
+    """The results to choose by: measured now, from the named run, or from the latest run with these settings."""
     stacks = None if asked.stacks is None else [stack.name for stack in plan.stacks]
     if asked.measure:
         session, path = _common.measured_and_saved(asked, plan)
@@ -159,11 +161,11 @@ def _table(ranking: Sequence[Total], results: Sequence[CellResult], width: int) 
 
 
 def verdict(ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
-    """Winner, runner-up, and the winners for other numbers of steps; or why none is named."""
+    """The winner, the runner-up, and the winners for other numbers of steps; or why there is no winner."""
     choice = cost.choose(ranking)
     best = choice.winner
     if best is None:
-        return [f"undecided: {choice.undecided}", "what would decide: measure again on a quieter machine, now with --measure"]
+        return [f"undecided: {choice.undecided}", "to decide: measure again on a quieter machine, with --measure"]
     out = [f"winner: {_name(best)}, {_time(best.seconds)} with compiling, from empty caches"]
     others = [total for total in ranking if total is not best]
     if others:
@@ -174,7 +176,7 @@ def verdict(ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str
             more = "" if best.result.trust.verified else "; more trials would help: --trials 5"
             out.append(f"within noise of the winner, cannot be told apart: {', '.join(map(_name, near))}{more}")
     else:
-        out.append("there is no choice: no other stack has a speed there")
+        out.append("no comparison: no other stack has a speed in this run")
     cold, warm = (_by_steps(results, warm=warm) for warm in (False, True))
     return [*out, f"by the number of steps: {cold}", *([f"from warm disk caches: {warm}"] if warm != cold else [])]
 
@@ -183,15 +185,15 @@ def _by_steps(results: Sequence[CellResult], *, warm: bool) -> str:
     if undecided := cost.undecided_ranges(results, warm=warm):
         return f"undecided: {undecided}"
     parts = []
-    for reign in cost.crossings(results, warm=warm):
-        late = "perhaps never" if reign.latest is None else f"{reign.latest:,}"
-        between = f" (between {reign.earliest:,} and {late}, by their noise)" if reign.from_steps > 1 else ""
-        parts.append(f"{reign.result.cell.stack} from {reign.from_steps:,} on{between}")
+    for span in cost.crossings(results, warm=warm):
+        latest = "perhaps never" if span.latest is None else f"{span.latest:,}"
+        between = f" (between {span.earliest:,} and {latest}, by their noise)" if span.from_steps > 1 else ""
+        parts.append(f"{span.result.cell.stack} from {span.from_steps:,} on{between}")
     return "; ".join(parts)
 
 
 def _time(value: float) -> str:
-    """Seconds, or minutes or hours where that says more."""
+    """A time in seconds, or in minutes or hours if it is long."""
     return f"{value / 3600:,.1f} h" if value >= 7200 else f"{value / 60:.1f} min" if value >= 300 else seconds(value)
 
 
@@ -200,6 +202,6 @@ def _name(total: Total) -> str:
 
 
 def _without(results: Iterable[CellResult]) -> list[tuple[str, str, str]]:
-    """(stack, status, first line of the reason) of those that have no speed."""
+    """(stack, status, first line of the reason) of the stacks that have no speed."""
     bad = [r for r in results if r.status is not Status.OK]
     return [(r.cell.stack, str(r.status), (r.reason.splitlines() or [""])[0]) for r in bad]

@@ -1,4 +1,4 @@
-"""bakeoff report: saved runs as one HTML file."""
+"""bakeoff report: how do I read or share a run in a browser? Writes saved runs as one HTML file."""
 
 import argparse
 import sys
@@ -18,19 +18,19 @@ from bakeoff.runner import options
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     writing = _common.add(
         verbs,
         "report",
-        "one self-contained HTML file of a saved run: matrix, cost against benefit, cells, changes, trends",
+        "write a saved run as one self-contained HTML file: matrix, compile time against speed, cells, changes, trends",
         "bakeoff report 0007 -o seven.html",
         "bakeoff report 0006 0007  # 0007, with what changed since 0006",
         "bakeoff report --all  # the latest run, what changed since the one before it, and trends over all",
     )
     writing.add_argument("runs", metavar="RUN", nargs="*", help="numbers, names or paths, oldest first (default: the latest)")
     writing.add_argument("-o", "--output", metavar="FILE", default="report.html", help="default: %(default)s")
-    writing.add_argument("--all", action="store_true", help="all saved runs, the latest in full")
-    writing.add_argument("--cells", metavar="GLOB", default="*", help="trends of these cells only")
+    writing.add_argument("--all", action="store_true", help="trends over all saved runs; the latest is shown in full")
+    writing.add_argument("--cells", metavar="GLOB", default="*", help="draw trends of these cells only")
     writing.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
     _common.add_storage(writing)
     options.add(writing, {"--bakeoff-storage": options.RUN["--bakeoff-storage"]})
@@ -44,7 +44,7 @@ def _report(asked: argparse.Namespace) -> int:
         raise UsageError(f"bakeoff report needs {error.name}, which is not installed: pip install '.[report]'") from None
     storage = _common.saved_in(asked)
     if asked.all and asked.runs:
-        raise UsageError("--all takes every saved run; leave the names out, or leave --all out")
+        raise UsageError("--all selects every saved run: leave out the names, or --all")
     paths = saved_runs.runs(storage) if asked.all else [saved_runs.find(name, storage) for name in asked.runs]
     paths = list(dict.fromkeys(paths or [saved_runs.find(None, storage)]))
     left_out: list[str] = []
@@ -64,7 +64,7 @@ def _report(asked: argparse.Namespace) -> int:
             raise UsageError(f"--cells {asked.cells} matches no cell that has a speed in those runs")
         drawn = drawn if drawn["cells"] else None
     elif asked.cells != "*":
-        raise UsageError("--cells chooses what trends are drawn of, and they take three runs: name them, or --all")
+        raise UsageError("--cells selects cells for trends, which need at least three runs: name the runs, or use --all")
     text = page.html(
         page.Page(run=run, label=read[-1].label, stem=paths[-1].stem[:4], changes=changes, trends=drawn),
         options.store(lambda name: getattr(asked, name)).machine,
@@ -74,14 +74,14 @@ def _report(asked: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"-o {asked.output}: {error.strerror}") from None
     print(
-        f"{asked.output}: {len(text.encode()) / 1e6:.1f} MB; it needs no network, and opens in a browser from disk",
+        f"{asked.output}: {len(text.encode()) / 1e6:.1f} MB; open it in a browser, no network needed",
         file=sys.stderr,
     )
     return 0
 
 
 def _read(paths: Sequence[Path], left_out: list[str]) -> list[Run]:
-    """Those that can be read, as comparisons read them."""
+    """The summaries of the runs that can be read; the problems of the others go into `left_out`."""
     found = []
     for path in paths:
         try:

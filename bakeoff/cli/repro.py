@@ -1,7 +1,7 @@
-"""bakeoff repro: a cell as one script without Bakeoff, to attach to a bug report about the framework.
+"""bakeoff repro: how do I report a bug to a framework? Writes a cell as one script without Bakeoff.
 
-The parent imports neither a framework nor the model's file: what the network needs is followed name by name through syntax
-trees, and the other frameworks' implementations are left out. What a user would write by hand is each stack's RECIPE.
+The parent imports neither a framework nor the model's file. It follows the names that the network needs through the syntax
+trees, and leaves out the implementations for other frameworks. The "recipe" of a stack is the code that a user writes by hand.
 """
 
 import argparse
@@ -29,8 +29,8 @@ $about
     pip install $requirements
     python $model-$stack.py
 
-The network runs eagerly, then as compiled; each output of the compiled program is compared with the eager one. The script
-exits with 1 where one is wrong; where the compiler raises, that is its own exception. Written by `bakeoff repro`.
+The network runs eagerly, then compiled, and each output of the compiled program is compared with the eager one. The script
+exits with 1 if an output is wrong; an exception of the compiler is not caught. Written by `bakeoff repro`.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def float32(array):
 
 
 def main():
-    # the network, its weights and four batches, all drawn from a seed
+    # the network, its weights and four batches, all generated from a seed
     model = $network
     weights = {name: float32(array) for name, array in model.weights(Draw($seed)).items()}
     batches = [tuple(map(float32, model.batch(Draw($seed, 1, i), i).inputs)) for i in range(4)]
 
-    # the network in $framework, and what it computes without a compiler
+    # the network in $framework, and its outputs without a compiler
 $build
     expected = [module(*batch).numpy() for batch in inputs]
     print("Python", sys.version.split()[0], "numpy", np.__version__, "$framework", sys.modules["$framework"].__version__)
@@ -58,14 +58,14 @@ $build
     # $stack
 $recipe
 
-    # two batches take turns, then come two that the compiled program has not seen
+    # two batches alternate, then follow two held-out batches
     wrong = 0
     for i in (0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 2, 3):
         output = step(*inputs[i]).numpy()
         error = np.abs(output - expected[i]).max() / np.abs(expected[i]).max()
         print(f"batch {i}: max |difference| / max |reference| = {error:.1e}", flush=True)
         wrong += not error <= model.tolerance  # so that NaN is wrong
-    print(f"{wrong} of 12 outputs are off by more than {model.tolerance:.0e}")
+    print(f"{wrong} of 12 outputs differ by more than {model.tolerance:.0e}")
     return 1 if wrong else 0
 
 
@@ -75,7 +75,7 @@ if __name__ == "__main__":
 
 
 def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Give the command line `bakeoff repro`."""
+    """Add the subcommand."""
     writing = _common.add(
         verbs,
         "repro",
@@ -85,7 +85,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     writing.add_argument("cell", metavar="CELL", help="such as branchy-torch_inductor-inference, or MODEL STACK")
     writing.add_argument("stack", metavar="STACK", nargs="?", help=argparse.SUPPRESS)
-    writing.add_argument("-o", "--output", metavar="FILE", help="write there (default: to standard output)")
+    writing.add_argument("-o", "--output", metavar="FILE", help="write to FILE (default: standard output)")
     options.add(writing, {f: options.RUN[f] for f in ("--size", "--batch-size", "--models-from", "--compilers-from")})
     writing.set_defaults(do=_repro)
 
@@ -93,14 +93,14 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def script(
     model: Source, stack: StackSource, stacks: Registry[StackSource], *, size: str, batch_size: int | None, seed: int = 0
 ) -> str:
-    """The script's text; `stacks` has the eager one that builds the network. UsageError where something cannot be copied."""
+    """The text of the script. `stacks` includes the eager one, which builds the network. UsageError for code it cannot copy."""
     discovery.check(model, "MODEL")
     discovery.check(stack, "STACK")
     eager = {s.framework: s.recipe for s in stacks if s.eager and s.recipe is not None}
     if stack.recipe is None or stack.framework not in eager:
-        lacks = stack.name if stack.recipe is None else f"the eager stack of {stack.framework}"
+        name = stack.name if stack.recipe is None else f"the eager stack of {stack.framework}"
         raise UsageError(
-            f'repro needs a "recipe" in the HEADER of {lacks}: what a user writes by hand; compilers/torch_eager.py has one'
+            f'repro needs a "recipe" in the HEADER of {name}, the code that a user writes by hand; see compilers/torch_eager.py'
         )
     parts = Parts(model.path, size, stack.framework, eager, called=None)
     called = {"tolerance", *re.findall(r"\.(\w+)", parts.definitions() + eager[stack.framework])}
@@ -127,7 +127,7 @@ def script(
 
 
 def _pinned(package: str) -> str:
-    """What to install: the version in constraints.txt, where that names one."""
+    """The package to install, with its version if constraints.txt has one."""
     constraints = ROOT / "constraints.txt"
     lines = constraints.read_text(encoding="utf-8").split() if constraints.is_file() else []
     return next((line for line in lines if re.match(rf"{package}(-cpu)?==", line)), package)

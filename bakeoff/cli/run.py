@@ -1,4 +1,4 @@
-"""bakeoff run: which stack should run this model here? Measures, saves the run, names the winner, and what to do next."""
+"""bakeoff run: which stack should run this model here? Measures, saves the run, names the winner, and suggests next steps."""
 
 import argparse
 import shlex
@@ -22,11 +22,11 @@ from bakeoff.system import terminal
 from bakeoff.tasks import tables
 from bakeoff.views import columns
 
-MODEL = "mlp"  # if none is named
-STEPS = 10_000  # that the winner is chosen for
-VERIFY_WITHIN_S = 60.0  # so that a first result is there in 90 s, also where the machine is noisy
-LONG = 1_000_000  # another number of steps, as an example of what to ask next
-# what another command must be given to mean the same models and the same settings
+MODEL = "mlp"  # measured if no model is named
+STEPS = 10_000  # the winner has the least total time for this many steps
+VERIFY_WITHIN_S = 60.0  # limits further trials, so that a first result takes at most 90 s even on a noisy machine
+LONG = 1_000_000  # another number of steps, for the suggested next command
+# options that another command needs to use the same models and settings
 SAME = (
     *("--size", "--batch-size", "--shape", "--threads", "--device", "--dtype"),
     *("--interpreter", "--models-from", "--compilers-from"),
@@ -34,21 +34,21 @@ SAME = (
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     running = _common.add(
         verbs,
         "run",
-        "measure models on stacks, save the run, and say which stack is the fastest",
+        "measure models on stacks, save the run, and name the fastest stack",
         "bakeoff run mlp                          # one model on the six main stacks",
         "bakeoff run mlp lstm torch_eager torch_script training",
         "bakeoff run lstm-torch_script-training --threads 1 --trials 3",
     )
     running.add_argument("names", metavar="NAME", nargs="*", help=f"{_names.HELP} (default: {MODEL} on the main stacks)")
     running.add_argument("--json", action="store_true", help="print the trials as JSON instead of the table")
-    running.add_argument("--warm", action="store_true", help="also start each stack from the disk caches of its first process")
     running.add_argument(
-        "--diagnose", action="store_true", help="also say where each program breaks, as `bakeoff explain` does"
+        "--warm", action="store_true", help="also measure each stack's start from the disk caches of its first process"
     )
+    running.add_argument("--diagnose", action="store_true", help="also find graph breaks, as `bakeoff explain` does")
     _common.add_storage(running)
     options.add(running, {flag: keywords for flag, keywords in _common.MEASURING.items() if flag != "--no-diagnosis"})
     running.set_defaults(do=_run)
@@ -77,7 +77,7 @@ def _run(asked: argparse.Namespace) -> int:
 
 
 def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[str]:
-    """Of each model and mode that has a choice, as `bakeoff pick` says it."""
+    """The winner of each model and mode with several stacks, in the words of `bakeoff pick`."""
     for model, mode in dict.fromkeys((trial.cell.model, trial.cell.mode) for trial in session.trials):
         of = [t for t in session.trials if (t.cell.model, t.cell.mode) == (model, mode)]
         stacks = None if chosen.stacks is None else list(dict.fromkeys(trial.cell.stack for trial in of))
@@ -87,23 +87,26 @@ def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[st
             yield f"\n{model} {mode}, {STEPS:,} steps:"
             lines = pick.verdict(ranking, found.results) if ranking else ["no winner: no stack has a speed for it"]
             unsteady = [r.cell.stack for r in found.results if r.status is Status.UNSTEADY]
-            lines += [f"not steady, so without a speed: {', '.join(unsteady)}; --trials 3 measures them again"] * bool(unsteady)
+            lines += [f"unsteady, so no speed: {', '.join(unsteady)}; use --trials 3 for more trials"] * bool(unsteady)
             yield from (f"  {line}" for text in lines for line in columns.wrapped(text, width - 2, "  "))
 
 
 def _next_steps(asked: argparse.Namespace, chosen: _names.Chosen, path: Path, cells: Sequence[Cell]) -> Iterator[str]:
-    """Commands that go on from this run, with its number and its names."""
+    """Suggested next commands, with the number of this run and its names."""
     where, same = _common.again(asked, FLAG), _common.again(asked, *SAME)
     cell, number = cells[0], path.name[:4]
     compiled = next((c for c in cells if c.stack == "torch_inductor"), cells[-1])
-    rooms = _common.again(asked, "--models-from", "--compilers-from")
+    folders = _common.again(asked, "--models-from", "--compilers-from")
     mode = [] if cell.mode is Mode.INFERENCE else ["--mode", str(cell.mode)]
     yield f"\nsaved: {path}\nnext:"
     commands = [
-        (["report", number, "-o", f"{cell.model}.html", *where], f"all of it on one page; the table: show {number}"),
-        (["pick", cell.model, "--steps", str(LONG), *mode, "--run", number, *rooms, *where], "the winner for more steps"),
+        (
+            ["report", number, "-o", f"{cell.model}.html", *where],
+            f"the run as a web page; the table again: bakeoff show {number}",
+        ),
+        (["pick", cell.model, "--steps", str(LONG), *mode, "--run", number, *folders, *where], "the winner for more steps"),
         (["explain", str(compiled), *same], "graph breaks, compile phases, generated code"),
     ]
     lines = [(shlex.join(["bakeoff", *words]), why) for words, why in commands if words[0] != "pick" or not asked.target]
-    room = max(len(line) for line, _ in lines)
-    yield from (f"  {line:<{room}}  # {why}" for line, why in lines)
+    width = max(len(line) for line, _ in lines)
+    yield from (f"  {line:<{width}}  # {why}" for line, why in lines)

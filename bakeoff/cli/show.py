@@ -1,4 +1,4 @@
-"""bakeoff show: the tables of a saved run."""
+"""bakeoff show: what did a saved run measure? Prints its tables."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from bakeoff.tasks import tables
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     showing = _common.add(verbs, "show", "print the tables of a saved run", "bakeoff show", "bakeoff show 0007 --markdown")
     showing.add_argument("run", metavar="RUN", nargs="?", help="path, or number such as 0007 (default: the latest)")
     showing.add_argument("--markdown", action="store_true", help="print as Markdown")

@@ -1,4 +1,4 @@
-"""bakeoff task: one kind of job beyond timing, on some cells: its records are saved, and its table is printed."""
+"""bakeoff task: how do I run one kind of job other than timing? Runs it, saves its records, and prints its table."""
 
 import argparse
 import signal
@@ -16,11 +16,11 @@ from bakeoff.tasks.tables import terminal as table
 
 
 def add_verb(verbs: Any) -> None:
-    """The subcommand."""
+    """Add the subcommand."""
     doing = _common.add(
         verbs,
         "task",
-        "one kind of job beyond timing: what importing costs, a series of shapes, what the machine reaches",
+        "run one kind of job other than timing: the cost of imports, a series of shapes, the machine peak",
         "bakeoff task import_time",
         "bakeoff task shapes --models mlp --stacks torch_inductor,tf_xla --shapes 8,9,16",
     )
@@ -32,7 +32,7 @@ def add_verb(verbs: Any) -> None:
 
 
 def _task(asked: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # tidy up, too
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     task = tasks.named(asked.task)
 
     def option(name: str) -> Any:

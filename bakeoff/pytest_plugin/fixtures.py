@@ -1,6 +1,6 @@
-"""What an experiment may ask for: a cell's result, its diagnosis, what is expected of it.
+"""Which fixtures can an experiment use? A cell's result, its diagnostics, and what is expected of it.
 
-ERROR means that a cell has no measurement, FAILED that a claim about it is false.
+A test with status ERROR has no measurement of its cell. A test with status FAILED makes a claim about the cell that is false.
 """
 
 import json
@@ -31,7 +31,7 @@ CELL_FIXTURES = ("model", "stack", "mode")
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell that a test item asks about."""
+    """The cell that a test item is about."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     if not set(CELL_FIXTURES) <= set(parameters):
         return None
@@ -39,7 +39,7 @@ def cell_of(item: pytest.Item) -> Cell | None:
 
 
 class MatrixState(Protocol):
-    """What fixtures need of the plugin."""
+    """The part of the plugin that the fixtures use."""
 
     results: dict[Cell, CellResult]
     session: Session | None
@@ -54,7 +54,7 @@ def _matrix(request: pytest.FixtureRequest) -> MatrixState:
 
 @pytest.fixture
 def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> CellResult:
-    """The cell's result, if its children came to an end. Its outputs may be wrong and its steps unsteady."""
+    """The cell's result, if all its children finished. Outputs may be wrong, and step times unsteady."""
     plugin = _matrix(request)
     result = plugin.results[Cell(model, stack, Mode(mode))]
     if not result.measurements or len(result.measurements) < len(result.trials):
@@ -62,18 +62,18 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
             _unavailable(request, result.cell, result.reason)
         failure = result.trials[0].failure
         if failure is not None and failure.no_implementation and request.node.get_closest_marker("xfail") is None:
-            pytest.skip(f"unsupported: {result.reason}")  # what known_gaps.toml has a row for, is that row's to judge
+            pytest.skip(f"unsupported: {result.reason}")  # a gap in known_gaps.toml is judged by its own row
         raise BY_STATUS[result.status](_account(result))
     return result
 
 
 @pytest.fixture
 def compile_only(request: pytest.FixtureRequest, model: str, stack: str, mode: str, expected_code: ExpectedCode) -> CellResult:
-    """The cell's result, if it was compiled for the target asked for (and interpreted right, where that is the target)."""
+    """The cell's result, if it was compiled for the target (for `--target interpreter`: if its output is right)."""
     result = _matrix(request).results[Cell(model, stack, Mode(mode))]
     if result.status is Status.UNAVAILABLE:
         _unavailable(request, result.cell, result.reason)
-    if result.status is Status.UNSUPPORTED and not expected_code.knows(result):  # or it used to be compiled
+    if result.status is Status.UNSUPPORTED and not expected_code.knows(result):  # otherwise it was compiled before: an error
         pytest.skip(f"unsupported: {result.reason}")
     if result.status is not Status.COMPILED:
         raise BY_STATUS[result.status](_account(result))
@@ -82,7 +82,7 @@ def compile_only(request: pytest.FixtureRequest, model: str, stack: str, mode: s
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
-    """The cell's result, if it is ok: numbers that may be quoted."""
+    """The cell's result, if its status is ok, so that its numbers may be quoted."""
     if ran.status is Status.UNSTEADY and request.config.getoption("allow_unsteady"):
         pytest.skip(f"unsteady: {ran.reason}")
     if ran.status is not Status.OK:
@@ -92,7 +92,7 @@ def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
 
 @pytest.fixture
 def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
-    """The cell's diagnostics record, of both children."""
+    """The cell's diagnostics record, joined from the timed and the diagnosing child."""
     if request.config.getoption("no_diagnosis"):
         pytest.skip("it was not diagnosed (--no-diagnosis)")
     if ran.diagnostics is None:
@@ -102,7 +102,7 @@ def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
 
 @pytest.fixture
 def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mode], CellResult | None]:
-    """Another mode of the same model and stack, if it is ok."""
+    """A function that gives the result of another mode of the same model and stack, if its status is ok."""
     results, cell = _matrix(request).results, measured.cell
 
     def other(mode: Mode) -> CellResult | None:
@@ -114,20 +114,20 @@ def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mo
 
 @pytest.fixture
 def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
-    """What a single operation reached, and its share of what eager PyTorch did in the run: a copy, and a product."""
+    """Bytes/s and flops/s of a single operation, and their shares of eager PyTorch's copy and matrix product in this run."""
     return kernel_table.shares(measured, _matrix(request).results)
 
 
 @pytest.fixture
 def scaling(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
-    """How many workers a data-parallel cell has, and its scaling efficiency where one worker was measured beside it."""
+    """The number of workers of a data-parallel cell, and its scaling efficiency if one worker was measured too."""
     of = scaling_table.of(measured, _matrix(request).results.values())
     return {"workers": of.workers} | ({} if of.efficiency is None else {"scaling_efficiency": of.efficiency})
 
 
 @pytest.fixture
 def numerics(request: pytest.FixtureRequest) -> Callable[[str], list[dict[str, Any]]]:
-    """Check a kernel over many shapes in a child: by Triton's interpreter, or on the GPU that --device names."""
+    """A function that checks a kernel over many shapes in a child: in Triton's interpreter, or on the GPU of --device."""
     interpreter = next(
         (p.partition("=")[2] for p in request.config.getoption("interpreter") if p.startswith("torch=")), sys.executable
     )
@@ -153,25 +153,25 @@ def numerics(request: pytest.FixtureRequest) -> Callable[[str], list[dict[str, A
 
 @pytest.fixture(scope="session")
 def expected_code(request: pytest.FixtureRequest) -> ExpectedCode:
-    """compiled.toml."""
+    """The expected generated code, experiments/compiled.toml."""
     path = Path(request.config.rootpath, "experiments", "compiled.toml")
     return ExpectedCode(path, accept=request.config.getoption("accept_code"))
 
 
 @pytest.fixture(scope="session")
 def expected_breaks(request: pytest.FixtureRequest) -> ExpectedEverywhere:
-    """graph_breaks.toml."""
+    """The expected graph breaks, experiments/graph_breaks.toml."""
     found = _matrix(request).expected_breaks
     assert found is not None  # read when the experiments were collected
     return found
 
 
 def of_task(task: Task[Any]) -> Any:
-    """The fixture of a task: the record of a question's cell."""
+    """The fixture of a task: the record of the test's cell."""
 
     def record(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Any:
         cell, session = Cell(model, stack, Mode(mode)), _matrix(request).session
-        assert session is not None  # the cell was asked about, so it was in the session
+        assert session is not None  # the test was collected, so its cell was part of the session
         found = task.find(session, cell)
         if found is None:
             _unavailable(request, cell, task.missing(session, cell))
@@ -187,7 +187,7 @@ def of_task(task: Task[Any]) -> Any:
 
 
 def _unavailable(request: pytest.FixtureRequest, cell: Cell, why: str) -> NoReturn:
-    """This machine lacks something: a skip, or with --require-all an error."""
+    """Something is missing on this machine: skip the test, or fail with --require-all."""
     _absent(request, why, f"{cell} is ")
 
 
@@ -198,7 +198,7 @@ def _absent(request: pytest.FixtureRequest, why: str, what: str = "") -> NoRetur
 
 
 def _account(result: CellResult) -> str:
-    """A failure in the child's own words."""
+    """The failure as the child reported it, and the command that runs the cell again."""
     failures = [t.failure for t in (*result.trials, *result.warm) if t.failure is not None]
     text = f"{result.cell} is {result.status}: {result.reason}\nagain: {command(result.cell, result.trials[0].settings)}"
     return f"{text}\n{failures[0].traceback}" if failures and failures[0].traceback else text

@@ -1,6 +1,6 @@
-"""All that touches pytest: names × modes → test ids, measuring before the questions are asked, and the matrix at the end.
+"""What does Bakeoff add to a pytest session? Test ids from cells, measuring before the tests run, and the matrix at the end.
 
-ERROR means that a cell has no measurement, FAILED that a claim about it is false.
+A test with status ERROR has no measurement of its cell. A test with status FAILED makes a claim about the cell that is false.
 """
 
 import shlex
@@ -30,50 +30,52 @@ from bakeoff.runner.session import TIMING, Session
 from bakeoff.tasks import tables
 
 EXPERIMENTS = ROOT / "experiments"
-EXPERIMENTS_PACKAGE = "bakeoff.experiments"  # as --pyargs names it
+EXPERIMENTS_PACKAGE = "bakeoff.experiments"  # its name for --pyargs
 MARKERS = (
-    "cells(models, stacks, modes, when, example, apart): which cells an experiment asks about: of its models those selected, "
-    "its modes where the mode `when` is asked for; of a series of shapes its stacks unless --stacks names others, of other "
-    "questions those that --stacks leaves in; `example`: its models where --models names none; `apart`: only where its file "
-    "or --models is named; test_deploy: every deployment format",
-    "kernels(stacks): single operations on these stacks, beside the matrix",
+    "cells(models, stacks, modes, when, example, apart): the cells of an experiment. `models`, `stacks` and `modes` default to "
+    "the selected ones; --models and --stacks restrict them (in a series of shapes --stacks replaces them). `when`: only if "
+    "this mode is selected. `example`: the models if --models is not given. `apart`: only if its file or --models is named",
+    "kernels(stacks): the cells are single operations on these stacks, outside the matrix",
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The same options as the command line's."""
+    """The options of the command line, and those that only pytest has."""
     group = parser.getgroup("bakeoff", "bakeoff: models × compiler stacks × modes")
     for flag, keywords in (options.MATRIX | options.RUN | tasks.options()).items():
         group.addoption(flag, **keywords)
     group.addoption(
-        "--require-all", action="store_true", default=False, help="a cell that is unavailable here is an error, not a skip (CI)"
+        "--require-all",
+        action="store_true",
+        default=False,
+        help="a cell that is unavailable on this machine is an error, not a skip (for CI)",
     )
     group.addoption(
         "--accept-breaks",
         action="store_true",
         default=False,
-        help="let experiments/graph_breaks.toml say what was found of the cells that were asked about",
+        help="write the graph breaks that were found in the selected cells to experiments/graph_breaks.toml",
     )
     group.addoption(
         "--accept-code",
         action="store_true",
         default=False,
-        help="with --target: let experiments/compiled.toml say what the cells that were asked about compiled to",
+        help="with --target: write what the selected cells compiled to to experiments/compiled.toml",
     )
     group.addoption(
         "--allow-unsteady",
         action="store_true",
         default=False,
-        help="a cell that does not settle is a skip, not an error, and gets no further trials (shared machines, CI)",
+        help="an unsteady cell is a skip, not an error, and gets no further trials (for shared machines and CI)",
     )
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its options
 def pytest_configure(config: pytest.Config) -> None:
-    """Markers, the folder of saved runs, and one plugin object per session, which holds its state."""
+    """Register markers and the plugin object, which holds the state of the session; set the folder of saved runs."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    config.option.benchmark_save_data = True  # a saved run holds every sample
+    config.option.benchmark_save_data = True  # save every sample
     if config.getoption("benchmark_storage") == storage.PYTEST_BENCHMARK_DEFAULT:
         config.option.benchmark_storage = storage.default_storage()
     config.pluginmanager.register(MatrixPlugin(config), PLUGIN_NAME)
@@ -85,7 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class MatrixPlugin:
-    """One pytest session's matrix."""
+    """The matrix of one pytest session."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -99,7 +101,7 @@ class MatrixPlugin:
 
     @property
     def plan(self) -> Plan:
-        """What the options ask for; read when the first experiment is collected, so that other tests never pay for it."""
+        """What the options select. Read when the first experiment is collected, so that other tests do not pay for it."""
         if self._plan is None:
             try:
                 self._plan = options.plan(self.config.getoption)
@@ -108,13 +110,13 @@ class MatrixPlugin:
         return self._plan
 
     def every_cell(self) -> list[Cell]:
-        """All cells that there could be, selected or not: what rows of data may name."""
+        """All possible cells, selected or not: rows of the expectation files may name any of them."""
         plan = self.plan
         return [Cell(m.name, s.name, mode) for m in plan.all_models for s in plan.all_stacks for mode in Mode]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
-        """Refuse bad options in one line, before every question would stumble over them."""
+        """Report bad options once, in one line, before every test fails because of them."""
         names = [str(argument).split("::")[0] for argument in self.config.args]
         paths = [Path(name).resolve() for name in names]
         installed = self.config.getoption("pyargs") and any(name.startswith(EXPERIMENTS_PACKAGE) for name in names)
@@ -134,7 +136,7 @@ class MatrixPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        # a question about no cell that was selected is no skip, it is not asked
+        # a test without a selected cell is removed, not skipped
         items[:] = [item for item in items if not any("empty parameter set" in str(m) for m in item.iter_markers("skip"))]
         asked = [(item, cell) for item in items if (cell := cell_of(item)) is not None]
         if not asked:
@@ -142,23 +144,25 @@ class MatrixPlugin:
         modules: dict[Any, None] = dict.fromkeys(getattr(item, "module", None) for item, _ in asked)
         self._tables = [module.table for module in modules if hasattr(module, "table")]
         if getattr(self.config.option, "numprocesses", None):
-            raise pytest.UsageError("cells run one after another, or they would time each other: leave out -n")
-        questions = {item.originalname for item, _ in asked if isinstance(item, pytest.Function)}
+            raise pytest.UsageError(
+                "cells run one after another, because parallel cells would slow each other down: leave out -n"
+            )
+        collected = {item.originalname for item, _ in asked if isinstance(item, pytest.Function)}
         try:
-            self._gaps = read_gaps(EXPERIMENTS / "known_gaps.toml", self.every_cell(), _questions() | questions)
-            ours, accept = EXPERIMENTS / "graph_breaks.toml", self.config.getoption("accept_breaks")
-            self.expected_breaks = ExpectedEverywhere(ours, self.plan.all_models, self.plan.all_stacks, Mode, accept=accept)
+            self._gaps = read_gaps(EXPERIMENTS / "known_gaps.toml", self.every_cell(), _experiment_names() | collected)
+            path, accept = EXPERIMENTS / "graph_breaks.toml", self.config.getoption("accept_breaks")
+            self.expected_breaks = ExpectedEverywhere(path, self.plan.all_models, self.plan.all_stacks, Mode, accept=accept)
         except UsageError as error:
             raise pytest.UsageError(str(error)) from None
         for item, cell in asked:
-            for gap in [] if self.plan.settings.target else self._gaps:  # gaps are of cells that run
+            for gap in [] if self.plan.settings.target else self._gaps:  # gaps apply to cells that run
                 if gap.covers(cell, getattr(item, "originalname", item.name)):
                     reason = f"{gap.kind}: {gap.reason}"
                     item.add_marker(pytest.mark.xfail(reason=reason, raises=gap.exception, strict=True))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
-        """Measure every cell that some question is about; then let pytest ask the questions."""
+        """Measure every cell that a test is about; then let pytest run the tests."""
         asked: dict[str, dict[Cell, None]] = {task.name: {} for task in tasks.every()}
         for item in session.items:
             if (cell := cell_of(item)) is not None:
@@ -174,7 +178,7 @@ class MatrixPlugin:
         return (yield)
 
     def _plan_of(self, cells: frozenset[Cell]) -> Plan:
-        """What is selected, and further models, stacks and modes that a question names by itself."""
+        """What is selected, plus models, stacks and modes that an experiment names itself."""
         plan, models, stacks = self.plan, {cell.model for cell in cells}, {cell.stack for cell in cells}
         return replace(
             plan,
@@ -204,10 +208,10 @@ class MatrixPlugin:
         try:
             self.session.run()
         except (UsageError, OSError) as error:
-            raise pytest.UsageError(f"{error}; what was measured is kept: go on with --resume") from None
+            raise pytest.UsageError(f"{error}; finished trials are kept: continue with --resume") from None
         except KeyboardInterrupt:
             reporter.write_line("")
-            reporter.write_line(f"interrupted; {len(self.session.trials)} trials are kept: go on with --resume")
+            reporter.write_line(f"interrupted; {len(self.session.trials)} trials are kept: continue with --resume")
             raise
         finally:
             self.results = by_cell(self.session.trials)
@@ -219,9 +223,9 @@ class MatrixPlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_benchmark_compare_machine_info(self, benchmarksession: Any) -> Iterator[None]:
-        """pytest-benchmark 5.3 warns of another machine with the storage's path relative to the current folder.
+        """Log pytest-benchmark's warning about another machine if pytest-benchmark cannot.
 
-        It raises where the storage lies elsewhere.
+        Its version 5.3 prints the storage's path relative to the current folder, which raises ValueError for a path outside it.
         """
         try:
             return (yield)
@@ -234,7 +238,7 @@ class MatrixPlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """A run in which no benchmark ran is saved, too: or whoever compares the latest one would take an older one for it."""
+        """Save a run in which no benchmark ran, too. Otherwise a comparison with the latest run would use an older one."""
         wanted = self.config.getoption("benchmark_save") or self.config.getoption("benchmark_autosave")
         folder = storage.local(self.config.getoption("benchmark_storage"))
         if wanted and folder is not None and not self._saved and self.session is not None and self.session.trials:
@@ -258,7 +262,7 @@ class MatrixPlugin:
 
 
 def _width(reporter: Any) -> int:
-    """Of the terminal; a file is as wide as the table of the six main stacks."""
+    """The width of the terminal; for a file, the width of the table of the six main stacks."""
     from bakeoff.system.terminal import FILE_WIDTH
 
     return shutil.get_terminal_size().columns if reporter.isatty else FILE_WIDTH
@@ -269,8 +273,8 @@ def _start(item: pytest.Item) -> Start | None:
     return None if start is None else Start(start)
 
 
-def _questions() -> set[str]:
-    """Names of the questions in experiments/, asked in this session or not."""
+def _experiment_names() -> set[str]:
+    """The names of all tests in experiments/, collected in this session or not."""
     import re
 
     found = re.compile(r"^def (test_\w+)", re.MULTILINE)

@@ -1,7 +1,7 @@
-"""Samples that a child measured → pytest-benchmark, by its public API alone, exact to the last bit.
+"""How do samples that a child measured get into pytest-benchmark? Through its public API alone, and bit for bit.
 
-pytest-benchmark times a round as timer() − timer() around one call. If the call does nothing but move this clock forward by
-a duration that a child measured, the round is that duration. Each round starts from 0.0, so that no sample loses a bit.
+pytest-benchmark times a round as timer() − timer() around one call. Here the call only advances the clock by a duration that a
+child measured, so the round takes that duration. Each round starts at 0.0, so that no sample is rounded.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class ReplayClock:
-    """A timer whose time passes only on request. The one piece of module state here, and it is reset every round."""
+    """A timer whose time advances only when set. Its one instance is module state, but is reset in every round."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -22,12 +22,12 @@ class ReplayClock:
 
 
 child_clock = ReplayClock()
-# pytest-benchmark saves a timer under its module and name; an instance has no __name__ of its own to declare
+# pytest-benchmark saves a timer under its module and __name__, which an instance does not have
 child_clock.__name__ = "child_perf_counter"  # type: ignore[attr-defined]
 
 
 def replay(benchmark: Any, samples: Sequence[float]) -> None:
-    """Record `samples` (seconds) as the rounds of `benchmark`. The test is marked `benchmark(timer=child_clock)`."""
+    """Record `samples` (seconds) as the rounds of `benchmark`. The test must be marked `benchmark(timer=child_clock)`."""
     rest = iter(samples)
 
     def advance() -> None:

@@ -1,4 +1,4 @@
-"""Which cells does an experiment ask about? By the fixtures and markers that it names."""
+"""Which cells does an experiment run on? The fixtures and markers that it names decide."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,19 +15,19 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.task import Question, Task
 
 Rows = list[tuple[str, ...]]
-PROBES = ("copy",)  # measured beside the kernels, and none of ours
+PROBES = ("copy",)  # measured with the kernels for reference, but no kernel of Bakeoff
 
 
 def task_of(fixtures: Any) -> Task[Any] | None:
-    """The task whose records an experiment asks for; None where it is timing's."""
+    """The task whose record an experiment uses as a fixture; None if it uses results of timing only."""
     return next((task for task in tasks.every() if task.fixture in fixtures), None)
 
 
 def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -> tuple[tuple[str, ...], Rows]:
-    """(names of parameters, their values for each cell)."""
+    """(parameter names, their values for each cell)."""
     fixtures, marker = metafunc.fixturenames, metafunc.definition.get_closest_marker
     if bool(plan.settings.target) != ("compile_only" in fixtures):
-        return CELL_FIXTURES, []  # nothing is timed for a target, nothing compiled for one without it
+        return CELL_FIXTURES, []  # with --target nothing is timed, and without it nothing is compile-only
     task, named, single = task_of(fixtures), marker("cells"), marker("kernels")
     if task is not None:
         found = task.select(Question(plan=plan, option=option, arguments=named.kwargs if named else {}))
@@ -36,7 +36,9 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
         return CELL_FIXTURES, named_cells(option, plan, **named.kwargs)
     if single:
         return CELL_FIXTURES, kernel_cells(option, plan, **single.kwargs)
-    stacks: list[StackSource] = [s for s in plan.stacks if not s.exported_by]  # deployment formats have a question of their own
+    stacks: list[StackSource] = [
+        s for s in plan.stacks if not s.exported_by
+    ]  # deployment formats have an experiment of their own
     every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in stacks]
     if "start" in fixtures:
         starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
@@ -53,9 +55,9 @@ def named_cells(
     stacks: str = "",
     example: str = "",
 ) -> Rows:
-    """Of a question that names its models, stacks or modes (or asks of those selected), where the mode `when` is asked for.
+    """The cells of an experiment that names its models, stacks or modes; what it does not name defaults to the selection.
 
-    `example` are its models where --models names none.
+    No cells unless the mode `when` is selected. `example`: the models if --models is not given.
     """
     if when not in plan.modes:
         return []
@@ -72,17 +74,17 @@ def named_cells(
 
 
 def kernels(plan: Plan, option: Callable[[str], Any]) -> list[str]:
-    """Names of the kernels whose operations --models leaves in, in a run of inference: a training run is about other things."""
+    """Names of the kernels whose operations --models selects; none unless the run includes inference."""
     chosen = plan.all_models if option("models") is None else plan.models
     names = [m.name.removeprefix("kernel_") for m in chosen if m.is_kernel]
     return [n for n in names if n not in PROBES] if Mode.INFERENCE in plan.modes and not plan.settings.target else []
 
 
 def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> Rows:
-    """Single operations × `stacks`, as far as --models and --stacks leave them in; inference only."""
+    """The cells of single operations on `stacks`, as far as --models and --stacks select them; inference only."""
     all_stacks = registries(option)[1]
     wanted = {s.name for s in all_stacks.pick(option("stacks") or stacks)}
-    # on a CPU only where named: ours do not run there
+    # on a CPU only if they are named: Bakeoff's own kernels do not run there
     everything = plan.all_models if plan.settings.device != "cpu" or plan.settings.target else ()
     models = [m for m in (everything if option("models") is None else plan.models) if m.is_kernel]
     rows: Rows = [(m.name, s.name, str(Mode.INFERENCE)) for m in models for s in all_stacks.pick(stacks) if s.name in wanted]

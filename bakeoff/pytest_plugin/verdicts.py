@@ -1,7 +1,7 @@
-"""Verdicts as test items, after all cells: `-rf`, JUnit XML and the exit code carry them, without a traceback.
+"""How does pytest report verdicts? As test items after all cells, so that `-rf`, JUnit XML and the exit code include them.
 
---gate-against RUN compares what this session measures with a saved run; --ab-against measures pairs against another
-revision, checkout or environment.
+--gate-against RUN compares what this session measures with a saved run. --ab-against ARM measures pairs of this checkout and
+another revision, checkout or environment.
 """
 
 from collections.abc import Iterator
@@ -26,17 +26,21 @@ from bakeoff.pytest_plugin.fixtures import PLUGIN_NAME, cell_of
 from bakeoff.records.cell import Cell
 from bakeoff.runner import options
 
-WHOLE = "matrix"  # the item that says whether there is anything to compare at all
+WHOLE = "matrix"  # the item that fails if the runs cannot be compared
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What to compare with, and how strictly."""
+    """What to compare with, and by which rules."""
     group = parser.getgroup("bakeoff verdicts", "bakeoff: verdicts against another run")
-    group.addoption("--gate-against", metavar="RUN", help="a saved run by number, name or path: verdicts as further items")
+    group.addoption(
+        "--gate-against",
+        metavar="RUN",
+        help="a saved run by number, name or path: compare with it, and report each verdict as a test",
+    )
     group.addoption(
         "--ab-against",
         metavar="ARM",
-        help="a git revision, checkout, virtual environment or NAME=VALUE: measure pairs, with verdicts as further items",
+        help="a git revision, checkout, virtual environment or NAME=VALUE: measure pairs, and report each verdict as a test",
     )
     group.addoption(
         "--budgets",
@@ -48,20 +52,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--interim-analyses",
         metavar="N,N",
         default=",".join(map(str, INTERIM_ANALYSES)),
-        help="numbers of pairs after which --ab-against reads verdicts",
+        help="numbers of pairs after which --ab-against does an interim analysis",
     )
-    group.addoption("--verdict-markdown", metavar="FILE", help="append the comparison there as Markdown: a CI job's summary")
-    group.addoption("--allow-undecided", action="store_true", default=False, help="an undecided verdict is a skip, no failure")
+    group.addoption(
+        "--verdict-markdown",
+        metavar="FILE",
+        help="append the comparison to FILE as Markdown, for example as the summary of a CI job",
+    )
+    group.addoption(
+        "--allow-undecided", action="store_true", default=False, help="an undecided verdict is a skip, not a failure"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Only where a verdict is asked for."""
+    """Register the plugin if verdicts are asked for."""
     if config.getoption("gate_against") or config.getoption("ab_against"):
         config.pluginmanager.register(VerdictPlugin(config), "bakeoff-verdicts")
 
 
 class VerdictItem(pytest.Item):
-    """One cell's verdict, or the whole matrix's."""
+    """The verdict of one cell, or of the whole matrix."""
 
     def __init__(self, *, cell: Cell | None, how: str, **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -79,24 +89,24 @@ class VerdictItem(pytest.Item):
 
 
 class VerdictsFile(pytest.File):
-    """The verdicts' parent: the file that they are judged by."""
+    """The parent of the verdict items: the file of budgets."""
 
     def collect(self) -> Iterator[pytest.Item]:
         return iter(())
 
 
 class VerdictFailed(Exception):
-    """Its text is the whole report."""
+    """A verdict that is not accepted. Its message is the whole report."""
 
 
 class VerdictPlugin:
-    """One session's verdicts."""
+    """The verdicts of one session."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.baseline: Run | None = None
         self._reports: dict[str, Report | str] = {}
-        self._judged: set[Cell] = set()  # those with an item of their own
+        self._judged: set[Cell] = set()  # cells that have an item
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -120,7 +130,7 @@ class VerdictPlugin:
                     items.append(VerdictItem.from_parent(parent, name=name, cell=cell, how=how))
 
     def _vanished(self, asked: list[Cell]) -> list[Cell]:
-        """Cells of the baseline that nobody asks about any more, unless they were left out by name."""
+        """Cells of the baseline that this session does not have, unless options or names exclude them."""
         if self.baseline is None:
             return []
         plan = self._matrix.plan
@@ -138,7 +148,7 @@ class VerdictPlugin:
 
     @property
     def _picked(self) -> bool:
-        """Did -k, -m or a node id leave questions out?"""
+        """Did -k, -m or a node id exclude tests?"""
         named = any("::" in str(argument) for argument in self.config.args)
         return named or bool(self.config.getoption("keyword") or self.config.getoption("markexpr"))
 
@@ -147,10 +157,10 @@ class VerdictPlugin:
         return self.config.pluginmanager.get_plugin(PLUGIN_NAME)
 
     def judge(self, item: VerdictItem) -> None:
-        """Pass, or raise with the verdict."""
+        """Pass, or raise VerdictFailed."""
         report = self._report(item.how)
         if isinstance(report, str):
-            raise VerdictFailed(report if item.cell is None else f"no verdict: {item.how}[{WHOLE}] says why")
+            raise VerdictFailed(report if item.cell is None else f"no verdict: see {item.how}[{WHOLE}] for the reason")
         assert report.decision is not None
         if item.cell is None:
             if report.decision.exit is GateExit.NOT_COMPARABLE:
@@ -163,9 +173,9 @@ class VerdictPlugin:
         if not compared and not self._compared_by_status(item):
             raise VerdictFailed(f"{item.cell} was not compared: it was not measured")
         failed = [formatted(c, GateExit.REGRESSION) for c in report.decision.failed if c.cell == item.cell]
-        mine = [c for c in report.decision.undecided if c.cell == item.cell]
-        undecided = [formatted(c, GateExit.UNDECIDED) for c in mine]
-        undecided += [report.decision.too_noisy] * any(c.verdict is Verdict.WORSE for c in mine)
+        open_changes = [c for c in report.decision.undecided if c.cell == item.cell]
+        undecided = [formatted(c, GateExit.UNDECIDED) for c in open_changes]
+        undecided += [report.decision.too_noisy] * any(c.verdict is Verdict.WORSE for c in open_changes)
         if failed:
             raise VerdictFailed("\n".join([*failed, f"to accept it: {report.accept}"]))
         if undecided and self.config.getoption("allow_undecided"):
@@ -174,12 +184,12 @@ class VerdictPlugin:
             raise VerdictFailed("\n".join(["undecided:", *undecided]))
 
     def _compared_by_status(self, item: VerdictItem) -> bool:
-        """A cell that fails in the same way in both has no row, and is the same."""
+        """Was the cell measured? A cell that fails in the same way in both runs has no row, and counts as unchanged."""
         found = {f.cell for f in summary.of_trials(self._matrix.session.trials)} if self._matrix.session else set()
         return item.cell in found
 
     def _report(self, how: str) -> Report | str:
-        """The comparison, made at the first item that asks for it; a line if there can be none."""
+        """The comparison, made once; a line with the reason if the runs cannot be compared."""
         if how not in self._reports:
             try:
                 self._reports[how] = report = self._gate() if how == "gate" else self._ab()

@@ -1,6 +1,6 @@
-"""How is a wide table laid out in a narrow terminal? As many columns side by side as fit, the others below them. Pure.
+"""How is a wide table laid out in a narrow terminal? As many columns side by side as fit, the others below them.
 
-rich has tables, but it wraps or truncates cells that do not fit; it cannot move whole columns into a further table.
+The tables of rich wrap or truncate cells that do not fit; rich cannot move whole columns into a further table.
 """
 
 import textwrap
@@ -13,7 +13,7 @@ GAP = "  "  # between columns
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, and the lines of each row below it."""
+    """A heading, and the lines of each row."""
 
     name: str
     cells: Sequence[Sequence[str]]
@@ -29,7 +29,7 @@ def of_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column]
 
 
 def across(columns: Sequence[Column]) -> int:
-    """Their width side by side."""
+    """The width of the columns side by side."""
     return sum(column.width + len(GAP) for column in columns) - len(GAP)
 
 
@@ -45,7 +45,7 @@ def packed(columns: Sequence[Column], width: int) -> list[list[Column]]:
 
 
 def drawn(columns: Sequence[Column], *, apart: bool = True) -> Iterator[str]:
-    """The lines of a table; `apart`: an empty line below each row."""
+    """The lines of a table; `apart`: with an empty line below each row."""
     widths = [column.width for column in columns]
     rows = [[[column.name] for column in columns], *zip(*(column.cells for column in columns), strict=True)]
     for number, row in enumerate(rows):
@@ -56,5 +56,5 @@ def drawn(columns: Sequence[Column], *, apart: bool = True) -> Iterator[str]:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Its lines, broken between words and nowhere else: paths and names stay whole."""
+    """The lines of `text`, broken only between words, so that paths and names stay whole."""
     return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]

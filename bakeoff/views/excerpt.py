@@ -1,4 +1,4 @@
-"""Which parts of the source does one network need for one framework? Follows names in the syntax tree; imports nothing."""
+"""Which source code does one network need for one framework? Follows names in the syntax trees; imports nothing."""
 
 import ast
 import importlib.util
@@ -12,11 +12,11 @@ from bakeoff.authoring.discovery import PACKAGE, shown, source_of, where
 from bakeoff.authoring.errors import UsageError
 
 DEFINITION = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-OURS = re.compile(r"bakeoff\b")  # packages whose definitions go into the script
+COPIED = re.compile(r"bakeoff\b")  # packages whose definitions are copied into the script
 
 
 class _File:
-    """A source file: its top-level statements, which of them are kept, and which lines of those are not."""
+    """A source file: its top-level statements, those to keep, and the lines of these to leave out."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,21 +28,21 @@ class _File:
         self.gone: set[int] = set()
 
     def span(self, node: ast.stmt) -> tuple[int, int]:
-        """Its lines as a slice, with decorators and the comment right above."""
+        """The lines of a statement as a slice, with decorators and the comment directly above."""
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]) - 1
         while first and self.lines[first - 1].strip().startswith("#"):
             first -= 1
         return first, node.end_lineno or node.lineno
 
     def leave_out(self, node: ast.stmt) -> None:
-        """Not these lines, nor the blank ones that follow."""
+        """Leave out the lines of a statement, and the blank lines that follow."""
         first, last = self.span(node)
         while last < len(self.lines) and not self.lines[last].strip():
             last += 1
         self.gone.update(range(first, last))
 
     def definitions(self) -> str:
-        """What is kept, in the file's order."""
+        """The kept statements, in the order of the file."""
         text, apart = f"# from {shown(self.path)}", False
         for node in sorted(self.kept, key=lambda node: node.lineno):
             lines = [self.lines[i] for i in range(*self.span(node)) if i not in self.gone]
@@ -52,9 +52,9 @@ class _File:
 
 
 class Parts:
-    """What a network needs for one framework: definitions from this project's files, imports of everything else.
+    """The code that a network needs for one framework: definitions from Bakeoff's files, imports of everything else.
 
-    `called` has every attribute that is named anywhere; no other member of Bakeoff's own classes is kept.
+    Of the classes in bakeoff/authoring only members whose names are in `called` are kept (all of them if it is None).
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Parts:
             framework,
             {*implementations, "keras"} - {framework},
             called,
-        )  # no recipe is written for Keras
+        )  # Keras has no recipe
         self.files: dict[Path, _File] = {}
         self.after: dict[Path, list[Path]] = {}
         self.imported = {"": {"sys", "numpy as np"}}  # module → names; "" → modules
@@ -81,9 +81,11 @@ class Parts:
         kept = [(name, file) for file in self.files.values() for node in file.kept for name in _bound(node)]
         twice = {name for name, _ in kept} & {name for name, file in kept if dict(kept)[name] is not file}
         if twice:
-            raise UsageError(f"{shown(model)} and what it imports both define {', '.join(sorted(twice))}: rename one for repro")
+            raise UsageError(
+                f"{shown(model)} and what it imports both define {', '.join(sorted(twice))}: rename one of them for repro"
+            )
         if f"def {framework}(" not in self.definitions():
-            raise UsageError(f"{shown(model)} has no method {framework}: there is nothing that {framework} could run")
+            raise UsageError(f"{shown(model)} has no method {framework}, so {framework} has nothing to run")
 
     def file(self, path: Path) -> _File:
         """The file, read once."""
@@ -92,7 +94,7 @@ class Parts:
         return self.files[path]
 
     def imports(self) -> str:
-        """Import statements, the standard library's first."""
+        """The import statements, those of the standard library first."""
         lines = [f"import {name}" for name in sorted(self.imported[""])]
         lines += [
             f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(self.imported.items()) if module
@@ -101,12 +103,12 @@ class Parts:
         return "\n".join([*(line for line in lines if line not in others), "", *others])
 
     def definitions(self) -> str:
-        """The files' parts, each after those that it builds on."""
+        """The kept code of all files, each after the files that it depends on."""
         files = (self.files[path] for path in TopologicalSorter(self.after).static_order())
         return "\n\n\n".join(file.definitions() for file in files if file.kept)
 
     def need(self, file: _File, name: str) -> None:
-        """Keep whatever binds a name at the top level of a file."""
+        """Keep every statement that binds this name at the top level of a file."""
         for node in (node for node, names in file.bound.items() if name in names):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self.bring(file, node, [alias for alias in node.names if name in _bound(alias)])
@@ -119,7 +121,7 @@ class Parts:
                 self.follow(file, node)
 
     def unwanted(self, file: _File, member: ast.stmt) -> bool:
-        """Is it another framework's method or, in Bakeoff, a method or a constant that nobody uses?"""
+        """Is this another framework's method or, in bakeoff/authoring, a method or constant that is not used?"""
         name = "".join(_bound(member)[:1])
         if any(name == other or name.startswith(f"{other}_") for other in self.others):
             return True
@@ -129,7 +131,7 @@ class Parts:
         return name == self.framework or not (field or self.called is None or name in self.called)
 
     def follow(self, file: _File, node: ast.AST) -> None:
-        """Everything that a syntax tree names, or imports on the spot from this project."""
+        """Keep everything that a syntax tree names, or imports from Bakeoff inside a function."""
         for part in ast.walk(node):
             if isinstance(part, ast.Name):
                 self.need(file, part.id)
@@ -138,20 +140,20 @@ class Parts:
                 self.bring(file, part, part.names)
 
     def bring(self, file: _File, node: ast.Import | ast.ImportFrom, aliases: list[ast.alias]) -> None:
-        """Imported names: from this project their definitions, from elsewhere the import."""
+        """Keep imported names: their definitions if they are Bakeoff's, otherwise the import."""
         module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
         if not _ours(node):
             for name in [module] if module else [alias.name for alias in aliases]:
                 if importlib.util.find_spec(name.partition(".")[0]) is None:
                     at = where(file.path, node.lineno)
-                    raise UsageError(f"{at}: repro cannot find {name}, and a single file cannot bring it along")
+                    raise UsageError(f"{at}: repro cannot find {name}, and a single file cannot include it")
             self.imported.setdefault(module, set()).update(ast.unparse(alias) for alias in aliases)
             return
         path = source_of(module)
         known = {name for names in self.file(path).bound.values() for name in names} if path.is_file() else set()
         if any(alias.asname or alias.name not in known for alias in aliases):
             at = where(file.path, node.lineno)
-            raise UsageError(f"{at}: repro cannot copy what `{ast.unparse(node)}` brings; write from MODULE import NAME")
+            raise UsageError(f"{at}: repro cannot copy what `{ast.unparse(node)}` imports; write from MODULE import NAME")
         self.after[file.path].append(path)
         for alias in aliases:
             self.need(self.file(path), alias.name)
@@ -159,11 +161,11 @@ class Parts:
 
 def _ours(node: ast.Import | ast.ImportFrom) -> bool:
     modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-    return any(OURS.match(module) for module in modules)
+    return any(COPIED.match(module) for module in modules)
 
 
 def _bound(node: ast.AST) -> list[str]:
-    """Names that a statement binds where it stands."""
+    """The names that a statement binds in its own scope."""
     if isinstance(node, DEFINITION):
         return [node.name]
     parts = list(ast.walk(node))

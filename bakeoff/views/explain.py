@@ -1,4 +1,4 @@
-"""What happened in one cell? Where its graph breaks and what to do, the phases of compiling, what was compiled. Pure."""
+"""What happened in one cell? Graph breaks with advice, the phases of compiling, and what the model compiled to."""
 
 import linecache
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ from bakeoff.records.trial import Status
 SOURCE_LINES = 2  # source lines on each side of a break
 BAR = 30  # characters of the longest phase's bar
 
-# how the other framework reports the same Python, so that a break can be looked up there
+# what the other framework reports for the same Python code
 COUNTERPART = {
     Kind.GRAPH_BREAK: "TensorFlow never splits a trace: there it is a host callback, an effect while tracing, or an error",
     Kind.SKIPPED_FRAME: "TensorFlow: AutoGraph runs a function unconverted (autograph_fallback), or tracing stops",
@@ -47,7 +47,7 @@ COMPILED_COUNTS = {
 
 
 def show(results: Iterable[CellResult], console: Console) -> None:
-    """All that is known of each cell."""
+    """Print everything that is known about each cell."""
     for result in results:
         console.print(Group(*_cell(result)))
 
@@ -69,10 +69,10 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
             for finding in result.trust.findings:
                 yield Padding(Text(f"{finding.doubt}: {finding.text}", style="yellow"), (0, 2))
         if measured.losses:
-            yield Padding(_lesson(measured), (0, 2))
+            yield Padding(_losses(measured), (0, 2))
     made = result.compile_only
     if made is not None:
-        yield Padding(Text(f"first call {seconds(made.first_call_s)}: compiling, and one step without a speed"), (0, 2))
+        yield Padding(Text(f"first call {seconds(made.first_call_s)}: compiling, and one step that is not timed"), (0, 2))
     found = trial.diagnostics
     if found is not None:
         first = made or (result.measurements[0] if result.measurements else None)
@@ -83,13 +83,13 @@ def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
         yield Padding(Text(trial.failure.traceback, style="dim"), (1, 2))
     if not fine or (found is not None and found.breaks):
         yield Padding(Text(f"again: {command(result.cell, trial.settings)}"), (1, 2, 0, 2))
-        if result.cell.mode is Mode.INFERENCE:  # repro writes no others
+        if result.cell.mode is Mode.INFERENCE:  # repro supports no other mode
             yield Padding(Text(f"without Bakeoff: {command(result.cell, trial.settings, 'repro')}"), (0, 2))
     yield Text()
 
 
-def _lesson(measured: Measurement) -> Text:
-    """The losses beside float64's, and the error of each first step."""
+def _losses(measured: Measurement) -> Text:
+    """The losses and those of the float64 reference, and the parity error of each first step."""
     lines = [f"losses   {'  '.join('nan' if loss is None else f'{loss:.4g}' for loss in measured.losses)}"]
     lines.append(f"float64  {'  '.join(f'{loss:.4g}' for loss in measured.reference_losses)}")
     checks = measured.parity.checks if measured.parity is not None else ()
@@ -101,7 +101,7 @@ def _lesson(measured: Measurement) -> Text:
 
 def _record(found: Diagnostics, first_call_s: float | None, *, eager: bool) -> Iterator[ConsoleRenderable]:
     if eager:
-        yield Padding(Text("eager: captures nothing, so nothing breaks"), (0, 2))
+        yield Padding(Text("eager: no graph is captured, so there are no breaks"), (0, 2))
         return
     share = "" if found.captured_share is None else f", {found.captured_share:.0%} of the operations captured"
     breaks = f"{found.break_count} break{'s' * (found.break_count != 1)}"
@@ -136,7 +136,7 @@ def _break(number: int, seen: GraphBreak) -> ConsoleRenderable:
 
 
 def source_lines(where: str) -> list[tuple[int, str]]:
-    """The lines around a place `path:line` as they are now, with their numbers; none where there is no such file."""
+    """The present source lines around `path:line`, with their numbers; none if there is no such file."""
     path, _, line = where.rpartition(":")
     if not line.isdigit():
         return []
@@ -148,7 +148,7 @@ def source_lines(where: str) -> list[tuple[int, str]]:
 
 
 def _source(where: str) -> ConsoleRenderable | None:
-    """The lines around a place, with the line itself marked; None where there is no such file."""
+    """The lines around `path:line`, with the line itself marked; None if there is no such file."""
     lines = source_lines(where)
     table = Table.grid(padding=(0, 1))
     for at, text in lines:
@@ -175,7 +175,7 @@ def _phases(phases: Iterable[CompilePhase], first_call_s: float) -> ConsoleRende
 
 
 def _kernels(kernels: Sequence[Kernel]) -> ConsoleRenderable:
-    """Generated kernels, those with the most registers first."""
+    """A table of generated kernels, those with the most registers first."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("kernel", "configurations", "warps", "registers", "bytes spilled", "shared bytes", "occupancy"):
         table.add_column(name, justify="left" if name == "kernel" else "right", overflow="fold")
@@ -191,7 +191,7 @@ def _compiled(compiled: Compiled) -> ConsoleRenderable:
 
 
 def compiled_counts(compiled: Compiled) -> dict[str, float]:
-    """Label → number, of all that is known of what a program compiled to."""
+    """Label → number, of everything that is known about the compiled program."""
     counts = {label: getattr(compiled, name) for name, label in COMPILED_COUNTS.items()}
     counts |= {name.replace("_", " "): value for name, value in compiled.figures.items()}
     return {label: value for label, value in counts.items() if value is not None}

@@ -1,7 +1,7 @@
-"""How fast is a single operation, and which resources of the GPU do its kernels use? Pure: the table of test_kernels.
+"""How fast is a single operation, and which resources of the GPU do its kernels use? The table of test_kernels.
 
-Speeds are those of cells that ran on a device. Registers and the like come from the assembler where the operation was compiled
-for a target, and from the driver where a kernel was loaded. The table and the saved file share one formula.
+Speeds come from cells that ran on a device. Resources such as registers come from the assembler if the operation was compiled
+for a target, and from the driver if a kernel was loaded. The table and the saved file use the same formula.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,22 +29,22 @@ KERNEL_COLUMNS = (
     "status",
 )
 KERNEL_LEGEND = (
-    "single operations; device: the GPU's own time for a step in a queue of steps; where it is known, speeds follow from it; "
-    "in brackets the share of what eager PyTorch reached here by copying and by multiplying matrices; "
-    "most registers of a thread, bytes spilled by all kernels (loaded ones: local memory), most shared memory of a block, "
-    "least occupancy"
+    "single operations; device: the GPU's own time for a step in a queue of steps, used for speeds if it is known; "
+    "in brackets the share of the speed of eager PyTorch's copy and matrix product in this run; "
+    "the most registers of a thread, bytes spilled by all kernels (for loaded kernels: local memory), "
+    "the most shared memory of a block, the least occupancy"
 )
 
 
 def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
-    """Bytes and flops per second of an operation, and shares of what eager PyTorch reached in the run by a copy, a product."""
+    """Bytes/s and flops/s of an operation, and their shares of eager PyTorch's copy and matrix product in the same run."""
     found = {}
     for what, name, probe in PEAK_MODELS:
-        mine, best = _reached(result, what), _reached(results.get(Cell(probe, "torch_eager", result.cell.mode)), what)
-        if mine is not None:
-            found[name] = mine
-            if best is not None:
-                found[f"{name}_of_{probe}"] = mine / best
+        own, reference = _reached(result, what), _reached(results.get(Cell(probe, "torch_eager", result.cell.mode)), what)
+        if own is not None:
+            found[name] = own
+            if reference is not None:
+                found[f"{name}_of_{probe}"] = own / reference
     return found
 
 
@@ -56,7 +56,7 @@ def _reached(result: CellResult | None, what: str) -> float | None:
 
 
 def resources(result: CellResult) -> dict[str, float]:
-    """kernels, registers, spill_bytes, shared_bytes, occupancy: as far as the compiler or the driver reports them."""
+    """kernels, registers, spill_bytes, shared_bytes and occupancy, if the compiler or the driver reports them."""
     made, found = result.compile_only, result.diagnostics.compiled if result.diagnostics else None
     if made is not None and made.kernels:
         known = {"kernels": len(made.kernels), "registers": made.registers, "spill_bytes": made.spill_bytes}
@@ -70,24 +70,24 @@ def resources(result: CellResult) -> dict[str, float]:
 
 
 def terminal(results: Mapping[Cell, CellResult], width: int = 150) -> str:
-    """As text; empty without single operations. A table that is too wide becomes several."""
+    """The table as text; empty without single operations. A table that is too wide becomes several."""
     columns = _columns(results)
     if not columns:
         return ""
-    tables = [columns] if across(columns) <= width else packed([_both(*columns[:2]), *columns[2:]], width)
+    tables = [columns] if across(columns) <= width else packed([_joined(*columns[:2]), *columns[2:]], width)
     return "\n".join(
         ["", *wrapped(KERNEL_LEGEND, width), "", *(line for t in tables for line in (*drawn(t, apart=False), "")), ""]
     )
 
 
-def _both(operation: Column, stack: Column) -> Column:
-    """Operation and stack as one column."""
+def _joined(operation: Column, stack: Column) -> Column:
+    """The columns of operation and stack as one column."""
     names = [[f"{x}, {y}"] for (x,), (y,) in zip(operation.cells, stack.cells, strict=True)]
     return Column(f"{operation.name}, {stack.name}", names)
 
 
 def markdown(results: Mapping[Cell, CellResult]) -> str:
-    """The same as Markdown."""
+    """The table as Markdown."""
     columns = _columns(results)
     if not columns:
         return ""
@@ -98,7 +98,7 @@ def markdown(results: Mapping[Cell, CellResult]) -> str:
 
 
 def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
-    """Those that are not empty."""
+    """The columns that are not empty."""
     rows = [_row(r, results) for cell, r in results.items() if cell.model.startswith(PREFIX)]
     columns = of_rows(KERNEL_COLUMNS, rows) if rows else []
     return [c for c in columns if c.name in KERNEL_COLUMNS[:2] or any(lines != ["–"] for lines in c.cells)]
@@ -108,11 +108,11 @@ def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str
     ok = result.status is Status.OK
     on_device = (
         result.device_step_s if ok or result.status is Status.UNSTEADY else None
-    )  # the GPU's own time needs no steady host
-    reached, taken = shares(result, results) if ok or on_device is not None else {}, resources(result)
+    )  # the GPU's own time does not depend on a steady host
+    reached, used = shares(result, results) if ok or on_device is not None else {}, resources(result)
     speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
-    counts = [f"{taken[n]:,.0f}" if n in taken else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
-    occupancy = f"{taken['occupancy']:.0%}" if "occupancy" in taken else "–"
+    counts = [f"{used[n]:,.0f}" if n in used else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
+    occupancy = f"{used['occupancy']:.0%}" if "occupancy" in used else "–"
     settings = result.trials[0].settings
     no_gpu = result.status is Status.UNAVAILABLE and settings.device == "cpu" and not settings.target
     step = seconds(result.step_s) if ok else "unavailable (no GPU)" if no_gpu else "–"

@@ -1,4 +1,4 @@
-"""How does every stack do on every model? One table, a row per model and a column per stack. Pure: terminal and Markdown."""
+"""How do all stacks compare on all models? One table, a row per model and a column per stack, as text or Markdown."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from bakeoff.records.compile_only import CompileOnly
 from bakeoff.records.trial import TIMED, OneTimeCost, Status, Trial
 from bakeoff.views.columns import Column, drawn, packed, wrapped
 
-CELL_LINES = (  # what the lines of a cell are
+CELL_LINES = (  # the meaning of each line of a cell
     "compile s cold (warm from disk)",
     "items/s",
     "× its framework's eager, × the best",
@@ -25,7 +25,7 @@ CELL_LINES = (  # what the lines of a cell are
     "status, break-even against eager in steps",
 )
 ON_DEVICE = "the GPU's own time for a step in a queue of steps, × eager's, peak of its memory"
-ROOM = 12  # width of a column, unless its stack's name is longer: six main stacks stand side by side in 100 columns
+ROOM = 12  # width of a column, unless its stack's name is longer: the six main stacks fit side by side in 100 columns
 AGAIN = "  again: "
 
 
@@ -54,7 +54,7 @@ class Matrix:
         return {c.stack: r for c, r in self.results.items() if c.model == model and c.mode == mode}
 
     def lines(self, result: CellResult, room: int | None = None) -> list[str]:
-        """One cell of the table, in columns of `room` if given. A cell that is not ok has a status and no speed."""
+        """The lines of a cell, at most `room` wide if given. A cell whose status is not ok has no speed."""
         if result.compile_only is not None and result.status is Status.COMPILED:
             return self._compiled(result.compile_only, result, room)
         if result.status is not Status.OK:
@@ -73,14 +73,14 @@ class Matrix:
         ]
 
     def _device(self, result: CellResult, room: int | None) -> list[str]:
-        """A GPU's own time for a step, which does not depend on the host being steady, and the peak of its memory."""
+        """The GPU's own time for a step, which does not depend on a steady host, and its peak memory."""
         if result.device_step_s is None:
             return []
         ratio = self._over_eager_on_device(result)
         return [formatting.on_device(seconds(result.device_step_s), ratio, result.device_peak_bytes, room)]
 
     def _over_eager_on_device(self, result: CellResult | None) -> float | None:
-        """As over_eager, by the device's own times, which need not be steady on the host."""
+        """As over_eager, from the device's own times, which do not depend on a steady host."""
         if result is None or result.device_step_s is None or result.status not in TIMED:
             return None
         row = self.row(result.cell.model, result.cell.mode).values()
@@ -89,7 +89,7 @@ class Matrix:
         return None if eager is None else eager / result.device_step_s
 
     def _compiled(self, made: CompileOnly, result: CellResult, room: int | None) -> list[str]:
-        """A cell that was compiled for a target."""
+        """The lines of a cell that was compiled for a target."""
         what = result.diagnostics.compiled if result.diagnostics else None
         count = len(made.kernels) or (what.kernels if what else None)
         kernels = "? kernels" if count is None else f"{count} kernel{'s' * (count != 1)}"
@@ -99,13 +99,13 @@ class Matrix:
         return lines if room is None else [part for line in lines for part in wrapped(line, room)]
 
     def notes(self) -> list[str]:
-        """Below the table: why cells are not ok, one-time costs, what was not equal for all stacks, and what to trust."""
+        """The notes below the table: failures, one-time costs, unequal conditions of stacks, and doubts about the numbers."""
         found = self._failures()
         for tool in self.one_time_costs:
             cost = (
                 tool.failure.message if tool.failure else f"{tool.wall_s:.1f} s, {tool.bytes >> 20} MiB, on {tool.measured_at}"
             )
-            found.append(f"one-time cost of this machine, in no cell: {tool.stack}: {cost}")
+            found.append(f"one-time cost of this machine, not part of any cell: {tool.stack}: {cost}")
         fair = [(c.stack, note) for c, r in self.results.items() for m in r.measurements for note in m.notes]
         for note in dict.fromkeys(note for _, note in fair):
             of = ", ".join(dict.fromkeys(stack for stack, n in fair if n == note))
@@ -113,27 +113,27 @@ class Matrix:
         gaps = [(c.stack, gap) for c, r in self.results.items() if r.compile_only for gap in r.compile_only.gaps]
         for gap in dict.fromkeys(gap for _, gap in gaps):
             of = ", ".join(dict.fromkeys(stack for stack, g in gaps if g == gap))
-            found.append(f"compiled only ({of}): {gap}")
+            found.append(f"compile-only ({of}): {gap}")
         diagnosed = [(cell, r.diagnostics) for cell, r in self.results.items() if r.diagnostics is not None]
         found += [f"{cell}: {text}" for cell, record in diagnosed for text in record.remarks]
         return [*found, *self._doubts(), *self.means()]
 
     def _doubts(self) -> list[str]:
-        """How far the numbers can be trusted: a line per kind of doubt."""
+        """How far the numbers can be trusted: a note per kind of doubt."""
         doubted = {d: [r for r in self.results.values() if r.trust.says(d)] for d in Doubt}
         found = []
         if busy := doubted[Doubt.CONTENTION]:
             worst = min(busy, key=lambda r: r.trust.cpu_share)
-            had = f"had a CPU for too little of the time they were timed; {worst.cell} for {worst.trust.cpu_share:.0%}"
+            had = f"had a CPU for too small a share of the timed steps, {worst.cell} for {worst.trust.cpu_share:.0%}"
             found.append(f"contention: {len(busy)} cells {had}; no comparison of their speeds is decided")
         if noisy := [r for r in doubted[Doubt.NOISE] if r.status is Status.OK]:
-            found.append(f"noise: in {len(noisy)} cells step times vary, differently in each process, by the ± beside items/s")
+            found.append(f"noise: in {len(noisy)} cells step times differ between processes, by the ± shown with items/s")
         if unverified := [r for r in doubted[Doubt.UNVERIFIED] if r.status is Status.OK]:
-            found.append(f"steady state not verified in {len(unverified)} cells: that takes three trials; --trials 3")
+            found.append(f"steady state not verified in {len(unverified)} cells: that needs three trials, --trials 3")
         return found
 
     def _failures(self) -> list[str]:
-        """Why cells are not ok, cells of one reason sharing a line, and the command that runs each again."""
+        """Why cells are not ok, in one line for all cells with the same reason, and the command that runs each again."""
         reasons: dict[str, list[CellResult]] = {}
         for result in self.results.values():
             if result.status not in (Status.OK, Status.COMPILED):
@@ -146,7 +146,7 @@ class Matrix:
         return lines
 
     def means(self) -> list[str]:
-        """Geometric mean of the speed-up over the framework's eager, and the number of models that it covers."""
+        """The geometric mean of each stack's speed-up over its framework's eager stack, and the number of models in it."""
         lines = []
         for mode in self.modes:
             models = list(dict.fromkeys(c.model for c in self.results if c.mode == mode))
@@ -160,7 +160,7 @@ class Matrix:
         return lines
 
     def terminal(self, width: int) -> str:
-        """As text for a terminal; stacks that do not fit beside each other go below each other."""
+        """The table as text. Stacks that do not fit into `width` follow in further tables below."""
         out = []
         for mode in self.modes:
             out += wrapped(f"{mode}, line by line: " + "; ".join(self._legend(mode)), width)
@@ -177,14 +177,14 @@ class Matrix:
         return (*CELL_LINES[:-1], *((ON_DEVICE,) if on_gpu else ()), CELL_LINES[-1])
 
     def _columns(self, mode: Mode, *, short: bool) -> list[Column]:
-        """The labels, and a column per stack."""
+        """The column of labels, and a column per stack."""
         stacks = self.stacks(mode)
         rows = self._rows(mode, stacks, short=short)
         columns = [Column("", [label for label, _ in rows])]
         return columns + [Column(name, [cells[i] for _, cells in rows]) for i, name in enumerate(stacks)]
 
     def markdown(self) -> str:
-        """As Markdown tables."""
+        """The table as Markdown."""
         out = []
         for mode in self.modes:
             stacks = self.stacks(mode)
@@ -196,11 +196,11 @@ class Matrix:
         return "\n".join([*out, *(f"- {note}" for note in self.notes())]) + "\n"
 
     def stacks(self, mode: Mode) -> list[str]:
-        """In the order of the run."""
+        """The stacks of a mode, in the order of the run."""
         return list(dict.fromkeys(c.stack for c in self.results if c.mode == mode))
 
     def _rows(self, mode: Mode, stacks: Sequence[str], *, short: bool = False) -> list[tuple[list[str], list[list[str]]]]:
-        """(label, cells) of each model, each a list of lines."""
+        """(label, cells) of each model; each label and each cell is a list of lines."""
         rows = []
         for model in dict.fromkeys(c.model for c in self.results if c.mode == mode):
             row = self.row(model, mode)
@@ -215,7 +215,7 @@ class Matrix:
         return formatting.ratios(self.over_eager(result), best / result.step_s, room)
 
     def _break_even(self, result: CellResult, room: int | None) -> str:
-        """Its status, and when compiling has paid for itself."""
+        """The cell's status, and the number of steps after which compiling has paid off."""
         eager = self.eager(result)
         if eager is None or eager is result:
             return str(result.status)
@@ -224,12 +224,12 @@ class Matrix:
         return formatting.break_even(str(result.status), None if steps is None else math.ceil(steps), room, undecided=undecided)
 
     def over_eager(self, result: CellResult | None) -> float | None:
-        """Eager step / this stack's step; None where either has no speed."""
+        """Step time of the framework's eager stack / step time of this stack; None if either has no speed."""
         eager = None if result is None or result.status is not Status.OK else self.eager(result)
         return None if result is None or eager is None else eager.step_s / result.step_s
 
     def eager(self, result: CellResult) -> CellResult | None:
-        """The eager stack of the same framework on the same model, if it is ok."""
+        """The result of the same framework's eager stack on the same model, if its status is ok."""
         row = self.row(result.cell.model, result.cell.mode).values()
         same = (r for r in row if r.framework == result.framework and r.status is Status.OK)
         return next((r for r in same if r.eager), None)

@@ -1,4 +1,4 @@
-"""How much faster do more workers train? A row per data-parallel cell, from trials alone. Pure."""
+"""How much faster do more workers train? A table with a row per data-parallel cell."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from bakeoff.records.trial import Status, Trial
 from bakeoff.system.terminal import plain
 
 SCALING_LEGEND = (
-    "data-parallel training; efficiency: items/s of n workers / (n × items/s of one), of the same whole batch; "
-    "parity: the largest difference from one process with the whole batch, as a share of its tolerance"
+    "data-parallel training; efficiency: items/s of n workers / (n × items/s of one worker), with the same global batch; "
+    "parity: the largest difference from one process with the global batch, as a share of its tolerance"
 )
 SCALING_COLUMNS = ("model", "stack", "workers", "items/s", "efficiency", "parity", "status")
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """A data-parallel cell, and the cell in which one worker did the same work."""
+    """A data-parallel cell, and the cell in which one worker does the same work."""
 
     result: CellResult
     alone: CellResult | None
@@ -29,14 +29,14 @@ class Scaled:
 
     @property
     def efficiency(self) -> float | None:
-        """throughput(n) / (n × throughput(1)); None where either has no speed."""
+        """throughput(n) / (n × throughput(1)); None if either has no speed."""
         if self.alone is None or {self.result.status, self.alone.status} != {Status.OK}:
             return None
         return self.result.throughput / (self.workers * self.alone.throughput)
 
 
 def of(result: CellResult, results: Iterable[CellResult]) -> Scaled:
-    """`result` and the cell of one worker among `results`: the one whose name differs only in the number at its end."""
+    """`result` and the cell of one worker among `results`: the one whose stack name differs only in the number at its end."""
     same = (r for r in results if (r.cell.model, r.cell.mode) == (result.cell.model, result.cell.mode))
     return Scaled(result, next((r for r in same if r.trials[0].workers == 1 and _family(r) == _family(result)), None))
 
@@ -46,14 +46,14 @@ def _family(result: CellResult) -> str:
 
 
 def rows(trials: Iterable[Trial]) -> list[Scaled]:
-    """The data-parallel cells that train, in the order of the run."""
+    """The data-parallel training cells, in the order of the run."""
     results = by_cell(trials).values()
     return [of(r, results) for r in results if r.cell.mode is Mode.TRAINING and r.trials and r.trials[0].workers is not None]
 
 
 def terminal(trials: Sequence[Trial], width: int) -> str:
-    """As text; empty where no cell is data-parallel."""
-    from rich import box  # collecting tests needs none
+    """The table as text; empty without data-parallel cells."""
+    from rich import box  # imported here, so that collecting tests does not need rich
     from rich.table import Table
 
     found = rows(trials)
@@ -71,7 +71,7 @@ def terminal(trials: Sequence[Trial], width: int) -> str:
 
 
 def formatted(row: Scaled) -> tuple[str, ...]:
-    """A row, by SCALING_COLUMNS. A cell that is not ok has a status and no speed."""
+    """The texts of a row, by SCALING_COLUMNS. A cell whose status is not ok has no speed."""
     result, efficiency = row.result, row.efficiency
     speed = f"{figure(result.throughput)} {result.measurements[0].item}" if result.status is Status.OK else "–"
     off = [m.parity.worst.excess(m.parity.tolerance) for m in result.measurements if m.parity is not None and m.parity.checks]

@@ -1,4 +1,4 @@
-"""What tests with real frameworks share."""
+"""Fixtures of the tests with real frameworks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Make a folder a run's storage in which no test pays again what a machine pays once, whichever worker paid it."""
+    """Prepare a folder as a run's storage; the one-time costs of the machine are shared by all workers of pytest-xdist."""
     base = tmp_path_factory.getbasetemp()
     machine = (base.parent if hasattr(request.config, "workerinput") else base) / "machine"
     machine.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Do workers that share a batch learn what one learns from the whole, and is it told when they do not?"""
+"""Do data-parallel workers learn the same as one process with the whole batch, and is it reported if they do not?"""
 
 import os
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def measured(home: Path, stacks: list[StackSource], modes: list[Mode], **changes
         models=[discovery.models()["article_net"]],
         stacks=stacks,
         modes=modes,
-        # whether the frameworks agree is test_port.py's question; a cell that is refused needs no reference
+        # test_implementations.py tests whether the frameworks agree; a cell that is refused needs no reference
         all_stacks=[] if changes else [s for s in ROOM if s.eager and s.framework == stacks[0].framework],
         verify=False,
     )
@@ -86,7 +86,7 @@ def test_two_workers_learn_what_one_learns_from_the_whole_batch(result: Results,
         pytest.param("tf_alone", "gradient.", marks=needs_tensorflow),
     ],
 )
-def test_a_worker_that_goes_its_own_way_is_wrong(result: Results, stack: str, what: str) -> None:
+def test_a_worker_that_diverges_is_wrong(result: Results, stack: str, what: str) -> None:
     found = result(stack)
     assert found.status is Status.WRONG, found.reason
     parity = found.measurements[0].parity
@@ -95,19 +95,19 @@ def test_a_worker_that_goes_its_own_way_is_wrong(result: Results, stack: str, wh
 
 
 @pytest.mark.parametrize(
-    ("stack", "status", "said"),
+    ("stack", "status", "text"),
     [
         pytest.param("torch_dies", Status.ERROR, "worker 1 of 2 ended by SIGKILL", marks=needs_torch),
         pytest.param("torch_leaves", Status.CRASH, "SIGSEGV in phase", marks=needs_torch),
         pytest.param("torch_says", Status.ERROR, "worker 1: LookupError: planted in worker 1", marks=needs_torch),
     ],
 )
-def test_a_worker_that_dies_is_a_row_and_takes_the_others_along(
-    result: Results, home: Path, stack: str, status: Status, said: str
+def test_a_worker_that_dies_is_reported_and_ends_the_others(
+    result: Results, home: Path, stack: str, status: Status, text: str
 ) -> None:
     found = result(stack)
     assert found.status is status, found.reason
-    assert said in found.reason
+    assert text in found.reason
     assert not [p for p in psutil.process_iter() if _started_in(home, p)]
 
 
@@ -121,7 +121,7 @@ def _started_in(home: Path, process: psutil.Process) -> bool:
 @pytest.mark.parametrize(
     "stack", [pytest.param("torch_ddp_2", marks=needs_torch), pytest.param("tf_mirrored_2", marks=needs_tensorflow)]
 )
-def test_what_it_cannot_do_is_a_row(home: Path, stack: str) -> None:
+def test_unsupported_cells_are_reported(home: Path, stack: str) -> None:
     found = measured(home, [ROOM[stack]], [Mode.INFERENCE, Mode.TRAINING], batch_size=33)
     assert [(r.status, r.reason) for r in found.values()] == [
         (Status.UNSUPPORTED, "data-parallel training only: --modes training"),
@@ -130,7 +130,7 @@ def test_what_it_cannot_do_is_a_row(home: Path, stack: str) -> None:
 
 
 @pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
-def test_more_workers_than_cpus_is_a_row(home: Path) -> None:
+def test_more_workers_than_cpus_are_reported(home: Path) -> None:
     cpus = len(os.sched_getaffinity(0))
     (found,) = measured(home, [ROOM["torch_ddp_2"]], [Mode.TRAINING], threads=cpus).values()
     assert found.status is Status.UNAVAILABLE

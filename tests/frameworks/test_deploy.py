@@ -1,4 +1,4 @@
-"""Are real deployment formats served without the model's code, and called wrong where a weight was changed?"""
+"""Do real deployment formats run without the model's code, and are they reported as wrong if a weight was changed?"""
 
 from dataclasses import replace
 from pathlib import Path

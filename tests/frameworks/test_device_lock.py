@@ -1,4 +1,4 @@
-"""Does Inductor tune its kernels while it has the device alone?"""
+"""Does Inductor tune its kernels while it holds the device lock?"""
 
 import subprocess
 import sys
@@ -13,16 +13,16 @@ def test_inductor_tunes_its_kernels_inside_it() -> None:
 from contextlib import contextmanager
 from bakeoff.compilers import torch_inductor
 from torch._inductor.runtime.triton_heuristics import CachingAutotuner as Tuner
-said = []
+calls = []
 @contextmanager
 def alone():
-    said.append("alone")
+    calls.append("alone")
     yield
-    said.append("no longer")
-before = Tuner.autotune_to_one_config = lambda self, *args, **kwargs: said.append((args, kwargs))
+    calls.append("no longer")
+before = Tuner.autotune_to_one_config = lambda self, *args, **kwargs: calls.append((args, kwargs))
 with torch_inductor.STACK.measuring(alone):
     Tuner.autotune_to_one_config(None, 1, stream=2)
-assert said == ["alone", ((1,), {"stream": 2}), "no longer"], said
+assert calls == ["alone", ((1,), {"stream": 2}), "no longer"], calls
 assert Tuner.autotune_to_one_config is before
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)

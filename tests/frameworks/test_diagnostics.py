@@ -1,4 +1,4 @@
-"""Are the frameworks' own words and private names read right, and missed in one line?"""
+"""Are messages and private names of the frameworks read correctly, and a missing one reported in one line?"""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ Traceback (most recent call last):
 @pytest.mark.parametrize(
     ("file", "line"), [pytest.param("USER", 12, marks=needs_torch), pytest.param("FRAMEWORK", 51, marks=needs_torch)]
 )
-def test_dynamos_words(file: str, line: int) -> None:
+def test_messages_of_dynamo_are_parsed(file: str, line: int) -> None:
     user = str(ROOT / "models" / "branchy.py")
     framework = str(Path(sys.prefix) / "lib" / f"python3.{sys.version_info.minor}" / "site-packages" / "torch" / "nn" / "f.py")
     text = DYNAMO.format(user=user, file=user if file == "USER" else framework)
@@ -64,7 +64,7 @@ def test_dynamos_words(file: str, line: int) -> None:
         ),
     ],
 )
-def test_a_private_name_that_is_gone_is_one_line(script: str, says: str) -> None:
+def test_a_missing_private_name_is_reported_in_one_line(script: str, says: str) -> None:
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     last = run.stderr.strip().splitlines()[-1]
     assert last.startswith("bakeoff.authoring.errors.Unavailable: ")

@@ -1,4 +1,4 @@
-"""On a machine with a GPU: is what was compiled without it what the device is given? Skipped elsewhere."""
+"""Does compiling without a GPU give the kernels that run on one? Skipped on machines without a GPU."""
 
 import subprocess
 import sys
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.skipif(not (which("nvidia-smi") and find_spec("torch") 
 def target() -> str:
     """The target that is this machine's GPU."""
     ask = "import torch; print('sm_%d%d' % torch.cuda.get_device_capability() if torch.cuda.is_available() else '')"
-    said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=120)
-    name = f"cuda:{said.stdout.strip()}"
+    output = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, timeout=120)
+    name = f"cuda:{output.stdout.strip()}"
     if name not in TARGETS:
         pytest.skip(f"no target is {name}")
     return name
@@ -67,7 +67,7 @@ def test_compiled_without_it_is_compiled_for_it(run: Callable[..., CellResult], 
         assert there.diagnostics.compiled.library_calls == here.diagnostics.compiled.library_calls
     assert there.diagnostics.break_count == here.diagnostics.break_count
     assert here.compile_only is not None
-    # the driver must say what the assembler said of the configuration that was chosen: of one of them
+    # the driver must report what the assembler reported for the chosen configuration, one of them
     figures = there.diagnostics.compiled.figures
     loaded = {name.removeprefix("registers_"): figures[name] for name in figures if name.startswith("registers_")}
     known = {k.name: k.registers_each for k in here.compile_only.kernels if k.name in loaded}

@@ -1,4 +1,4 @@
-"""What Triton's driver says of the kernels that it has loaded."""
+"""Are the resources that Triton's driver reports for loaded kernels read correctly?"""
 
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ GPU = {
 
 
 @pytest.mark.skipif(not find_spec("torch"), reason="needs torch")
-def test_what_a_driver_says_of_loaded_kernels() -> None:
+def test_resources_of_loaded_kernels_are_read_from_the_driver() -> None:
     """Words become bytes, the tightest kernel decides, and one that is still being tuned is left out."""
     from bakeoff.compilers._cubin import loaded
 

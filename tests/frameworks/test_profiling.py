@@ -1,4 +1,4 @@
-"""Does either framework's profiler leave a trace of the steps, where TensorBoard looks for it?"""
+"""Does the profiler of each framework write a trace of the steps where TensorBoard finds it?"""
 
 import gzip
 import importlib.util
@@ -52,7 +52,7 @@ def test_tensorflows_profiler_sees_every_step(tmp_path: Path, name: str) -> None
     (path,) = (home / "mlp" / "tf_function-inference").glob("plugins/profile/*/*.xplane.pb")
     found: Counter[str] = Counter()
     for plane in xspace(path).planes:
-        names = {number: told.name for number, told in plane.event_metadata.items()}
+        names = {number: reported.name for number, reported in plane.event_metadata.items()}
         found.update(names[event.metadata_id] for line in plane.lines for event in line.events)
     assert found["step"] == PROFILED_STEPS
     assert sum(count for name, count in found.items() if "MatMul" in name) >= PROFILED_STEPS, sorted(found)

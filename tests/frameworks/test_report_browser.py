@@ -1,4 +1,4 @@
-"""Does the report work where it is looked at? Driven in headless Chromium: no error, the slider answers, nothing is cut."""
+"""Does the report work in a browser? In headless Chromium: no errors, the slider works, and nothing is cut off."""
 
 import json
 import shutil
@@ -62,14 +62,14 @@ def _report(folder: Path, kept: Path, *arguments: str) -> Path:
 
 
 class Opened:
-    """A page, what it said on its console, and what it asked for."""
+    """A page, the messages on its console, and its requests."""
 
     def __init__(self, browser: Any, path: Path, width: int = 1440, **settings: Any) -> None:
         self.page = browser.new_page(viewport={"width": width, "height": 900}, **settings)
-        self.said: list[str] = []
+        self.output: list[str] = []
         self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("console", lambda message: self.output.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.output.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
@@ -89,10 +89,10 @@ class Opened:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_is_cut_and_nothing_complains(chromium: Any, small: Path, width: int, scheme: str) -> None:
+def test_nothing_is_cut_off_and_there_are_no_errors(chromium: Any, small: Path, width: int, scheme: str) -> None:
     opened = Opened(chromium, small, width, color_scheme=scheme)
     opened.scroll()
-    assert opened.said == []
+    assert opened.output == []
     assert [url for url in opened.asked if not url.startswith(("file:", "blob:", "data:"))] == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     cut = """[...document.querySelectorAll("main *, header *")].filter((node) => {
@@ -111,7 +111,7 @@ def test_nothing_is_cut_and_nothing_complains(chromium: Any, small: Path, width:
     opened.page.close()
 
 
-def test_the_slider_says_who_wins(chromium: Any, small: Path) -> None:
+def test_the_slider_shows_the_winner(chromium: Any, small: Path) -> None:
     opened = Opened(chromium, small)
     opened.page.select_option("#model", "m0")
     for steps in (1, 100, 3000, 1_000_000):
@@ -130,7 +130,7 @@ def test_the_slider_says_who_wins(chromium: Any, small: Path) -> None:
     opened.page.keyboard.press("End")
     assert opened.text("#answer").startswith("torch_inductor for 10,000,000 steps")
     assert opened.page.locator("#ranking tbody tr").first.text_content().startswith("torch_inductor")
-    assert opened.said == []
+    assert opened.output == []
 
 
 @pytest.mark.parametrize("width", [360, 1440])
@@ -174,7 +174,7 @@ def test_every_metric_colours_the_matrix(chromium: Any, small: Path) -> None:
     assert shown["compile_cold_wall"].startswith("1.5 s")
     assert shown["breaks"] == "0"
     assert shown["share_of_machine_peak"].endswith("%")
-    assert opened.said == []
+    assert opened.output == []
 
 
 def test_downloads_hold_every_cell(chromium: Any, small: Path, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_text_from_a_file_does_nothing(chromium: Any, kept: Path, tmp_path: Path
         opened.page.click(f"button.cell[data-cell=b{i}-tf_function-inference]")
     opened.scroll()
     assert opened.page.evaluate("window.hacked") is None
-    assert opened.said == []
+    assert opened.output == []
 
 
 def test_print_shows_every_chart(chromium: Any, small: Path) -> None:
@@ -220,7 +220,7 @@ def test_five_hundred_cells_open_at_once(chromium: Any, small: Path, large: Path
             opened = Opened(chromium, path)
             opened.page.wait_for_selector("[data-chart=cost] svg")
             opens[path].append(opened.page.evaluate("performance.now()") / 1e3)  # since the navigation began
-            assert opened.said == []
+            assert opened.output == []
             assert opened.page.locator("button.cell").count() == 500 or path == small
             opened.page.close()
     assert min(opens[large]) <= OPENS_RATIO * min(opens[small]), opens

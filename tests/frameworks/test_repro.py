@@ -1,4 +1,4 @@
-"""Does a cell's script show in the bare framework what the cell showed here?"""
+"""Does the script of a cell reproduce in the bare framework what Bakeoff reports for the cell?"""
 
 import os
 import re
@@ -24,7 +24,7 @@ def run(folder: Path, model: str, stack: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize(
-    ("model", "stack", "code", "said"),
+    ("model", "stack", "code", "output"),
     [
         pytest.param("mlp", "torch_script", 0, "0 of 12 outputs are off", marks=needs_torch),
         pytest.param("branchy", "torch_script", 1, "7 of 12 outputs are off", marks=needs_torch),
@@ -34,18 +34,18 @@ def run(folder: Path, model: str, stack: str) -> subprocess.CompletedProcess[str
         pytest.param("breaks_callback", "tf_xla", 1, "EagerPyFunc", marks=needs_tensorflow),
     ],
 )
-def test_script_shows_what_the_cell_showed(tmp_path: Path, model: str, stack: str, code: int, said: str) -> None:
+def test_script_shows_what_the_cell_showed(tmp_path: Path, model: str, stack: str, code: int, output: str) -> None:
     done = run(tmp_path, model, stack)
-    assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
+    assert (done.returncode, output in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("stack", [pytest.param("torch_inductor", marks=needs_compiler)])
 def test_inductor_says_where_it_breaks(tmp_path: Path, stack: str) -> None:
     done = run(tmp_path, "breaks_print", stack)
-    told = done.stdout + done.stderr
-    sites = re.findall(r"Graph break in user code at (.+):(\d+)", told)
-    assert done.returncode == 0, told
-    assert sites, told
+    reported = done.stdout + done.stderr
+    sites = re.findall(r"Graph break in user code at (.+):(\d+)", reported)
+    assert done.returncode == 0, reported
+    assert sites, reported
     for file, line in sites:
         assert Path(file).name == "it.py"
         assert "# breaks here" in (tmp_path / "it.py").read_text().splitlines()[int(line) - 1]

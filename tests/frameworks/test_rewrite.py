@@ -1,4 +1,4 @@
-"""Does each kernel of ours take the place of its operation, and of nothing else, and is the graph right with it?"""
+"""Does each of Bakeoff's kernels replace its operation and nothing else, and is the output of the graph right?"""
 
 import json
 import os
@@ -62,29 +62,29 @@ left_alone = {
     "heads that are no power of two": (lambda q: F.scaled_dot_product_attention(q, q, q), torch.randn(1, 1, 8, 24)),
     "the mean of a bag": (lambda ids, w: F.embedding_bag(ids, w), torch.randint(8, (3, 2)), w),
     "smoothed labels": (lambda x, t: F.cross_entropy(x, t, label_smoothing=0.1).reshape(1), x, torch.randint(8, (6,))),
-    "halves put together otherwise": (
+    "rotated parts in another order": (
         lambda x, c, s: torch.cat([x.chunk(2, -1)[0] * c - x.chunk(2, -1)[1] * s, x.chunk(2, -1)[0] * c], -1),
         x, torch.randn(6, 4), torch.randn(6, 4),
     ),
 }
-told = {}
+reported = {}
 for path in sorted(Path("models/kernels").glob("kernel_*.py")):
     model = load(path.resolve(), "MODEL").at("small")
     inputs = [torch.from_numpy(a) for a in model.batch(Draw(0), 0).inputs]
-    told[path.stem.removeprefix("kernel_")] = placed(model.torch(), *inputs)
-told["left alone"] = {name: placed(*case)[0] for name, case in left_alone.items() if placed(*case)[0]}
+    reported[path.stem.removeprefix("kernel_")] = placed(model.torch(), *inputs)
+reported["left alone"] = {name: placed(*case)[0] for name, case in left_alone.items() if placed(*case)[0]}
 wide = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.GELU()).requires_grad_(False)
-told["gelu of a product"] = [placed_of(wide.to(dtype), x.to(dtype)) for dtype in (torch.float32, torch.bfloat16)]
+reported["gelu of a product"] = [placed_of(wide.to(dtype), x.to(dtype)) for dtype in (torch.float32, torch.bfloat16)]
 config = SimpleNamespace(kwargs={"BM": 64}, num_warps=4, num_stages=3)
 one = SimpleNamespace(launchers=[SimpleNamespace(config=config)], compile_results=[1, 2], fn=SimpleNamespace(__name__="k"))
 untuned = SimpleNamespace(launchers=[1, 2], compile_results=[1, 2])
-told["chosen"] = chosen([one, untuned, SimpleNamespace(launchers=[1], compile_results=[1])])
-print(json.dumps(told))
+reported["chosen"] = chosen([one, untuned, SimpleNamespace(launchers=[1], compile_results=[1])])
+print(json.dumps(reported))
 """
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, object]:
+def reported() -> dict[str, object]:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, cwd=ROOT, timeout=300, check=False,
         env={**os.environ, "TRITON_INTERPRET": "1"},
@@ -98,23 +98,23 @@ KERNELS = ("softmax", "layer_norm", "rms_norm", "gelu_bias", "rotary", "cross_en
 
 @needs_triton
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_each_kernel_takes_its_place(told: dict[str, tuple[dict[str, int], float]], kernel: str) -> None:
-    placed, error = told[kernel]
+def test_each_kernel_replaces_its_operation(reported: dict[str, tuple[dict[str, int], float]], kernel: str) -> None:
+    placed, error = reported[kernel]
     assert placed == {kernel: 1}
     assert error < 1e-5
 
 
 @needs_triton
-def test_gelu_of_a_product_is_one_kernel_where_the_library_is_slow(told: dict[str, object]) -> None:
-    assert told["gelu of a product"] == [{"matmul": 1}, {"gelu_bias": 1}]
+def test_gelu_of_a_product_is_one_kernel_where_the_library_is_slow(reported: dict[str, object]) -> None:
+    assert reported["gelu of a product"] == [{"matmul": 1}, {"gelu_bias": 1}]
 
 
 @needs_triton
-def test_what_does_not_fit_stays(told: dict[str, object]) -> None:
-    assert told["left alone"] == {}
-    assert told["copy"] == [{}, pytest.approx(0.0)]
+def test_other_operations_are_not_replaced(reported: dict[str, object]) -> None:
+    assert reported["left alone"] == {}
+    assert reported["copy"] == [{}, pytest.approx(0.0)]
 
 
 @needs_triton
-def test_what_the_autotuner_chose_is_told(told: dict[str, object]) -> None:
-    assert told["chosen"] == {"chosen_k_BM": 64.0, "chosen_k_num_warps": 4.0, "chosen_k_num_stages": 3.0}
+def test_the_choice_of_the_autotuner_is_reported(reported: dict[str, object]) -> None:
+    assert reported["chosen"] == {"chosen_k_BM": 64.0, "chosen_k_num_warps": 4.0, "chosen_k_num_stages": 3.0}

@@ -1,4 +1,4 @@
-"""Does each real stack compile what it says, count what it compiles, and own up when it does not?"""
+"""Does each real stack compile what it claims to, count what it compiles, and report an error if it does not?"""
 
 from collections.abc import Callable
 from functools import cache
@@ -61,7 +61,7 @@ def measured(home: Store, asked: dict[str, list[str]], *, diagnose: bool = False
         cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model in asked for stack in asked[model]),
         all_stacks=[
             s for s in stacks if s.framework == chosen[0].framework
-        ],  # whether the two agree is test_port.py's question
+        ],  # test_implementations.py tests whether the two agree
         warm=False,
         verify=False,  # what is slow now and then is no question here
     )
@@ -156,10 +156,10 @@ def test_phases_and_what_it_compiled_to(measure: Results, stack: str) -> None:
     assert found is not None
     assert found.breaks == ()  # a clean model
     assert found.remarks == ()
-    told = sum(phase.seconds or 0.0 for phase in found.phases)
+    text = sum(phase.seconds or 0.0 for phase in found.phases)
     # TorchScript: what no counter tells is its executor's first run, four fifths of this model's first call
     least = 0.02 if stack == "torch_script" else 0.2
-    assert least * measured.first_call_s < told <= measured.first_call_s
+    assert least * measured.first_call_s < text <= measured.first_call_s
     compiled = found.compiled
     assert compiled is not None
     assert compiled.operations_captured

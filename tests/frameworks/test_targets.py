@@ -1,4 +1,4 @@
-"""Compiling for a GPU that is not here, and Triton by its interpreter: does it do what it says, twice alike, and own up?"""
+"""Is compiling for an absent GPU, or running Triton's interpreter, right and reproducible, and are its limits reported?"""
 
 import subprocess
 import sys
@@ -93,7 +93,7 @@ def test_a_stack_without_targets_says_so(compiled: Compiled) -> None:
 
 
 @pytest.mark.parametrize("patches", [pytest.param(name, marks=needs_triton) for name in ("gpuless", "interpreted")])
-def test_each_private_name_is_missed_in_one_line(patches: str) -> None:
+def test_each_missing_private_name_is_reported_in_one_line(patches: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", EACH_NAME, patches], capture_output=True, text=True, cwd=ROOT, timeout=120, check=False
     )
@@ -133,7 +133,7 @@ def test_values_that_a_program_reads_come_from_a_step_with_data(compiled: Compil
 
 
 @pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("float16", "bfloat16")])
-def test_kernels_of_ours_compile(compiled: Compiled, dtype: str) -> None:
+def test_own_kernels_compile(compiled: Compiled, dtype: str) -> None:
     result = compiled({"gpt_decoder": "torch_triton"}, "cuda:sm_80", dtype=dtype)["gpt_decoder"]
     assert result.status is Status.COMPILED, result.reason
     assert result.compile_only is not None
@@ -174,7 +174,7 @@ def test_a_wrong_kernel_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("model", [pytest.param("mlp", marks=needs_triton)])
-def test_low_precision_is_held_to_eagers_own_distance(compiled: Compiled, model: str) -> None:
+def test_low_precision_has_the_tolerance_of_eagers_error(compiled: Compiled, model: str) -> None:
     result = compiled({model: "torch_script"}, "", dtype="bfloat16")[model]
     assert result.status in (Status.OK, Status.UNSTEADY), result.reason
     parity = result.measurements[0].parity

@@ -1,4 +1,4 @@
-"""Does a new user get what the tutorial and the README promise? Files and commands are those that they print."""
+"""Do the files and commands printed in the tutorial and the README do what these pages say?"""
 
 import os
 import re
@@ -63,24 +63,24 @@ def measured(command: str, user: Path) -> list[CellResult]:
     return list(by_cell(saved_runs.read(saved).trials).values())
 
 
-def holds(result: CellResult, said: str) -> None:
+def holds(result: CellResult, output: str) -> None:
     """Is a cell what the page says: `ok`, and then with a speed and right, or a status with its reason?"""
-    if said == "ok":
+    if output == "ok":
         assert result.status in (Status.OK, Status.UNSTEADY), f"{result.cell}: {result.reason}"
         assert result.throughput > 0
         assert result.parity_error is not None
     else:
-        assert f"{result.status}: {result.reason}" == said
+        assert f"{result.status}: {result.reason}" == output
 
 
 @needs_both
 @pytest.mark.parametrize("command", commands(TUTORIAL, "pytest"))
 def test_the_tutorials_models_do_what_it_says(user: Path, command: str) -> None:
-    said = table(TUTORIAL)
+    output = table(TUTORIAL)
     results = measured(command, user)
     assert {r.cell.stack for r in results} == set(re.findall(r"--stacks (\S+)", command)[0].split(","))
     for result in results:
-        holds(result, said[result.cell.model][result.cell.stack])
+        holds(result, output[result.cell.model][result.cell.stack])
 
 
 @needs_both
@@ -90,7 +90,7 @@ def test_the_tutorial_explains_what_it_shows(user: Path, command: str) -> None:
     (excerpt,) = re.findall(rf"^    \.venv/bin/{re.escape(command)}\n\n```text\n(.*?)^```", TUTORIAL.read_text(), re.M | re.S)
     for line in excerpt.splitlines():
         words = re.split(r"\s{2,}", line.strip())[0]  # figures are another machine's
-        assert any(said.startswith(words) for said in shown), (line, shown)
+        assert any(output.startswith(words) for output in shown), (line, shown)
 
 
 @needs_torch

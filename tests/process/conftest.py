@@ -1,4 +1,4 @@
-"""What tests with fake stacks share."""
+"""Fixtures of the tests with fake stacks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +57,7 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Says when it ran and where, and ends with the exit code given; interrupted with 2: NAME SECONDS EXIT CPUS [deaf]."""
+    """A unit that records when and on which CPUs it ran: NAME SECONDS EXIT CPUS [deaf]. Interrupted, it exits with 2."""
     text = """
 import json, os, pathlib, signal, sys, time
 name, seconds, code, cpus, *deaf = sys.argv[1:]
@@ -66,18 +66,18 @@ if deaf:
 began = time.monotonic()
 print("FAILED", name, "- because")
 try:
-    pathlib.Path(os.environ["TOLD"], name + ".begun").touch()
+    pathlib.Path(os.environ["REPORTED"], name + ".begun").touch()
     time.sleep(float(seconds))
 except KeyboardInterrupt:
     code = 2
-told = {"began": began, "ended": time.monotonic(), "cpus": sorted(os.sched_getaffinity(0)), "given": cpus}
-pathlib.Path(os.environ["TOLD"], name).write_text(json.dumps(told))
+reported = {"began": began, "ended": time.monotonic(), "cpus": sorted(os.sched_getaffinity(0)), "given": cpus}
+pathlib.Path(os.environ["REPORTED"], name).write_text(json.dumps(reported))
 sys.exit(int(code))
 """
     (tmp_path / "unit.py").write_text(text)
-    (tmp_path / "told").mkdir()
+    (tmp_path / "reported").mkdir()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
+    monkeypatch.setenv("REPORTED", str(tmp_path / "reported"))
     return "unit"
 
 

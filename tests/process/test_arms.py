@@ -1,4 +1,4 @@
-"""What may be an arm, is each measured as it is named, and which of two arms' trials are kept? With fake stacks, for real."""
+"""What can be an arm of `bakeoff ab`, and is each arm measured with its own code and environment? With fake stacks."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from tests.support.pairs import ab, run_of
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (("no-such-revision",), "no-such-revision is none of: NAME=VALUE, a virtual environment"),
         (("HEAD", "--interim-analyses", "x"), "--interim-analyses x: write numbers of pairs"),
@@ -22,10 +22,10 @@ from tests.support.pairs import ab, run_of
         (("X='", "."), "write NAME=VALUE"),
     ],
 )
-def test_bad_arms_are_one_line(folder: Path, words: tuple[str, ...], said: str) -> None:
+def test_bad_arms_are_reported_in_one_line(folder: Path, words: tuple[str, ...], output: str) -> None:
     done = ab(folder, *words) if "--stacks" not in words else ab(folder, "HEAD", stacks="knobb")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert output in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((folder / "runs").glob("arms-*"))
 

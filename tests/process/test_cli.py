@@ -1,4 +1,4 @@
-"""The command line as a process: other interpreters, completion, pipes."""
+"""Does the command line work as a process? Other interpreters, completion, pipes."""
 
 import json
 import os
@@ -22,7 +22,7 @@ def interpreter(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_another_interpreter_answers_for_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_interpreter_reports_its_own_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One that has no site-packages has none of the frameworks, and our own has what it has."""
     bare = interpreter(tmp_path, f'exec {sys.executable} -I -S "$@"')
     assert available.installed(bare, ["tensorflow", "json"]) == {"tensorflow": None, "json": "?"}
@@ -31,7 +31,7 @@ def test_another_interpreter_answers_for_itself(tmp_path: Path, capsys: pytest.C
     assert row["lacks"] == [f"tensorflow is not installed: {bare} -m pip install tensorflow"]
 
 
-def test_an_interpreter_that_says_nothing_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interpreter_without_output_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mute = interpreter(tmp_path, "echo no python >&2; exit 3")
     assert main(["list", "--interpreter", f"torch={mute}"]) == 2
     said = capsys.readouterr().err
@@ -56,8 +56,8 @@ def completed(line: str, folder: Path, *python: str) -> tuple[list[str], str]:
 
 
 def test_completing_imports_no_framework(tmp_path: Path) -> None:
-    offered, said = completed("bakeoff run ml", tmp_path, "-X", "importtime")
-    imported = {line.rpartition("|")[2].strip() for line in said.splitlines()}
+    offered, output = completed("bakeoff run ml", tmp_path, "-X", "importtime")
+    imported = {line.rpartition("|")[2].strip() for line in output.splitlines()}
     assert offered == ["mlp"]
     assert "bakeoff.cli.completion" in imported
     assert imported.isdisjoint({*FRAMEWORKS, "triton", "jax", "pytest"})

@@ -1,4 +1,4 @@
-"""What does the clock cost, and is a plateau warm-up? With fake stacks in children."""
+"""What does the clock cost, and is a long plateau recognised as warm-up? With fake stacks in children."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from bakeoff.system.procfs import CpuWait
 from tests.support.planting import planted
 
 
-def test_who_shares_a_cpu_waits_for_it() -> None:
+def test_waiting_for_a_shared_cpu_is_measured() -> None:
     """Beside another process that never rests, on one CPU; a kernel without schedstat tells of nothing."""
     if not Path("/proc/self/schedstat").exists():
         assert CpuWait().ns() == 0

@@ -1,4 +1,4 @@
-"""Is what was exported served without the model's code, called wrong where it is, and a row with a reason if there is none?"""
+"""Do deployment formats run without the model's code, and is a wrong or missing one reported with its reason?"""
 
 import json
 import re
@@ -44,7 +44,7 @@ def fakes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Session, dict[str, 
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_format_is_a_row_with_its_status(fakes: tuple[Session, dict[str, CellResult]], name: str) -> None:
+def test_each_format_has_its_status(fakes: tuple[Session, dict[str, CellResult]], name: str) -> None:
     result = fakes[1][name.lower()]
     status, words = FORMATS[name]
     if not (status is Status.OK and result.status is Status.UNSTEADY):  # a busy machine's doing
@@ -61,7 +61,7 @@ def test_the_serving_child_has_nothing_of_the_model(fakes: tuple[Session, dict[s
     assert {check.when for check in measured.parity.checks} == {"timed", "held-out"}
 
 
-def test_what_was_exported_is_recorded_and_what_was_not_has_the_childs_words(
+def test_an_export_is_recorded_and_a_failed_one_has_the_childs_message(
     fakes: tuple[Session, dict[str, CellResult]],
 ) -> None:
     exports = {made.cell.stack: made for made in fakes[0].records["export"]}
@@ -95,7 +95,7 @@ def test_it_is_exported_once_however_many_trials_there_are(tmp_path: Path, monke
     assert not (session.folder.scratch).exists()
 
 
-def test_training_and_an_unknown_exporter_are_told_in_one_line(tmp_path: Path) -> None:
+def test_training_and_an_unknown_exporter_are_reported_in_one_line(tmp_path: Path) -> None:
     stack = StackSource(name="served", path=serve(tmp_path, "Served"), framework="numpy", exported_by="eager")
     _, results = run(tmp_path, TOY, stack, modes=[Mode.TRAINING])
     assert results["served"].status is Status.UNSUPPORTED

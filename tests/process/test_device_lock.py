@@ -1,4 +1,4 @@
-"""Cells that are compiled beside each other: is each timed alone, and is waiting for that no part of any figure?"""
+"""If cells compile in parallel, is each one timed alone, and is waiting excluded from all metrics?"""
 
 import fcntl
 import json
@@ -64,7 +64,7 @@ def free(path: Path) -> bool:
     return True
 
 
-def test_processes_never_have_it_at_once(tmp_path: Path) -> None:
+def test_processes_never_hold_the_lock_at_once(tmp_path: Path) -> None:
     processes = [holder(tmp_path / "lock") for _ in range(2)]
     for process in processes:  # they begin together, however long each took to start
         assert process.stdout is not None
@@ -81,7 +81,7 @@ def test_processes_never_have_it_at_once(tmp_path: Path) -> None:
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
-def test_a_child_that_dies_lets_go(tmp_path: Path) -> None:
+def test_a_child_that_dies_releases_the_lock(tmp_path: Path) -> None:
     process = holder(tmp_path / "lock", "and stay")
     assert process.stdin is not None
     assert process.stdout is not None
@@ -132,7 +132,7 @@ STACK = Tuning()
 
 
 @pytest.mark.parametrize("tunes", [False, True])
-def test_waiting_is_in_no_figure_and_the_device_is_held_while_timed(
+def test_waiting_is_in_no_metric_and_the_lock_is_held_while_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure_fakes: Callable[..., dict[str, CellResult]], tunes: bool
 ) -> None:
     """Somebody else has the device for a while whenever the child asks for it."""
@@ -187,6 +187,6 @@ def test_a_child_waits_outside_its_clocks(
     assert result.trials[0].wall_s > 1
 
 
-def test_without_it_nothing_is_said(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:
+def test_without_the_lock_nothing_is_reported(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:
     (result,) = measure_fakes(*planted(tmp_path, "Eager")).values()
     assert NOTE not in result.measurements[0].notes

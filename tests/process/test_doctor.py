@@ -1,4 +1,4 @@
-"""`bakeoff doctor` on this machine."""
+"""Does `bakeoff doctor` examine the machine it runs on?"""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def test_a_busy_process_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert busy > 0.25
 
 
-def test_this_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_this_machine_is_examined(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "77")
     code = main(["doctor", "--json", "--threads", "1"])
     found = json.loads(capsys.readouterr().out)

@@ -1,4 +1,4 @@
-"""`make gpu` without a GPU: does it keep its time, go on after what fails, and say so?"""
+"""Does `make gpu` keep its time limit, continue after failures, and report them? Without a GPU."""
 
 import os
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def test_a_unit_collects_what_its_title_says(tmp_path: Path, number: int) -> Non
     assert words.pop(0) == "pytest"
     done = pytest_here(*words, "--collect-only", "-q")
     tests = [line for line in done.stdout.splitlines() if "::" in line]
-    stacks = 3 - (unit.title.rpartition(": ")[2] in gpu.NOTHING_OF_OURS) + unit.title.startswith("matrix")
+    stacks = 3 - (unit.title.rpartition(": ")[2] in gpu.WITHOUT_OWN_KERNELS) + unit.title.startswith("matrix")
     assert len(tests) == {26: 1, 29: 1}.get(number, stacks), done.stdout
     assert all(unit.title.rpartition(": ")[2] in line for line in tests)
 

@@ -1,4 +1,4 @@
-"""Do command lines run side by side, each on its own CPUs, in waves, until the time is up, and is it told how each ended?"""
+"""Do commands run in parallel on their own CPUs, in waves, within the time limit, and is it reported how each ended?"""
 
 import json
 import os
@@ -17,8 +17,8 @@ from benchmarks.lanes import Lanes, Unit
 CPUS = sorted(os.sched_getaffinity(0))
 
 
-def told(tmp_path: Path) -> dict[str, dict[str, Any]]:
-    return {path.name: json.loads(path.read_text()) for path in (tmp_path / "told").iterdir() if not path.suffix}
+def reported(tmp_path: Path) -> dict[str, dict[str, Any]]:
+    return {path.name: json.loads(path.read_text()) for path in (tmp_path / "reported").iterdir() if not path.suffix}
 
 
 def together(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -30,7 +30,7 @@ def together(one: dict[str, Any], other: dict[str, Any]) -> bool:
 def test_lanes_run_at_once_each_on_its_own_cpus(tmp_path: Path, unit: Callable[..., Unit]) -> None:
     lanes = Lanes([{CPUS[0]}, {CPUS[1]}], tmp_path / "logs", grace_s=1.0)
     lanes.work([[unit("a", 3), unit("b", 3), unit("c")]], 30.0)
-    found = told(tmp_path)
+    found = reported(tmp_path)
     assert together(found["a"], found["b"])
     assert {*found["a"]["cpus"], *found["b"]["cpus"]} == {CPUS[0], CPUS[1]}
     assert [len(found[name]["cpus"]) for name in "abc"] == [1, 1, 1]
@@ -41,7 +41,7 @@ def test_lanes_run_at_once_each_on_its_own_cpus(tmp_path: Path, unit: Callable[.
 def test_a_wave_begins_when_the_one_before_has_ended(tmp_path: Path, unit: Callable[..., Unit]) -> None:
     lanes = Lanes([{CPUS[0]}, {CPUS[0]}], tmp_path / "logs", grace_s=1.0)
     lanes.work([[unit("short"), unit("long", 3)], [unit("later")]], 30.0)
-    found = told(tmp_path)
+    found = reported(tmp_path)
     assert found["short"]["ended"] < found["long"]["ended"] < found["later"]["began"]
 
 
@@ -78,7 +78,7 @@ def test_an_interrupt_is_an_early_end(tmp_path: Path, unit: Callable[..., Unit])
 
     def interrupt() -> None:
         deadline = time.monotonic() + 50
-        while not (tmp_path / "told" / "long.begun").exists() and time.monotonic() < deadline:
+        while not (tmp_path / "reported" / "long.begun").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -92,7 +92,7 @@ def test_a_wave_may_follow_from_the_one_before_even_where_time_is_up(tmp_path: P
 
     def waves() -> Iterator[list[Unit]]:
         yield [unit("long", 600)]
-        assert "long" in told(tmp_path), "asked before all that ran had ended"
+        assert "long" in reported(tmp_path), "asked before all that ran had ended"
         yield [unit("more")]
 
     outcomes = lanes.work(waves(), 6.0)

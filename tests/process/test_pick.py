@@ -1,4 +1,4 @@
-"""Does `bakeoff pick --measure` measure? With fake stacks."""
+"""Does `bakeoff pick --measure` measure and save? With fake stacks."""
 
 import subprocess
 import sys

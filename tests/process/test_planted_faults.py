@@ -1,4 +1,4 @@
-"""Is every way in which a cell can lie, die or hang caught, and named with its right status?"""
+"""Is every planted fault (false results, crashes, hangs) detected and reported with the right status?"""
 
 import re
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def results(
     hang, slow = ("Hangs", "HangsStubbornly"), ("SlowAndSlower",)
     stacks = planted(tmp_path_factory.mktemp("faults"), *(fault for fault in FAULTS if fault not in (*hang, *slow)))
     hanging = measure_fakes(*planted(tmp_path_factory.mktemp("hang"), *hang), timeout_s=6.0)  # others may need longer
-    # a trial of it takes ten seconds, and NeverSettles shows that further trials do not change what is said
+    # a trial of it takes ten seconds, and NeverSettles shows that further trials do not change the result
     slowing = measure_fakes(*planted(tmp_path_factory.mktemp("slow"), *slow), timeout_s=60.0, verify=False)
     return {**measure_fakes(*stacks, timeout_s=60.0, memory_limit_bytes=2**30), **hanging, **slowing}
 
@@ -87,7 +87,9 @@ def results(
 def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
     result = results[fault.lower()]
     status, words = FAULTS[fault]
-    if status is Status.OK and result.status is Status.UNSTEADY:  # a noisy minute; test_most_honest_stacks_settle bounds it
+    if (
+        status is Status.OK and result.status is Status.UNSTEADY
+    ):  # a noisy minute; test_most_correct_stacks_become_steady bounds it
         return
     # by rule, not for want of a check: test_summary and test_steady have it with seconds that are given
     hidden = fault in HIDDEN_BY_COMPANY and result.status in TIMED and not result.trust.speed_can_be_compared
@@ -99,7 +101,7 @@ def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
     assert words in result.reason
 
 
-def test_most_honest_stacks_settle(results: dict[str, CellResult]) -> None:
+def test_most_correct_stacks_become_steady(results: dict[str, CellResult]) -> None:
     honest = [results[fault.lower()].status for fault, (status, _) in FAULTS.items() if status is Status.OK]
     assert honest.count(Status.OK) * 3 > len(honest) * 2, honest
 
@@ -144,10 +146,10 @@ def test_no_descendant_survives(results: dict[str, CellResult]) -> None:
 
 
 def test_every_fault_is_planted() -> None:
-    """A class in these rooms that no test measures would be a fault that nobody looks for."""
+    """A fake stack that no test measures would be a fault that no test detects."""
     elsewhere = {"NoOp", "WarmsUpFor60Steps", "CachesOnDisk", "HangsIfTold"}  # test_clock.py and test_session.py
     elsewhere |= {"Diagnosed", "CountsAnotherBreak", "DiesInDiagnosis", "HangsInDiagnosis", "Refuses", "CompilesPerShape"}
-    elsewhere |= {"Knob", "CountsKernels"}  # test_duel.py
+    elsewhere |= {"Knob", "CountsKernels"}  # test_pairs.py
     classes = {
         name for room in ROOMS for name in re.findall(r"^class (\w+)\(", (FAKES / f"{room}.py").read_text(), re.MULTILINE)
     }

@@ -1,4 +1,4 @@
-"""Does `pytest experiments` do in pytest what the README says it does? With fake stacks, in a process of its own."""
+"""Does `pytest experiments` do what the documentation says? With fake stacks, in a process of its own."""
 
 import json
 import os
@@ -106,7 +106,7 @@ def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
     assert "unsteady: memory grew" in allowed.stdout
 
 
-def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
+def test_one_experiment_measures_only_what_it_needs(stacks: Path) -> None:
     run = experiments(stacks, "-k", "step_time and cachesondisk", names="eager,cachesondisk")
     assert run.returncode == 0, run.stdout
     assert "[1/1] toy-cachesondisk" in run.stdout
@@ -141,7 +141,7 @@ def test_one_question_measures_only_what_it_needs(stacks: Path) -> None:
         (["--shape-models=mpl"], "there is no model mpl; there are: "),
     ],
 )
-def test_bad_input_is_one_line(stacks: Path, arguments: list[str], says: str) -> None:
+def test_bad_input_is_reported_in_one_line(stacks: Path, arguments: list[str], says: str) -> None:
     run = pytest_here(*command(stacks, *arguments)[3:])
     assert run.returncode == 4
     errors = [line for line in (run.stdout + run.stderr).splitlines() if line.startswith("ERROR")]
@@ -157,7 +157,7 @@ def test_bad_input_is_one_line(stacks: Path, arguments: list[str], says: str) ->
         ("models", "X = 1\n", "toy2.py defines no MODEL"),
     ],
 )
-def test_a_broken_model_file_is_one_line_and_only_for_those_who_ask(stacks: Path, room: str, text: str, says: str) -> None:
+def test_a_broken_model_file_is_reported_in_one_line_if_it_is_selected(stacks: Path, room: str, text: str, says: str) -> None:
     (stacks / room / "toy2.py").write_text(text)
     run = pytest_here(*command(stacks, "--collect-only", models="toy,toy2")[3:])
     assert run.returncode == 4
@@ -165,7 +165,7 @@ def test_a_broken_model_file_is_one_line_and_only_for_those_who_ask(stacks: Path
     assert pytest_here(*command(stacks, "--collect-only")[3:]).returncode == 0
 
 
-def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:
+def test_a_model_without_an_implementation_is_unsupported(stacks: Path) -> None:
     run = experiments(stacks, "-k", "parity", NO_TORCH, names="tf_eager")
     assert "Toy has no TensorFlow implementation" in run.stdout or "tensorflow is not installed" in run.stdout
 
@@ -173,8 +173,8 @@ def test_a_model_without_a_half_is_unsupported(stacks: Path) -> None:
 def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     plant(stacks / "stacks", "HangsIfTold")
     begun = command(stacks, names="eager,compiler,hangsiftold")
-    told = {**os.environ, "HANG": "1"}
-    child = subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=told)
+    reported = {**os.environ, "HANG": "1"}
+    child = subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=reported)
     assert child.stdout is not None
     while "[2/3]" not in child.stdout.readline():
         assert child.poll() is None
@@ -182,7 +182,7 @@ def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     os.kill(child.pid, signal.SIGINT)
     out, _ = child.communicate(timeout=30)
     assert child.returncode == 2
-    assert "2 trials are kept: go on with --resume" in out
+    assert "2 trials are kept: continue with --resume" in out
     assert "×1.00" in out  # the matrix
     resumed = experiments(stacks, "--resume", names="eager,compiler,hangsiftold")
     assert resumed.returncode == 0, resumed.stdout

@@ -1,4 +1,4 @@
-"""Is a stack that has no profiler reported, and everything else exported?"""
+"""Is a stack without a profiler reported, while everything else is exported?"""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.summaries import save
 from tests.support.tensorboard import export, good
 
 
-def test_a_stack_without_a_profiler_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stack_without_a_profiler_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plant(tmp_path / "stacks", "Eager")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())

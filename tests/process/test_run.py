@@ -1,4 +1,4 @@
-"""Does `bakeoff run` measure what was named, save it, and say what follows? And do all commands mean the same saved runs?"""
+"""Does `bakeoff run` measure the named cells, save them and suggest next steps? Do all commands use the same saved runs?"""
 
 import json
 import os
@@ -60,11 +60,11 @@ def test_names_come_in_any_order(words: list[str], found: Chosen) -> None:
         (["a-b-c-d"], "write a cell as model-stack-mode"),
     ],
 )
-def test_a_wrong_name_is_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_name_is_reported_in_one_line(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *words]) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert says in output
+    assert output.count("\n") == 1
 
 
 def test_a_name_of_two_kinds_is_refused(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ NEEDED = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_means_the_same_saved_runs(verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_command_uses_the_same_saved_runs(verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(storage.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
     words = [verb, *NEEDED.get(verb, [])]
@@ -98,9 +98,9 @@ def test_a_storage_is_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     assert storage.folder("runs") == storage.folder("file://runs") == storage.folder("file://./runs") == tmp_path / "runs"
     assert main(["show", "--benchmark-storage", "elasticsearch+http://there/index"]) == 2
-    said = capsys.readouterr().err
-    assert "elasticsearch+http://there/index: name a folder" in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert "elasticsearch+http://there/index: name a folder" in output
+    assert output.count("\n") == 1
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def how(folder: Path) -> dict[str, object]:
     return {"capture_output": True, "text": True, "cwd": folder, "timeout": 120, "check": False, "env": there}
 
 
-def test_a_run_is_saved_and_says_what_comes_next(folder: Path) -> None:
+def test_a_run_is_saved_and_next_commands_are_suggested(folder: Path) -> None:
     ran = subprocess.run(words(folder, "compiler", "toy", "eager"), **how(folder))
     assert ran.returncode == 0, ran.stderr
     (path,) = saved_runs.runs(folder / "saved")
@@ -161,7 +161,7 @@ def test_json_is_the_trials(folder: Path) -> None:
     assert json.loads(ran.stdout)[0]["measurement"]["parity"]["checks"]
 
 
-def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(folder: Path) -> None:
+def test_an_interrupt_keeps_finished_trials_and_resume_continues(folder: Path) -> None:
     call = words(folder, "toy", "eager", "hangsiftold")
     there = {**os.environ, "PYTHONPATH": str(ROOT), "HANG": "1"}
     child = subprocess.Popen(call, cwd=folder, env=there, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -170,9 +170,9 @@ def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(folder: Path) ->
         time.sleep(0.1)
     time.sleep(1)
     child.send_signal(signal.SIGINT)
-    said = child.communicate(timeout=60)[1]
+    output = child.communicate(timeout=60)[1]
     assert child.returncode == 130
-    assert "go on with --resume" in said
+    assert "continue with --resume" in output
     assert saved_runs.runs(folder / "saved") == []
     resumed = subprocess.run([*call, "--resume"], **how(folder))
     assert resumed.returncode == 0, resumed.stderr
@@ -181,7 +181,7 @@ def test_an_interrupt_keeps_what_is_finished_and_resume_goes_on(folder: Path) ->
     assert {trial.cell.stack for trial in saved_runs.read(path).trials} == {"eager", "hangsiftold"}
 
 
-def test_pytest_from_anywhere_saves_where_show_looks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytest_saves_where_show_reads_from_any_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an option for it; a storage that is named still wins, and comparing with a saved run still works."""
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir()

@@ -1,7 +1,7 @@
-"""Hundreds of cells, hundreds of runs: is a verdict there before one has looked away, and in little memory?
+"""Are hundreds of cells or saved runs compared in a short time and little memory?
 
-Limits are of CPU time, which a busy machine stretches far less than the clock: 2 s is what a user may wait, the rest is for a
-slow processor and for other tests beside.
+The limits are on CPU time, which depends less on a busy machine than wall time. A user should wait 2 s at most; the rest of the
+limit allows for a slow processor and for other tests that run at the same time.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Which cells do the experiments ask about? As pytest collects them."""
+"""Which cells do the experiments select? As pytest collects them."""
 
 import re
 
@@ -17,13 +17,13 @@ from tests.support.commands import pytest_here
         (("experiments/test_article.py::test_resnet50_training",), True),
     ],
 )
-def test_the_articles_table_is_asked_where_it_is_named(where: tuple[str, ...], asked: bool) -> None:
+def test_the_articles_table_is_selected_if_it_is_named(where: tuple[str, ...], asked: bool) -> None:
     done = pytest_here(*where, "--collect-only", "-q", "--modes=training")
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("test_resnet50_training[" in done.stdout) is asked
 
 
-def test_deployment_formats_are_asked_about_in_one_question() -> None:
+def test_deployment_formats_are_selected_by_one_experiment() -> None:
     def collected(*arguments: str) -> set[str]:
         out = pytest_here("experiments/test_deploy.py", "--collect-only", "-q", *arguments).stdout
         return set(re.findall(r"test_deploy\[([\w-]+)\]", out))
@@ -49,7 +49,7 @@ def test_deployment_formats_are_asked_about_in_one_question() -> None:
         ([], []),
     ],
 )
-def test_only_training_is_asked_about(chosen: list[str], cells: list[str]) -> None:
+def test_only_training_is_selected(chosen: list[str], cells: list[str]) -> None:
     text = pytest_here("experiments/test_data_parallel.py", "--collect-only", "-q", *chosen, "-o", "addopts=").stdout
     found = [line.partition("[")[2].removesuffix("-training]") for line in text.splitlines() if "[" in line]
     assert sorted(found) == cells

@@ -1,4 +1,4 @@
-"""Does a run keep its order, its caches and its trials?"""
+"""Does a session keep the order of cells, separate their caches, and save every trial?"""
 
 import os
 import signal
@@ -68,7 +68,7 @@ def test_cold_start_refuses_a_used_cache(tmp_path: Path) -> None:
     assert "compiler/stale" in ended.failure.message
 
 
-def test_toolchain_files_are_copied_so_that_no_cell_changes_another(tmp_path: Path) -> None:
+def test_one_time_files_are_copied_so_that_no_cell_changes_another(tmp_path: Path) -> None:
     seed, private = Sandbox(tmp_path / "seed"), Sandbox(tmp_path / "private")
     seed.make()
     (seed.tmp / "header.gch").write_text("precompiled")
@@ -79,7 +79,7 @@ def test_toolchain_files_are_copied_so_that_no_cell_changes_another(tmp_path: Pa
     assert (seed.tmp / "header.gch").read_text() == "precompiled"
 
 
-def test_a_toolchain_that_another_session_paid_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_time_files_made_by_another_session_meanwhile_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cells are copying from there."""
     plan = Plan(
         settings=settings(timed_s=0.05),
@@ -105,7 +105,7 @@ def test_a_toolchain_that_another_session_paid_meanwhile_stays(tmp_path: Path, m
     assert (homes[0] / "tmp" / "theirs").exists()
 
 
-def test_missing_framework_makes_rows(tmp_path: Path) -> None:
+def test_cells_of_a_missing_framework_are_reported(tmp_path: Path) -> None:
     stacks = planted(tmp_path / "s", "Compiler")
     missing = [type(s)(name=s.name, path=s.path, framework="no_such_framework") for s in stacks]
     plan = Plan(settings=settings(), models=[TOY], stacks=missing, modes=[Mode.INFERENCE])
@@ -154,11 +154,13 @@ session.run()
 """
 
 
-def test_interrupt_keeps_what_is_finished_and_resume_goes_on(tmp_path: Path) -> None:
+def test_interrupt_keeps_finished_trials_and_resume_continues(tmp_path: Path) -> None:
     stacks = ("Eager", "Compiler", "HangsIfTold", "NoOp")
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
-    told = {**os.environ, "HANG": "1"}
-    child = subprocess.Popen([*command, "begin", *stacks], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
+    reported = {**os.environ, "HANG": "1"}
+    child = subprocess.Popen(
+        [*command, "begin", *stacks], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=reported
+    )
     assert child.stdout is not None
     lines = [child.stdout.readline() for _ in range(2)]
     assert "[2/4] toy-compiler" in lines[1]
@@ -227,7 +229,7 @@ MODEL = Sizes(small=Counted(), full=Counted())
 
 
 @pytest.mark.parametrize("counted", [True, False])
-def test_the_machines_ceiling_is_measured_where_there_are_flops_to_set_against_it(tmp_path: Path, counted: bool) -> None:
+def test_the_machine_peak_is_measured_if_a_model_counts_its_flops(tmp_path: Path, counted: bool) -> None:
     (tmp_path / "counted.py").write_text(COUNTED)
     model = Source("counted", tmp_path / "counted.py") if counted else TOY
     stacks = planted(tmp_path / "s", "Eager")

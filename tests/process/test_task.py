@@ -1,4 +1,4 @@
-"""Does `bakeoff task` do one kind of job alone, print its table and save its records?"""
+"""Does `bakeoff task` run one kind of job alone, print its table and save its records?"""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_importing_is_timed_cold_and_warm_and_saved(tmp_path: Path, capsys: pyte
     assert "page cache" in capsys.readouterr().out
 
 
-def test_a_framework_that_is_not_installed_is_a_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_framework_that_is_not_installed_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "mine.py").write_text('HEADER = {"framework": "no_such_framework"}\nSTACK = None\n')
     where = [f"--{name}-storage={tmp_path / name}" for name in ("benchmark", "bakeoff")]

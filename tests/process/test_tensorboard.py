@@ -1,4 +1,4 @@
-"""Does the export to TensorBoard import no framework?"""
+"""Does the export to TensorBoard work without importing a framework?"""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def test_the_parent_imports_no_framework_and_starts_no_child(tmp_path: Path, mon
         f"from bakeoff.__main__ import main; import sys; assert main({call!r}) == 0; "
         f"print([m for m in {(*FRAMEWORKS, *event_files.UNWANTED)} if m in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True)
-    assert told.stdout.splitlines()[-1] == "[]"
+    reported = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=ROOT, timeout=120, check=True)
+    assert reported.stdout.splitlines()[-1] == "[]"
     monkeypatch.setattr(Launcher, "run", lambda *_, **__: pytest.fail("a child was started"))
     assert export(tmp_path, tmp_path / "board") == 0

@@ -1,4 +1,4 @@
-"""Is every way in which a stack can train wrongly found? And is what is compared, and by how much, what it claims to be?"""
+"""Is every planted fault in training detected?"""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ def test_planted_fault_has_its_status(results: dict[str, CellResult], fault: str
     assert words in result.reason
 
 
-def test_the_curve_is_kept(results: dict[str, CellResult]) -> None:
+def test_the_loss_curve_is_saved(results: dict[str, CellResult]) -> None:
     (found,) = results["compiler"].measurements
     assert len(found.losses) == len(found.reference_losses) == 10
     assert found.losses == pytest.approx(found.reference_losses, rel=1e-5)

@@ -1,7 +1,7 @@
-"""Does an installed wheel do what a checkout does, from any folder, without a file of the checkout?
+"""Does an installed wheel do what a checkout does, from any folder, and without the checkout?
 
-The environment is empty but for the wheel: of ours it sees the site-packages alone, and none of their .pth files, through which
-an editable install would bring the checkout back.
+The environment contains only the wheel. It sees this environment's site-packages, but not their .pth files, through which an
+editable install would import the checkout.
 """
 
 import os

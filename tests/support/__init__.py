@@ -1,1 +1,1 @@
-"""What tests share: records, fake stacks, and functions that run the instrument."""
+"""Shared by all tests: records, fake stacks, and functions that run Bakeoff."""

@@ -1,4 +1,4 @@
-"""Records as a child would have written them, with whatever a test wants otherwise."""
+"""Builds records as a child would write them; a test overrides single fields."""
 
 import random
 from collections.abc import Sequence
@@ -112,8 +112,8 @@ def cell(model: str, stack: str, level: float, seed: int = 0, count: int = 300, 
         else (CompilePhase(name="tracing", seconds=level * 1000), CompilePhase(name="the rest", seconds=level * 4000))
     )
     found = Diagnostics(graphs=None if eager else 1, recompiles=None if eager else 0, phases=phases)
-    told = {"framework": stack.partition("_")[0], "eager": eager, "diagnostics": found, "environment": ENVIRONMENT}
-    return trial(made, model, stack, **(told | {"baseline_bytes": 0} | changes))
+    reported = {"framework": stack.partition("_")[0], "eager": eager, "diagnostics": found, "environment": ENVIRONMENT}
+    return trial(made, model, stack, **(reported | {"baseline_bytes": 0} | changes))
 
 
 def broken(model: str, stack: str, reason: str) -> Trial:

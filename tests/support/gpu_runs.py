@@ -1,4 +1,4 @@
-"""Saved runs where the units of `make gpu` leave them."""
+"""Writes saved runs where the units of `make gpu` save them."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.builders import save
 
 
 def keep_as(folder: Path, unit: Unit, trials: list[Trial]) -> Path:
-    """Where the unit's pytest would have saved them."""
+    """Save them where the pytest process of the unit would."""
     path = save(folder, 1, trials)
     gpu.saved_by(folder, unit).mkdir(parents=True)
     return path.parent.rename(gpu.saved_by(folder, unit) / path.parent.name) / path.name

@@ -1,4 +1,4 @@
-"""What a test needs of this machine; without it, it is skipped and says so."""
+"""What does a test need on this machine? Without it, the test is skipped with a reason."""
 
 from importlib.util import find_spec
 from shutil import which

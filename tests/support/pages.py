@@ -1,4 +1,4 @@
-"""What the tutorial and the README print: files, commands and a table."""
+"""Reads files, commands and a table from the tutorial and the README."""
 
 import re
 from pathlib import Path
@@ -18,9 +18,9 @@ def files(page: Path) -> dict[str, str]:
 
 
 def commands(page: Path, verb: str) -> list[str]:
-    """What a page says to type, of one verb, where it is about the user's own folders."""
-    said = [command.partition("  #")[0].rstrip() for command in COMMAND.findall(page.read_text())]
-    return [command for command in said if command.startswith(f"{verb} ")]
+    """The commands of a page that begin with one verb and use the user's own folders."""
+    output = [command.partition("  #")[0].rstrip() for command in COMMAND.findall(page.read_text())]
+    return [command for command in output if command.startswith(f"{verb} ")]
 
 
 def table(page: Path) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""A/B sessions of fake stacks, as processes of their own."""
+"""Runs A/B sessions of fake stacks, as separate processes."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ BUDGETS = (
 
 
 def where(folder: Path) -> list[str]:
-    """Options that keep a session to the folder."""
+    """Options that make a session write only to this folder."""
     return [
         f"--models-from={folder / 'models'}",
         f"--compilers-from={folder / 'stacks'}",

@@ -1,4 +1,4 @@
-"""Fake stacks as leaf files: a class of tests/support/fakes becomes a stack of its name."""
+"""Writes files of fake stacks: each makes a class of tests/support/fakes a stack with the name of the class."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def plant(folder: Path, fault: str, room: str = "", **keys: object) -> Path:
 
 
 def planted(folder: Path, *faults: str, room: str = "", **keys: object) -> list[StackSource]:
-    """Such files as sources."""
+    """Write such files; the stacks in them."""
     return [
         StackSource(name=f.lower(), path=plant(folder, f, room, **keys), framework="numpy", eager=f == "Eager", **keys)
         for f in faults
@@ -48,7 +48,7 @@ def settings(**changes: object) -> Settings:
 
 
 def left_behind() -> list[psutil.Process]:
-    """What fakes of this run of tests have started and nobody has ended: fakes/crashes.py's STAYS."""
+    """Processes that fake stacks of this test run have started and that still run: STAYS in fakes/crashes.py."""
     mine = f"# {os.environ['FAKES_OF']}"
     found = psutil.process_iter(["cmdline"])
     return [p for p in found if p.info["cmdline"] and "98765" in p.info["cmdline"][-1] and p.info["cmdline"][-1].endswith(mine)]

@@ -1,4 +1,4 @@
-"""Scripts that show one cell in the bare framework."""
+"""Writes and runs scripts that reproduce one cell in the bare framework."""
 
 from bakeoff.authoring import discovery
 from bakeoff.cli import repro

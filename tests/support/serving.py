@@ -1,4 +1,4 @@
-"""Sessions of deployment formats, fake and real."""
+"""Runs sessions of deployment formats, fake and real."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.sessions import session_of
 
 
 def serve(folder: Path, name: str) -> Path:
-    """A leaf file that makes a class of fakes/served.py a stack of that name."""
+    """A file that makes a class of fakes/served.py a stack with the name of the class."""
     path = folder / f"{name.lower()}.py"
     header = 'HEADER = {"framework": "numpy", "default": False, "exported_by": "eager"}'
     path.write_text(f"{header}\nfrom tests.support.fakes import served\nSTACK = served.{name}()\n")

@@ -1,4 +1,4 @@
-"""A session of a plan, with what every kind of job does in it by default."""
+"""Makes a session from a plan, with all tasks and their default options."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ def session_of(
     asked: Mapping[str, Iterable[Cell]] | None = None,
     **given: Any,
 ) -> Session:
-    """`asked`: cells whose records of a task are wanted, by its name; `given`: options of tasks, such as shapes="8,9"."""
+    """`asked`: the cells of each task, by the task's name; `given`: options of tasks, such as shapes="8,9"."""
     flags = options.MATRIX | options.RUN | tasks.options()
     values = {flag.removeprefix("--").replace("-", "_"): keywords.get("default") for flag, keywords in flags.items()}
     values |= {"no_diagnosis": not diagnose, **given}

@@ -1,4 +1,4 @@
-"""Figures of cells with a known truth, saved runs of them, and the commands that compare those."""
+"""Builds summaries of cells with known true values, saves runs of them, and runs the commands that compare them."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trials to export, and what lies in the event files of an export."""
+"""Builds trials to export, and reads the event files of an export."""
 
 import struct
 from dataclasses import replace
@@ -30,10 +30,10 @@ def good(step_s: float = 0.001) -> list[Trial]:
 
 
 def broken(**changes: Any) -> Trial:
-    said = Failure(
+    output = Failure(
         status=Status.CRASH, phase=Phase.COMPILE, error="SIGSEGV", message="the child ended with <SIGSEGV> | in compile"
     )
-    return trial(None, stack="dies", diagnostics=None, failure=said, **changes)
+    return trial(None, stack="dies", diagnostics=None, failure=output, **changes)
 
 
 def export(storage: Path, board: Path, *arguments: str) -> int:
@@ -41,7 +41,7 @@ def export(storage: Path, board: Path, *arguments: str) -> int:
 
 
 def events(folder: Path) -> list[Any]:
-    """Every event in the one event file of a folder: TFRecords of a length, its checksum, so many bytes, and theirs."""
+    """All events in the one event file of a folder: TFRecords of length, checksum of the length, data, checksum of the data."""
     event_files.need()
     from tensorboardX.proto.event_pb2 import Event
 

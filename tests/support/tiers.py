@@ -1,4 +1,4 @@
-"""Which tier a test is in, by its folder; and what it uses, by its fixtures, its parameters or what its code names."""
+"""Which tier is a test in, and what does it use? By its folder, and by its fixtures, parameters and the names in its code."""
 
 import inspect
 import re
@@ -28,8 +28,8 @@ def uses(item: pytest.Item) -> set[str]:
     if "chromium" in getattr(item, "fixturenames", ()):
         return {"browser"}  # it shows records, and no framework runs
     call = getattr(item, "callspec", None)
-    said = _named_by(" ".join(map(str, call.params.values()))) if call else set()
-    return said or _named_by(_text(item))
+    output = _named_by(" ".join(map(str, call.params.values()))) if call else set()
+    return output or _named_by(_text(item))
 
 
 def _named_by(text: str) -> set[str]:

@@ -1,1 +1,1 @@
-"""Tests that start no child process; all of them together take under a minute."""
+"""Tests that start no child process; all of them together take less than a minute."""

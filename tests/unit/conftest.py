@@ -1,4 +1,4 @@
-"""What unit tests share: none of them may start a child process."""
+"""Fixtures of the unit tests, none of which may start a child process."""
 
 import sys
 from collections.abc import Iterator

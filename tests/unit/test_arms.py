@@ -1,4 +1,4 @@
-"""What may be an arm, and which of two arms' trials are kept?"""
+"""Which trials of an arm are kept, and which cell does the control measure?"""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ def test_a_trial_without_its_partner_is_dropped_and_that_of_a_cell_of_one_arm_ke
     assert candidate.trials == [whole]
 
 
-def test_the_canary_stays_with_its_cell_until_that_fails() -> None:
+def test_the_control_keeps_its_cell_until_it_fails() -> None:
     good, eager = (trial(measurement(), stack=stack) for stack in ("compiler", "eager"))
     wrong = replace(measurement(), parity=Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.5),)))
     bad = trial(wrong, stack="eager")  # it has a measurement, and no speed

@@ -1,4 +1,4 @@
-"""Weights, draws and outputs: are they handed out, drawn, compared and kept as they are said to be?"""
+"""Are weights, random data and outputs passed on, generated, compared and saved correctly?"""
 
 import warnings
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_weights_go_there_and_back() -> None:
         weights.finish()
 
 
-def test_weights_are_drawn_at_the_first_look_and_once() -> None:
+def test_weights_are_generated_once_at_first_use() -> None:
     drawn: list[int] = []
 
     def draw() -> dict[str, np.ndarray]:

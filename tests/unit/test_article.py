@@ -1,4 +1,4 @@
-"""Do the article's tables say what was measured? On records with known figures."""
+"""Do the article's tables show what was measured? On records with known values."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -40,7 +40,7 @@ def runner(folder: Path, stack: StackSource, unavailable: Failure | None = None)
         (STACK, GONE, Status.UNAVAILABLE, "not installed"),
     ],
 )
-def test_a_session_and_an_arm_refuse_alike(
+def test_a_session_and_an_arm_refuse_the_same_cells(
     tmp_path: Path, stack: StackSource, unavailable: Failure | None, status: Status, says: str
 ) -> None:
     cells, cell = runner(tmp_path, stack, unavailable), Cell("toy", "mine", Mode.INFERENCE)

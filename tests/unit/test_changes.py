@@ -1,4 +1,4 @@
-"""Does a comparison say what changed, and only that? On figures with a known truth."""
+"""Does a comparison report all changes and no others? On summaries with known true values."""
 
 import math
 from dataclasses import replace
@@ -32,7 +32,7 @@ def test_a_known_factor_has_its_verdict(factor: float, verdict: Verdict) -> None
     assert change.low < factor < change.high
 
 
-def test_one_trial_each_is_never_enough_and_it_says_what_would_be() -> None:
+def test_one_trial_each_is_undecided_and_the_needed_number_is_reported() -> None:
     change = only(compare([found(step=[0.001])], [found(step=[0.1])], rules()))
     assert change.verdict is Verdict.UNDECIDED
     assert change.ratio == pytest.approx(100)
@@ -47,7 +47,7 @@ def test_a_larger_matrix_needs_more_evidence() -> None:
     assert "not certain enough among 500" in change.note
 
 
-def test_pairs_cancel_what_falls_on_both() -> None:
+def test_pairs_cancel_common_disturbances() -> None:
     drift = np.exp(np.random.default_rng(3).normal(0, 0.3, 20))
     before, after = found(step=list(0.002 * drift)), found(step=list(0.0022 * drift * np.array(noise(4, 20, 0.005, 1.0))))
     assert only(compare([before], [after], rules())).verdict is Verdict.UNDECIDED
@@ -56,7 +56,7 @@ def test_pairs_cancel_what_falls_on_both() -> None:
     assert change.ratio == pytest.approx(1.1, rel=0.01)
 
 
-def test_interim_analyses_share_the_risk_and_those_that_cannot_err_get_none() -> None:
+def test_interim_analyses_share_the_error_rate_and_impossible_ones_get_none() -> None:
     assert rules(pairs=True, tests=42, interim_analyses=(7, 12, 20)).change_risk == pytest.approx(0.005 / 42)
     assert rules(pairs=True, tests=1, interim_analyses=(7, 12, 20)).change_risk == pytest.approx(0.0025)
     assert rules(tests=42).change_risk == pytest.approx(0.005 / 42)
@@ -87,15 +87,15 @@ def test_fast_and_typical_steps_that_disagree_are_undecided() -> None:
     assert "disagree" in change.note
 
 
-def test_cells_come_and_go_break_and_mend() -> None:
+def test_cells_are_added_removed_broken_and_fixed() -> None:
     ok = found(step=noise(1))
     broken = found(status=Status.WRONG, reason="off by 3")
     before = [ok, replace(ok, cell=Cell("left", "compiler", Mode.INFERENCE)), found("mended", status=Status.CRASH, reason="x")]
     before.append(found("slipped", noise(5)))
     after = [broken, replace(ok, cell=Cell("came", "compiler", Mode.INFERENCE)), found("mended", noise(2))]
     after.append(found("slipped", status=Status.UNSTEADY, reason="drifts"))
-    told = verdicts(compare(before, after, rules()))
-    assert told == {
+    reported = verdicts(compare(before, after, rules()))
+    assert reported == {
         ("toy", "cell"): Verdict.BROKEN,
         ("left", "cell"): Verdict.GONE,
         ("mended", "cell"): Verdict.FIXED,
@@ -114,12 +114,12 @@ def test_a_cell_that_fails_in_the_same_way_is_no_change() -> None:
 def test_counts_are_exact_and_errors_have_room() -> None:
     before = found(counts={"breaks": 0, "kernels": 12, "graphs": 1}, levels={"parity": 1e-7})
     after = found(counts={"breaks": 1, "kernels": 11, "graphs": 1}, levels={"parity": 1.4e-7})
-    told = verdicts(compare([before], [after], rules(budget=0.5)))
-    assert told["toy", "breaks"] is Verdict.WORSE
-    assert told["toy", "kernels"] is Verdict.BETTER
-    assert told["toy", "graphs"] is Verdict.SAME
-    assert told["toy", "parity"] is Verdict.SAME
-    exact = replace(before, levels={"parity": 0.0})  # less than a rounding cannot be told from none
+    reported = verdicts(compare([before], [after], rules(budget=0.5)))
+    assert reported["toy", "breaks"] is Verdict.WORSE
+    assert reported["toy", "kernels"] is Verdict.BETTER
+    assert reported["toy", "graphs"] is Verdict.SAME
+    assert reported["toy", "parity"] is Verdict.SAME
+    exact = replace(before, levels={"parity": 0.0})  # an error below rounding counts as none
     assert verdicts(compare([exact], [after], rules(budget=0.5)))["toy", "parity"] is Verdict.SAME
     assert (
         verdicts(compare([exact], [replace(after, levels={"parity": 1e-6})], rules(budget=0.5)))["toy", "parity"]
@@ -140,7 +140,7 @@ def test_a_whole_matrix_of_the_same_code_raises_no_alarm() -> None:
     assert alarms / matrices <= 0.08
 
 
-def test_that_all_cells_moved_together_is_said() -> None:
+def test_a_common_shift_of_all_cells_is_reported() -> None:
     before = [found(f"m{n}", noise(n)) for n in range(8)]
     after = [found(f"m{n}", [1.2 * v for v in noise(n + 50)]) for n in range(8)]
     assert any("changed together" in note for note in compare(before, after, rules()).notes)
@@ -167,15 +167,17 @@ def test_what_makes_runs_incomparable_is_named_once() -> None:
     before = [found("a", noise(1)), found("b", noise(2))]
     other = replace(ENVIRONMENT, cpu="another processor", versions={"torch": "2.14"})
     after = [replace(f, environment=other, settings=replace(SETTINGS, batch_size=64)) for f in before]
-    told = comparable.differences(before, after)
-    assert [str(d) for d in told if d.forbids] == [
+    reported = comparable.differences(before, after)
+    assert [str(d) for d in reported if d.forbids] == [
         "another batch size: the model's own in the baseline, 64 in the candidate",
         "another machine, by its processor: a processor in the baseline, another processor in the candidate",
     ]
-    assert [str(d) for d in told if not d.forbids] == ["another version of torch: none in the baseline, 2.14 in the candidate"]
+    assert [str(d) for d in reported if not d.forbids] == [
+        "another version of torch: none in the baseline, 2.14 in the candidate"
+    ]
     assert not comparable.differences(before, before)
 
 
-def test_infinite_bounds_are_kept_out_of_sight() -> None:
+def test_infinite_bounds_are_not_shown() -> None:
     change = only(compare([found(step=[0.001])], [found(step=[0.001])], rules()))
     assert change.high == math.inf

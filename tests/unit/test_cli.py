@@ -1,4 +1,4 @@
-"""Does the terminal help: what is available and how to get the rest, examples that work, completion that is quick?"""
+"""Does the command line help? It lists what is available and how to get the rest; its examples and completion work."""
 
 import argparse
 import io
@@ -59,7 +59,7 @@ def test_with_everything_there_every_stack_is_available() -> None:
         ),
     ],
 )
-def test_what_is_missing_comes_with_how_to_get_it(stack: str, there: Machine, says: str) -> None:
+def test_what_is_missing_is_listed_with_how_to_install_it(stack: str, there: Machine, says: str) -> None:
     assert lacks(stack, there) == says
 
 
@@ -87,13 +87,13 @@ def test_a_folder_of_that_name_is_not_installed(tmp_path: Path, monkeypatch: pyt
 def test_list_has_a_row_per_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plant(tmp_path / "stacks", "Compiler")
     assert main(["list", "--compilers-from", str(tmp_path / "stacks")]) == 0
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     for stack in discovery.stacks():
-        assert sum(line.startswith(f"{stack.name} ") for line in told.splitlines()) == 1
-    row = next(line for line in told.splitlines() if line.startswith("compiler "))
+        assert sum(line.startswith(f"{stack.name} ") for line in reported.splitlines()) == 1
+    row = next(line for line in reported.splitlines() if line.startswith("compiler "))
     assert "numpy" in row
     assert "available (numpy " in row
-    assert max(map(len, told.splitlines())) <= 100
+    assert max(map(len, reported.splitlines())) <= 100
 
 
 def verbs() -> dict[str, argparse.ArgumentParser]:
@@ -135,8 +135,8 @@ def test_every_help_prints(verb: str, capsys: pytest.CaptureFixture[str]) -> Non
 def test_the_program_says_how_to_switch_completion_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    told = capsys.readouterr().out
-    assert 'eval "$(register-python-argcomplete bakeoff)"' in told
+    reported = capsys.readouterr().out
+    assert 'eval "$(register-python-argcomplete bakeoff)"' in reported
     for words in examples(_parser()):
         _parser().parse_args(words[1:])
     assert (ROOT / "bakeoff" / "__main__.py").read_text()[:1024].count("PYTHON_ARGCOMPLETE_OK") == 1
@@ -227,6 +227,6 @@ def test_a_stack_source_needs_no_file_to_stand_alone(tmp_path: Path) -> None:
 def test_list_has_the_users_own_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "toy.py").write_text((FAKES / "toy.py").read_text())
     assert main(["list", f"--models-from={tmp_path}"]) == 0
-    told = capsys.readouterr().out
-    assert "toy" in told
-    assert "tf_xla" in told
+    reported = capsys.readouterr().out
+    assert "toy" in reported
+    assert "tf_xla" in reported

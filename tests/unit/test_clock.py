@@ -1,4 +1,4 @@
-"""Does the one clock time what it says, by itself and at what cost?"""
+"""Does the clock time exactly the steps, and nothing else?"""
 
 from collections.abc import Callable
 from typing import Any
@@ -64,7 +64,7 @@ def test_timed_steps_are_exact_and_rotate(step_ns: int) -> None:
 
 
 class Device:
-    """Runs a step in 250 µs, held up for as long as it is told; the host queues one in 100 µs, 4 at most before it waits."""
+    """Runs a step in 250 µs, after a delay that a test sets. The host queues one in 100 µs, and waits when 4 are queued."""
 
     def __init__(self, depth: int = 4) -> None:
         self.depth, self.runs = depth, [0]
@@ -98,7 +98,7 @@ def test_a_host_has_no_device_time_and_what_cannot_be_queued_has_none() -> None:
 
 def test_timing_stops_at_its_cap() -> None:
     clock = FakeClock()
-    step, fed = stepping(clock, lambda n: 10**9)  # a thousand times as long as the warm-up said
+    step, fed = stepping(clock, lambda n: 10**9)  # a thousand times as long as in the warm-up
     one_clock.timed_steps(step, "ab", nothing, step_ns=10**6, budget_ns=10**9, cap_ns=10**10, read=READ, clock=clock)
     assert len(fed) == 10 + 2  # and one per batch whose output is checked
 

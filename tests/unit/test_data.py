@@ -1,4 +1,4 @@
-"""Is bad data refused in one line that says where, and good data read back as it was written?"""
+"""Is bad data refused in one line that names the place, and good data read back as it was written?"""
 
 import json
 from pathlib import Path

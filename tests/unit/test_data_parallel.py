@@ -1,4 +1,4 @@
-"""Is a batch split over workers as it must be, and is scaling counted against the same stack with one?"""
+"""Is a batch split over workers correctly, and is scaling computed against the same stack with one worker?"""
 
 from dataclasses import replace
 

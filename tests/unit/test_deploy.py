@@ -1,4 +1,4 @@
-"""Does the table of deployment formats show no speed of what is wrong, and is a missing runtime named?"""
+"""Does the table of deployment formats omit the speed of a wrong one, and is a missing runtime named?"""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ from tests.support.builders import SETTINGS, measurement, trial
 
 def test_a_runtime_that_is_missing_is_named_with_what_installs_it() -> None:
     missing = ModuleNotFoundError("No module named 'onnxruntime'", name="onnxruntime")
-    told = worker.failure(missing, Phase.IMPORT, "onnxruntime", "deploy")
-    assert (told.status, told.message) == (Status.UNAVAILABLE, "onnxruntime is not installed: pip install '.[deploy]'")
+    reported = worker.failure(missing, Phase.IMPORT, "onnxruntime", "deploy")
+    assert (reported.status, reported.message) == (Status.UNAVAILABLE, "onnxruntime is not installed: pip install '.[deploy]'")
 
 
 def test_the_table_shows_no_speed_of_what_is_wrong() -> None:

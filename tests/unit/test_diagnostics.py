@@ -1,4 +1,4 @@
-"""Is the record right: joined from two children, read from Dynamo's words, counted in HLO, shown to a person?"""
+"""Is the diagnostics record right? Joined from two children, counted in HLO, and printed by `bakeoff explain`."""
 
 import io
 from dataclasses import replace
@@ -51,9 +51,9 @@ def test_equal_breaks_are_counted_in_the_order_of_their_lines() -> None:
 
 def test_phases_add_up_with_the_residual() -> None:
     phases = (CompilePhase(name="tracing", seconds=0.2), CompilePhase(name="AutoGraph", seconds=None, note="within tracing"))
-    told = with_residual(phases, 0.5)
-    assert sum(p.seconds or 0.0 for p in told) == pytest.approx(0.5)
-    assert told[-1].seconds == pytest.approx(0.3)
+    reported = with_residual(phases, 0.5)
+    assert sum(p.seconds or 0.0 for p in reported) == pytest.approx(0.5)
+    assert reported[-1].seconds == pytest.approx(0.3)
 
 
 def shape(*dimensions: int) -> SimpleNamespace:
@@ -127,7 +127,7 @@ def test_explain_marks_the_line() -> None:
 
 
 def test_explain_of_eager_says_that_nothing_is_captured() -> None:
-    assert "captures nothing" in text_of(Diagnostics(), eager=True)
+    assert "no graph is captured" in text_of(Diagnostics(), eager=True)
 
 
 def test_the_command_has_what_is_not_the_default() -> None:

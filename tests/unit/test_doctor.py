@@ -1,4 +1,4 @@
-"""Does `bakeoff doctor` call good what is good, say what is bad, and how to fix it? Of injected machines, and of this one."""
+"""Does `bakeoff doctor` find what is bad about a machine, and say how to fix it? On invented machines."""
 
 from dataclasses import replace
 from typing import Any
@@ -94,7 +94,7 @@ def test_the_busiest_processes_are_named() -> None:
     assert "indexer (process 12) 90% of a CPU" in only("others", busy_cpus=0.9, busiest=(Busy(12, "indexer", 0.9),)).message
 
 
-def test_variables_are_told_apart_and_their_values_kept_back() -> None:
+def test_variables_are_classified_and_their_values_not_shown() -> None:
     mine = {"OMP_NUM_THREADS": "16", "MKL_NUM_THREADS": "3", "TORCHINDUCTOR_FREEZING": "secret", "HOME": "/root"}
     children = {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3"}
     ours, kept = of("variables", variables=mine, children=children)

@@ -1,4 +1,4 @@
-"""Are effects found that a traced program has only while it is traced?"""
+"""Are side effects found that happen only while a program is traced?"""
 
 from pathlib import Path
 

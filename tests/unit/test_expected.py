@@ -1,4 +1,4 @@
-"""Do expected graph breaks fail in both directions, and does the gallery break where it says?"""
+"""Does a missing or an additional graph break fail, and does the gallery break where it claims to?"""
 
 from dataclasses import replace
 from pathlib import Path

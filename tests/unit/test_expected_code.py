@@ -1,4 +1,4 @@
-"""What models compile to, as data: a difference fails either way, and other compilers are not judged by it."""
+"""Is generated code compared with the expected code, and only for the same compiler version?"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +27,8 @@ class TestExpectedCode:
     def result(self, **changes: object) -> CellResult:
         found = lowered((kernel(**changes),))
         diagnostics = Diagnostics(graphs=1, compiled=Compiled(kernels=1, library_calls=2))
-        told = replace(found.trials[0], environment=self.VERSIONS, diagnostics=diagnostics)
-        (result,) = by_cell([told]).values()
+        reported = replace(found.trials[0], environment=self.VERSIONS, diagnostics=diagnostics)
+        (result,) = by_cell([reported]).values()
         return result
 
     def test_accepted_then_gated(self, tmp_path: Path) -> None:

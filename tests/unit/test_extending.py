@@ -1,4 +1,4 @@
-"""Is a new stack, model or task found by its file or folder alone, and shown wherever such a thing is shown?"""
+"""Does adding a file or folder suffice for a new stack, model, task or metric to appear everywhere?"""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Does the gate block what it must and nothing else? Exit codes, budgets, accepted changes, files that lie."""
+"""Does the gate block regressions and nothing else? Exit codes, budgets, accepted changes, manipulated files."""
 
 import json
 from dataclasses import replace
@@ -93,29 +93,31 @@ def test_what_is_not_comparable_is_refused_unless_forced(runs: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         (("gate", "1", "99"), "there is no saved run 99"),
-        (("gate", "1"), "1 alone is no comparison: name the candidate"),
+        (("gate", "1"), "1 is a single run: also name the candidate"),
         (("compare", "1", "2", "--cells", "resnet*"), "matches no cell"),
         (("compare", "1", "2", "--budgets", "nowhere.toml"), "there is no such file of budgets"),
         (("history", "resnet50-*"), "has a cell resnet50-*; there are: m1-compiler-inference"),
         (("compare", "1", "2", "--report", "/nowhere/at/all.md"), "No such file"),
     ],
 )
-def test_bad_input_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str) -> None:
+def test_bad_input_is_reported_in_one_line(
+    runs: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], output: str
+) -> None:
     for number in (1, 2):
         save(runs, number, matrix(1))
     assert (
         call(runs, *words) == 2 if "--budgets" not in words else main([*words, "--benchmark-storage", str(runs / "saved")]) == 2
     )
     error = capsys.readouterr().err
-    assert said in error
+    assert output in error
     assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         ("family_wise_error_rate = 3", "family_wise_error_rate = 3 is no error rate"),
         ("[saved]\nspeed = 0.1", "names a metric 'speed'; there are: step, "),
@@ -125,12 +127,12 @@ def test_bad_input_is_one_line(runs: Path, capsys: pytest.CaptureFixture[str], w
         ("family_wise_error_rate = [", "budgets.toml"),
     ],
 )
-def test_a_broken_file_of_budgets_is_one_line(runs: Path, text: str, said: str) -> None:
+def test_a_broken_file_of_budgets_is_reported_in_one_line(runs: Path, text: str, output: str) -> None:
     path = runs / "budgets.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"budgets\.toml") as error:
         read_budgets(path, [Cell("m1", "compiler", Mode.INFERENCE)])
-    assert said in str(error.value)
+    assert output in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -180,7 +182,7 @@ def test_a_narrow_terminal_gets_a_cells_figures_below_its_name(width: int) -> No
     lines = [line.split() for line in text.splitlines()]
     assert [lines.count([str(c)]) for c in (cell, other.cell)] == [1, 1]
     assert text.index(str(cell)) < text.index("peak") < text.index(str(other.cell)) < text.index("why")
-    said = " ".join(text.split())
-    assert said.count("step 1.23 ms 1.3 ms 1.057 ±1.2% [1.031, 1.082] slower") == 2
-    assert "memory, compile peak 1024 MiB 1024 MiB 1.057 ±1.2% [1.031, 1.082] same" in said
+    output = " ".join(text.split())
+    assert output.count("step 1.23 ms 1.3 ms 1.057 ±1.2% [1.031, 1.082] slower") == 2
+    assert "memory, compile peak 1024 MiB 1024 MiB 1.057 ±1.2% [1.031, 1.082] same" in output
     assert all(cell_len(line) <= width for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""What `make gpu` asks, verifies and writes, without a GPU."""
+"""What does `make gpu` run, verify and write? Without a GPU."""
 
 import tomllib
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.support.builders import cell, measurement
 from tests.support.gpu_runs import keep_as
 
 
-def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say(tmp_path: Path) -> None:
+def test_units_cover_every_kernel_and_model(tmp_path: Path) -> None:
     groups, checks = gpu.units(tmp_path)
     everything = [*(unit for group in groups.values() for unit in group), *checks]
     assert all((ROOT / word).is_file() for unit in everything for word in unit.words if word.endswith(".py"))
@@ -38,14 +38,14 @@ def test_units_ask_of_every_kernel_and_model_and_lie_where_they_say(tmp_path: Pa
     assert of("compiled without it, compiled for it", checks) == set(gpu.ALSO_COMPILED)
 
 
-def test_our_kernels_are_asked_of_models_that_have_something_for_them() -> None:
+def test_own_kernels_run_on_models_with_operations_for_them() -> None:
     rows = tomllib.loads((ROOT / "experiments" / "compiled.toml").read_text())["code"]
     ours = {r["cell"].partition("-")[0].removeprefix("kernel_") for r in rows if "-torch_triton-" in r["cell"]}
     models = {m.name.removeprefix("kernel_") for m in discovery.models() if m.in_matrix or m.is_kernel}
-    assert models - ours == set(gpu.NOTHING_OF_OURS)
+    assert models - ours == set(gpu.WITHOUT_OWN_KERNELS)
 
 
-def test_what_did_not_settle_is_verified_and_all_trials_decide(tmp_path: Path) -> None:
+def test_unsteady_cells_get_more_trials_and_all_trials_decide(tmp_path: Path) -> None:
     unit = Unit("matrix, float32: mlp", ("pytest", "--stacks", "torch_eager,torch_inductor", "--trials", "1"))
     settled = cell("mlp", "torch_eager", 0.001)
     rising = measurement([0.001] * 150 + [0.002] * 150, held_out_step_s=(0.001,))

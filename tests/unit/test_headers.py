@@ -1,4 +1,4 @@
-"""Is a stack's HEADER read without importing its file, and refused in one line where it is wrong? Are its promises kept?"""
+"""Is a stack's HEADER read without importing its file, refused in one line if it is wrong, and checked against the class?"""
 
 import sys
 from importlib import import_module
@@ -25,7 +25,7 @@ REST = "\nimport no_such_framework\nSTACK = 1\n"
 
 
 def problem(folder: Path, text: str) -> str:
-    """What is said of a file in its one line, when the stack is asked for in either way."""
+    """The one-line error about a file, the same in both ways of reading the stack."""
     (folder / "mine.py").write_text(text + REST)
     found = discovery.stacks([folder])
     (source,) = [s for s in found if s.name == "mine"]
@@ -75,23 +75,23 @@ def problem(folder: Path, text: str) -> str:
         ),
     ],
 )
-def test_a_wrong_header_is_one_line_that_names_the_file_and_the_keys(tmp_path: Path, text: str, says: str) -> None:
-    said = problem(tmp_path, text)
-    assert says in said
-    assert KEYS in said
+def test_a_wrong_header_is_reported_in_one_line_with_file_and_keys(tmp_path: Path, text: str, says: str) -> None:
+    output = problem(tmp_path, text)
+    assert says in output
+    assert KEYS in output
 
 
-def test_constants_of_old_are_answered_with_the_header_to_write(tmp_path: Path) -> None:
+def test_constants_of_the_old_form_are_reported_with_the_new_header(tmp_path: Path) -> None:
     old = 'FRAMEWORK = "torch"\nDISK_CACHE = True\nTOOLCHAIN = "inductor"\nDEVICES = "cpu cuda"\nRECIPE = """\na\n"""\n'
     written = (
         'write HEADER = {"framework": "torch", "disk_cache": True, "one_time_cost": "inductor", "devices": ["cpu", "cuda"], '
         '"recipe": ...}'
     )
-    said = problem(tmp_path, old)
-    assert "FRAMEWORK, DISK_CACHE, TOOLCHAIN, DEVICES, RECIPE are keys of one HEADER now" in said
-    assert written in said
+    output = problem(tmp_path, old)
+    assert "FRAMEWORK, DISK_CACHE, TOOLCHAIN, DEVICES, RECIPE are keys of one HEADER now" in output
+    assert written in output
     problem(tmp_path, written.removeprefix("write ").replace('"recipe": ...', '"recipe": 1'))  # it is one, but for its recipe
-    assert KEYS in said
+    assert KEYS in output
 
 
 def test_a_right_header_is_read_without_importing_the_file(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_right_header_is_read_without_importing_the_file(tmp_path: Path) -> No
     assert (mine.eager, mine.default, mine.disk_cache, mine.targets, mine.problem) == (False, True, False, (), "")
 
 
-def test_a_broken_file_that_nobody_asked_for_stops_nothing(
+def test_a_broken_file_that_is_not_selected_has_no_effect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.py").write_text('HEADER = {"framework": "numpy", "default": False, "eagre": True}' + REST)
@@ -136,7 +136,7 @@ def test_no_method_of_the_base_is_one_of_a_protocol() -> None:
 
 
 @pytest.mark.parametrize("source", list(discovery.stacks()), ids=lambda s: s.name)
-def test_our_own_headers_are_right(source: discovery.StackSource) -> None:
+def test_headers_of_all_built_in_stacks_are_right(source: discovery.StackSource) -> None:
     discovery.check(source, "STACK")
 
 
@@ -153,7 +153,7 @@ def test_our_own_headers_are_right(source: discovery.StackSource) -> None:
         ({"workers": 2}, "HEADER has 'workers': 2, and STACK.workers is None"),
     ],
 )
-def test_a_promise_that_the_class_does_not_keep_is_one_line_of_the_child(
+def test_a_header_that_the_class_contradicts_is_one_line_of_the_child(
     tmp_path: Path, keys: dict[str, object], says: str
 ) -> None:
     path = plant(tmp_path, "Compiler", **keys)
@@ -164,7 +164,7 @@ def test_a_promise_that_the_class_does_not_keep_is_one_line_of_the_child(
     assert str(path) in str(error.value)
 
 
-def test_a_stack_that_is_none_is_one_line(tmp_path: Path) -> None:
+def test_a_file_without_a_stack_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text('HEADER = {"framework": "numpy"}\nSTACK = 1\n')
     with pytest.raises(UsageError, match=r"STACK must be an instance of bakeoff\.Stack, but is a int"):
         load_stack(tmp_path / "mine.py")

@@ -1,4 +1,4 @@
-"""Are the exact intervals exact? Against scipy's null distributions, and by counting every case."""
+"""Are the exact intervals exact? Compared with scipy's null distributions, and by counting every case."""
 
 import itertools
 import math

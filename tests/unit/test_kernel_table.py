@@ -1,4 +1,4 @@
-"""What the table of single operations says, and what a device's driver says of loaded kernels, without either."""
+"""Does the table of single operations show speeds and resources correctly? Without a GPU."""
 
 from dataclasses import replace
 from typing import Any

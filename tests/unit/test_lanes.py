@@ -1,4 +1,4 @@
-"""Which CPUs does a lane get?"""
+"""Which CPUs does each lane get?"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Does the final matrix fit the terminal that people have, without losing a figure?"""
+"""Does the matrix fit a narrow terminal without losing a number?"""
 
 import io
 import sys
@@ -127,17 +127,17 @@ def test_no_escape_codes_whatever_the_environment_says(worst: Matrix, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "reported"),
     [
         *((0.5, "0.5"), (56.1, "56.1"), (999, "999"), (999.6, "1.00k"), (8643, "8.64k"), (89_247, "89.2k"), (516_325, "516k")),
         *((999_700, "1.00M"), (1_560_259, "1.56M"), (2.5e9, "2.50G"), (3e12, "3.00T")),
     ],
 )
-def test_compact_keeps_three_digits(value: float, told: str) -> None:
-    assert formatting.compact(value) == told
+def test_compact_keeps_three_digits(value: float, reported: str) -> None:
+    assert formatting.compact(value) == reported
 
 
-def test_wordings_give_way_only_where_they_must() -> None:
+def test_texts_are_shortened_only_if_needed() -> None:
     assert formatting.compiling(23.69, 3.38, None) == "23.69 s (3.38)"
     assert formatting.compiling(23.69, 3.38, 14) == "23.69 s (3.38)"
     assert formatting.compiling(23.69, 3.38, 12) == "23.7 (3.38)"
@@ -160,7 +160,7 @@ def test_columns() -> None:
     assert [len(t) for t in packed([label, *rest], 1)] == [2, 2, 2]
 
 
-def test_results_of_the_worst_are_what_they_seem(worst: Matrix) -> None:
-    """Or the tests above would look at something that is not the worst."""
+def test_the_widest_case_has_the_expected_statuses(worst: Matrix) -> None:
+    """Otherwise the tests above would not test the widest case."""
     ok: list[CellResult] = [r for r in worst.results.values() if r.status is Status.OK]
     assert len(ok) == 12

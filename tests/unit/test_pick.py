@@ -1,4 +1,4 @@
-"""Does `bakeoff pick` choose by the definition, say where another stack would win, and what cannot be told apart?"""
+"""Does `bakeoff pick` choose by the definition, and report where another stack wins and what is within noise?"""
 
 import json
 import os
@@ -70,7 +70,7 @@ def test_crossings_are_where_the_totals_cross() -> None:
 
 @settings(max_examples=cases(100))
 @given(st.lists(st.tuples(st.floats(1e-4, 1.0), st.floats(0.0, 100.0)), min_size=1, max_size=6), st.integers(1, 10**6))
-def test_who_reigns_has_the_least_total(figures: list[tuple[float, float]], steps: int) -> None:
+def test_the_winner_of_each_range_has_the_least_total(figures: list[tuple[float, float]], steps: int) -> None:
     found = results(*((f"s{i}", step_s, compile_s) for i, (step_s, compile_s) in enumerate(figures)))
     ranges = cost.crossings(found)
     assert [r.from_steps for r in ranges] == sorted({r.from_steps for r in ranges})
@@ -80,14 +80,14 @@ def test_who_reigns_has_the_least_total(figures: list[tuple[float, float]], step
     assert mine.seconds == pytest.approx(best.seconds, rel=1e-9)
 
 
-def test_what_is_close_is_said_to_be_close() -> None:
+def test_totals_within_noise_are_reported_as_such() -> None:
     close = results(("a", 0.0100, 0.0), ("b", 0.0103, 0.0), ("far", 0.0200, 0.0))
     first, second, third = cost.totals(close, 1000)
     assert second.near(first)
     assert not third.near(first)
 
 
-def test_more_processes_tell_more() -> None:
+def test_more_processes_narrow_the_interval() -> None:
     apart = [*taken("a", 0.0100, 0.0, trials=3), *taken("b", 0.0104, 0.0, trials=3)]
     first, second = cost.totals(by_cell(apart).values(), 1000)
     assert not second.near(first)
@@ -100,7 +100,7 @@ def test_more_processes_tell_more() -> None:
     assert (total.seconds, total.span.high) == (pytest.approx(2.0), pytest.approx(2.3, abs=0.2))
 
 
-def test_a_crossing_says_how_sure_it_is() -> None:
+def test_a_crossing_has_an_interval() -> None:
     sure, unsure = (cost.crossings(results(("eager", 0.010, 0.0), ("c", step_s, 5.0)))[1] for step_s in (0.005, 0.0098))
     assert sure.latest is not None
     assert sure.earliest < sure.from_steps < sure.latest
@@ -157,29 +157,29 @@ def asked(storage: Path, *words: str) -> int:
 
 def test_the_latest_run_that_fits_decides(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked(storage, "--steps", "5000") == 0
-    told = capsys.readouterr().out
-    assert "saved run 0001" in told
-    assert "winner: torch_inductor, 30 s" in told
-    assert "runner-up: torch_eager, 50 s, ×1.67" in told
-    assert "torch_eager from 1 on; torch_inductor from 1,0" in told
-    assert "no speed: torch_script (wrong): off by 1\n" in told
-    assert max(map(len, told.splitlines())) <= 100
+    reported = capsys.readouterr().out
+    assert "saved run 0001" in reported
+    assert "winner: torch_inductor, 30 s" in reported
+    assert "runner-up: torch_eager, 50 s, ×1.67" in reported
+    assert "torch_eager from 1 on; torch_inductor from 1,0" in reported
+    assert "no speed: torch_script (wrong): off by 1\n" in reported
+    assert max(map(len, reported.splitlines())) <= 100
     assert asked(storage, "--steps", "5000000") == 0
     assert "winner: torch_inductor, 6.9 h" in capsys.readouterr().out
 
 
 def test_json_has_the_evidence(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked(storage, "--steps", "10", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [row["stack"] for row in told["ranking"]] == ["torch_eager", "tf_xla", "torch_inductor"]
-    first = told["ranking"][0]
+    reported = json.loads(capsys.readouterr().out)
+    assert [row["stack"] for row in reported["ranking"]] == ["torch_eager", "tf_xla", "torch_inductor"]
+    first = reported["ranking"][0]
     assert first["total_s"] == pytest.approx(0.1)
     assert first["low_s"] < first["total_s"] < first["high_s"]
-    assert [row["stack"] for row in told["by_steps"]["cold"]] == ["torch_eager", "torch_inductor"]
-    assert told["no_speed"] == [{"stack": "torch_script", "status": "wrong", "reason": "off by 1"}]
+    assert [row["stack"] for row in reported["by_steps"]["cold"]] == ["torch_eager", "torch_inductor"]
+    assert reported["no_speed"] == [{"stack": "torch_script", "status": "wrong", "reason": "off by 1"}]
 
 
-def test_a_named_run_may_be_of_another_machine_and_says_so(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_named_run_of_another_machine_is_used_with_a_remark(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked(storage, "--steps", "5", "--run", "3") == 0
     assert "that run had another processor (another one, not" in capsys.readouterr().out
     assert asked(storage, "--steps", "5", "--run", "2") == 0
@@ -192,9 +192,9 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
     ddp = mine(("torch_ddp_2", 0.001, 0.0), workers=2)
     save(tmp_path, 1, [*found, *ddp])
     assert asked(tmp_path, "--steps", "5") == 0
-    told = capsys.readouterr().out
-    assert "winner: torch_eager" in told
-    assert "not ranked unless --stacks names them" in told
+    reported = capsys.readouterr().out
+    assert "winner: torch_eager" in reported
+    assert "not ranked unless --stacks names them" in reported
     assert asked(tmp_path, "--steps", "5", "--stacks", "served_onnx_torch,torch_eager") == 0
     assert "winner: served_onnx_torch" in capsys.readouterr().out
 
@@ -216,14 +216,16 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
         (["--steps", "5", "--stacks", "torch_inductor_frozen"], "bakeoff run mlp torch_inductor_frozen; or measure now"),
     ],
 )
-def test_bad_input_is_one_line(storage: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str) -> None:
+def test_bad_input_is_reported_in_one_line(
+    storage: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
     assert asked(storage, *words) == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert says in output
+    assert output.count("\n") == 1
 
 
-def test_no_run_says_how_to_make_one(tmp_path: Path) -> None:
+def test_without_a_run_the_message_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"make one: bakeoff run mlp training --size full"):
         evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"), ["tf_xla"])
 
@@ -269,9 +271,9 @@ def test_the_command_names_no_winner_of_contended_cells(tmp_path: Path, capsys: 
     path.write_bytes(msgspec.json.encode({"benchmarks": [], "trials": trials}))
     asked = ["pick", "mlp", "--steps", "1000", "--benchmark-storage", str(tmp_path / "runs"), "--run", "0001"]
     assert main(asked) == 3
-    said = capsys.readouterr().out
-    assert "winner" not in said
-    assert "undecided: other work ran beside the measurement" in said
+    output = capsys.readouterr().out
+    assert "winner" not in output
+    assert "undecided: other work ran beside the measurement" in output
     assert main([*asked, "--json"]) == 3
     record = json.loads(capsys.readouterr().out)
     assert record["winner"] is None

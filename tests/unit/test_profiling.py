@@ -1,4 +1,4 @@
-"""Which cells does a glob of `export --profile` name?"""
+"""Which cells does a glob of `export --profile` select?"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Does the user see which cell, which phase, what is done, what is left and for how long, on whatever the output is?"""
+"""Does progress show the cell, its phase, what is done and the time left, on terminals, pipes and in logs?"""
 
 import io
 import sys
@@ -27,8 +27,8 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     return found
 
 
-def two_cells(said: list[str]) -> Progress:
-    progress = Progress(said.append)
+def two_cells(output: list[str]) -> Progress:
+    progress = Progress(output.append)
     progress.expect(2)
     progress.begin("toy-compiler-inference", Start.COLD, 0)
     progress.phase(Phase.COMPILE)
@@ -37,12 +37,12 @@ def two_cells(said: list[str]) -> Progress:
 
 
 def test_a_terminal_shows_cell_phase_done_and_left(screen: Screen) -> None:
-    said: list[str] = []
-    progress = two_cells(said)
+    output: list[str] = []
+    progress = two_cells(output)
     assert "[1/2] toy-compiler-inference: compile · 2 left" in screen.getvalue()
     progress.begin("toy-other-inference", Start.COLD, 0)
     assert screen.getvalue().endswith("[2/2] toy-other-inference: start · 1 left, about 3 s")
-    assert said == ["[1/2] toy-compiler-inference: compile 499 ms, step 1 ms · 3.0 s · 1 left, about 3 s"]
+    assert output == ["[1/2] toy-compiler-inference: compile 499 ms, step 1 ms · 3.0 s · 1 left, about 3 s"]
 
 
 def test_a_live_line_has_no_colours_and_never_wraps(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,53 +58,53 @@ def test_a_live_line_has_no_colours_and_never_wraps(screen: Screen, monkeypatch:
 @pytest.mark.parametrize("variable", [("TERM", "dumb"), ("CI", "true")])
 def test_logs_get_plain_lines(screen: Screen, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]) -> None:
     monkeypatch.setenv(*variable)
-    said: list[str] = []
-    two_cells(said)
+    output: list[str] = []
+    two_cells(output)
     assert screen.getvalue() == ""
-    assert len(said) == 1
-    assert "\x1b" not in said[0]
+    assert len(output) == 1
+    assert "\x1b" not in output[0]
 
 
 def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = io.StringIO()
     monkeypatch.setattr(sys, "__stderr__", pipe)
-    said: list[str] = []
-    two_cells(said)
-    assert (pipe.getvalue(), len(said)) == ("", 1)
+    output: list[str] = []
+    two_cells(output)
+    assert (pipe.getvalue(), len(output)) == ("", 1)
 
 
-def test_a_long_phase_is_told_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_phase_is_reported_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "__stderr__", io.StringIO())
     clock = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    said: list[str] = []
-    progress = Progress(said.append)
+    output: list[str] = []
+    progress = Progress(output.append)
     progress.expect(1)
     progress.begin("toy-slow-inference", Start.COLD, 0)
     progress.phase(Phase.BUILD)
     clock[0] += PATIENCE_S
     progress.phase(Phase.COMPILE)
     progress.phase(Phase.WARM_UP)
-    assert said == ["[1/1] toy-slow-inference: compile · 1 left"]
+    assert output == ["[1/1] toy-slow-inference: compile · 1 left"]
 
 
 def test_time_left_counts_what_was_measured_before(screen: Screen) -> None:
     """The second series of trials, for cells that did not settle, takes as long for each as the first did."""
-    said: list[str] = []
-    progress = two_cells(said)
+    output: list[str] = []
+    progress = two_cells(output)
     progress.done(trial(measurement()))
     progress.expect(4)
     progress.begin("toy-compiler-inference", Start.COLD, 1)
     assert screen.getvalue().endswith("[1/4] toy-compiler-inference #2: start · 4 left, about 12 s")
 
 
-def test_a_failure_says_in_which_phase(screen: Screen) -> None:
-    said: list[str] = []
-    progress = Progress(said.append)
+def test_a_failure_names_its_phase(screen: Screen) -> None:
+    output: list[str] = []
+    progress = Progress(output.append)
     progress.expect(1)
     failure = Failure(status=Status.TIMEOUT, phase=Phase.COMPILE, error="Timeout", message="stopped after 300 s")
     progress.done(trial(None, failure=failure))
-    assert "timeout in compile (stopped after 300 s)" in said[0]
+    assert "timeout in compile (stopped after 300 s)" in output[0]
 
 
 def test_a_line_that_stays_stands_alone(screen: Screen) -> None:
@@ -116,7 +116,7 @@ def test_a_line_that_stays_stands_alone(screen: Screen) -> None:
     assert screen.getvalue().endswith("[1/1] toy-compiler-inference diagnosed:  · 1.0 s · 0 left\n")
 
 
-def test_who_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_depend_on_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CI", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")

@@ -1,4 +1,4 @@
-"""Is the report one file that opens from disk, says what the run says, and cannot be made to say or do anything else?"""
+"""Is the report one self-contained file that shows what the run contains, also if the run contains malicious text?"""
 
 import json
 import re
@@ -51,19 +51,19 @@ def embedded(page: str) -> dict[str, Any]:
     return data
 
 
-def test_the_page_says_what_the_run_says(report, tmp_path: Path) -> None:
+def test_the_page_shows_what_the_run_contains(report, tmp_path: Path) -> None:
     trials = matrix()
     save(tmp_path, 1, trials)
     page = report()
     data = embedded(page)
     results = Matrix.of(trials).results
     assert [c["cell"] for c in data["cells"]] == [str(c) for c in results]
-    for told, result in zip(data["cells"], results.values(), strict=True):
-        assert told["status"] == result.status
+    for reported, result in zip(data["cells"], results.values(), strict=True):
+        assert reported["status"] == result.status
         if result.status is Status.OK:
-            assert told["step_s"] == pytest.approx(result.step_s, rel=1e-4)
-            assert told["metrics"]["throughput"] == pytest.approx(result.throughput, rel=1e-4)
-            assert told["compile_s"] == pytest.approx(result.compile_s, rel=1e-4)
+            assert reported["step_s"] == pytest.approx(result.step_s, rel=1e-4)
+            assert reported["metrics"]["throughput"] == pytest.approx(result.throughput, rel=1e-4)
+            assert reported["compile_s"] == pytest.approx(result.compile_s, rel=1e-4)
     assert "×2.00" in page  # tf_function over tf_eager, where no script runs
     assert "unsupported: tracing stops at models/branchy.py:75" in page
     assert "pytest experiments --benchmark-autosave" in page
@@ -78,7 +78,7 @@ def test_source_lines_stand_beside_a_break(report, tmp_path: Path) -> None:
     assert detail["findings"][0]["source"] == [[n, lines[n - 1]] for n in range(73, 78)]
 
 
-def test_workers_are_not_ranked_and_nothing_is_said_to_never_pay_without_an_eager_stack(report, tmp_path: Path) -> None:
+def test_workers_are_not_ranked_and_nothing_never_pays_without_an_eager_stack(report, tmp_path: Path) -> None:
     save(tmp_path, 1, [cell("m0", "torch_ddp_2", 1e-3, workers=2), cell("m0", "torch_script", 2e-3, seed=9)])
     page = report()
     data = embedded(page)
@@ -92,16 +92,16 @@ def test_trends_of_nothing_are_no_section(report, tmp_path: Path, kept: Path, ca
         save(tmp_path, number, [broken("m0", "tf_function", "no")])
     assert 'id="trends"' not in report("--all")
     where = ["--benchmark-storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)]
-    for arguments, said in ((["--all", "--cells", "x*"], "matches no cell"), (["3", "--cells", "m*"], "three runs")):
+    for arguments, output in ((["--all", "--cells", "x*"], "matches no cell"), (["3", "--cells", "m*"], "three runs")):
         assert main(["report", *arguments, "-o", str(tmp_path / "out.html"), *where]) == 2
-        assert said in capsys.readouterr().err
+        assert output in capsys.readouterr().err
 
 
 def test_the_charts_are_what_vega_lite_allows() -> None:
     assert set(charts.specifications(["a", "b"], validate=True)) == set(charts.specifications(["a"]))
 
 
-def test_two_runs_tell_what_changed(report, tmp_path: Path) -> None:
+def test_two_runs_show_what_changed(report, tmp_path: Path) -> None:
     def trials(factor: float) -> list[Trial]:
         return [replace(cell("m0", "torch_script", factor * 1e-3, seed=i), index=i) for i in range(12)]
 
@@ -148,24 +148,24 @@ def test_text_from_a_file_is_only_text(report, tmp_path: Path, text: str) -> Non
         assert "\u202e" not in part
         assert '"><b>' not in part
     assert "49" not in "".join(re.findall(r"unsupported: (\S+)", page))
-    told = [c for c in embedded(page)["cells"] if c["status"] == "unsupported"]
-    assert told[0]["reason"] == text.replace("\u202e", " ")
+    reported = [c for c in embedded(page)["cells"] if c["status"] == "unsupported"]
+    assert reported[0]["reason"] == text.replace("\u202e", " ")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["99"], "there is no saved run 99"),
-        (["--all", "1"], "leave the names out"),
+        (["--all", "1"], "leave out the names"),
         (["1", "-o", "/nowhere/at/all.html"], "-o /nowhere/at/all.html"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path: Path, kept: Path, capsys, arguments: list[str], said: str) -> None:
+def test_bad_input_is_reported_in_one_line(tmp_path: Path, kept: Path, capsys, arguments: list[str], output: str) -> None:
     save(tmp_path, 1, matrix(1))
     code = main(["report", *arguments, "--benchmark-storage", str(tmp_path / "saved"), "--bakeoff-storage", str(kept)])
     err = capsys.readouterr().err
     assert code == 2
-    assert said in err
+    assert output in err
     assert len(err.splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""What the report shows of a cell: does it follow from the trials, and from nothing else?"""
+"""Do the values that the report shows of a cell follow from the trials alone?"""
 
 from dataclasses import replace
 from typing import Any
@@ -17,16 +17,16 @@ from tests.support.builders import MACHINE_PEAK, SETTINGS, cell, matrix, measure
 def test_figures_of_a_cell() -> None:
     trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
     results = Matrix.of(trials).results
-    told = {f.stack: f for f, _ in facts.of(Matrix.of(trials), MACHINE_PEAK)}
-    fast = told["torch_inductor"]
+    reported = {f.stack: f for f, _ in facts.of(Matrix.of(trials), MACHINE_PEAK)}
+    fast = reported["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
     assert fast.break_even_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
     # 2 Mflop in 0.5 ms, twenty flops a byte: below the roof of 50 Gflop/s at that intensity
     assert fast.flops_per_s == pytest.approx(4e9, rel=0.01)
     assert fast.flops_per_byte == 20
     assert fast.share_of_machine_peak == pytest.approx(0.08, rel=0.01)
-    assert told["torch_eager"].break_even_steps is None
-    for stack, each in told.items():  # the page and `bakeoff pick` know the same of noise
+    assert reported["torch_eager"].break_even_steps is None
+    for stack, each in reported.items():  # the page and `bakeoff pick` know the same of noise
         (total,) = [t for t in totals(results.values(), 1000) if t.result.cell.stack == stack]
         assert each.step_low_s is not None
         assert each.compile_low_s is not None
@@ -36,22 +36,22 @@ def test_figures_of_a_cell() -> None:
 @pytest.mark.parametrize(
     "changes", [{"dtype": "bfloat16"}, {"threads": 2}, {"device": "cuda"}], ids=["bfloat16", "threads", "device"]
 )
-def test_no_share_of_a_roof_that_is_not_the_cells_own(changes: dict[str, Any]) -> None:
+def test_no_share_of_a_machine_peak_of_other_conditions(changes: dict[str, Any]) -> None:
     found = cell("m", "torch_eager", 1e-3)
     found = replace(found, settings=replace(SETTINGS, **changes))
-    (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
-    assert told.share_of_machine_peak is None
+    (reported, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
+    assert reported.share_of_machine_peak is None
 
 
 @pytest.mark.parametrize(("moved", "share"), [(1e6, None), (1e8, 1.0)], ids=["in a cache", "through memory"])
-def test_memory_is_a_roof_only_of_what_no_cache_holds(moved: float, share: float | None) -> None:
+def test_memory_bandwidth_limits_only_data_larger_than_the_cache(moved: float, share: float | None) -> None:
     """A tenth of a flop per byte: 10 GB/s allow 1 Gflop/s."""
     found = cell("m", "torch_eager", moved / 1e10)
     assert found.measurement is not None
     found = replace(found, measurement=replace(found.measurement, flops=int(moved / 10), moved_bytes=int(moved)))
-    (told, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
-    assert told.flops_per_s == pytest.approx(1e9, rel=0.02)
-    assert told.share_of_machine_peak == (None if share is None else pytest.approx(share, rel=0.02))
+    (reported, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
+    assert reported.flops_per_s == pytest.approx(1e9, rel=0.02)
+    assert reported.share_of_machine_peak == (None if share is None else pytest.approx(share, rel=0.02))
 
 
 def test_a_sample_of_several_steps_stands_in_their_middle() -> None:

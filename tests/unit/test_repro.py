@@ -1,4 +1,4 @@
-"""Does a cell's script stand alone, and show in the bare framework what the cell showed here?"""
+"""Is the script of a cell self-contained, and is code that cannot be copied reported?"""
 
 import argparse
 import ast
@@ -30,7 +30,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("model", "stack"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
-def test_script_stands_alone(model: str, stack: str) -> None:
+def test_script_is_self_contained(model: str, stack: str) -> None:
     """It is Python, begins as it must, imports nothing of ours, and uses no name that nothing binds."""
     made = text(model, stack)
     tree = ast.parse(made)
@@ -53,7 +53,7 @@ def test_script_stands_alone(model: str, stack: str) -> None:
     assert made.count("# breaks here") == len(breaks) / 2  # one in each half
 
 
-def test_what_a_single_file_cannot_bring_is_said(tmp_path: Path) -> None:
+def test_what_a_single_file_cannot_include_is_reported(tmp_path: Path) -> None:
     source = (ROOT / "models" / "article_net.py").read_text()
     moved = source.replace("from bakeoff import", "from no_such_helper import something\nfrom bakeoff import")
     moved = moved.replace("class ArticleNet(Model):", "class ArticleNet(Model):\n    extra = something\n", 1)
@@ -81,26 +81,26 @@ class Planted(Branchy):
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "output"),
     [
         ("MODEL = make()", "repro reads MODEL = Sizes(small=..., full=...) and finds no small in it"),
-        ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one for repro"),
+        ("Draw = 1\nMODEL = Sizes(small=Planted(Draw))", "both define Draw: rename one of them for repro"),
         (
             "import bakeoff.authoring.model as m\nMODEL = Sizes(small=Planted(m.SIZES))",
-            "repro cannot copy what `import bakeoff.authoring.model as m` brings; write from MODULE import NAME",
+            "repro cannot copy what `import bakeoff.authoring.model as m` imports; write from MODULE import NAME",
         ),
         (
             "class Alone: pass\nMODEL = Sizes(small=Alone())",
-            "has no method torch: there is nothing that torch could run",
+            "has no method torch, so torch has nothing to run",
         ),
     ],
 )
-def test_what_cannot_be_copied_is_one_line(tmp_path: Path, more: str, said: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(said)):
+def test_what_cannot_be_copied_is_reported_in_one_line(tmp_path: Path, more: str, output: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(output)):
         repro.script(planted(tmp_path, HALF.format(more=more)), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
 
 
-def test_a_stack_without_recipe_is_one_line(tmp_path: Path) -> None:
+def test_a_stack_without_recipe_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "mute.py").write_text('HEADER = {"framework": "torch"}\nSTACK = None\n')
     mute = StackSource(name="mute", path=tmp_path / "mute.py", framework="torch")
     with pytest.raises(UsageError, match='repro needs a "recipe" in the HEADER of mute'):
@@ -123,7 +123,7 @@ def test_command_line(cell: tuple[str, ...], tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["mlp-tf_xlaa-inference"], "there is no stack tf_xlaa; there are: "),
         (["mlpp-tf_xla-inference"], "there is no model mlpp; there are: "),
@@ -133,6 +133,6 @@ def test_command_line(cell: tuple[str, ...], tmp_path: Path, capsys: pytest.Capt
         (["mlp-tf_xla", "-o", "/no/such/folder/it.py"], "--output: cannot write /no/such/folder/it.py"),
     ],
 )
-def test_bad_input_is_one_line(arguments: list[str], said: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(said)):
+def test_bad_input_is_reported_in_one_line(arguments: list[str], output: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(output)):
         asked(*arguments)

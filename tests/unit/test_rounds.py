@@ -1,4 +1,4 @@
-"""A pair's ratio, round by round."""
+"""Is the ratio of a pair computed round by round?"""
 
 import math
 import random
@@ -30,7 +30,7 @@ def test_a_slowdown_is_what_it_is() -> None:
     assert ratio(pair(steps, [1.07 * s for s in steps]), "step_typical") == pytest.approx(1.07)
 
 
-def test_what_both_sides_suffer_is_no_change() -> None:
+def test_a_disturbance_of_both_arms_is_no_change() -> None:
     """A machine that is slow for a third of the session, and one good moment of one side: its 10th percentile would say 0.5."""
     drift = [0.002 if n < 270 else 0.001 for n in range(400)]
     lucky = [0.0005 if n < 45 else s for n, s in enumerate(drift)]
@@ -44,7 +44,7 @@ def test_any_number_of_samples(count: int) -> None:
     assert ratio(pair([0.001] * count, [0.0011] * count)) == pytest.approx(1.1)
 
 
-def test_sides_of_unequal_numbers() -> None:
+def test_arms_with_unequal_numbers_of_samples() -> None:
     assert ratio(pair([0.001] * 100, [0.0012] * 61)) == pytest.approx(1.2)
 
 
@@ -55,7 +55,7 @@ def test_one_after_the_other_keeps_its_own_value() -> None:
     assert math.isclose(after.values["step_typical"][0], 2 * median(steps))
 
 
-def test_a_side_that_lacks_a_trial_is_left_as_it_is() -> None:
+def test_an_arm_that_lacks_a_trial_is_left_as_it_is() -> None:
     base, other = pair([0.001] * 40, [0.003] * 40)
     (before,), (after,) = of_pairs([*base, trial(None, index=1)], other)
     assert "step" not in before.values or after.values["step"] == [0.003]

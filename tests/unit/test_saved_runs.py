@@ -1,4 +1,4 @@
-"""Is a file only data, whoever wrote it? And what do hundreds of them tell of one cell?"""
+"""Is a saved run treated as untrusted data, and does `history` find changes over many runs?"""
 
 import json
 from dataclasses import replace
@@ -76,11 +76,11 @@ def test_no_file_makes_a_traceback(runs: Path, capsys: pytest.CaptureFixture[str
     else:
         path.write_text(data.draw(st.sampled_from(["[]", "{}", "null", "1e999", "[" * 100_000, '{"figures": NaN}', '"x"', ""])))
     code = call(runs, "compare", str(path), str(path), "--all")
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert code in (0, 2)
-    assert "Traceback" not in said.out + said.err
+    assert "Traceback" not in output.out + output.err
     if code == 2:
-        assert said.err.count("\n") == 1
+        assert output.err.count("\n") == 1
 
 
 def test_an_older_run_without_summaries_is_read_by_its_trials(runs: Path) -> None:
@@ -118,10 +118,10 @@ def test_history_on_the_command_line(runs: Path, capsys: pytest.CaptureFixture[s
     assert any(c in out for c in "▁█")
 
 
-def test_bad_saved_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_saved_run_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cut = tmp_path / "cut.json"
     cut.write_text('{"trials": [{"cell"')
     assert main(["show", str(cut)]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "is not a whole saved run" in said
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert "is not a whole saved run" in output

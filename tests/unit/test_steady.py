@@ -1,4 +1,4 @@
-"""Is the steady state found where it begins, and its absence where there is none?"""
+"""Is the beginning of the steady state found, or that there is none?"""
 
 import numpy as np
 import pytest
@@ -100,7 +100,7 @@ def test_a_change_that_not_every_process_shows_is_the_machines() -> None:
     assert not same.steady
 
 
-def test_noise_is_told() -> None:
+def test_noise_is_reported() -> None:
     """Each of five processes is slow at other times, and all are at the end, by chance."""
     rng = np.random.default_rng(1)
     series = [np.where(np.repeat(rng.random(20) < 0.5, 10), 1e-3, 1.4e-3) for _ in range(5)]

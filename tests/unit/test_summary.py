@@ -1,4 +1,4 @@
-"""Do the figures of the table follow from the raw numbers by their definitions?"""
+"""Do the values in the table follow from the raw numbers by their definitions?"""
 
 from dataclasses import replace
 

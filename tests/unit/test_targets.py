@@ -1,4 +1,4 @@
-"""What is compiled for a GPU that is not here: its status, its checks, and options that cannot be."""
+"""Do cells that are compiled for an absent GPU get the right status and checks, and are invalid options refused?"""
 
 import tomllib
 from dataclasses import replace
@@ -59,7 +59,7 @@ def test_bad_options(changed: dict[str, str], says: str) -> None:
         options.plan(lambda name: given[name])
 
 
-def test_what_used_to_be_compiled_may_not_become_a_skip(tmp_path: Path) -> None:
+def test_a_cell_that_was_compiled_before_may_not_become_a_skip(tmp_path: Path) -> None:
     path = tmp_path / "compiled.toml"
     path.write_text((ROOT / "experiments" / "compiled.toml").read_text())
     expected, target = ExpectedCode(path), replace(settings(), target="cuda:sm_90")

@@ -1,4 +1,4 @@
-"""Does TensorBoard get the saved run's own figures, where it looks for them?"""
+"""Does the export write the values of the saved run where TensorBoard finds them?"""
 
 from pathlib import Path
 
@@ -43,10 +43,10 @@ def test_figures_and_steps_are_the_saved_runs_own(tmp_path: Path, capsys: pytest
     assert list(curve)[:6] == [1, 2, 3, 4, 5, 9]  # the warm-up step by step, then samples of four
     assert [curve[1], curve[2], curve[9]] == [0.5, 0.25, about(0.001 + 1e-8)]
     assert len(curve) == 104
-    told = texts(folder)
-    assert told["cell/status/text_summary"].startswith("**ok**")
-    assert "| timeout\\_s | 300.0 |" in told["cell/settings/text_summary"]
-    assert "models/toy.py:3: a \\| b" in told["cell/breaks/text_summary"]
+    reported = texts(folder)
+    assert reported["cell/status/text_summary"].startswith("**ok**")
+    assert "| timeout\\_s | 300.0 |" in reported["cell/settings/text_summary"]
+    assert "models/toy.py:3: a \\| b" in reported["cell/breaks/text_summary"]
     given = hyperparameters(folder)
     start = given["_hparams_/session_start_info"].session_start_info.hparams
     assert {name: start[name].string_value for name in ("model", "stack", "mode", "dtype")} == {
@@ -66,7 +66,7 @@ def test_a_failed_cell_has_a_reason_and_no_speed(tmp_path: Path, capsys: pytest.
     wrong = trial(measurement(parity=off, losses=(2.0, None, 1.0)), stack="wrong")
     save(tmp_path, 1, [], trials=[*good(), broken(), wrong])
     assert export(tmp_path, tmp_path / "board") == 0
-    assert "3 cells, 2 of them without speed" in capsys.readouterr().out
+    assert "3 cells, 2 of them without a speed" in capsys.readouterr().out
     home = tmp_path / "board" / "0001-000000000" / "toy"
     assert scalars(home / "dies-inference") == {}
     assert texts(home / "dies-inference")["cell/status/text_summary"] == (
@@ -122,4 +122,4 @@ def test_a_second_export_replaces_its_own_and_nothing_else(tmp_path: Path, capsy
     (tmp_path / "mine" / "0002-000000000").mkdir(parents=True)
     (tmp_path / "mine" / "0002-000000000" / "thesis.txt").write_text("mine")
     assert export(tmp_path, tmp_path / "mine", "2") == 2
-    assert "holds files that are no export's" in capsys.readouterr().err
+    assert "holds files that Bakeoff did not export" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Is bad input to the export one line, and does nothing that a file says leave the folder, or start a child?"""
+"""Is bad input to the export reported in one line, and does no file content write outside the folder?"""
 
 import sys
 from dataclasses import replace
@@ -22,9 +22,9 @@ def test_no_name_leaves_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture
     hostile = replace(cell(), **{field: name})
     save(tmp_path, 1, [], trials=[*good(), replace(good()[0], cell=hostile)])
     assert export(tmp_path, tmp_path / "deep" / "er" / "board") == 2
-    said = capsys.readouterr().err
-    assert "letters, digits and underscores" in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().err
+    assert "letters, digits and underscores" in output
+    assert output.count("\n") == 1
     assert not list((tmp_path / "deep" / "er" / "board").iterdir())
 
 
@@ -43,21 +43,23 @@ def test_no_label_leaves_the_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_figures_that_cannot_be_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_impossible_values_are_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     warm_alone = [trial(measurement(), start=Start.WARM)]
     much = [trial(measurement(steps_per_sample=2**40))]
     endless = [trial(measurement(first_call_cpu_s=1e300))]
     for trials in (warm_alone, much, endless):
         save(tmp_path, 1, [], trials=trials)
         assert export(tmp_path, tmp_path / "board") == 2
-        said = capsys.readouterr().err
-        assert "is not a whole saved run" in said
-        assert said.count("\n") == 1
+        output = capsys.readouterr().err
+        assert "is not a whole saved run" in output
+        assert output.count("\n") == 1
 
 
-def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_reported_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     board = tmp_path / "board"
-    for arguments, told in (
+    for arguments, reported in (
         ((), "no saved run in"),
         (("12",), "no saved run 12"),
         (("--profile", "mlp"), "write model-stack-mode"),
@@ -67,14 +69,14 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (("--profile", "mlp-torch_eager", "--threads", "0"), "--threads 0"),
     ):
         assert export(tmp_path, board, *arguments) == 2
-        said = capsys.readouterr().err
-        assert told in said
-        assert said.count("\n") == 1
+        output = capsys.readouterr().err
+        assert reported in output
+        assert output.count("\n") == 1
     save(tmp_path, 1, [], trials=good())
     assert export(tmp_path, board, "--cells", "resnet*") == 2
     assert "matches no cell of 0001-000000000" in capsys.readouterr().err
     assert main(["export", "--tensorboard", "s3://bucket/board"]) == 2
-    assert "name a folder of this machine" in capsys.readouterr().err
+    assert "must be a local folder" in capsys.readouterr().err
     for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboardX"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboardX", None)

@@ -1,4 +1,4 @@
-"""Do the tests keep to their tiers: no child process in a unit test, no test that imports another, markers by use?"""
+"""Do the tests keep to their tiers? No child process in a unit test, no test that imports another, markers by use."""
 
 import ast
 import os

@@ -1,4 +1,4 @@
-"""Is what is compared of two training steps, and by how much, what it claims to be?"""
+"""Are two training steps compared correctly, by the right values and tolerances?"""
 
 import numpy as np
 import pytest

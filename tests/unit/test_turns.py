@@ -1,4 +1,4 @@
-"""Do two children of a pair take turns, and does neither wait for one that is gone?"""
+"""Do the two children of a pair take turns, and does a child continue if its partner is gone?"""
 
 import os
 import threading
@@ -43,20 +43,20 @@ def test_rounds_alternate_in_the_order_that_was_drawn(begins: tuple[bool, ...]) 
 
 
 def test_both_compile_before_either_warms_up_and_one_warms_up_at_a_time() -> None:
-    said: list[str] = []
+    text: list[str] = []
     compiled = {"first": threading.Event(), "second": threading.Event()}
 
     def child(name: str, turns: Turns) -> None:
         compiled[name].wait(5)
-        said.append(f"{name} has compiled")
+        text.append(f"{name} has compiled")
         turns.meet()
         turns.cold()
-        said.append(f"{name} warms up")
+        text.append(f"{name} warms up")
         time.sleep(0.05)
-        said.append(f"{name} is warm")
+        text.append(f"{name} is warm")
         turns.warm()
         for _ in turns.rounds():
-            said.append(f"{name} is timed")
+            text.append(f"{name} is timed")
 
     sides = pair((True, False))
     threads = [threading.Thread(target=child, args=a) for a in zip(("first", "second"), sides, strict=True)]
@@ -65,12 +65,12 @@ def test_both_compile_before_either_warms_up_and_one_warms_up_at_a_time() -> Non
     for name in ("second", "first"):  # whoever is quicker waits
         compiled[name].set()
         deadline = time.monotonic() + 5
-        while f"{name} has compiled" not in said and time.monotonic() < deadline:
+        while f"{name} has compiled" not in text and time.monotonic() < deadline:
             time.sleep(0.01)
     for thread in threads:
         thread.join(5)
         assert not thread.is_alive()
-    assert said == [
+    assert text == [
         "second has compiled", "first has compiled",
         "first warms up", "first is warm", "second warms up", "second is warm",
         "first is timed", "second is timed", "second is timed", "first is timed",

@@ -98,7 +98,7 @@ class CachesByContent(Compiler):
 
 
 class CachesTinyWork(Compiler):
-    """Caches a result that takes 80 µs to compute: the step is then as short as a look-up."""
+    """Caches a result that takes 80 µs to compute, so that a step is as short as a dictionary lookup."""
 
     def forward(self, x: Any) -> Any:
         memory = self.__dict__.setdefault("memory", {})

@@ -18,7 +18,7 @@ STAYS = f"import time; time.sleep(98765)  # {os.environ.get('FAKES_OF')}"  # so 
 
 
 class LeavesADaemon(Compiler):
-    """Starts a process without our environment, in our process group."""
+    """Starts a process with an empty environment, in the child's process group."""
 
     def compile(self, program: Program) -> Step:
         subprocess.Popen([sys.executable, "-c", STAYS], env={})

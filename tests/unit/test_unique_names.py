@@ -1,11 +1,11 @@
-"""One name, one meaning: no two classes and no two constants of one name in the instrument."""
+"""Does every name have one meaning? No two classes or constants in Bakeoff have the same name."""
 
 import ast
 from collections import defaultdict
 
 from bakeoff.authoring.discovery import PACKAGE, ROOT
 
-# by contract of their folder, or type variables, which mean nothing beyond a signature
+# names that each task folder must define, and type variables
 SHARED = {"TASK", "T", "R"}
 
 

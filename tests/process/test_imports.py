@@ -1,4 +1,4 @@
-"""Do the walls stand: no framework in the parent, no third package in a child, a quick collection?"""
+"""What is imported where? No framework in the parent, only numpy and a framework in a child; and is collection quick?"""
 
 import subprocess
 import sys
@@ -23,8 +23,8 @@ def test_child_needs_only_numpy() -> None:
     assert python("-c", ask).stdout.strip() == "[]"
 
 
-def test_what_a_gpu_machine_runs_needs_no_tool_of_ours() -> None:
-    """`make gpu` brings its libraries along; none of the extra `dev` is among them."""
+def test_gpu_tests_need_no_development_tools() -> None:
+    """`make gpu` installs its own libraries, without those of the extra `dev`."""
     script = """
 import sys
 class Missing:

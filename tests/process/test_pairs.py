@@ -1,4 +1,4 @@
-"""Does an A/B session find what was planted, keep quiet otherwise, and survive an arm that dies? With fake stacks, for real."""
+"""Does an A/B session find planted changes, report no others, and survive an arm that dies? With fake stacks."""
 
 import json
 import re
@@ -43,14 +43,14 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     assert subprocess.run(["pytest-benchmark", "--storage", str(folder / "saved"), "list"], **how()).returncode == 0
 
 
-def test_the_same_arms_are_the_same_with_a_canary(folder: Path) -> None:
+def test_equal_arms_get_the_verdict_same_with_a_control(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "3", "--metrics", "step", stacks="eager")
     assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
     assert "A/A control toy-eager-inference" in done.stdout
     assert "(control)" in done.stderr
 
 
-def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> None:
+def test_another_cell_replaces_a_control_cell_that_fails(folder: Path) -> None:
     plant(folder / "stacks", "RaisesInCompile")
     ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "2", "--metrics", "step", stacks="raisesincompile,knob")
     run = run_of(folder)
@@ -61,17 +61,17 @@ def test_another_cell_takes_the_place_of_a_canary_that_fails(folder: Path) -> No
         assert (other.cell.stack, other.trials) == ("knob", 1)
 
 
-def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) -> None:
+def test_kernel_counts_known_only_from_a_diagnosis_are_gated_in_pairs(folder: Path) -> None:
     """Exactly, and by one untimed child of each arm once nothing is timed any more."""
     plant(folder / "stacks", "CountsKernels", diagnoses=True)
     arms = ("KNOB_KERNELS=3", "KNOB_KERNELS=4", "--interim-analyses", "2", "--no-control", "--metrics", "step")
     done = ab(folder, *arms, stacks="countskernels")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "✗ toy-countskernels-inference kernels: more" in done.stdout
-    told = done.stderr.splitlines()
-    diagnosed = [line for line in told if line.startswith("diagnosed toy-countskernels-inference of KNOB_KERNELS=")]
+    reported = done.stderr.splitlines()
+    diagnosed = [line for line in reported if line.startswith("diagnosed toy-countskernels-inference of KNOB_KERNELS=")]
     assert len(diagnosed) == 2
-    assert max(n for n, line in enumerate(told) if line.startswith("pair ")) < told.index(diagnosed[0])
+    assert max(n for n, line in enumerate(reported) if line.startswith("pair ")) < reported.index(diagnosed[0])
     run = run_of(folder)
     assert run.ab is not None
     assert [f.counts["kernels"] for f in (*run.ab.summaries, *run.summaries)] == [3, 4]
@@ -83,7 +83,7 @@ def test_kernels_that_only_a_diagnosis_tells_are_gated_in_pairs(folder: Path) ->
     assert not any("kernels" in f.counts for f in run_of(folder).summaries)
 
 
-def test_an_arm_that_hangs_does_not_take_the_other_with_it(folder: Path) -> None:
+def test_an_arm_that_hangs_does_not_stop_the_other(folder: Path) -> None:
     """Each waits for the other, and both are stopped: then each is measured alone, and the one that is well says so."""
     done = ab(
         folder,
@@ -122,7 +122,7 @@ def test_without_memory_for_two_one_runs_after_the_other(
 
 
 @pytest.mark.parametrize(("words", "pairs", "canaries"), [(["--no-control"], 2, 0), ([], 1, 2)])
-def test_an_interrupt_leaves_no_half_pair(
+def test_an_interrupt_leaves_no_incomplete_pair(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -137,7 +137,7 @@ def test_an_interrupt_leaves_no_half_pair(
 
     def interrupted(side: ArmRunner, *asked: Any) -> None:
         begun.append(asked)
-        if len(begun) == 6:  # the second child of the third pair, or of the canary's second
+        if len(begun) == 6:  # the second child of the third pair, or of the control's second pair
             raise KeyboardInterrupt
         trial(side, *asked)
 
@@ -171,7 +171,7 @@ def test_verdicts_are_items_of_pytest(folder: Path) -> None:
     done = experiments(folder, "--gate-against=base", budgets, f"--junit-xml={junit}", "--trials=5", names="eager,knob")
     assert done.returncode == 1
     assert "gate[toy-knob-inference]" in done.stdout
-    # the gate's own rule between sessions: nothing is called worse that did not have its CPU (test_gate_cheated)
+    # the gate's own rule between sessions: nothing is called worse that did not have its CPU (test_gate_bypass)
     assert "slower" in done.stdout or "measured beside other work" in done.stdout
     assert "Traceback" not in done.stdout
     assert 'name="gate[toy-eager-inference]"' in junit.read_text()
@@ -192,7 +192,7 @@ def test_pairs_against_a_revision_inside_pytest(folder: Path) -> None:
     assert saved_runs.runs(folder / "saved") == []  # nothing that pytest-benchmark would take for a run of its own
 
 
-def test_the_workflows_command_is_one(tmp_path: Path) -> None:
+def test_the_command_of_the_workflow_exists(tmp_path: Path) -> None:
     text = (ROOT / ".github" / "workflows" / "performance.yml").read_text()
     (line,) = [line for line in text.splitlines() if "pytest experiments" in line]
     words = line.replace('"origin/$BASE"', "HEAD").replace('"$GITHUB_STEP_SUMMARY"', str(tmp_path / "summary.md"))

@@ -1,4 +1,4 @@
-"""Are the two halves of every model the same network? Forward pass and training steps, in float64."""
+"""Do all implementations of a model compute the same? Forward pass and training steps, in float64."""
 
 import json
 import os
@@ -49,7 +49,7 @@ for name in sys.argv[3:]:
             start=Start.COLD, sandbox=folder, result="", reference=str(path),
         )
         reference.run(Job(request, Sandbox(Path(folder)), {}, lambda phase: None))
-        if "torch" in sys.modules:  # which it may be told only once per process
+        if "torch" in sys.modules:  # which can be set only once per process
             sys.modules["torch"].set_num_interop_threads = lambda count: None
 """
 
@@ -152,7 +152,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("model", KERAS)
-def test_keras_halves_agree_where_the_models_code_is_not(run, loaded: Path, model: str) -> None:
+def test_keras_implementations_agree_without_the_models_code(run, loaded: Path, model: str) -> None:
     tensorflow = [batch["output"] for batch in run(model, "tf_eager", Mode.INFERENCE)]
     keras = [np.load(loaded / f"{model}-{i}.npy") for i in range(4)]
     assert {output.dtype for output in keras} == {np.dtype("float64")}
@@ -172,7 +172,7 @@ from bakeoff.worker import parity
 from bakeoff.authoring.discovery import load
 from bakeoff.authoring.model import Draw
 stack = load(Path(sys.argv[1]), "STACK")
-if "torch" in sys.modules:  # which it may be told only once per process
+if "torch" in sys.modules:  # which can be set only once per process
     sys.modules["torch"].set_num_interop_threads = lambda count: None
 for source in (m for m in discovery.models() if m.in_gallery):
     model = load(source.path, "MODEL").at("small")
@@ -183,7 +183,7 @@ for source in (m for m in discovery.models() if m.in_gallery):
 """
 
 
-def test_the_gallerys_halves_agree(tmp_path: Path) -> None:
+def test_the_implementations_of_the_gallery_agree(tmp_path: Path) -> None:
     quiet = {**os.environ, "PYTHONBREAKPOINT": "0"}  # one of them has a breakpoint
     for stack in ("torch_eager", "tf_eager"):
         (tmp_path / stack).mkdir()

@@ -1,4 +1,4 @@
-"""Ways past the gate that readers found, each closed."""
+"""Can the gate be bypassed? Each test is a way that once worked."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,17 +23,17 @@ from tests.support.builders import measurement, trial
 from tests.support.summaries import call, found, matrix, noise, only, rules, save
 
 
-def test_what_the_candidate_no_longer_tells_is_undecided(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = [replace(f, counts={"kernels": 5}, levels={"parity": 1e-7}) for f in matrix(1)]
-    save(runs, 1, told)
-    save(runs, 2, [replace(f, counts={}) for f in told])
-    save(runs, 3, [replace(f, levels={}) for f in told])
+def test_metrics_missing_in_the_candidate_are_undecided(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reported = [replace(f, counts={"kernels": 5}, levels={"parity": 1e-7}) for f in matrix(1)]
+    save(runs, 1, reported)
+    save(runs, 2, [replace(f, counts={}) for f in reported])
+    save(runs, 3, [replace(f, levels={}) for f in reported])
     assert call(runs, "gate", "1", "2") == 3
     assert "the candidate does not" in capsys.readouterr().out
     assert call(runs, "gate", "1", "3") == 3
 
 
-def test_cells_that_never_settle_are_not_the_same(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unsteady_cells_do_not_get_the_verdict_same(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drifting = replace(found("m9"), status=Status.UNSTEADY, reason="drifts")
     save(runs, 1, [*matrix(1), drifting])
     assert call(runs, "gate", "1", "1") == 3
@@ -133,9 +133,9 @@ def test_history_of_a_cell_without_a_value(runs: Path, capsys: pytest.CaptureFix
 def test_saved_runs_of_a_busy_machine_cannot_block() -> None:
     before, slower = found(step=noise(1)), found(step=noise(2, level=0.003))
     assert only(compare([before], [slower], rules())).verdict is Verdict.WORSE
-    told = only(compare([before], [replace(slower, cpu_share=0.6)], rules()))
-    assert told.verdict is Verdict.UNDECIDED
-    assert "it had a CPU for 60% of the time" in told.note
+    reported = only(compare([before], [replace(slower, cpu_share=0.6)], rules()))
+    assert reported.verdict is Verdict.UNDECIDED
+    assert "it had a CPU for 60% of the time" in reported.note
     # of a pair both sides had the same company
     assert only(compare([before], [replace(slower, cpu_share=0.6)], rules(pairs=True))).verdict is Verdict.WORSE
 
@@ -149,7 +149,7 @@ def test_a_row_of_a_cell_that_was_not_selected_is_no_error(runs: Path) -> None:
 
 
 def pairs_of(control: tuple[list[CellSummary], list[CellSummary]]) -> Run:
-    """Twenty pairs of a cell that became half as slow again, beside that canary."""
+    """Twenty pairs of a cell that became 50 % slower, with this control."""
     before, after = ([found("m1", [factor * v for v in noise(1, 20)])] for factor in (1.0, 1.5))
     arms = Arm(label="before"), Arm(label="after")
     ab = Ab(
@@ -165,7 +165,7 @@ def pairs_of(control: tuple[list[CellSummary], list[CellSummary]]) -> Run:
     return Run(path=Path("0001_x.json"), summaries=after, ab=ab)
 
 
-def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
+def test_values_with_unknown_noise_are_undecided(runs: Path) -> None:
     """Also where the control's cell failed late, and its successor had too few pairs."""
     budgets, crash = read_budgets(runs / "budgets.toml"), {"status": Status.CRASH, "reason": "signal 6"}
 
@@ -189,8 +189,8 @@ def test_what_nobody_knows_the_noise_of_is_undecided(runs: Path) -> None:
     assert {name for name, code in exits.items() if code is GateExit.REGRESSION} == {"calm", "replaced", "short"}
     assert {name for name, code in exits.items() if code is GateExit.UNDECIDED} == set(exits) - {"calm", "replaced", "short"}
     failed = "the A/A control toy-compiler-inference failed (crash: signal 6)"
-    told = {name for name, report in judged.items() if any(failed in note for note in report.notes)}
-    assert told == {name for name in given if name.startswith(("lost", "replaced"))}
+    reported = {name for name, report in judged.items() if any(failed in note for note in report.notes)}
+    assert reported == {name for name in given if name.startswith(("lost", "replaced"))}
     for name, words in (
         ("lost", "the noise of this session is unknown"),
         ("wild", "is not the same"),

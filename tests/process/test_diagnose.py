@@ -1,4 +1,4 @@
-"""Does a session diagnose what it measured, keep what it measured when that fails, and run a series of shapes?"""
+"""Does a session diagnose its cells, keep measurements if that fails, and run a series of shapes?"""
 
 import json
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_one_record_of_two_children(session: Session) -> None:
     assert all(t.diagnostics is not None and not t.diagnosed and not t.diagnostics.breaks for t in others)
 
 
-def test_children_that_count_differently_are_remarked(session: Session) -> None:
+def test_children_that_count_differently_get_a_remark(session: Session) -> None:
     _, found = first(session, "CountsAnotherBreak")
     assert found.remarks == ("the timed child counted 1 graph_break, the diagnosing child found 2",)
 
@@ -131,9 +131,9 @@ def test_a_series_of_shapes(tmp_path: Path) -> None:
     assert min(step.compile_s for step in series.steps[:3]) > 0.04
     assert series.steps[3].compile_s < 0.04
     assert list(session.folder.records("shapes", ShapeSeries)) == [series]
-    told = shape_table.terminal([series], 120)
-    assert "compilespershape" in told
-    assert all(seconds(step.compile_s) in told for step in series.steps[:3])
+    reported = shape_table.terminal([series], 120)
+    assert "compilespershape" in reported
+    assert all(seconds(step.compile_s) in reported for step in series.steps[:3])
 
 
 def test_resume_wants_the_same_series(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_resume_wants_the_same_series(tmp_path: Path) -> None:
     assert again.records == session.records
 
 
-def test_an_unknown_axis_is_one_line(tmp_path: Path) -> None:
+def test_an_unknown_axis_is_reported_in_one_line(tmp_path: Path) -> None:
     session = run(
         tmp_path, "CompilesPerShape", models=[], all_models=[TOY], how={**SHAPED, "shape_axis": "tokens", "shapes": "8,9"}
     )

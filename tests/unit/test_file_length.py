@@ -1,10 +1,10 @@
-"""Do the walls stand: no framework in the parent, no long file, a quick collection?"""
+"""Is every source file at most 400 lines long?"""
 
 import pytest
 
 from bakeoff.authoring.discovery import ROOT
 
-LONGEST = 400  # lines; a longer file has more than one subject
+LONGEST = 400  # lines; a longer file has more than one topic
 
 
 @pytest.mark.parametrize("room", ["bakeoff", "compilers", "models", "experiments", "tests", "benchmarks"])
