@@ -26,10 +26,10 @@ def run(folder: Path, model: str, stack: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     ("model", "stack", "code", "output"),
     [
-        pytest.param("mlp", "torch_script", 0, "0 of 12 outputs are off", marks=needs_torch),
-        pytest.param("branchy", "torch_script", 1, "7 of 12 outputs are off", marks=needs_torch),
+        pytest.param("mlp", "torch_script", 0, "0 of 12 outputs differ", marks=needs_torch),
+        pytest.param("branchy", "torch_script", 1, "7 of 12 outputs differ", marks=needs_torch),
         pytest.param("breaks_custom_op", "torch_inductor", 1, "bakeoff_gallery::cbrt", marks=needs_compiler),
-        pytest.param("mlp", "tf_xla", 0, "0 of 12 outputs are off", marks=needs_tensorflow),
+        pytest.param("mlp", "tf_xla", 0, "0 of 12 outputs differ", marks=needs_tensorflow),
         pytest.param("branchy", "tf_function", 1, "has no attribute 'numpy'", marks=needs_tensorflow),
         pytest.param("breaks_callback", "tf_xla", 1, "EagerPyFunc", marks=needs_tensorflow),
     ],
