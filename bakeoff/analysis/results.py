@@ -131,7 +131,7 @@ class CellResult:
 
     @cached_property
     def compile_s(self) -> float:
-        """Cold: from private empty caches."""
+        """Cold: from caches of its own that are empty."""
         return median(self.compiles_s)
 
     @property

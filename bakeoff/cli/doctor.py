@@ -68,7 +68,7 @@ def _facts(asked: argparse.Namespace) -> host.Facts:
         versions=versions,
         compiler=machine.compiler,
         folders={"runs": runs.root, "saved runs": _common.saved_in(asked)},
-        children=enforced(Sandbox(Path("<private>")), settings, "<mark>"),
+        children=enforced(Sandbox(Path("<sandbox>")), settings, "<mark>"),
         one_time_cost=paid,
     )
 

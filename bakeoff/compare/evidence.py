@@ -53,7 +53,7 @@ def of(
 def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings) -> Evidence:
     """Of one saved run, with remarks on other settings or another machine."""
     path = saved_runs.find(name, storage)
-    found = _figures(path, model, mode)
+    found = _run_of(path, model, mode)
     if not found.summaries:
         raise UsageError(f"the run {name} has no cell of {model} {mode}; `bakeoff show {name}` prints those that it has")
     unlike = _settings(found.summaries, settings) + _machine(found.summaries)
@@ -71,7 +71,7 @@ def latest(
     differs = "none has it"
     for path in reversed(saved_runs.runs(storage)):
         with contextlib.suppress(UsageError):  # a damaged file does not hide the others
-            found = _figures(path, model, mode)
+            found = _run_of(path, model, mode)
             if not any(f.cell.stack in rankable for f in found.summaries):
                 continue
             unlike = _settings(found.summaries, settings) + _machine(found.summaries)
@@ -96,7 +96,7 @@ def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | 
     return shlex.join([*words, *settings.found_with])
 
 
-def _figures(path: Path, model: str, mode: Mode) -> saved_runs.Run:
+def _run_of(path: Path, model: str, mode: Mode) -> saved_runs.Run:
     """The summaries of a model, from a run of any version."""
     run = saved_runs.read_summaries(path, only=lambda cell: (cell.model, cell.mode) == (model, mode))
     mine = [f for f in run.summaries if (f.cell.model, f.cell.mode) == (model, mode)]
@@ -107,7 +107,7 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
     run = saved_runs.read(found.path)
     trials = [t for t in run.trials if (t.cell.model, t.cell.mode) == (model, mode)]
     if not trials:
-        raise UsageError(f"{found.path} is not a whole saved run: it has figures of {model} {mode}, and no trials")
+        raise UsageError(f"{found.path} is not a whole saved run: it has summaries of {model} {mode}, and no trials")
     source = f"saved run {found.label}" + (f" of {found.when[:19]}" if found.when else "")
     return of(trials, stacks, source, trials[0].settings, *remarks)
 

@@ -69,10 +69,10 @@ class ExpectedBreaks:
             raise AssertionError(f"{cell}: {'; '.join(found.remarks)}")
         if rows != self.of(cell):
             if not self._accept:
-                raise AssertionError(self._told(cell, rows, found))
+                raise AssertionError(self._difference(cell, rows, found))
             self._write(cell, rows)
 
-    def _told(self, cell: Cell, rows: list[ExpectedBreak], found: Diagnostics) -> str:
+    def _difference(self, cell: Cell, rows: list[ExpectedBreak], found: Diagnostics) -> str:
         reasons = "\n".join(f"  {b.where}: {b.kind} ×{b.count}: {b.reason} {b.code or ''}".rstrip() for b in found.breaks)
         expected = "\n".join(f"  {row.where}: {row.kind} ×{row.count} {row.code}".rstrip() for row in self.of(cell))
         return (

@@ -29,21 +29,21 @@ function open(name, focus) {
 function drawWarmup(cell, detail) {
   const curves = detail.curves.flatMap((curve, trial) => curve.y.map((us, i) => ({ trial: String(trial + 1), step: curve.x ? curve.x[i] : i, us })));
   const last = Math.max(...curves.map((p) => p.step)), from = detail.steady_from;
-  const told = from <= last ? `steady from step ${from}` : "";
+  const label = from <= last ? `steady from step ${from}` : "";
   const text = from <= last ? `Steady from step ${from} on.` : `The steady part begins at step ${from}, beyond what is drawn.`;
-  draw("warmup", { curves, steady: told ? [{ step: from, told }] : [] }, `Microseconds of the first steps. ${text}`);
-  tell("warmup", `${text} ${cell.verified ? "Verified over trials." : "Not verified: that takes three trials."}`);
+  draw("warmup", { curves, steady: label ? [{ step: from, label }] : [] }, `Microseconds of the first steps. ${text}`);
+  setText("warmup", `${text} ${cell.verified ? "Verified over trials." : "Not verified: that takes three trials."}`);
 }
 function drawSpread(detail) {
   const spread = detail.spread.map((s, i) => ({ trial: String(i + 1), p5: s[0], p25: s[1], p50: s[2], p75: s[3], p95: s[4] }));
   const text = spread.map((s) => `trial ${s.trial}: ${digits(s.p50)} µs (${digits(s.p5)} to ${digits(s.p95)})`).join("; ");
   draw("spread", { spread }, `Steady step times by trial. ${text}`, spread.length);
-  tell("spread", `Median (5th to 95th percentile) of ${text}.`);
+  setText("spread", `Median (5th to 95th percentile) of ${text}.`);
 }
 function drawLosses(detail) {
   const losses = detail.losses.map((loss, step) => ({ step, loss, of: "this cell" })).concat(detail.reference_losses.map((loss, step) => ({ step, loss, of: "float64" })));
   draw("losses", { losses }, "Losses of the first training steps, beside those of the same steps in float64.");
-  tell("losses", `First ${digits(detail.losses[0] ?? NaN, 5)}, last ${digits(detail.losses.at(-1) ?? NaN, 5)}.`);
+  setText("losses", `First ${digits(detail.losses[0] ?? NaN, 5)}, last ${digits(detail.losses.at(-1) ?? NaN, 5)}.`);
 }
 function findings(detail) {
   const box = find("#cell-findings");
@@ -96,5 +96,5 @@ function drawPhases(cell) {
   draw("phases", { phases }, `Phases of the first call of ${cell.model}, by stack.`, beside.length);
   const list = make("ul");
   list.append(...beside.map((c) => make("li", `${c.stack}: ${data.details[c.cell].phases.map(([phase, s]) => `${phase} ${seconds(s)}`).join(", ")}`)));
-  find('[data-told="phases"]').replaceChildren(list);
+  find('[data-text="phases"]').replaceChildren(list);
 }

@@ -51,7 +51,7 @@ def _drawn(change: Change) -> dict[str, Any]:
         "low": change.low,
         "high": change.high,
         "verdict": str(change.verdict),
-        "told": f"{before} → {after}, ×{ratio} {interval}, {verdict}",
+        "label": f"{before} → {after}, ×{ratio} {interval}, {verdict}",
     }
 
 

@@ -117,7 +117,7 @@ def _cost(colour: alt.Color, shape: alt.Shape) -> Any:
     points = (
         alt.Chart(_data("cells"))
         .mark_point(filled=True, size=110, opacity=1)
-        .encode(x, y, colour.legend(None), shape.legend(None), tooltip=["stack:N", "told:N"])
+        .encode(x, y, colour.legend(None), shape.legend(None), tooltip=["stack:N", "label:N"])
     )
     labels = alt.Chart(_data("cells")).mark_text(dy=-11, fontSize=11).encode(x, y, text="stack:N")
     return (line + points + labels).properties(height=320)
@@ -143,7 +143,7 @@ def _warmup() -> Any:
     label = (
         alt.Chart(_data("steady"))
         .mark_text(align="left", dx=5, dy=8, baseline="top", color=COLOURS[1])
-        .encode(x, y=alt.value(0), text="told:N")
+        .encode(x, y=alt.value(0), text="label:N")
     )
     return (lines + rule + label).properties(height=240)
 
@@ -192,7 +192,7 @@ def _roofline(colour: alt.Color, shape: alt.Shape) -> Any:
     points = (
         alt.Chart(_data("cells"))
         .mark_point(filled=True, size=80, opacity=0.9)
-        .encode(x, y, colour, shape, tooltip=["cell:N", "told:N"])
+        .encode(x, y, colour, shape, tooltip=["cell:N", "label:N"])
     )
     labels = alt.Chart(_data("models")).mark_text(align="left", dx=8, fontSize=11).encode(x, y, text="model:N")
     return (peak + points + labels).properties(height=380)
@@ -215,7 +215,7 @@ def _changes() -> Any:
         alt.X("low:Q", title="candidate / baseline (log)", scale=scale), alt.X2("high:Q"), y, colour
     )
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
-        alt.X("ratio:Q", scale=scale), y, colour, shape, tooltip=["what:N", "told:N"]
+        alt.X("ratio:Q", scale=scale), y, colour, shape, tooltip=["what:N", "label:N"]
     )
     one = alt.Chart(_data("one")).mark_rule(strokeDash=[3, 3], opacity=0.6).encode(alt.X("ratio:Q", scale=scale))
     return (one + whole + points).properties(height=alt.Step(22))
@@ -227,11 +227,11 @@ def _trend() -> Any:
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False, padding=10), axis=alt.Axis(format="~s"))
     base = alt.Chart(_data("points"))
     line = base.mark_line(color=COLOURS[0], strokeWidth=1.2).encode(x, y)
-    points = base.mark_point(filled=True, size=30, color=COLOURS[0]).encode(x, y, tooltip=["run:N", "commit:N", "told:N"])
+    points = base.mark_point(filled=True, size=30, color=COLOURS[0]).encode(x, y, tooltip=["run:N", "commit:N", "label:N"])
     rule = alt.Chart(_data("shifts")).mark_rule(color=COLOURS[1], strokeWidth=2).encode(x)
     label = (
         alt.Chart(_data("shifts"))
         .mark_text(align="left", dx=4, baseline="top", color=COLOURS[1])
-        .encode(x, y=alt.value(0), text="told:N")
+        .encode(x, y=alt.value(0), text="label:N")
     )
     return (line + points + rule + label).properties(height=220)

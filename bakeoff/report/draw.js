@@ -51,4 +51,4 @@ async function paint(node) {
   if (old) old.finalize();
   drawn.set(node, made);
 }
-const tell = (name, text) => { const node = find(`[data-told="${name}"]`); if (node) node.textContent = text; };
+const setText = (name, text) => { const node = find(`[data-text="${name}"]`); if (node) node.textContent = text; };

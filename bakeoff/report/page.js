@@ -51,7 +51,7 @@ function choose() {
 }
 
 function drawCost(fast) {
-  const shown = fast.map((c) => ({ ...c, items_per_second: c.metrics.throughput, compile_s: Math.max(c.compile_s, 1e-3), told: `${seconds(c.compile_s)} compile, ${speed(c)}` }));
+  const shown = fast.map((c) => ({ ...c, items_per_second: c.metrics.throughput, compile_s: Math.max(c.compile_s, 1e-3), label: `${seconds(c.compile_s)} compile, ${speed(c)}` }));
   const low = Math.min(...shown.map((c) => c.compile_s)) / 2, high = Math.max(...shown.map((c) => c.compile_s)) * 2;
   const top = Math.max(...shown.map((c) => c.items_per_second)) * 1.3, bottom = Math.min(...shown.map((c) => c.items_per_second)) / 1.3;
   const breakEven = [];
@@ -69,7 +69,7 @@ function drawCost(fast) {
   const open = fast.filter((c) => c.break_even === "undecided").map((c) => c.stack);
   const text = !fast.length ? "" : `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} no faster than eager.` : ""}${open.length ? ` Undecided, because other work ran beside: ${open.join(", ")}.` : ""}`;
   draw("cost", { cells: shown, break_even: breakEven }, `Compile time against throughput of ${chosen.model}. ${text}`);
-  tell("cost", text);
+  setText("cost", text);
 }
 
 function drawTotal(fast) {
@@ -85,7 +85,7 @@ function drawTotal(fast) {
   const between = (g) => ` (between ${g.low.toLocaleString("en")} and ${g.high == null ? "never" : g.high.toLocaleString("en")}, by their noise)`;
   const text = undecided ? `undecided: ${undecided}` : fastest.map((g, i) => (i ? `from ${g.from.toLocaleString("en")} steps on ${g.stack}${between(g)}` : `${g.stack} from the first step`)).join(", ");
   draw("total", { totals, marks, chosen: [{ steps: chosen.steps }] }, `Total time against steps. Least time: ${text}.`);
-  tell("total", text ? `Least time: ${text}.` : "");
+  setText("total", text ? `Least time: ${text}.` : "");
 }
 
 function setSteps(value) {
@@ -140,7 +140,7 @@ function colour() {
 function drawRoofline() {
   const shown = data.cells.filter((c) => c.flops_per_byte != null);
   if (!shown.length) return;
-  const points = shown.map((c) => ({ ...c, told: `${digits(c.flops_per_s / 1e9)} Gflop/s${c.share_of_machine_peak == null ? "" : `, ${digits(100 * c.share_of_machine_peak, 2)} % of the machine peak`}` }));
+  const points = shown.map((c) => ({ ...c, label: `${digits(c.flops_per_s / 1e9)} Gflop/s${c.share_of_machine_peak == null ? "" : `, ${digits(100 * c.share_of_machine_peak, 2)} % of the machine peak`}` }));
   const at = shown.map((c) => c.flops_per_byte), low = Math.min(...at) / 2, high = Math.max(...at) * 2, machine_peak = [];
   if (data.machine_peak && shown.some((c) => c.share_of_machine_peak != null)) {  // it applies to no other cells
     const ridge = data.machine_peak.flops_per_s / data.machine_peak.bytes_per_s;
@@ -157,11 +157,11 @@ function drawTrend() {
   if (!select) return;
   const series = data.trends.series[Number(select.value)];
   if (!series) return;
-  const points = series.index.map((run, i) => ({ index: run + 1, value: series.values[i], ...data.trends.runs[run], told: series.values[i] == null ? "" : seconds(series.values[i]) })).filter((p) => p.value != null);
-  const shifts = series.shifts.map(([run, ratio]) => ({ index: run + 1, told: `×${ratio.toFixed(2)}` }));
+  const points = series.index.map((run, i) => ({ index: run + 1, value: series.values[i], ...data.trends.runs[run], label: series.values[i] == null ? "" : seconds(series.values[i]) })).filter((p) => p.value != null);
+  const shifts = series.shifts.map(([run, ratio]) => ({ index: run + 1, label: `×${ratio.toFixed(2)}` }));
   const text = series.shifts.length ? series.shifts.map(([run, ratio]) => `×${ratio.toFixed(3)} from run ${data.trends.runs[run].run} (${data.trends.runs[run].commit}) on`).join(", ") : "no level shift found";
   draw("trend", { points, shifts }, `${series.cell} over runs: ${text}.`);
-  tell("trend", `${points.length} runs with a speed: ${text}.`);
+  setText("trend", `${points.length} runs with a speed: ${text}.`);
 }
 function download(id, type, text) {
   find(id).addEventListener("click", (event) => { event.currentTarget.href = URL.createObjectURL(new Blob([text()], { type })); });

@@ -13,17 +13,17 @@ import numpy as np
 
 from bakeoff.authoring.model import Array, Arrays, Batch, Draw, Model
 
-PROGRAM, INPUTS, FIGURES = "program", "inputs.npz", "shipped.json"
+PROGRAM, INPUTS, PROPERTIES = "program", "inputs.npz", "shipped.json"
 
 
 class Shipped(Model):
     """A model that was exported: only its inputs and a few of its properties are known."""
 
-    def __init__(self, inputs: list[tuple[Array, ...]], figures: dict[str, Any]) -> None:
-        self.item = figures["item"]  # type: ignore[misc]  # an instance attribute here
-        self.tolerance = figures["tolerance"]  # type: ignore[misc]
-        self.weights_bytes = int(figures["weights_bytes"])
-        self._inputs, self._figures = inputs, figures
+    def __init__(self, inputs: list[tuple[Array, ...]], properties: dict[str, Any]) -> None:
+        self.item = properties["item"]  # type: ignore[misc]  # an instance attribute here
+        self.tolerance = properties["tolerance"]  # type: ignore[misc]
+        self.weights_bytes = int(properties["weights_bytes"])
+        self._inputs, self._properties = inputs, properties
 
     @classmethod
     def read(cls, folder: Path) -> "Shipped":
@@ -32,19 +32,19 @@ class Shipped(Model):
         with np.load(folder / INPUTS, allow_pickle=False) as archive:
             for key in sorted(archive.files, key=lambda name: tuple(map(int, name.split("/")))):
                 batches.setdefault(int(key.partition("/")[0]), []).append(archive[key])
-        return cls([tuple(batches[i]) for i in sorted(batches)], json.loads((folder / FIGURES).read_text()))
+        return cls([tuple(batches[i]) for i in sorted(batches)], json.loads((folder / PROPERTIES).read_text()))
 
     @property
     def items_per_step(self) -> int:
-        return int(self._figures["items_per_step"])
+        return int(self._properties["items_per_step"])
 
     def flops(self) -> int | None:
-        found: int | None = self._figures["flops"]
+        found: int | None = self._properties["flops"]
         return found
 
     def moved(self, itemsize: int) -> int | None:
         """The bytes that were stored, for the precision of the run; `itemsize` is not used."""
-        found: int | None = self._figures["moved_bytes"]
+        found: int | None = self._properties["moved_bytes"]
         return found
 
     def weights(self, draw: Draw) -> Arrays:
@@ -59,7 +59,7 @@ def write(folder: Path, model: Model, inputs: list[tuple[Array, ...]], weights_b
     """Write `inputs`, a tuple per batch, and the model's properties to `folder`. `itemsize`: bytes per element."""
     arrays: dict[str, Any] = {f"{i}/{k}": array for i, batch in enumerate(inputs) for k, array in enumerate(batch)}
     np.savez(folder / INPUTS, **arrays)
-    figures = {
+    properties = {
         "items_per_step": model.items_per_step,
         "item": model.item,
         "tolerance": model.tolerance,
@@ -67,4 +67,4 @@ def write(folder: Path, model: Model, inputs: list[tuple[Array, ...]], weights_b
         "moved_bytes": model.moved(itemsize),
         "weights_bytes": weights_bytes,
     }
-    (folder / FIGURES).write_text(json.dumps(figures))
+    (folder / PROPERTIES).write_text(json.dumps(properties))

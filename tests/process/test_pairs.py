@@ -121,14 +121,14 @@ def test_without_memory_for_two_one_runs_after_the_other(
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("words", "pairs", "canaries"), [(["--no-control"], 2, 0), ([], 1, 2)])
+@pytest.mark.parametrize(("words", "pairs", "controls"), [(["--no-control"], 2, 0), ([], 1, 2)])
 def test_an_interrupt_leaves_no_incomplete_pair(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
     pairs: int,
-    canaries: int,
+    controls: int,
 ) -> None:
     from bakeoff.__main__ import main
     from bakeoff.ab.arm_runner import ArmRunner
@@ -151,7 +151,7 @@ def test_an_interrupt_leaves_no_incomplete_pair(
     assert not run.ab.finished
     assert [t.index for t in run.ab.trials] == list(range(pairs))
     assert [f.trials for f in (*run.ab.summaries, *run.summaries)] == [pairs, pairs]
-    assert len(run.ab.control_trials) == canaries
+    assert len(run.ab.control_trials) == controls
 
 
 def test_verdicts_are_items_of_pytest(folder: Path) -> None:

@@ -90,15 +90,15 @@ def test_fast_and_typical_steps_that_disagree_are_undecided() -> None:
 def test_cells_are_added_removed_broken_and_fixed() -> None:
     ok = found(step=noise(1))
     broken = found(status=Status.WRONG, reason="off by 3")
-    before = [ok, replace(ok, cell=Cell("left", "compiler", Mode.INFERENCE)), found("mended", status=Status.CRASH, reason="x")]
+    before = [ok, replace(ok, cell=Cell("left", "compiler", Mode.INFERENCE)), found("fixed", status=Status.CRASH, reason="x")]
     before.append(found("slipped", noise(5)))
-    after = [broken, replace(ok, cell=Cell("came", "compiler", Mode.INFERENCE)), found("mended", noise(2))]
+    after = [broken, replace(ok, cell=Cell("came", "compiler", Mode.INFERENCE)), found("fixed", noise(2))]
     after.append(found("slipped", status=Status.UNSTEADY, reason="drifts"))
     reported = verdicts(compare(before, after, rules()))
     assert reported == {
         ("toy", "cell"): Verdict.BROKEN,
         ("left", "cell"): Verdict.GONE,
-        ("mended", "cell"): Verdict.FIXED,
+        ("fixed", "cell"): Verdict.FIXED,
         ("slipped", "cell"): Verdict.UNDECIDED,
         ("came", "cell"): Verdict.NEW,
     }
