@@ -30,7 +30,7 @@ article: $(READY)  ## the article's table and memory by batch size: ResNet-50 tr
 		$(BIN)/pytest experiments/test_article.py --modes training --batch-size $$batch --benchmark-save=article_batch_$$batch $(ARGS) \
 			|| { status=$$?; [ $$status -eq 1 ] || exit $$status; }; \
 	done; \
-	$(BIN)/python -m experiments.test_article article_batch_8 article_batch_16 article_batch_32 article_batch_64 && exit $$status
+	$(BIN)/python -m experiments.test_article $(filter --benchmark-storage=%,$(ARGS)) article_batch_8 article_batch_16 article_batch_32 article_batch_64 && exit $$status
 
 quick: $(READY)  ## the tests that start no child process, in under a minute (ARGS="-k steady ...")
 	BAKEOFF_TESTS=quick $(BIN)/pytest tests/unit -p no:xdist $(ARGS)

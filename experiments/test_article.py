@@ -8,14 +8,15 @@ have 64 × 64 pixels; `make article ARGS="--size full"` has 224 × 224. For the 
 `pytest experiments/test_article.py --modes training,loss --models mlp`.
 """
 
+import argparse
 import sys
 
 import pytest
 
 from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import by_cell
-from bakeoff.archive import saved_runs
-from bakeoff.authoring.discovery import ROOT
+from bakeoff.archive import saved_runs, storage
+from bakeoff.authoring.errors import UsageError
 from bakeoff.pytest_plugin.replay import child_clock, replay
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
@@ -107,9 +108,16 @@ def _article(result):
     return IMAGES_PER_SECOND.get(_batch(result), {}).get(result.framework)
 
 
-def main(names):
+def main(words):
     """Print one table over saved runs of different batch sizes, each named as `bakeoff show` takes it."""
-    paths = [saved_runs.find(name, ROOT / ".benchmarks") for name in names]
+    parser = argparse.ArgumentParser(prog="python -m experiments.test_article", description=main.__doc__)
+    parser.add_argument("names", nargs="+", metavar="RUN")
+    parser.add_argument(storage.FLAG, default=storage.default_storage(), metavar="PATH", help="the folder of the saved runs")
+    asked = parser.parse_args(words)
+    try:
+        paths = [saved_runs.find(name, storage.folder(asked.benchmark_storage)) for name in asked.names]
+    except UsageError as error:
+        parser.error(str(error))
     results = [r for path in paths for r in by_cell(saved_runs.read(path).trials).values()]
     sys.stdout.write("\n".join([f"from {', '.join(path.name for path in paths)}", *throughput(results), *memory(results), ""]))
 

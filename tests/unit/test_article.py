@@ -47,6 +47,13 @@ def test_one_table_over_saved_runs_of_several_batch_sizes(tmp_path: Path, capsys
     assert "32: 512  64: 1200   ≤ 512 MiB: 32  ≤ 1024 MiB: 32  ≤ 2048 MiB: 64" in text
 
 
+def test_an_unknown_saved_run_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        article.main(["nowhere", f"--benchmark-storage={tmp_path}"])
+    assert ended.value.code == 2
+    assert "error: there is no saved run nowhere" in capsys.readouterr().err
+
+
 def test_a_cell_that_trains_wrongly_has_no_throughput_in_the_table() -> None:
     wrong = replace(cell("resnet50", Mode.TRAINING, 0.5, 32).measurement, parity=None)
     text = article.table(by_cell([trial(wrong, cell=Cell("resnet50", "torch_eager", Mode.TRAINING))]))
