@@ -140,10 +140,10 @@ class VerdictPlugin:
             "mode": set(plan.modes),
         }
         gone = []
-        for summary in self.baseline.summaries:
-            inside = all(names is None or getattr(summary.cell, part) in names for part, names in chosen.items())
-            if summary.cell not in asked and inside and not self._picked:
-                gone.append(summary.cell)
+        for found in self.baseline.summaries:
+            inside = all(names is None or getattr(found.cell, part) in names for part, names in chosen.items())
+            if found.cell not in asked and inside and not self._picked:
+                gone.append(found.cell)
         return gone
 
     @property
