@@ -1,5 +1,6 @@
 """How is a keras.Model a TensorFlow implementation? Wrapped in a tf.Module. Only the model's file imports Keras."""
 
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
@@ -26,7 +27,7 @@ class KerasImplementation(tf.Module):
     def __call__(self, *inputs: tf.Tensor) -> tf.Tensor:
         return self.net(inputs[0] if len(inputs) == 1 else list(inputs), training=self.training)
 
-    @property
+    @cached_property
     def paths(self) -> dict[int, str]:
         """id of the tf.Variable, whose own name is only the last part → its path."""
         return {id(variable.value): variable.path for variable in self.net.weights}

@@ -14,7 +14,7 @@ from bakeoff.records.measurement import Parity
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.system.device_lock import DeviceLock
-from bakeoff.worker import parity, training
+from bakeoff.worker import parity, training_reference
 from bakeoff.worker.build import build
 from bakeoff.worker.job import Job
 
@@ -26,7 +26,7 @@ def run(job: Job) -> None:
     request, enter, stack = job.request, job.enter, job.load_stack()
     assert request.reference is not None
     if request.cell.mode is not Mode.INFERENCE:
-        training.reference(request, stack, enter)
+        training_reference.reference(request, stack, enter)
         return
     enter(Phase.BUILD)
     _, _, program, batches = build(request, stack, "float64")

@@ -8,28 +8,26 @@ would not do: the batch statistics of a small batch can magnify rounding a milli
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bakeoff.authoring.errors import BakeoffError, Unsupported
+from bakeoff.authoring.errors import Unsupported
 from bakeoff.authoring.model import Array, Arrays, Model
 from bakeoff.authoring.protocols import Trainable
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.request import Request
-from bakeoff.records.trial import Phase
 from bakeoff.worker import parity
-from bakeoff.worker.build import ROTATING, build, drawn
+from bakeoff.worker.build import ROTATING, drawn
 
 KINDS = ("loss", "gradient", "parameter", "buffer")
 TIMES_OWN = 8.0  # tolerance, as a multiple of the distance of eager's own step
 TYPICAL = 0.75  # quantile of the distances of a kind: where rounding is magnified, most tensors of the kind show it
 CURVE = 10  # number of losses kept, from the first step on
 CURVE_WITHIN = 1e-4  # relative tolerance of the losses; they are compared only where eager's own are well within it
-NEARBY = 2  # further starts for eager's distance, with weights that differ by a rounding
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 PORT = 1e-7  # tolerance between the two frameworks in float64
 BUCKETS = 4096
@@ -55,15 +53,19 @@ def sketch(array: Array) -> Array:
 
 
 class TrainingCheck:
-    """Records the results of a program's training steps, outside the clock. Raises Unsupported if the stack does not train."""
+    """Records the results of a program's training steps, outside the clock. Raises Unsupported if the stack does not train.
 
-    def __init__(self, request: Request, stack: Stack[Any], model: Model, program: Any) -> None:
+    `weights`: those of the start. Without them they are drawn again for each start, so that no copy of them counts as memory.
+    """
+
+    def __init__(self, request: Request, stack: Stack[Any], model: Model, program: Any, weights: Arrays | None = None) -> None:
         # sketches of the results of first steps from the start: on the first batch, then on held-out ones
         self.left: list[Arrays] = []
         self.losses: list[float] = []
         if not isinstance(stack, Trainable):
             raise Unsupported(f"{type(stack).__name__} does not train")
         self._request, self._stack, self._model, self._program = request, stack, model, program
+        self._weights = weights
 
     def first(self, output: Any) -> None:
         """Record loss and state after a step from the start."""
@@ -80,61 +82,12 @@ class TrainingCheck:
 
     def restart(self, nearby: int = 0) -> None:
         """Return to the start, or, if `nearby` is not 0, to weights that differ from it by a rounding; `nearby` is the seed."""
-        weights = drawn(self._request, self._model)
+        weights = drawn(self._request, self._model) if self._weights is None else self._weights
         self._stack.restart(self._program, rounded(weights, self._request.settings.dtype, nearby) if nearby else weights)
 
     def _loss(self, output: Any) -> Array:
         (loss,) = self._stack.fetch(output).values()
         return np.array(loss, copy=True)
-
-
-def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None]) -> None:
-    """Write the reference of training steps to `request.reference`. Raises BakeoffError where a result is not finite.
-
-    It contains eager's results in float64, the distances of eager in the run's dtype, and, if the request names the reference
-    of the other framework, the largest distance from that.
-    """
-    assert request.reference is not None
-    path = Path(request.reference)
-    exact, weights = _trained(request, stack, "float64", enter)
-    start = _sketched(weights)
-    for step in exact.left:
-        for name, array in step.items():
-            if not array.size or not np.isfinite(array).all():
-                raise BakeoffError(f"the reference cannot be used: {name} is empty, or not finite")
-    own, _ = _trained(request, stack, request.settings.dtype, enter, nearby=NEARBY)
-    steps = []
-    for nearby in range(NEARBY + 1):
-        other = start if not nearby else _sketched(rounded(weights, request.settings.dtype, nearby))
-        left, own.left = own.left[: len(exact.left)], own.left[len(exact.left) :]
-        steps += [distances(_moved(a, other, start), b, start) for a, b in zip(left, exact.left, strict=True)]
-    if not all(np.isfinite(list(step.values())).all() for step in steps):
-        raise BakeoffError(
-            f"no tolerance for {request.settings.dtype}: eager's results are not finite where those of float64 are"
-        )
-    bounds: dict[str, Any] = {"own": {name: max(step[name] for step in steps) for name in steps[0]}}
-    bounds["losses"] = [_off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
-    if request.options.get("other"):
-        others = parity.read(Path(request.options["other"]))
-        port = [distances(a, b, start) for a, b in zip(exact.left, others, strict=False)]
-        settled = {name: max(step[name] for step in port) for name in port[0] if bounds["own"].get(name, 0.0) < 0.1}
-        if settled:  # in a low precision eager may be far off in every tensor
-            bounds["port"] = max(settled.items(), key=lambda pair: pair[1])
-    path.with_suffix(".json").write_text(json.dumps(bounds))
-    parity.save(path, [*exact.left, {"losses": np.array(exact.losses), **start}])
-
-
-def _sketched(weights: Arrays) -> Arrays:
-    return {f"start.{name}": sketch(array) for name, array in weights.items()}
-
-
-def _moved(left: Arrays, origin: Arrays, start: Arrays) -> Arrays:
-    """The results of a step from `origin`, with the parameters moved by as much from `start` instead. Sketches are linear."""
-    by = {name: start[f"start.{name}"] - origin[f"start.{name}"] for name in (key.removeprefix("start.") for key in start)}
-    return {
-        name: a + by.get(name.removeprefix("parameter."), 0.0) if name.startswith("parameter.") else a
-        for name, a in left.items()
-    }
 
 
 def rounded(weights: Arrays, dtype: str, seed: int) -> Arrays:
@@ -149,27 +102,6 @@ def rounded(weights: Arrays, dtype: str, seed: int) -> Arrays:
         name: (a * (1 + EPSILON[dtype] * (2 * rng.integers(0, 2, a.shape) - 1))).astype(a.dtype) if a.dtype.kind == "f" else a
         for name, a in weights.items()
     }
-
-
-def _trained(
-    request: Request, stack: Stack[Any], precision: str, enter: Callable[[Phase], None], nearby: int = 0
-) -> tuple[TrainingCheck, Arrays]:
-    """The steps that a measuring child takes: the first, those of the loss curve, and first steps on the held-out batches.
-
-    Then first steps on the first and the held-out batches again, from each of `nearby` further starts.
-    """
-    enter(Phase.BUILD)
-    model, _, program, batches = build(request, stack, precision)
-    enter(Phase.PARITY)
-    step, training_check = stack.compile(program), TrainingCheck(request, stack, model, program)
-    training_check.first(step(batches[0]))
-    for number in range(CURVE - 1):
-        training_check.follow(step(batches[number % ROTATING]))
-    for start in range(nearby + 1):
-        for batch in (batches[0], *batches[ROTATING:]) if start else batches[ROTATING:]:
-            training_check.restart(start)
-            training_check.first(step(batch))
-    return training_check, drawn(request, model)
 
 
 def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: Mapping[str, Array]) -> dict[str, float]:
@@ -235,12 +167,12 @@ def _by_kind(found: Mapping[str, float], own: Mapping[str, float], floor: float,
 
 def _curve(found: list[float], exact: tuple[float, ...]) -> Check:
     """The check of the loss that differs most from the reference."""
-    errors = [_off(a, b) for a, b in zip(found, exact, strict=False)]
+    errors = [off(a, b) for a, b in zip(found, exact, strict=False)]
     worst = errors.index(max(errors))
     return _check(max(0, worst - 1) % ROTATING, "curve", f"loss of step {worst + 1}", errors[worst], CURVE_WITHIN)
 
 
-def _off(loss: float, exact: float) -> float:
+def off(loss: float, exact: float) -> float:
     """The relative difference; infinite where `loss` is not finite, or only `exact` is zero."""
     if loss == exact:
         return 0.0

@@ -26,29 +26,37 @@ TOLERANCE = 1e-9  # relative to the largest element of each array
 MODELS = [m.name for m in discovery.models() if m.in_matrix]
 
 
+BATCH_SIZE = 2  # what a model computes does not depend on how many examples there are; the time for it does
+SMALLER = {"dlrm": {"rows": 500}}  # nor on how many rows no example looks up
+
 # the float64 references of all models in one process per framework: they take less than importing it
-REFERENCES = """
+REFERENCES = f"""
 import sys
 from pathlib import Path
 from bakeoff.authoring import discovery
-from bakeoff.worker import reference, training
+from bakeoff.worker import parity, reference, training_reference
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Start
 from bakeoff.system.sandbox import Sandbox
 from bakeoff.worker.job import Job
 from tests.support.planting import settings
-training.NEARBY = 0  # how far rounding takes a float32 step is no question here
-stack, folder = discovery.stacks()[sys.argv[1]], sys.argv[2]
+source, folder = discovery.stacks()[sys.argv[1]], Path(sys.argv[2])
 for name in sys.argv[3:]:
     for mode in (Mode.INFERENCE, Mode.TRAINING):
-        path = Path(folder, f"{name}-{stack.name}-{mode}.npz")
+        path = folder / f"{{name}}-{{source.name}}-{{mode}}.npz"
+        shape = tuple(f"{{field}}={{value}}" for field, value in {SMALLER}.get(name, {{}}).items())
         request = Request(
-            child="bakeoff.worker.reference", cell=Cell(name, stack.name, mode), stack_path=str(stack.path),
-            model_path=str(discovery.models()[name].path), framework=stack.framework, settings=settings(),
-            start=Start.COLD, sandbox=folder, result="", reference=str(path),
+            child="bakeoff.worker.reference", cell=Cell(name, source.name, mode), stack_path=str(source.path),
+            model_path=str(discovery.models()[name].path), framework=source.framework,
+            settings=settings(batch_size={BATCH_SIZE}, shape=shape),
+            start=Start.COLD, sandbox=str(folder), result="", reference=str(path),
         )
-        reference.run(Job(request, Sandbox(Path(folder)), {}, lambda phase: None))
+        job = Job(request, Sandbox(folder), {{}}, lambda phase: None)
+        if mode is Mode.INFERENCE:
+            reference.run(job)
+        else:
+            parity.save(path, training_reference.exact_steps(request, job.load_stack()))
         if "torch" in sys.modules:  # which can be set only once per process
             sys.modules["torch"].set_num_interop_threads = lambda count: None
 """
@@ -103,7 +111,7 @@ def test_training_steps_agree(run, model: str) -> None:
 
 
 # saved by a process that has the models' code, loaded and run by one that has none of it
-SAVE = """
+SAVE = f"""
 import sys
 from pathlib import Path
 import keras
@@ -115,12 +123,13 @@ def exact(arrays):
     return [array.astype("float64") if array.dtype.kind == "f" else array for array in arrays]
 keras.config.set_floatx("float64")
 for name in sys.argv[2:]:
-    model = discovery.load(discovery.models()[name].path, "MODEL").at("small")
+    sizes = discovery.load(discovery.models()[name].path, "MODEL")
+    model = sizes.at("small", {BATCH_SIZE}, {SMALLER}.get(name))
     weights = model.weights(Draw(0))
-    model.keras(Weights(dict(zip(weights, exact(weights.values()))))).save(Path(sys.argv[1], f"{name}.keras"))
+    model.keras(Weights(dict(zip(weights, exact(weights.values()))))).save(Path(sys.argv[1], f"{{name}}.keras"))
     for i in range(4):
         inputs = model.tensorflow_inputs(*model.batch(Draw(0, 1, i), i).inputs)
-        np.savez(Path(sys.argv[1], f"{name}-{i}.npz"), *exact(inputs))
+        np.savez(Path(sys.argv[1], f"{{name}}-{{i}}.npz"), *exact(inputs))
 """
 LOAD = """
 import sys
