@@ -1,4 +1,4 @@
-"""Steady state, detected: where in the timed steps does the steady part begin, if it does?
+"""Where in the timed steps of a cell does the steady part begin, if there is one?
 
 Warm-up falls on the same step in every process while contention does not, so with three or more trials the change points
 are sought on the pointwise lower quartile across trials (docs/methodology.md). The scheme is that of Barrett et al. 2017

@@ -1,4 +1,4 @@
-"""Can a trial's figures be believed? What it says of itself, by the rules of docs/methodology.md. Pure."""
+"""Can the values of a trial be trusted? Judged by what the trial recorded, by the rules of docs/methodology.md. Pure."""
 
 from statistics import fmean, median
 
@@ -96,5 +96,5 @@ def cached(measurement: Measurement, steadiness: Steadiness) -> str:
     held_out = min(measurement.held_out_step_s)
     # a training step from the start finds its parameters written anew, and in no processor cache
     if held_out > (10 if measurement.losses else 3) * step_s + FLOOR_S:
-        return f"results are cached between calls: a batch never seen took {held_out / step_s:.0f} times as long"
+        return f"results are cached between calls: a held-out batch took {held_out / step_s:.0f} times as long"
     return ""

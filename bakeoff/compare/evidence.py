@@ -107,7 +107,7 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
     run = saved_runs.read(found.path)
     trials = [t for t in run.trials if (t.cell.model, t.cell.mode) == (model, mode)]
     if not trials:
-        raise UsageError(f"{found.path} is not a whole saved run: it has summaries of {model} {mode}, and no trials")
+        raise UsageError(f"{found.path} is not a complete saved run: it has summaries of {model} {mode}, and no trials")
     source = f"saved run {found.label}" + (f" of {found.when[:19]}" if found.when else "")
     return of(trials, stacks, source, trials[0].settings, *remarks)
 

@@ -10,7 +10,7 @@ from bakeoff.compare.verdicts import Change, Comparison, Verdict
 
 
 class GateExit(IntEnum):
-    """GateExit codes of `bakeoff gate` and `bakeoff ab`."""
+    """Exit codes of `bakeoff gate` and `bakeoff ab`."""
 
     PASS = 0
     REGRESSION = 1

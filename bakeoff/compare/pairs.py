@@ -1,4 +1,4 @@
-"""What was measured of two arms in one session, pair by pair, and what follows from it.
+"""What changed between two arms that were measured in pairs, and how many pairs does a verdict need?
 
 The candidate's trials are the run's own; the baseline's and two sets of the control's are saved beside them. Trials of the same
 cell and index are a pair.

@@ -1,7 +1,7 @@
-"""What compiling for a target is expected to make of a cell: data in git, beside the graph breaks. More or less fail alike.
+"""What should a cell compile to for a target? Data in git; more of anything fails as well as less.
 
 The counts are a compiler's decisions, the same in every run; another version of it may decide otherwise, so the file names the
-versions that it speaks of.
+versions that it covers.
 """
 
 from pathlib import Path
@@ -79,10 +79,10 @@ class ExpectedCode:
         """Why it says nothing of such a run; empty if it does."""
         environment, settings = result.trials[0].environment, result.trials[0].settings
         if settings.size != "small" or settings.batch_size is not None or settings.shape:
-            return "compiled.toml speaks of the small sizes"
+            return "compiled.toml covers the small sizes only"
         versions = _versions(environment)
         if versions != self._versions:
-            return f"compiled.toml speaks of {_named(self._versions)}, here are {_named(versions)}"
+            return f"compiled.toml covers {_named(self._versions)}; this run used {_named(versions)}"
         return ""
 
     def check(self, result: CellResult) -> str:
@@ -105,7 +105,7 @@ class ExpectedCode:
             differences = ", ".join(f"{n} {getattr(expected, n)} → {getattr(row, n)}" for n in names)
             look = command(result.cell, settings)
             raise AssertionError(
-                f"{result.cell} compiles to other code: {differences}\nlook: {look}\nto accept: {self._accepting(result)}"
+                f"{result.cell} compiles to other code: {differences}\nto inspect: {look}\nto accept: {self._accepting(result)}"
             )
         return ""
 

@@ -121,7 +121,7 @@ def test_the_pairs_of_a_file_are_checked_too(runs: Path, capsys: pytest.CaptureF
     )
     save(runs, 1, matrix(1), ab=lying)
     assert call(runs, "gate", "1") == 2
-    assert "not a whole saved run" in capsys.readouterr().err
+    assert "not a complete saved run" in capsys.readouterr().err
 
 
 def test_history_of_a_cell_without_a_value(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
