@@ -12,7 +12,7 @@ from bakeoff.tasks.export.table import first_answer_s, load_s
 
 
 @pytest.mark.cells(models="mlp")
-@pytest.mark.benchmark(group="served step time", timer=child_clock)
+@pytest.mark.benchmark(group="step time of deployment formats", timer=child_clock)
 def test_deploy(measured, export, benchmark):
     benchmark.extra_info["cell"] = str(measured.cell)
     benchmark.extra_info["export_s"] = export.export_s

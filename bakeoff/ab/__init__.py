@@ -1,1 +1,1 @@
-"""How are two revisions, environments or settings compared? Both measure the same cells in one session, in pairs of children."""
+"""How are two revisions, environments or settings compared? Both measure the same cells in one session, in pairs."""

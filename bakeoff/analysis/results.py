@@ -49,7 +49,7 @@ class CellResult:
         return self.recorded.steadiness if self.recorded is not None else judge(self.measurements)
 
     @cached_property
-    def verdict(self) -> tuple[Status, str]:
+    def outcome(self) -> tuple[Status, str]:
         """The status of the cell, and the reason: the first trial that is not ok decides, then all trials together."""
         if self.recorded is not None:
             return self.recorded.status, self.recorded.reason
@@ -79,11 +79,11 @@ class CellResult:
 
     @property
     def status(self) -> Status:
-        return self.verdict[0]
+        return self.outcome[0]
 
     @property
     def reason(self) -> str:
-        return self.verdict[1]
+        return self.outcome[1]
 
     @property
     def framework(self) -> str:

@@ -1,1 +1,1 @@
-"""What changed between two runs, and may it be merged? Changes, verdicts, budgets and the gate; also the history of many runs."""
+"""What changed between two runs, and may it be merged? Changes, verdicts, budgets, the gate; also the history of many."""

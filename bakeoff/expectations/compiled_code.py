@@ -61,7 +61,7 @@ class CompiledCodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExpectedCode:
-    """What compiled.toml says, and, with --accept-code, what it is made to say."""
+    """The rows of compiled.toml; --accept-code writes rows."""
 
     def __init__(self, path: Path, *, accept: bool = False) -> None:
         """UsageError for a broken file."""
@@ -73,10 +73,10 @@ class ExpectedCode:
         """Has it a row of the cell, compiled with these settings by these compilers?"""
         settings = result.trials[0].settings
         key = (str(result.cell), settings.target, settings.dtype)
-        return not self._silent(result) and key in self._rows
+        return not self._not_covered(result) and key in self._rows
 
-    def _silent(self, result: CellResult) -> str:
-        """Why it says nothing of such a run; empty if it does."""
+    def _not_covered(self, result: CellResult) -> str:
+        """Why the file does not cover such a run; empty if it does."""
         environment, settings = result.trials[0].environment, result.trials[0].settings
         if settings.size != "small" or settings.batch_size is not None or settings.shape:
             return "compiled.toml covers the small sizes only"
@@ -86,10 +86,11 @@ class ExpectedCode:
         return ""
 
     def check(self, result: CellResult) -> str:
-        """Why nothing can be said, or "" where the code is as expected. Raises AssertionError where it is not."""
-        row, settings, silent = Code.of(result), result.trials[0].settings, self._silent(result)
-        if silent and not (self._accept and settings.size == "small" and settings.batch_size is None and not settings.shape):
-            return silent
+        """Why the file does not cover the cell, or "" where the code is as expected. Raises AssertionError where it is not."""
+        row, settings, not_covered = Code.of(result), result.trials[0].settings, self._not_covered(result)
+        small = settings.size == "small" and settings.batch_size is None and not settings.shape
+        if not_covered and not (self._accept and small):
+            return not_covered
         if self._accept:
             versions = _versions(result.trials[0].environment)
             if versions != self._versions:  # one file, one pair of compilers

@@ -1,7 +1,7 @@
 """Which cells are known to fail? Data in git (known_gaps.toml), strict in both directions.
 
-A test fails where a cell with a row works, until the row is removed. A row that matches no cell is an error, and so is a failure
-of another kind than the row's `raises`.
+A cell that has a row and works fails a test, until the row is removed. A row that matches no cell is an error, and so is a
+failure of another kind than the row's `raises`.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which graph breaks are expected? Data in git. More fail as well as fewer; the message ends with the command that accepts them."""
+"""Which graph breaks are expected? Data in git. More fail as well as fewer; the message names the command that accepts."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -116,6 +116,6 @@ class ExpectedEverywhere:
         self._files[self._home[cell]].check(cell, found)
 
 
-def _outside(path: Path, room: str) -> Path | None:
-    """Its folder, where that is not a room of ours."""
-    return None if path.is_relative_to(ROOT / room) else path.parent
+def _outside(path: Path, ours: str) -> Path | None:
+    """Its folder, where that is outside of Bakeoff's own folder `ours`."""
+    return None if path.is_relative_to(ROOT / ours) else path.parent

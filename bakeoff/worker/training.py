@@ -31,7 +31,7 @@ CURVE = 10  # number of losses kept, from the first step on
 CURVE_WITHIN = 1e-4  # relative tolerance of the losses; they are compared only where eager's own are well within it
 NEARBY = 2  # further starts for eager's distance, with weights that differ by a rounding
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-PORT = 1e-7  # tolerance between the two frameworks in float64
+BETWEEN_FRAMEWORKS = 1e-7  # tolerance between the two frameworks in float64
 BUCKETS = 4096
 CHUNK = 1 << 20
 
@@ -116,10 +116,10 @@ def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None
     bounds["losses"] = [_off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
     if request.options.get("other"):
         others = parity.read(Path(request.options["other"]))
-        port = [distances(a, b, start) for a, b in zip(exact.left, others, strict=False)]
-        settled = {name: max(step[name] for step in port) for name in port[0] if bounds["own"].get(name, 0.0) < 0.1}
+        apart = [distances(a, b, start) for a, b in zip(exact.left, others, strict=False)]
+        settled = {name: max(step[name] for step in apart) for name in apart[0] if bounds["own"].get(name, 0.0) < 0.1}
         if settled:  # in a low precision eager may be far off in every tensor
-            bounds["port"] = max(settled.items(), key=lambda pair: pair[1])
+            bounds["between_frameworks"] = max(settled.items(), key=lambda pair: pair[1])
     path.with_suffix(".json").write_text(json.dumps(bounds))
     parity.save(path, [*exact.left, {"losses": np.array(exact.losses), **start}])
 
@@ -209,9 +209,9 @@ def checked(
     checks += [_check(i, "timed", "finite loss", 0.0 if _finite(a) else float("inf"), 0.0) for i, a in sorted(timed.items())]
     if TIMES_OWN * max(bounds["losses"]) < CURVE_WITHIN:
         checks.append(_curve(training_check.losses, losses))
-    if "port" in bounds:
-        name, error = bounds["port"]
-        checks.append(_check(0, "float64", f"{name} between the frameworks", error, PORT))
+    if "between_frameworks" in bounds:
+        name, error = bounds["between_frameworks"]
+        checks.append(_check(0, "float64", f"{name} between the frameworks", error, BETWEEN_FRAMEWORKS))
     return Parity(tolerance=model.tolerance, checks=tuple(checks)), losses
 
 

@@ -136,7 +136,7 @@ def test_saved_runs_of_a_busy_machine_cannot_block() -> None:
     reported = only(compare([before], [replace(slower, cpu_share=0.6)], rules()))
     assert reported.verdict is Verdict.UNDECIDED
     assert "it had a CPU for 60% of the time" in reported.note
-    # of a pair both sides had the same company
+    # in a pair, other load affects both arms alike
     assert only(compare([before], [replace(slower, cpu_share=0.6)], rules(pairs=True))).verdict is Verdict.WORSE
 
 

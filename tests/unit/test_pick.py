@@ -45,7 +45,7 @@ def results(*stacks: tuple[str, float, float]) -> list[CellResult]:
 
 
 def names(ranges: list[cost.FastestFrom]) -> list[tuple[str, int]]:
-    return [(reign.result.cell.stack, reign.from_steps) for reign in ranges]
+    return [(r.result.cell.stack, r.from_steps) for r in ranges]
 
 
 THREE = results(("eager", 0.010, 0.0), ("script", 0.008, 0.5), ("inductor", 0.005, 5.0))
