@@ -132,8 +132,8 @@ def formatted(change: Change, exit: GateExit) -> str:
     if change.metric == CELL:
         return f"{SIGN[exit]}{cell}: {verdict}"
     budget = f", budget {change.budget:.1%}" if change.budget is not None and change.low is not None else ""
-    figures = f"{before} → {after}" + (f", ×{ratio} {interval}" if ratio else "")
-    return f"{SIGN[exit]}{cell} {metric}: {verdict}: {figures}{budget}"
+    values = f"{before} → {after}" + (f", ×{ratio} {interval}" if ratio else "")
+    return f"{SIGN[exit]}{cell} {metric}: {verdict}: {values}{budget}"
 
 
 def clean(text: str) -> str:
