@@ -1,7 +1,7 @@
-"""The instrument. A model or a stack needs the names below and nothing else of it.
+"""Which names does the file of a model or a stack import? Those below, and nothing else of this package.
 
 In a checkout `bakeoff.models`, `bakeoff.compilers` and `bakeoff.experiments` are the folders beside this one; in an installed
-package they lie inside it (pyproject.toml, package-dir).
+package they lie inside it (setup.py, package_dir).
 """
 
 from pathlib import Path

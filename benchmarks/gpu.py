@@ -65,7 +65,7 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
             timed(group, "test_step_time", model, "--dtype", dtype, *_stacks(model, "torch_script")) for model in matrix
         ]
     right = ("pytest", "experiments/test_kernels.py", "-k", "test_right", *RUN, "--models")
-    checks = [Unit(f"right on the device: {n}", (*right, f"kernel_{n}")) for n in kernels if n not in selection.PROBES]
+    checks = [Unit(f"right on the device: {n}", (*right, f"kernel_{n}")) for n in kernels if n not in selection.REFERENCE_ONLY]
     also = ("pytest", "tests/frameworks/test_gpu.py", "--bakeoff-storage", str(HOME / "lane-{lane}"), "-k")
     return groups, [Unit(f"compiled without it, compiled for it: {m}", (*also, m)) for m in ALSO_COMPILED] + checks
 

@@ -39,7 +39,7 @@ def kernel(autotuner: Any, gpu: dict[str, Any]) -> Kernel:
 
 
 def loaded(autotuners: Sequence[Any], gpu: dict[str, Any]) -> dict[str, float]:
-    """Figures of the kernels that a device has loaded, from its driver, for the configurations that run; {} without any.
+    """Values of the kernels that a device has loaded, from its driver, for the configurations that run; {} without any.
 
     registers (maximum), spill_bytes (local memory, summed), shared_bytes (maximum), occupancy (minimum), `registers_<kernel>`.
     """

@@ -17,7 +17,7 @@ from bakeoff import Unavailable
 from bakeoff.compilers._read_values import ValuesMode
 from bakeoff.compilers._torch_private import KNOWN
 
-# what the generated code depends on: the vendor's figures of an A100, an H100 SXM and a B200
+# what the generated code depends on: the vendor's data of an A100, an H100 SXM and a B200
 COMMON = {
     "regs_per_multiprocessor": 65536,
     "max_threads_per_multi_processor": 2048,

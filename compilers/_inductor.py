@@ -179,7 +179,7 @@ class InductorStack(TorchStack, Diagnosable, CrossCompiles, PaysOneTimeCost):
         return tuple(_cubin.kernel(k, gpu) for k in self.kernels), found, gaps
 
     def _compiled(self) -> Compiled:
-        """Inductor's own counters, without collectors; on a GPU also the driver's figures of the loaded kernels."""
+        """Inductor's own counters, without collectors; on a GPU also the driver's values of the loaded kernels."""
         on_gpu = not _target.TARGET and torch.cuda.is_initialized()
         return Compiled(
             operations_captured=private.operations_before_fusion(),

@@ -41,10 +41,10 @@ class ServedOnnxTensorflow(OnnxServed):
             why = f"it has no {unknown[0]}" if unknown else str(error).strip().splitlines()[0]
             raise Unsupported(f"tf2onnx writes no valid model: {why}") from error
         ours = {spec.name for spec in signature(example)}
-        strangers = [entry.name for entry in made.graph.input if entry.name not in ours]
-        if strangers:
+        computed = [entry.name for entry in made.graph.input if entry.name not in ours]
+        if computed:
             raise Unsupported(
-                f"tf2onnx writes a model with {', '.join(strangers)} as an input, which the program computes itself"
+                f"tf2onnx writes a model with {', '.join(computed)} as an input, which the program computes itself"
             )
 
 

@@ -79,8 +79,8 @@ class XlaStack(CapturedStack):
             return super().locate_refusal(program, error)
         known = private.xla_operations(program.config.device) | STRUCTURE
         graph = program.function.get_concrete_function(*program.example).graph
-        strangers = [op for part in private.graphs(graph) for op in part.get_operations() if op.type not in known]
-        if not strangers:
+        unsupported = [op for part in private.graphs(graph) for op in part.get_operations() if op.type not in known]
+        if not unsupported:
             said = error.message.splitlines()[0]
             return (GraphBreak(kind=Kind.COMPILE_ERROR, reason=said, where=module_site(program)),)
         return merged(
@@ -91,7 +91,7 @@ class XlaStack(CapturedStack):
                 code=op.type,
                 hint=UNSUPPORTED,
             )
-            for op in strangers
+            for op in unsupported
         )
 
 

@@ -1,4 +1,4 @@
-"""How do the training figures of the article compare with this machine?
+"""How do the training results of the article compare with this machine?
 
 The article reports images per second of ResNet-50 training on a V100, at batch 32 and 64, with 224 × 224 pixels. It also makes
 two claims in words: what automatic differentiation costs, and how memory grows with the batch size.
@@ -61,13 +61,13 @@ def table(results):
 
 
 def throughput(results):
-    """Lines: ResNet-50 training beside the article's figures, for results of one or several runs."""
+    """Lines: ResNet-50 training beside the article's values, for results of one or several runs."""
     rows = [r for r in _resnet50(results) if _batch(r) in IMAGES_PER_SECOND]
     if rows:
-        yield "ResNet-50 training: images/s (peak MiB above the import). The article's figures: a V100, 224 × 224 pixels"
+        yield "ResNet-50 training: images/s (peak MiB above the import). The article's values: a V100, 224 × 224 pixels"
     for r in sorted(rows, key=lambda r: (_batch(r), r.framework)):
-        figures = f"{r.throughput:8.1f} ({int(PEAK.value(r)) >> 20:5})" if r.status is Status.OK else f"{r.status:>8}"
-        yield f"  batch {_batch(r)}  {r.cell.stack:16} {figures}   article, {r.framework}: {_article(r) or '–'}"
+        values = f"{r.throughput:8.1f} ({int(PEAK.value(r)) >> 20:5})" if r.status is Status.OK else f"{r.status:>8}"
+        yield f"  batch {_batch(r)}  {r.cell.stack:16} {values}   article, {r.framework}: {_article(r) or '–'}"
 
 
 def memory(results):

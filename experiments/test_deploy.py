@@ -1,8 +1,8 @@
 """How long does each deployment format take to write, to load and to run without the model's code, and is its output correct?
 
 One child, which has the model's code, exports the eager program of its framework. A second child, which does not have that
-code, loads the files and is timed like any cell. The model is mlp unless `--models` names others; the stacks are those with
-EXPORTED_BY.
+code, loads the files and is timed like any cell. The model is mlp unless `--models` names others; the stacks are those whose
+HEADER has the key exported_by.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from bakeoff.tasks.export.table import first_answer_s, load_s
 
 
 @pytest.mark.cells(models="mlp")
-@pytest.mark.benchmark(group="served step time", timer=child_clock)
+@pytest.mark.benchmark(group="step time of deployment formats", timer=child_clock)
 def test_deploy(measured, export, benchmark):
     benchmark.extra_info["cell"] = str(measured.cell)
     benchmark.extra_info["export_s"] = export.export_s

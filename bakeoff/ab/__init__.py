@@ -1,1 +1,1 @@
-"""A/B comparison: two revisions, environments or settings of the same cells, measured in one session."""
+"""How are two revisions, environments or settings compared? Both measure the same cells in one session, in pairs."""

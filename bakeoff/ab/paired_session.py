@@ -74,17 +74,17 @@ class PairedSession:
     def run(self) -> None:
         """Run pairs of all cells until every verdict is decided or the last interim analysis is done."""
         shared = open_cells = self._shared_cells()
-        probe = pairs.probes(self._metrics)
+        extra = pairs.extra_pairs(self._metrics)
         done = 0
         try:
             for pair_count in self._interim_analyses:
-                for index in range(done, pair_count + probe):
+                for index in range(done, pair_count + extra):
                     if self.control is not None and done == 0 and (chosen := control_cell(shared, self.baseline, self.control)):
-                        self._pair(chosen, index, self.control, pair_count + probe, "control")
+                        self._pair(chosen, index, self.control, pair_count + extra, "control")
                     for cell in self._random.sample(open_cells, len(open_cells)):
                         if not self._failed(cell):
-                            self._pair(cell, index, (self.baseline, self.candidate), pair_count + probe, "")
-                done = pair_count + probe
+                            self._pair(cell, index, (self.baseline, self.candidate), pair_count + extra, "")
+                done = pair_count + extra
                 open_cells = [cell for cell in self._undecided() if not self._failed(cell)]
                 if not open_cells:
                     break

@@ -1,1 +1,1 @@
-"""Pure functions of trials: validity, steady state, ratios, metrics, cost."""
+"""What follows from the trials of a cell? Validity, steady state, ratios, metrics, cost. Pure functions."""

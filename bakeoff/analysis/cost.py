@@ -79,9 +79,9 @@ def choose(ranking: Sequence[Total]) -> Choice:
     doubtful = [total for total in ranking if not total.result.trust.speed_can_be_compared]
     if not ranking:
         return Choice(None, "no stack has a speed")
-    rivals = [total for total in doubtful if not sure or total.span.low <= sure[0].span.high]
-    if rivals:
-        return Choice(None, _undecided([total.result for total in rivals]))
+    possible = [total for total in doubtful if not sure or total.span.low <= sure[0].span.high]
+    if possible:
+        return Choice(None, _undecided([total.result for total in possible]))
     return Choice(sure[0])
 
 
@@ -89,8 +89,8 @@ def undecided_ranges(results: Iterable[CellResult], *, warm: bool = False) -> st
     """Why crossings() names nobody: a stack that cannot be compared might take the least time for some number of steps."""
     there = _fit(results)
     ranges = _envelope([r for r in there if r.trust.speed_can_be_compared], warm=warm)
-    rivals = [r for r in there if not r.trust.speed_can_be_compared and _may_win(r, ranges, warm=warm)]
-    return _undecided(rivals) if rivals else ""
+    possible = [r for r in there if not r.trust.speed_can_be_compared and _may_win(r, ranges, warm=warm)]
+    return _undecided(possible) if possible else ""
 
 
 def _may_win(doubtful: CellResult, ranges: Sequence[FastestFrom], *, warm: bool) -> bool:
@@ -103,15 +103,15 @@ def _may_win(doubtful: CellResult, ranges: Sequence[FastestFrom], *, warm: bool)
     compile_s, step_s = compiling(doubtful, warm=warm), stepping(doubtful)
     if step_s.low < stepping(ranges[-1].result).high:
         return True
-    for reign in ranges:
-        best_compile, best_step = compiling(reign.result, warm=warm), stepping(reign.result)
-        if compile_s.low + reign.from_steps * step_s.low <= best_compile.high + reign.from_steps * best_step.high:
+    for fastest in ranges:
+        best_compile, best_step = compiling(fastest.result, warm=warm), stepping(fastest.result)
+        if compile_s.low + fastest.from_steps * step_s.low <= best_compile.high + fastest.from_steps * best_step.high:
             return True
     return False
 
 
-def _undecided(rivals: Sequence[CellResult]) -> str:
-    named = ", ".join(f"{r.cell.stack} ({r.trust.cpu_share:.0%})" for r in rivals)
+def _undecided(possible: Sequence[CellResult]) -> str:
+    named = ", ".join(f"{r.cell.stack} ({r.trust.cpu_share:.0%})" for r in possible)
     return f"other work ran beside the measurement, and stacks that may be the fastest had a CPU for too little of it: {named}"
 
 

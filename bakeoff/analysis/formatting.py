@@ -66,12 +66,13 @@ def on_device(step: str, over_eager: float | None, peak_bytes: int | None, room:
 
 
 def break_even(status: str, steps: int | None, room: int | None, *, undecided: bool = False) -> str:
-    """A status, and the number of steps after which compiling has paid for itself; None: never."""
+    """A status, and the number of steps after which compiling has paid for itself (break-even); None: never."""
     if undecided:
-        return _first(room, f"{status}, break-even undecided", f"{status}, even ?", status)
+        return _first(room, f"{status}, break-even undecided", f"{status}, unclear", status)
     if steps is None:
-        return _first(room, f"{status}, never even", f"{status}, never")
-    return _first(room, f"{status}, even {figure(steps)}", f"{status}, even {compact(steps)}", f"{status}, {compact(steps)}")
+        return _first(room, f"{status}, never pays", f"{status}, never")
+    forms = (f"pays after {figure(steps)}", f"pays after {compact(steps)}", f"from {compact(steps)}", compact(steps))
+    return _first(room, *(f"{status}, {form}" for form in forms))
 
 
 def _three(value: float) -> str:

@@ -49,8 +49,8 @@ class CellResult:
         return self.recorded.steadiness if self.recorded is not None else judge(self.measurements)
 
     @cached_property
-    def verdict(self) -> tuple[Status, str]:
-        """The cell's one status, and why: the first trial that is not ok decides, then all trials together."""
+    def outcome(self) -> tuple[Status, str]:
+        """The status of the cell, and the reason: the first trial that is not ok decides, then all trials together."""
         if self.recorded is not None:
             return self.recorded.status, self.recorded.reason
         for trial in (*self.trials, *self.warm):
@@ -60,7 +60,7 @@ class CellResult:
         if not self.trials:
             return Status.ERROR, "no trial was run"
         if self.compile_only is not None:
-            how = "by Triton's interpreter" if self.compile_only.parity else "its kernels did nothing"
+            how = "by Triton's interpreter" if self.compile_only.parity else "nothing was executed"
             return Status.COMPILED, f"compiled for {self.compile_only.target}; {how}"
         for measurement in self.measurements:
             early = returned_early(measurement, self.steadiness)
@@ -79,11 +79,11 @@ class CellResult:
 
     @property
     def status(self) -> Status:
-        return self.verdict[0]
+        return self.outcome[0]
 
     @property
     def reason(self) -> str:
-        return self.verdict[1]
+        return self.outcome[1]
 
     @property
     def framework(self) -> str:

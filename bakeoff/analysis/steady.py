@@ -1,4 +1,4 @@
-"""Steady state, detected: where in the timed steps does the steady part begin, if it does?
+"""Where in the timed steps of a cell does the steady part begin, if there is one?
 
 Warm-up falls on the same step in every process while contention does not, so with three or more trials the change points
 are sought on the pointwise lower quartile across trials (docs/methodology.md). The scheme is that of Barrett et al. 2017
@@ -24,7 +24,7 @@ MOST_POINTS = 300  # the change-point search is quadratic
 SHORTEST_SEGMENT = 10
 LEAST_STEADY_SHARE = 0.5  # of the timed steps
 LEAST_STEADY_SHARE_OF_ALL = 0.2  # of all steps: a drift is nearly level for as long as one looks briefly
-LEAST_CORRELATION = 0.5  # between the courses of any two processes, for a change to be the program's
+LEAST_CORRELATION = 0.5  # correlation of the timed steps of any two processes, for a change to be the program's
 LEAST_WINDOWS = 5
 LEAK_BYTES = 8 * 2**20  # in the second half of the timed steps
 
@@ -37,7 +37,7 @@ class Steadiness:
     start: int
     verified: bool
     reason: str = ""
-    noise: float = 0.0  # how far a process's step time wanders, where that is the machine's doing and would matter
+    noise: float = 0.0  # variation of the step time within a process, where the machine causes it; else 0
 
     def samples(self, measurement: Measurement) -> tuple[float, ...]:
         """The samples of the timed steps that lie in the steady part; all of them if none would be left."""
@@ -71,7 +71,7 @@ def judge(trials: Sequence[Measurement]) -> Steadiness:
     if steady_from > 0 and (share <= LEAST_STEADY_SHARE or share_of_all < LEAST_STEADY_SHARE_OF_ALL):
         change = levels[-1] / levels[steady_from - 1] - 1
         if several and not _reproduced(rows, edges[steady_from - 1], edges[steady_from], change, warm_up):
-            return Steadiness(True, warm_up * width, verified, noise=_wander(rows[:, warm_up:]))
+            return Steadiness(True, warm_up * width, verified, noise=_variation(rows[:, warm_up:]))
         level = f"level for only {share:.0%} of the timed steps and {share_of_all:.0%} of all"
         return Steadiness(
             False, start * width, verified, f"step time changed by {change:+.0%} at step {start * width}; {level}"
@@ -80,7 +80,7 @@ def judge(trials: Sequence[Measurement]) -> Steadiness:
     halves = [float(np.quantile(part, 0.25)) for part in (profile[start:middle], profile[middle:]) if len(part)]
     drift = halves[-1] / halves[0] - 1
     if abs(drift) > TOLERANCE_UNVERIFIED and several and not _reproduced(rows, start, middle, drift, warm_up):
-        return Steadiness(True, start * width, verified, noise=_wander(rows[:, warm_up:]))
+        return Steadiness(True, start * width, verified, noise=_variation(rows[:, warm_up:]))
     if abs(drift) > TOLERANCE_UNVERIFIED:  # too slow or too short for a change point
         return Steadiness(
             False, start * width, verified, f"step time changed by {drift:+.0%} from half to half of the steps left"
@@ -104,24 +104,24 @@ def _reproduced(rows: Array, first: int, edge: int, change: float, warm_up: int)
     own = np.median(rows[:, edge:], axis=1) / np.median(rows[:, first:edge], axis=1) - 1
     if not np.all(own * np.sign(change) >= abs(change) / 2):
         return False
-    courses = _courses(rows[:, warm_up:])
-    if courses.shape[1] < LEAST_WINDOWS or not courses.std(axis=1).all():
-        return True  # too short to compare their courses
-    pairs = np.corrcoef(courses)[np.triu_indices(len(courses), 1)]
+    logs = _window_logs(rows[:, warm_up:])
+    if logs.shape[1] < LEAST_WINDOWS or not logs.std(axis=1).all():
+        return True  # too short to compare how they rise and fall
+    pairs = np.corrcoef(logs)[np.triu_indices(len(logs), 1)]
     return bool(pairs.min() >= LEAST_CORRELATION)
 
 
-def _courses(rows: Array) -> Array:
+def _window_logs(rows: Array) -> Array:
     """Each row as the logarithms of the medians of up to 20 windows."""
     windows = np.array_split(np.arange(rows.shape[1]), max(1, min(20, rows.shape[1] // 3)))
-    courses: Array = np.log(np.stack([np.median(rows[:, window], axis=1) for window in windows], axis=1))
-    return courses
+    logs: Array = np.log(np.stack([np.median(rows[:, window], axis=1) for window in windows], axis=1))
+    return logs
 
 
-def _wander(rows: Array) -> float:
-    """How far the step time of the middle process wanders: the ratio of its slowest window to its fastest − 1."""
-    courses = _courses(rows)
-    return float(np.median(np.exp(courses.max(axis=1) - courses.min(axis=1)))) - 1
+def _variation(rows: Array) -> float:
+    """How much the step time of the middle process varies: the ratio of its slowest window to its fastest − 1."""
+    logs = _window_logs(rows)
+    return float(np.median(np.exp(logs.max(axis=1) - logs.min(axis=1)))) - 1
 
 
 def _profile(trials: Sequence[Measurement]) -> tuple[int, Array, Array]:

@@ -1,4 +1,4 @@
-"""Can a trial's figures be believed? What it says of itself, by the rules of docs/methodology.md. Pure."""
+"""Can the values of a trial be trusted? Judged by what the trial recorded, by the rules of docs/methodology.md. Pure."""
 
 from statistics import fmean, median
 
@@ -73,7 +73,7 @@ def _threads(measurement: Measurement) -> tuple[Status, str]:
 
 
 def stalls(measurement: Measurement, steadiness: Steadiness) -> str:
-    """Steps so long now and then that the median hides what they cost, by the program's own CPU time; empty if not."""
+    """Why the median hides occasional steps that are slow by the program's own CPU time; empty if it does not."""
     samples, spent = steadiness.samples(measurement), measurement.contention
     ratio = fmean(samples) / median(samples)
     if ratio > MOST_MEAN_OVER_MEDIAN and spent.cpu_s > 0.9 * spent.wall_s:
@@ -82,7 +82,7 @@ def stalls(measurement: Measurement, steadiness: Steadiness) -> str:
 
 
 def returned_early(measurement: Measurement, steadiness: Steadiness) -> str:
-    """That a step was not over when its time was, steady or not; empty if it was."""
+    """Evidence that the step returned before its work was done, steady or not; empty if there is none."""
     step_s, late = median(steadiness.samples(measurement)), measurement.sync_check
     if late.fetch_s > 0.5 * step_s and late.fetch_s > 10 * late.copy_s + FLOOR_S:
         took = f"fetching its output took {late.fetch_s * 1e3:.2f} ms, copying it {late.copy_s * 1e3:.2f} ms"
@@ -91,10 +91,10 @@ def returned_early(measurement: Measurement, steadiness: Steadiness) -> str:
 
 
 def cached(measurement: Measurement, steadiness: Steadiness) -> str:
-    """That a steady step only looks its result up; empty if not."""
+    """Evidence that a steady step returns a stored result; empty if there is none."""
     step_s = median(steadiness.samples(measurement))
     held_out = min(measurement.held_out_step_s)
     # a training step from the start finds its parameters written anew, and in no processor cache
     if held_out > (10 if measurement.losses else 3) * step_s + FLOOR_S:
-        return f"results are cached between calls: a batch never seen took {held_out / step_s:.0f} times as long"
+        return f"results are cached between calls: a held-out batch took {held_out / step_s:.0f} times as long"
     return ""

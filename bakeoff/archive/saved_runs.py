@@ -140,7 +140,7 @@ def read_summaries(path: Path, only: Callable[[Cell], bool] | None = None) -> Ru
     if ab is not None and not 0 <= ab.planned < 10**6:
         problem = "an impossible number of planned cells"
     if problem:
-        raise UsageError(f"{path} is not a whole saved run: {problem}")
+        raise UsageError(f"{path} is not a complete saved run: {problem}")
     return Run(path=path, summaries=found, when=saved.datetime, commit=saved.commit_info, ab=ab)
 
 
@@ -155,7 +155,7 @@ def _part(path: Path, text: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not a whole saved run: {_printable(error)}") from None
+        raise UsageError(f"{path} is not a complete saved run: {_printable(error)}") from None
 
 
 def _ab(path: Path, text: msgspec.Raw, version: int) -> Ab | None:
@@ -171,7 +171,7 @@ def _converted(path: Path, document: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(document, type=kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise UsageError(f"{path} is not a whole saved run: {_printable(error)}") from None
+        raise UsageError(f"{path} is not a complete saved run: {_printable(error)}") from None
 
 
 def _check_version(path: Path, version: int) -> None:

@@ -1,4 +1,4 @@
-"""How is a run saved that pytest-benchmark does not save? Also: can a run be saved at all?
+"""How are runs saved that pytest-benchmark does not save? Also: is the folder of saved runs writable?
 
 These are runs of `bakeoff run`, runs of `bakeoff ab`, and pytest sessions without a benchmark. They have the same format and
 the next number. Runs of `bakeoff ab` are in a folder of their own: they hold no benchmarks for pytest-benchmark to compare.

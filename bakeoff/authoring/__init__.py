@@ -1,1 +1,1 @@
-"""What the author of a model or a stack uses: Model, Stack, their errors, and how their files are found."""
+"""What does the author of a model or a stack use? Model, Stack and their errors. Also: how are their files found?"""

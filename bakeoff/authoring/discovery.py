@@ -99,7 +99,7 @@ class Registry(Generic[S]):
 
 def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Registry[Source]:
     """All models: files in root/models, its folders gallery and kernels, and `extra` folders, except _*.py (shared code)."""
-    apart = [folder for room in APART if (folder := root / "models" / room.name).is_dir()]  # older revisions lack some
+    apart = [folder for own in APART if (folder := root / "models" / own.name).is_dir()]  # older revisions lack some
     return Registry("model", (Source(p.stem, p) for p in _files(root / "models", (*apart, *extra), "--models-from")))
 
 

@@ -160,9 +160,9 @@ def _checked(key: str, value: object) -> Any:
     if not right:
         raise _WrongValue(f"must be {_WANTED[kind]}, not {value!r}")
     choices: tuple[str, ...] = KEYS[key].metadata.get("one_of", ())
-    strangers = [word for word in value if word not in choices] if isinstance(value, tuple) else []
-    if strangers:
-        raise _WrongValue(f"names {strangers[0]!r}; there are: {', '.join(choices)}")
+    unknown = [word for word in value if word not in choices] if isinstance(value, tuple) else []
+    if unknown:
+        raise _WrongValue(f"names {unknown[0]!r}; there are: {', '.join(choices)}")
     return value
 
 

@@ -1,1 +1,1 @@
-"""The command line: one file per command."""
+"""Which commands does `bakeoff` have? One per file of this folder whose name has no leading underscore."""

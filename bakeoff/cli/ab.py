@@ -1,4 +1,4 @@
-"""bakeoff ab: is one revision or environment slower than another? Measures both side by side; the exit code is the verdict."""
+"""bakeoff ab: is one revision or environment slower than another? Measures both side by side; the exit code is the decision."""
 
 import argparse
 from typing import Any

@@ -137,7 +137,7 @@ def _saved(path: Path, globs: Sequence[str]) -> Saved:
     except (ArithmeticError, LookupError, ValueError):
         problem = "it contains impossible values"
     if problem:
-        raise UsageError(f"{path} is not a whole saved run: {problem}")
+        raise UsageError(f"{path} is not a complete saved run: {problem}")
     label = re.sub(r"[^\w+]+", "-", head.label, flags=re.ASCII).strip("-")[:100]
     label = label if re.match(r"\d{4}\b", label, flags=re.ASCII) else f"run-{label}"
     return Saved(path, label, tensorboard.seconds_since_1970(head.when), results)

@@ -1,4 +1,4 @@
-"""bakeoff gate: does this change make anything slower? Compares two saved runs; the exit code is the verdict."""
+"""bakeoff gate: does this change make anything slower? Compares two saved runs; the exit code is the decision."""
 
 import argparse
 from pathlib import Path

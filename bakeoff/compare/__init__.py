@@ -1,1 +1,1 @@
-"""Two runs: changes, verdicts, budgets, the gate, and the history of many."""
+"""What changed between two runs, and may it be merged? Changes, verdicts, budgets, the gate; also the history of many."""

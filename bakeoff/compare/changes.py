@@ -1,4 +1,4 @@
-"""Summaries of two runs → what changed, each change with an interval and a verdict. Pure: measures nothing, reads no files.
+"""What changed between the summaries of two runs? Each change has an interval and a verdict. Pure: no measuring, no files.
 
 A verdict that blocks a merge must hold for the whole matrix at once: the probability that any bound is wrong is at most the
 family-wise error rate (Bonferroni). Denying a change needs no such correction: each comparison has its own MISS.
@@ -203,10 +203,10 @@ def _more(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules,
         variance = intervals.spread(x) ** 2 + intervals.spread(y) ** 2
     distance = abs(abs(estimate) - math.log1p(budget))
     quantile = intervals.normal_quantile(risk if abs(estimate) > math.log1p(budget) else MISS)
-    room = (distance / quantile) ** 2 - (0.0 if rules.pairs else 2 * _session_sd(metric, rules) ** 2)
-    if room <= 0 or variance / room > 200:
+    allowed = (distance / quantile) ** 2 - (0.0 if rules.pairs else 2 * _session_sd(metric, rules) ** 2)
+    if allowed <= 0 or variance / allowed > 200:
         return None
-    return max(enough, math.ceil(variance / room), min(len(x), len(y)) + 1)
+    return max(enough, math.ceil(variance / allowed), min(len(x), len(y)) + 1)
 
 
 def _exact(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:

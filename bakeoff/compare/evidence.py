@@ -107,21 +107,21 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
     run = saved_runs.read(found.path)
     trials = [t for t in run.trials if (t.cell.model, t.cell.mode) == (model, mode)]
     if not trials:
-        raise UsageError(f"{found.path} is not a whole saved run: it has summaries of {model} {mode}, and no trials")
+        raise UsageError(f"{found.path} is not a complete saved run: it has summaries of {model} {mode}, and no trials")
     source = f"saved run {found.label}" + (f" of {found.when[:19]}" if found.when else "")
     return of(trials, stacks, source, trials[0].settings, *remarks)
 
 
-def _settings(figures: Sequence[CellSummary], mine: Settings) -> list[str]:
+def _settings(summaries: Sequence[CellSummary], mine: Settings) -> list[str]:
     """The settings that affect speed and differ."""
-    theirs = figures[0].settings
+    theirs = summaries[0].settings
     asked = [(what, ask(theirs), ask(mine)) for what, ask, forbids in comparable.SETTINGS if forbids]
     return [f"{what.removeprefix('another ')} ({was}, not {wanted})" for what, was, wanted in asked if was != wanted]
 
 
-def _machine(figures: Sequence[CellSummary]) -> list[str]:
+def _machine(summaries: Sequence[CellSummary]) -> list[str]:
     """How the machine differs."""
-    there = next((f.environment for f in figures if f.environment is not None), None)
+    there = next((f.environment for f in summaries if f.environment is not None), None)
     if there is None:
         return []
     parts = [("processor", there.cpu, cpu_model()), ("number of cores", there.cores, os.cpu_count())]

@@ -10,7 +10,7 @@ from bakeoff.compare.verdicts import Change, Comparison, Verdict
 
 
 class GateExit(IntEnum):
-    """GateExit codes of `bakeoff gate` and `bakeoff ab`."""
+    """Exit codes of `bakeoff gate` and `bakeoff ab`."""
 
     PASS = 0
     REGRESSION = 1
@@ -47,20 +47,20 @@ def decide(
     notes = [*comparison.notes, *_unneeded(comparison, rows)]
     if too_noisy:
         notes.insert(0, too_noisy)
-    excused = too_noisy if any(c.verdict is Verdict.WORSE for c in undecided) else ""
+    noise = too_noisy if any(c.verdict is Verdict.WORSE for c in undecided) else ""
     if failed:
         exit, summary = GateExit.REGRESSION, f"regression: {_cells(failed)}"
     elif not comparison.timed_cells and not comparison.counted_cells and not undecided:
         exit, summary = GateExit.NOT_COMPARABLE, "not comparable: no cell has a speed in both runs, so nothing was shown"
     elif undecided:
-        exit, summary = GateExit.UNDECIDED, f"undecided: {_cells(undecided)}; {excused or _more(undecided)}"
+        exit, summary = GateExit.UNDECIDED, f"undecided: {_cells(undecided)}; {noise or _more(undecided)}"
     elif unfinished:
         exit, summary = GateExit.UNDECIDED, f"undecided: {unfinished}"
     else:
         count = comparison.timed_cells or comparison.counted_cells
         exit, summary = GateExit.PASS, f"pass: {count} cells, none worse than its budgets"
     return Decision(
-        exit=exit, failed=tuple(failed), undecided=tuple(undecided), summary=summary, notes=tuple(notes), too_noisy=excused
+        exit=exit, failed=tuple(failed), undecided=tuple(undecided), summary=summary, notes=tuple(notes), too_noisy=noise
     )
 
 
@@ -90,13 +90,13 @@ def _cells(changes: Sequence[Change]) -> str:
 def _more(undecided: Sequence[Change]) -> str:
     """What would decide them."""
     known = [c.more for c in undecided if c.more is not None]
-    hopeless = [c for c in undecided if c.more is None and c.metric != CELL]
+    no_count = [c for c in undecided if c.more is None and c.metric != CELL]
     lines = []
     if known:
         lines.append(f"about {max(known)} trials (or pairs) of each would decide {len(known)} of {len(undecided)} comparisons")
-    if hopeless:
+    if no_count:
         lines.append(
-            f"no number of them would decide {len(hopeless)}: compare in one session with `bakeoff ab`, or on a quieter machine"
+            f"no number of them would decide {len(no_count)}: compare in one session with `bakeoff ab`, or on a quieter machine"
         )
     return "; ".join(lines) or "they did not settle: run again on a quieter machine"
 

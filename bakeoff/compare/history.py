@@ -74,8 +74,8 @@ def sparkline(trend: Trend, width: int) -> str:
     if not known:
         return "×" * len(groups)
     low, high = min(known), max(known)
-    room = (high - low) or 1.0
-    return "".join(SPARKS[int((median(v) - low) / room * (len(SPARKS) - 1))] if v else "×" for v in values)
+    span = (high - low) or 1.0
+    return "".join(SPARKS[int((median(v) - low) / span * (len(SPARKS) - 1))] if v else "×" for v in values)
 
 
 def _edges(logs: Sequence[float]) -> list[int]:

@@ -1,4 +1,4 @@
-"""What was measured of two arms in one session, pair by pair, and what follows from it.
+"""What changed between two arms that were measured in pairs, and how many pairs does a verdict need?
 
 The candidate's trials are the run's own; the baseline's and two sets of the control's are saved beside them. Trials of the same
 cell and index are a pair.
@@ -18,8 +18,8 @@ from bakeoff.records.trial import TIMED
 INTERIM_ANALYSES = (7, 12, 20)  # numbers of pairs after which verdicts are read
 
 
-def probes(metrics: Sequence[str]) -> int:
-    """Pairs before the first interim analysis: before two sides compile at once, one pair shows how much memory they take."""
+def extra_pairs(metrics: Sequence[str]) -> int:
+    """1 if compiling is compared, because compile times of the first pair do not count (it shows how much memory two need)."""
     return int(any(name in METRICS and METRICS[name].while_compiling for name in metrics))
 
 
@@ -30,7 +30,7 @@ def rules(ab: Ab, budgets: Budgets) -> Rules:
         budget=budgets.of(pairs=True),
         family_wise_error_rate=budgets.family_wise_error_rate,
         pairs=True,
-        interim_analyses=tuple(pairs + probes(ab.metrics) for pairs in ab.interim_analyses),
+        interim_analyses=tuple(pairs + extra_pairs(ab.metrics) for pairs in ab.interim_analyses),
         tests=ab.planned * max(1, len(timed)),
         metrics=(*timed, *(n for n, m in compared().items() if m.judged_by is not JudgedBy.INTERVAL)),
     )

@@ -59,7 +59,7 @@ class Report:
 
     def terminal(self, width: int, *, everything: bool = False, color: bool = False) -> str:
         """As text. Without `everything`, a line says how many counts and amounts of memory are the same."""
-        changes = [c for c in self.comparison.changes if everything or not _dull(c)]
+        changes = [c for c in self.comparison.changes if everything or not _left_out(c)]
         console = Console(width=max(width, 80), highlight=False, force_terminal=color, no_color=not color)
         with console.capture() as capture:
             console.print(Text(clean(f"{self.baseline} → {self.candidate}")))
@@ -68,7 +68,7 @@ class Report:
                 console.print(f"{len(self.comparison.changes) - len(changes)} more rows are the same; --all shows them")
             for note in self.notes:
                 console.print(Text(note))
-            for line in self.verdict():
+            for line in self.decided():
                 console.print(Text(line))
         return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
@@ -77,7 +77,7 @@ class Report:
         changed = [c for c in self.comparison.changes if c.verdict is not Verdict.SAME]
         same = len(self.comparison.changes) - len(changed)
         out = [f"**{escaped(self.baseline)} → {escaped(self.candidate)}**", ""]
-        out += [f"{escaped(line)}  " for line in self.verdict()] + [""]
+        out += [f"{escaped(line)}  " for line in self.decided()] + [""]
         if changed:
             out += ["| " + " | ".join(CHANGE_COLUMNS) + " |", "|---" * len(CHANGE_COLUMNS) + "|"]
             out += ["| " + " | ".join(map(escaped, row(c))) + " |" for c in changed] + [""]
@@ -112,7 +112,7 @@ class Report:
             body |= {"exit": int(decided.exit), "summary": decided.summary, "accept": self.accept}
         return msgspec.json.format(msgspec.json.encode(body), indent=1).decode() + "\n"
 
-    def verdict(self) -> list[str]:
+    def decided(self) -> list[str]:
         """The gate's decision, its reasons, and what to do next."""
         if self.decision is None:
             return []
@@ -132,8 +132,8 @@ def formatted(change: Change, exit: GateExit) -> str:
     if change.metric == CELL:
         return f"{SIGN[exit]}{cell}: {verdict}"
     budget = f", budget {change.budget:.1%}" if change.budget is not None and change.low is not None else ""
-    figures = f"{before} → {after}" + (f", ×{ratio} {interval}" if ratio else "")
-    return f"{SIGN[exit]}{cell} {metric}: {verdict}: {figures}{budget}"
+    values = f"{before} → {after}" + (f", ×{ratio} {interval}" if ratio else "")
+    return f"{SIGN[exit]}{cell} {metric}: {verdict}: {values}{budget}"
 
 
 def clean(text: str) -> str:
@@ -168,7 +168,7 @@ def _value(metric: str, value: float | None) -> str:
     return "" if value is None else METRICS[metric].formatted(value)
 
 
-def _dull(change: Change) -> bool:
+def _left_out(change: Change) -> bool:
     return change.verdict is Verdict.SAME and not (change.metric in METRICS and METRICS[change.metric].always_listed)
 
 

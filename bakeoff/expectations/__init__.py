@@ -1,1 +1,1 @@
-"""Data in git that a run is checked against: known gaps, graph breaks, compiled code."""
+"""Which results are expected? Known gaps, graph breaks and compiled code, as data in git that a run is checked against."""

@@ -1,7 +1,7 @@
-"""What compiling for a target is expected to make of a cell: data in git, beside the graph breaks. More or less fail alike.
+"""What should a cell compile to for a target? Data in git; more of anything fails as well as less.
 
 The counts are a compiler's decisions, the same in every run; another version of it may decide otherwise, so the file names the
-versions that it speaks of.
+versions that it covers.
 """
 
 from pathlib import Path
@@ -61,7 +61,7 @@ class CompiledCodeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExpectedCode:
-    """What compiled.toml says, and, with --accept-code, what it is made to say."""
+    """The rows of compiled.toml; --accept-code writes rows."""
 
     def __init__(self, path: Path, *, accept: bool = False) -> None:
         """UsageError for a broken file."""
@@ -73,23 +73,24 @@ class ExpectedCode:
         """Has it a row of the cell, compiled with these settings by these compilers?"""
         settings = result.trials[0].settings
         key = (str(result.cell), settings.target, settings.dtype)
-        return not self._silent(result) and key in self._rows
+        return not self._not_covered(result) and key in self._rows
 
-    def _silent(self, result: CellResult) -> str:
-        """Why it says nothing of such a run; empty if it does."""
+    def _not_covered(self, result: CellResult) -> str:
+        """Why the file does not cover such a run; empty if it does."""
         environment, settings = result.trials[0].environment, result.trials[0].settings
         if settings.size != "small" or settings.batch_size is not None or settings.shape:
-            return "compiled.toml speaks of the small sizes"
+            return "compiled.toml covers the small sizes only"
         versions = _versions(environment)
         if versions != self._versions:
-            return f"compiled.toml speaks of {_named(self._versions)}, here are {_named(versions)}"
+            return f"compiled.toml covers {_named(self._versions)}; this run used {_named(versions)}"
         return ""
 
     def check(self, result: CellResult) -> str:
-        """Why nothing can be said, or "" where the code is as expected. Raises AssertionError where it is not."""
-        row, settings, silent = Code.of(result), result.trials[0].settings, self._silent(result)
-        if silent and not (self._accept and settings.size == "small" and settings.batch_size is None and not settings.shape):
-            return silent
+        """Why the file does not cover the cell, or "" where the code is as expected. Raises AssertionError where it is not."""
+        row, settings, not_covered = Code.of(result), result.trials[0].settings, self._not_covered(result)
+        small = settings.size == "small" and settings.batch_size is None and not settings.shape
+        if not_covered and not (self._accept and small):
+            return not_covered
         if self._accept:
             versions = _versions(result.trials[0].environment)
             if versions != self._versions:  # one file, one pair of compilers
@@ -105,7 +106,7 @@ class ExpectedCode:
             differences = ", ".join(f"{n} {getattr(expected, n)} → {getattr(row, n)}" for n in names)
             look = command(result.cell, settings)
             raise AssertionError(
-                f"{result.cell} compiles to other code: {differences}\nlook: {look}\nto accept: {self._accepting(result)}"
+                f"{result.cell} compiles to other code: {differences}\nto inspect: {look}\nto accept: {self._accepting(result)}"
             )
         return ""
 

@@ -1,7 +1,7 @@
-"""Known gaps: data in git, strict in both directions.
+"""Which cells are known to fail? Data in git (known_gaps.toml), strict in both directions.
 
-A gap that starts to work fails until its row is removed; a row that matches no cell is an error; a failure of another kind
-than `raises` says is one, too.
+A cell that has a row and works fails a test, until the row is removed. A row that matches no cell is an error, and so is a
+failure of another kind than the row's `raises`.
 """
 
 from collections.abc import Iterable, Sequence

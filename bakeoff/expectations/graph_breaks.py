@@ -1,4 +1,4 @@
-"""Expected graph breaks: data in git. More or fewer fail alike, and the failure ends with the command that accepts them."""
+"""Which graph breaks are expected? Data in git. More fail as well as fewer; the message names the command that accepts."""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -65,7 +65,7 @@ class ExpectedBreaks:
             row = msgspec.structs.replace(ExpectedBreak.of(cell, seen), count=1)
             counts[row] = counts.get(row, 0) + seen.count
         rows = sorted(msgspec.structs.replace(row, count=n) for row, n in counts.items())
-        if found.remarks:  # before anything is accepted: a record with a hole is no finding
+        if found.remarks:  # before anything is accepted: an incomplete record must not be accepted
             raise AssertionError(f"{cell}: {'; '.join(found.remarks)}")
         if rows != self.of(cell):
             if not self._accept:
@@ -116,6 +116,6 @@ class ExpectedEverywhere:
         self._files[self._home[cell]].check(cell, found)
 
 
-def _outside(path: Path, room: str) -> Path | None:
-    """Its folder, where that is not a room of ours."""
-    return None if path.is_relative_to(ROOT / room) else path.parent
+def _outside(path: Path, ours: str) -> Path | None:
+    """Its folder, where that is outside of Bakeoff's own folder `ours`."""
+    return None if path.is_relative_to(ROOT / ours) else path.parent

@@ -1,4 +1,4 @@
-"""The pytest plugin: options, fixtures, test ids, and verdicts as test items. The only package that imports pytest.
+"""What does Bakeoff add to pytest? Options, fixtures, test ids, and verdicts as test items. Only this package imports pytest.
 
 The conftest.py of a checkout loads it. Elsewhere: pytest -p bakeoff.pytest_plugin --pyargs bakeoff.experiments
 """

@@ -1,6 +1,6 @@
 """Which fixtures can an experiment use? A cell's result, its diagnostics, and what is expected of it.
 
-A test with status ERROR has no measurement of its cell. A test with status FAILED makes a claim about the cell that is false.
+A fixture raises where a cell has no result, so that the test has the status ERROR (see plugin.py).
 """
 
 import json
@@ -63,7 +63,7 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
         failure = result.trials[0].failure
         if failure is not None and failure.no_implementation and request.node.get_closest_marker("xfail") is None:
             pytest.skip(f"unsupported: {result.reason}")  # a gap in known_gaps.toml is judged by its own row
-        raise BY_STATUS[result.status](_account(result))
+        raise BY_STATUS[result.status](_failure_text(result))
     return result
 
 
@@ -76,7 +76,7 @@ def compile_only(request: pytest.FixtureRequest, model: str, stack: str, mode: s
     if result.status is Status.UNSUPPORTED and not expected_code.knows(result):  # otherwise it was compiled before: an error
         pytest.skip(f"unsupported: {result.reason}")
     if result.status is not Status.COMPILED:
-        raise BY_STATUS[result.status](_account(result))
+        raise BY_STATUS[result.status](_failure_text(result))
     return result
 
 
@@ -86,7 +86,7 @@ def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
     if ran.status is Status.UNSTEADY and request.config.getoption("allow_unsteady"):
         pytest.skip(f"unsteady: {ran.reason}")
     if ran.status is not Status.OK:
-        raise BY_STATUS[ran.status](_account(ran))
+        raise BY_STATUS[ran.status](_failure_text(ran))
     return ran
 
 
@@ -197,7 +197,7 @@ def _absent(request: pytest.FixtureRequest, why: str, what: str = "") -> NoRetur
     pytest.skip(f"unavailable: {why}")
 
 
-def _account(result: CellResult) -> str:
+def _failure_text(result: CellResult) -> str:
     """The failure as the child reported it, and the command that runs the cell again."""
     failures = [t.failure for t in (*result.trials, *result.warm) if t.failure is not None]
     text = f"{result.cell} is {result.status}: {result.reason}\nagain: {command(result.cell, result.trials[0].settings)}"

@@ -15,7 +15,7 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.task import Question, Task
 
 Rows = list[tuple[str, ...]]
-PROBES = ("copy",)  # measured with the kernels for reference, but no kernel of Bakeoff
+REFERENCE_ONLY = ("copy",)  # measured for comparison with the kernels; Bakeoff has no kernel for it
 
 
 def task_of(fixtures: Any) -> Task[Any] | None:
@@ -77,7 +77,7 @@ def kernels(plan: Plan, option: Callable[[str], Any]) -> list[str]:
     """Names of the kernels whose operations --models selects; none unless the run includes inference."""
     chosen = plan.all_models if option("models") is None else plan.models
     names = [m.name.removeprefix("kernel_") for m in chosen if m.is_kernel]
-    return [n for n in names if n not in PROBES] if Mode.INFERENCE in plan.modes and not plan.settings.target else []
+    return [n for n in names if n not in REFERENCE_ONLY] if Mode.INFERENCE in plan.modes and not plan.settings.target else []
 
 
 def kernel_cells(option: Callable[[str], Any], plan: Plan, stacks: str) -> Rows:

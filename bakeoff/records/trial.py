@@ -126,7 +126,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneTimeCost:
-    """A cost that is paid once per machine, not per cell. It is shown as a row of its own."""
+    """A cost that is paid once per machine, not per cell. It is shown in a note below the table."""
 
     stack: str
     wall_s: float

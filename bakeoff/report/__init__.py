@@ -1,1 +1,1 @@
-"""A run as one HTML page, and as TensorBoard event files."""
+"""How is a saved run read outside a terminal? As one HTML page, or as event files in TensorBoard."""

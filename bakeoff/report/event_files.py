@@ -1,4 +1,4 @@
-"""TensorBoard's event files. Nothing else here imports tensorboardX, and nothing here knows what is written."""
+"""How are TensorBoard's event files written? Only this file imports tensorboardX. The caller decides what is written."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping

@@ -18,9 +18,9 @@ function choose() {
   if (!ranked.length) answer.textContent = `No stack has a speed for ${chosen.model} (${chosen.mode}).`;
   else {
     const sure = ranked.filter((c) => c.speed_can_be_compared), best = sure[0];
-    const rivals = ranked.filter((c) => !c.speed_can_be_compared && (!best || lowest(c) <= highest(best)));
-    if (rivals.length) {
-      const named = rivals.map((c) => `${c.stack} (${Math.round(100 * c.cpu_share)} %)`).join(", ");
+    const possible = ranked.filter((c) => !c.speed_can_be_compared && (!best || lowest(c) <= highest(best)));
+    if (possible.length) {
+      const named = possible.map((c) => `${c.stack} (${Math.round(100 * c.cpu_share)} %)`).join(", ");
       answer.textContent = `Undecided for ${many} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}: other work ran beside the measurement, and stacks that may be the fastest had a CPU for too little of it: ${named}.`;
     } else {
       const second = ranked.find((c) => c !== best);
@@ -188,7 +188,7 @@ if (find("#choose")) {
   setSteps(1000);
 }
 drawRoofline();
-if (data.changes && data.changes.length) draw("changes", { changes: data.changes, one: [{ ratio: 1 }] }, "Ratios of candidate to baseline with their intervals; the table below has the figures.", data.changes.length);
+if (data.changes && data.changes.length) draw("changes", { changes: data.changes, one: [{ ratio: 1 }] }, "Ratios of candidate to baseline with their intervals; the table below has the values.", data.changes.length);
 if (data.trends) { drawTrend(); find("#trend-cell").addEventListener("change", drawTrend); }
 const first = find("#cell") && data.cells.find((c) => data.details[c.cell].phases.length && c.step_s) || find("#cell") && data.cells[0];
 if (first) open(first.cell, false);

@@ -1,7 +1,7 @@
 """How does a cell become a trial? The same way in a session, in `ab` and in every task.
 
-Availability → artifact → one-time cost → reference → sandbox → child → trial. A cell that one of these steps refuses gets no
-child; its trial gives the reason. Since there is only this way, a cell is refused everywhere or nowhere.
+Availability → exported program → one-time cost → reference → sandbox → child → trial. A cell that one of these steps refuses
+gets no child; its trial gives the reason. Since there is only this way, a cell is refused everywhere or nowhere.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

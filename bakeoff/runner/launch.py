@@ -74,7 +74,7 @@ class Launcher:
 
         `name`: of its log file, without ".log".
         `settings`: those of the run, unless given.
-        `served`: the child does not get the path of the model's file, only `artifact`.
+        `served`: the child does not get the path of the model's file, only `artifact`, the folder of the exported program.
         `options`: JSON values that the child reads from its request.
         `partner`: the child takes turns with another one.
         `diagnosing`: nothing is timed, so the child may run beside others on any CPU.

@@ -1,1 +1,1 @@
-"""Tables of results on the terminal and in Markdown."""
+"""How are results shown as tables, on the terminal and in Markdown?"""

@@ -180,8 +180,8 @@ def _kernels(kernels: Sequence[Kernel]) -> ConsoleRenderable:
     for name in ("kernel", "configurations", "warps", "registers", "bytes spilled", "shared bytes", "occupancy"):
         table.add_column(name, justify="left" if name == "kernel" else "right", overflow="fold")
     for k in sorted(kernels, key=lambda k: -k.registers):
-        figures = (k.configurations, k.warps, k.registers, k.spill_bytes, k.shared_bytes)
-        table.add_row(k.name, *map(str, figures), "–" if k.occupancy is None else f"{k.occupancy:.0%}")
+        values = (k.configurations, k.warps, k.registers, k.spill_bytes, k.shared_bytes)
+        table.add_row(k.name, *map(str, values), "–" if k.occupancy is None else f"{k.occupancy:.0%}")
     return table
 
 

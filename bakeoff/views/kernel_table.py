@@ -39,12 +39,12 @@ KERNEL_LEGEND = (
 def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
     """Bytes/s and flops/s of an operation, and their shares of eager PyTorch's copy and matrix product in the same run."""
     found = {}
-    for what, name, probe in PEAK_MODELS:
-        own, reference = _reached(result, what), _reached(results.get(Cell(probe, "torch_eager", result.cell.mode)), what)
+    for what, name, peak in PEAK_MODELS:
+        own, reference = _reached(result, what), _reached(results.get(Cell(peak, "torch_eager", result.cell.mode)), what)
         if own is not None:
             found[name] = own
             if reference is not None:
-                found[f"{name}_of_{probe}"] = own / reference
+                found[f"{name}_of_{peak}"] = own / reference
     return found
 
 
@@ -110,7 +110,7 @@ def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str
         result.device_step_s if ok or result.status is Status.UNSTEADY else None
     )  # the GPU's own time does not depend on a steady host
     reached, used = shares(result, results) if ok or on_device is not None else {}, resources(result)
-    speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
+    speeds = [_speed(reached, name, peak, unit) for (_, name, peak), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
     counts = [f"{used[n]:,.0f}" if n in used else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
     occupancy = f"{used['occupancy']:.0%}" if "occupancy" in used else "–"
     settings = result.trials[0].settings
@@ -129,8 +129,8 @@ def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str
     ]
 
 
-def _speed(reached: Mapping[str, float], name: str, probe: str, unit: float) -> str:
+def _speed(reached: Mapping[str, float], name: str, peak: str, unit: float) -> str:
     if name not in reached:
         return "–"
-    share, value = reached.get(f"{name}_of_{probe}"), reached[name] / unit
+    share, value = reached.get(f"{name}_of_{peak}"), reached[name] / unit
     return (f"{value:,.0f}" if value >= 100 else f"{value:.3g}") + ("" if share is None else f" ({share:.0%})")

@@ -29,7 +29,7 @@ TYPICAL = 0.75  # quantile of the distances of a kind: where rounding is magnifi
 CURVE = 10  # number of losses kept, from the first step on
 CURVE_WITHIN = 1e-4  # relative tolerance of the losses; they are compared only where eager's own are well within it
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-PORT = 1e-7  # tolerance between the two frameworks in float64
+BETWEEN_FRAMEWORKS = 1e-7  # tolerance between the two frameworks in float64
 BUCKETS = 4096
 CHUNK = 1 << 20
 
@@ -141,9 +141,9 @@ def checked(
     checks += [_check(i, "timed", "finite loss", 0.0 if _finite(a) else float("inf"), 0.0) for i, a in sorted(timed.items())]
     if TIMES_OWN * max(bounds["losses"]) < CURVE_WITHIN:
         checks.append(_curve(training_check.losses, losses))
-    if "port" in bounds:
-        name, error = bounds["port"]
-        checks.append(_check(0, "float64", f"{name} between the frameworks", error, PORT))
+    if "between_frameworks" in bounds:
+        name, error = bounds["between_frameworks"]
+        checks.append(_check(0, "float64", f"{name} between the frameworks", error, BETWEEN_FRAMEWORKS))
     return Parity(tolerance=model.tolerance, checks=tuple(checks)), losses
 
 

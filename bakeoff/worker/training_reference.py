@@ -47,10 +47,10 @@ def reference(request: Request, stack: Stack[Any], enter: Callable[[Phase], None
     bounds["losses"] = [off(a, b) for a, b in zip(own.losses, exact.losses, strict=True)]
     if request.options.get("other"):
         others = parity.read(Path(request.options["other"]))
-        port = [distances(a, b, start) for a, b in zip(exact.left, others, strict=False)]
-        settled = {name: max(step[name] for step in port) for name in port[0] if bounds["own"].get(name, 0.0) < 0.1}
+        between = [distances(a, b, start) for a, b in zip(exact.left, others, strict=False)]
+        settled = {name: max(step[name] for step in between) for name in between[0] if bounds["own"].get(name, 0.0) < 0.1}
         if settled:  # in a low precision eager may be far off in every tensor
-            bounds["port"] = max(settled.items(), key=lambda pair: pair[1])
+            bounds["between_frameworks"] = max(settled.items(), key=lambda pair: pair[1])
     path.with_suffix(".json").write_text(json.dumps(bounds))
     parity.save(path, _saved(exact, start))
 

@@ -118,7 +118,7 @@ def test_saved_run_that_was_cut(tmp_path: Path, cut: int) -> None:
     path.write_text(whole[:cut])
     with pytest.raises(UsageError) as error:
         saved_runs.read(path)
-    assert "is not a whole saved run" in one_line(error)
+    assert "is not a complete saved run" in one_line(error)
 
 
 def test_saved_run_of_another_shape_names_the_field(tmp_path: Path) -> None:

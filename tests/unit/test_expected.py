@@ -71,7 +71,7 @@ FILES = sorted(path for path in GALLERY.glob("breaks_*.py"))
 def test_each_breakage_is_expected_where_it_is_planted_and_nowhere_else(path: Path) -> None:
     """The truth is the mark in the model's source; graph_breaks.toml says what is found."""
     planted = [n for n, line in enumerate(path.read_text().splitlines(), start=1) if line.endswith("# breaks here")]
-    assert len(planted) == 2  # one in each half, PyTorch's first
+    assert len(planted) == 2  # one in each implementation, PyTorch's first
     line = {"torch": planted[0], "tf": planted[1]}
     stacks = ("torch_inductor", "torch_script", "tf_function", "tf_xla")
     cells = [Cell(path.stem, stack, Mode.INFERENCE) for stack in stacks]
@@ -79,8 +79,8 @@ def test_each_breakage_is_expected_where_it_is_planted_and_nowhere_else(path: Pa
     rows = [row for cell in cells for row in expected.of(cell)]
     assert any("torch_inductor" in row.cell for row in rows)  # each of them breaks at least there
     for row in rows:
-        half = row.cell.removeprefix(f"{path.stem}-").split("_")[0]
-        assert row.where == f"models/gallery/{path.name}:{line[half]}", row
+        framework = row.cell.removeprefix(f"{path.stem}-").split("_")[0]
+        assert row.where == f"models/gallery/{path.name}:{line[framework]}", row
 
 
 def test_the_gallery_is_large_enough() -> None:

@@ -121,7 +121,7 @@ def test_the_pairs_of_a_file_are_checked_too(runs: Path, capsys: pytest.CaptureF
     )
     save(runs, 1, matrix(1), ab=lying)
     assert call(runs, "gate", "1") == 2
-    assert "not a whole saved run" in capsys.readouterr().err
+    assert "not a complete saved run" in capsys.readouterr().err
 
 
 def test_history_of_a_cell_without_a_value(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +136,7 @@ def test_saved_runs_of_a_busy_machine_cannot_block() -> None:
     reported = only(compare([before], [replace(slower, cpu_share=0.6)], rules()))
     assert reported.verdict is Verdict.UNDECIDED
     assert "it had a CPU for 60% of the time" in reported.note
-    # of a pair both sides had the same company
+    # in a pair, other load affects both arms alike
     assert only(compare([before], [replace(slower, cpu_share=0.6)], rules(pairs=True))).verdict is Verdict.WORSE
 
 

@@ -45,7 +45,7 @@ def results(*stacks: tuple[str, float, float]) -> list[CellResult]:
 
 
 def names(ranges: list[cost.FastestFrom]) -> list[tuple[str, int]]:
-    return [(reign.result.cell.stack, reign.from_steps) for reign in ranges]
+    return [(r.result.cell.stack, r.from_steps) for r in ranges]
 
 
 THREE = results(("eager", 0.010, 0.0), ("script", 0.008, 0.5), ("inductor", 0.005, 5.0))
@@ -209,7 +209,7 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
         (["--steps", "5", "--run", "9"], "there is no saved run 9"),
         (["--steps", "5", "--run", "1", "--measure"], "leave one of them out"),
         (["--steps", "5", "--run", "1", "--mode", "training"], "the run 1 has no cell of mlp training"),
-        (["--steps", "5", "--run", "4"], "is not a whole saved run"),
+        (["--steps", "5", "--run", "4"], "is not a complete saved run"),
         (["--steps", "5", "--stacks", "tf_xlaa"], "there is no stack tf_xlaa"),
         (["--steps", "9" * 20], "at most 1,000,000,000,000"),
         (["--steps", "5", "--target", "cuda:sm_90"], "only compiles, and pick chooses by speed"),

@@ -134,7 +134,7 @@ def test_many_runs_have_trends_with_their_steps(report, tmp_path: Path) -> None:
     ((at, ratio),) = series["shifts"]
     assert embedded(page)["trends"]["runs"][at]["run"] == "0008"
     assert ratio == pytest.approx(1.3, rel=0.02)
-    assert "0013_cut.json is not a whole saved run" in page
+    assert "0013_cut.json is not a complete saved run" in page
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -14,14 +14,14 @@ from bakeoff.views.matrix import Matrix
 from tests.support.builders import MACHINE_PEAK, SETTINGS, cell, matrix, measurement, trial
 
 
-def test_figures_of_a_cell() -> None:
+def test_values_of_a_cell() -> None:
     trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
     results = Matrix.of(trials).results
     reported = {f.stack: f for f, _ in facts.of(Matrix.of(trials), MACHINE_PEAK)}
     fast = reported["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
     assert fast.break_even_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
-    # 2 Mflop in 0.5 ms, twenty flops a byte: below the roof of 50 Gflop/s at that intensity
+    # 2 Mflop in 0.5 ms, twenty flops a byte: below the machine's limit of 50 Gflop/s at that intensity
     assert fast.flops_per_s == pytest.approx(4e9, rel=0.01)
     assert fast.flops_per_byte == 20
     assert fast.share_of_machine_peak == pytest.approx(0.08, rel=0.01)

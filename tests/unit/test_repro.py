@@ -50,7 +50,7 @@ def test_script_is_self_contained(model: str, stack: str) -> None:
     assert {n.id for n in nodes if isinstance(n, ast.Name)} - bound - set(vars(builtins)) - {"__name__"} == set()
     assert f"def {other}(" not in made
     breaks = [line for line in MODELS[model].path.read_text().splitlines() if "# breaks here" in line]
-    assert made.count("# breaks here") == len(breaks) / 2  # one in each half
+    assert made.count("# breaks here") == len(breaks) / 2  # one in each implementation
 
 
 def test_what_a_single_file_cannot_include_is_reported(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_batch_size_and_size() -> None:
     )
 
 
-HALF = """
+MODEL = """
 from bakeoff import Draw, Sizes
 from bakeoff.models.branchy import Branchy
 class Planted(Branchy):
@@ -97,7 +97,7 @@ class Planted(Branchy):
 )
 def test_what_cannot_be_copied_is_reported_in_one_line(tmp_path: Path, more: str, output: str) -> None:
     with pytest.raises(UsageError, match=re.escape(output)):
-        repro.script(planted(tmp_path, HALF.format(more=more)), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
+        repro.script(planted(tmp_path, MODEL.format(more=more)), STACKS["torch_eager"], STACKS, size="small", batch_size=None)
 
 
 def test_a_stack_without_recipe_is_reported_in_one_line(tmp_path: Path) -> None:

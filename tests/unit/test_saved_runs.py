@@ -124,4 +124,4 @@ def test_bad_saved_run_is_reported_in_one_line(tmp_path: Path, capsys: pytest.Ca
     assert main(["show", str(cut)]) == 2
     output = capsys.readouterr().err
     assert output.count("\n") == 1
-    assert "is not a whole saved run" in output
+    assert "is not a complete saved run" in output

@@ -95,8 +95,8 @@ def test_table_has_ratios_and_a_row_for_every_cell() -> None:
     assert "×2.00 ×1.00" in text
     assert "×1.00 ×0.50" in text
     assert "geometric mean of 1 of 1 models" in text
-    assert "ok, even 197" in text
-    assert "never even" in eager_and_compiled(0.02).terminal(100)
+    assert "ok, pays after 197" in text
+    assert "never pays" in eager_and_compiled(0.02).terminal(100)
     assert "| toy<br>samples | 0.01 s<br>400/s<br>×1.00 ×0.50<br>– · 1e-07" in matrix.markdown()
 
 

@@ -51,7 +51,7 @@ def test_impossible_values_are_reported_in_one_line(tmp_path: Path, capsys: pyte
         save(tmp_path, 1, [], trials=trials)
         assert export(tmp_path, tmp_path / "board") == 2
         output = capsys.readouterr().err
-        assert "is not a whole saved run" in output
+        assert "is not a complete saved run" in output
         assert output.count("\n") == 1
 
 

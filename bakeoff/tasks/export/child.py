@@ -17,7 +17,7 @@ from bakeoff.worker.measure import ITEMSIZE
 
 
 def run(job: Job) -> ExportResult:
-    """Write the program to the artifact folder of the request. Timed from the built program to files on disk.
+    """Write the exported program to the folder that the request names. Timed from the built program to files on disk.
 
     Raises Unsupported if the stack cannot export, BakeoffError if it wrote no file.
     """

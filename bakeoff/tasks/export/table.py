@@ -13,10 +13,10 @@ from bakeoff.views.columns import drawn, of_rows, wrapped
 from bakeoff.views.matrix import Matrix
 
 LEGEND = (
-    "exported with the model's code, then loaded and run in a process without it; answer: the first step after loading; "
+    "exported with the model's code, then loaded and run in a process without it; first output: the first step after loading; "
     "× eager: speed over the eager stack that was exported"
 )
-COLUMNS = ("model", "format", "export", "MiB", "load", "answer", "step", "× eager", "parity", "status")
+COLUMNS = ("model", "format", "export", "MiB", "load", "first output", "step", "× eager", "parity", "status")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Row:
 
 
 def load_s(result: CellResult) -> float:
-    """Seconds to load the artifact and put the batches on the device, without imports. Median over trials."""
+    """Seconds to load the exported program and put the batches on the device, without imports. Median over trials."""
     return median(m.build_s for m in result.measurements)
 
 

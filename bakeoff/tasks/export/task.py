@@ -1,4 +1,4 @@
-"""What does it cost to export a program in a deployment format? Done before a child of a cell that serves it is started."""
+"""What does it cost to export a program in a deployment format? Done before the child that runs the program is started."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ class Exporting(Task[Export]):
     """The export of a cell. A child with the model's code writes an eager stack's program; a child without it serves it."""
 
     name = "export"
-    title = "Saved and served"
+    title = "Deployment formats"
     record = Export
     fixture = "export"
     order = 10

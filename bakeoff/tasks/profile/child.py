@@ -18,7 +18,7 @@ def run(job: Job) -> dict[str, Any]:
     request, sandbox, enter, stack = job.request, job.sandbox, job.enter, job.load_stack()
     if isinstance(stack, Exportable):
         raise Unsupported(
-            "no profiler of a framework sees a program served from files: profile the stack that it was exported from"
+            "a framework's profiler cannot see into an exported program: profile the stack that it was exported from"
         )
     if not isinstance(stack, Profilable):
         raise Unsupported(f"{type(stack).__name__} has no profiler")
