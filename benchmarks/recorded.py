@@ -53,7 +53,6 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
             metrics=asked,
             interim_analyses=[pairs],
             control=False,
-            diagnose=False,
             say=print,
         )
         return measured(paired_session, folder)

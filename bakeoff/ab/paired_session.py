@@ -35,6 +35,7 @@ from bakeoff.runner.plan import Plan
 from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.progress import formatted
 from bakeoff.runner.store import RunFolder, Store
+from bakeoff.runner.task import AddsToTrials
 from bakeoff.system import procfs
 
 SPARE = 1.3  # a second child starts beside the first only if this many times the first child's memory is free
@@ -55,7 +56,7 @@ class PairedSession:
         control: bool = True,
         say: Callable[[str], None],
         seed: int | None = None,
-        diagnose: bool = True,
+        additions: Sequence[AddsToTrials] = (),
         vanished: Sequence[Cell] = (),  # cells of the baseline that this checkout no longer has
     ) -> None:
         self.cells = [*(planned.cell for planned in plan.selected()), *vanished]
@@ -63,7 +64,7 @@ class PairedSession:
             raise UsageError("there is no cell to compare")
         self.alternated = 0
         self.finished = False
-        self._diagnosing = diagnose
+        self._additions = additions
         self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
         self._metrics, self._interim_analyses = tuple(metrics), tuple(interim_analyses)
         self._lock = threading.Lock()
@@ -89,8 +90,7 @@ class PairedSession:
                 if not open_cells:
                     break
             self.finished = True
-            if self._diagnosing:
-                self._diagnose()
+            self._add_findings()
         finally:
             for arms in filter(None, ((self.baseline, self.candidate), self.control)):
                 drop_incomplete_pairs(arms, shared)
@@ -182,15 +182,16 @@ class PairedSession:
         """Has the cell failed in either arm? Then further pairs are pointless."""
         return any(t.cell == cell and t.failure is not None for arm in (self.baseline, self.candidate) for t in arm.trials)
 
-    def _diagnose(self) -> None:
-        """Run each cell of both arms once more with collectors enabled, to compare kernels and the places of graph breaks.
+    def _add_findings(self) -> None:
+        """Run each cell of both arms once more, untimed, to compare what only such a child finds, such as kernels.
 
         This comes last: nothing is timed any more, so children may run in parallel.
         """
         shared = {t.cell for t in self.baseline.trials} & {t.cell for t in self.candidate.trials}
-        for arm, named in zip((self.baseline, self.candidate), self._arms, strict=True):
-            for diagnosis in arm.diagnosed(shared):
-                self._say(f"diagnosed {diagnosis.cell} of {named.arm.label} in {diagnosis.wall_s:.1f} s")
+        for task in self._additions:
+            for arm, named in zip((self.baseline, self.candidate), self._arms, strict=True):
+                for trial, wall_s in arm.added(task, shared):
+                    self._say(f"{task.done} {trial.cell} of {named.arm.label} in {wall_s:.1f} s")
 
     def _pair(self, cell: Cell, index: int, arms: tuple[ArmRunner, ArmRunner], pair_count: int, kind: str) -> None:
         """Run both children, in random order.

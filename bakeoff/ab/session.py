@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.ab.arms import Checkout, checkout
 from bakeoff.ab.paired_session import PairedSession
 from bakeoff.analysis.metrics import SPEED, in_pairs
@@ -41,7 +42,7 @@ def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
             metrics=judged,
             interim_analyses=at,
             control=not asked.no_control,
-            diagnose=not asked.no_diagnosis,
+            additions=tasks.additions((tasks.defaults() | vars(asked)).__getitem__),
             say=_to_stderr,
             vanished=gone,
         )

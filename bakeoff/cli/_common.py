@@ -18,10 +18,6 @@ from bakeoff.runner.session import Session
 
 HELP_WIDTH = 100
 BUDGETS = ROOT / "experiments" / "budgets.toml"
-# options of a series of shapes, which only pytest and `bakeoff task shapes` run
-_SHAPES = ("--shape-models", "--shapes", "--shape-axis")
-EVERY = options.MATRIX | options.RUN | tasks.options()
-MEASURING = {flag: k for flag, k in EVERY.items() if flag not in (*_SHAPES, *options.MATRIX)}
 
 
 def add(verbs: Any, name: str, does: str, *examples: str) -> argparse.ArgumentParser:
@@ -50,27 +46,25 @@ def saved_in(asked: argparse.Namespace) -> Path:
 
 def again(asked: argparse.Namespace, *flags: str) -> list[str]:
     """The arguments that pass these options on to another command; without those that have their default."""
-    known = {**EVERY, storage.FLAG: {"default": storage.default_storage()}}
+    known = {**_defaults(), _name(storage.FLAG): storage.default_storage()}
     words = []
     for flag in flags:
         value = getattr(asked, _name(flag))
-        if value != known[flag].get("default"):
+        if value != known[_name(flag)]:
             words += [word for each in (value if isinstance(value, list) else [value]) for word in (flag, str(each))]
     return words
 
 
 def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
     """The plan, from `given`, then the command line, then the defaults of options that the command does not have."""
-    values: dict[str, Any] = {_name(flag): k.get("default") for flag, k in EVERY.items()}
-    values |= vars(asked) | given
-    return options.plan(values.__getitem__)
+    return options.plan((_defaults() | vars(asked) | given).__getitem__)
 
 
 def measured(asked: argparse.Namespace, plan: Plan) -> Session:
     """Run a plan. After an interrupt, finished trials are kept."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     store = options.store(lambda name: getattr(asked, name))
-    values = {_name(flag): k.get("default") for flag, k in EVERY.items()} | vars(asked)
+    values = _defaults() | vars(asked)
     session = Session(tasks.planned(plan, values.__getitem__), store, tasks.every(), resume=asked.resume, say=to_stderr)
     session.run()
     return session
@@ -94,6 +88,11 @@ def to_stderr(line: str) -> None:
 def print_json(session: Session) -> None:
     """Print the trials as JSON."""
     print(msgspec.json.format(msgspec.json.encode(session.trials), indent=1).decode())
+
+
+def _defaults() -> dict[str, Any]:
+    """The values of options that a command does not have, by name."""
+    return {_name(flag): k.get("default") for flag, k in (options.MATRIX | options.RUN).items()} | tasks.defaults()
 
 
 def _name(flag: str) -> str:

@@ -17,17 +17,13 @@ from bakeoff.tasks.tables import terminal as table
 
 def add_verb(verbs: Any) -> None:
     """Add the subcommand."""
-    doing = _common.add(
-        verbs,
-        "task",
-        "run one kind of job other than timing: the cost of imports, a series of shapes, the machine peak",
-        "bakeoff task import_time",
-        "bakeoff task shapes --models mlp --stacks torch_inductor,tf_xla --shapes 8,9,16",
-    )
-    names = [task.name for task in tasks.every() if task.name != TIMING]
+    others = [task for task in tasks.every() if task.name != TIMING]
+    names = [task.name for task in others]
+    examples = [f"bakeoff task {task.name} {task.example}".rstrip() for task in others if task.example is not None]
+    doing = _common.add(verbs, "task", f"run one kind of job other than timing: {', '.join(names)}", *examples)
     doing.add_argument("task", metavar="TASK", choices=names, help=f"one of: {', '.join(names)}")
     _common.add_storage(doing)
-    options.add(doing, _common.EVERY)
+    options.add(doing, options.MATRIX, options.RUN, tasks.options("task"))
     doing.set_defaults(do=_task)
 
 

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from bakeoff.records.trial import Trial
 from bakeoff.runner.plan import TaskPlan
 from bakeoff.runner.session import Session
-from bakeoff.runner.task import Section, Task
+from bakeoff.runner.task import Section, Task, TaskOption
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Answer:
 
 class Answering(Task[Answer]):
     name, title, record, fixture = "answer", "Answers", Answer, "answer"
-    options = {"--answer": {"type": int, "default": 42, "metavar": "N", "help": "the answer"}}
+    options = {"--answer": TaskOption(keywords={"type": int, "default": 42, "metavar": "N", "help": "the answer"})}
 
     def key(self, record: Answer) -> str:
         return str(record.value)
