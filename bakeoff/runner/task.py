@@ -8,9 +8,14 @@ child.py     `run(job)`, what the child process does; it returns a dataclass of 
 record.py    frozen dataclasses: what the child returns, and what is stored
 table.py     how the records are printed
 
-The folder is the registration: session, saved run, pytest plugin, `bakeoff task NAME` and report find `TASK` there, and no
-other file names it. A subclass must set `name`, `title` and `record`, and implement `run` and `key`; all else has a default.
-bakeoff/tasks/import_time is a short example.
+The folder is the registration: session, saved run, pytest plugin, command line and report find `TASK` there. A subclass must
+set `name`, `title` and `record`, and implement `run` and `key`; all else has a default. bakeoff/tasks/import_time is a short
+example.
+
+To remove a task, delete its folder, and the file in experiments/ that takes its fixture. This holds for all tasks but three:
+a session needs `timing`, trials with --target need `compile_only`, and `bakeoff export --profile` needs `profile`; the last two
+have no task.py. Some findings are fields of the saved trial (`diagnosed`, `exported_by`, `compile_only`, a failure's phase),
+and stay in its schema. tests/unit/test_task_folders.py lists every file that names a task, and removes each task in turn.
 """
 
 from abc import ABC, abstractmethod

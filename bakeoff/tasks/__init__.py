@@ -1,6 +1,6 @@
-"""Which tasks are there? One per folder with a task.py. To add a task, add a folder; to remove one, delete it.
+"""Which tasks are there? One per folder with a task.py. To add a task, add a folder.
 
-bakeoff/runner/task.py says what such a folder holds.
+bakeoff/runner/task.py says what such a folder holds, and which ones can be deleted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
