@@ -18,6 +18,7 @@ from bakeoff import tasks
 from bakeoff.ab.arm_runner import ArmRunner, control_cell, drop_incomplete_pairs
 from bakeoff.ab.arms import Checkout
 from bakeoff.analysis.summary import CellSummary
+from bakeoff.archive import saving
 from bakeoff.archive.paired import Ab
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
@@ -120,18 +121,9 @@ class PairedSession:
     def _summaries(self) -> tuple[list[CellSummary], list[CellSummary]]:
         return rounds.of_pairs(self.baseline.trials, self.candidate.trials)
 
-    @property
-    def parts(self) -> dict[str, Any]:
-        """The saved run, by key."""
-        from bakeoff.archive.saved_runs import SCHEMA_VERSION, to_json
-
-        found = {
-            "schema_version": SCHEMA_VERSION,
-            "trials": self.candidate.trials,
-            "summaries": self._summaries[1],
-            "ab": self.record,
-        }
-        return {name: to_json(value) for name, value in found.items()}
+    def parts(self, command: str) -> dict[str, Any]:
+        """The keys of the saved run, as JSON values. `command`: the command line of the run."""
+        return saving.run_parts(command, self.candidate.trials, self._summaries[1], ab=self.record)
 
     def _arm_runner(self, arm: Checkout, root: Store) -> ArmRunner:
         plan = self._plan

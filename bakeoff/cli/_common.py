@@ -15,6 +15,7 @@ from bakeoff.authoring.discovery import ROOT
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
+from bakeoff.runner.task import Question, Task
 
 HELP_WIDTH = 100
 BUDGETS = ROOT / "experiments" / "budgets.toml"
@@ -60,23 +61,30 @@ def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
     return options.plan((_defaults() | vars(asked) | given).__getitem__)
 
 
-def measured(asked: argparse.Namespace, plan: Plan) -> Session:
-    """Run a plan. After an interrupt, finished trials are kept."""
+def measured(asked: argparse.Namespace, plan: Plan, task: Task[Any] | None = None) -> Session:
+    """Run a plan, or only one task of it. After an interrupt, finished trials are kept."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     store = options.store(lambda name: getattr(asked, name))
-    values = _defaults() | vars(asked)
-    session = Session(tasks.planned(plan, values.__getitem__), store, tasks.every(), resume=asked.resume, say=to_stderr)
+    option = (_defaults() | vars(asked)).__getitem__
+    if task is None:
+        plan = tasks.planned(plan, option)
+    else:
+        plan = tasks.only(plan, task, option, task.select(Question(plan=plan, option=option)))
+    session = Session(plan, store, tasks.every(), resume=asked.resume, say=to_stderr)
     session.run()
     return session
 
 
-def measured_and_saved(asked: argparse.Namespace, plan: Plan) -> tuple[Session, Path]:
-    """(the finished session, the file of the saved run), which has the same format as that of a pytest session."""
+def measured_and_saved(asked: argparse.Namespace, plan: Plan, task: Task[Any] | None = None) -> tuple[Session, Path]:
+    """(the finished session, the file of the saved run), which has the same format as that of a pytest session.
+
+    Raises UsageError if the run cannot be saved, before anything is measured.
+    """
     folder = saved_in(asked)
     options.need_writable({storage.FLAG: folder})
-    session = measured(asked, plan)
+    session = measured(asked, plan, task)
     models = [model.name for model in plan.models]
-    name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3)))
+    name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3))) if task is None else f"task_{task.name}"
     return session, saving.save(folder, name, saving.parts(session, asked.command))
 
 

@@ -1,16 +1,13 @@
 """bakeoff task: how do I run one kind of job other than timing? Runs it, saves its records, and prints its table."""
 
 import argparse
-import signal
 import sys
 from typing import Any
 
 from bakeoff import tasks
-from bakeoff.archive import saving
 from bakeoff.cli import _common
 from bakeoff.runner import options
-from bakeoff.runner.session import TIMING, Session
-from bakeoff.runner.task import Question
+from bakeoff.runner.session import TIMING
 from bakeoff.system import terminal
 from bakeoff.tasks.tables import terminal as table
 
@@ -28,19 +25,9 @@ def add_verb(verbs: Any) -> None:
 
 
 def _task(asked: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     task = tasks.named(asked.task)
-
-    def option(name: str) -> Any:
-        return getattr(asked, name)
-
-    plan = options.plan(option)
-    cells = task.select(Question(plan=plan, option=option))
-    plan = tasks.only(plan, task, option, cells)
-    session = Session(plan, options.store(option), tasks.every(), resume=asked.resume, say=_common.to_stderr)
-    session.run()
+    session, path = _common.measured_and_saved(asked, _common.plan(asked), task)
     print(table(session.trials, session.one_time_costs, session.records, terminal.columns(sys.stdout)), end="")
-    saved = saving.save(_common.saved_in(asked), f"task_{task.name}", saving.parts(session, f"bakeoff task {task.name}"))
-    print(f"saved: {saved}")
+    _common.to_stderr(f"saved: {path}")
     failed = [record for record in session.of(task) if task.failure(record) is not None]
     return 1 if failed else 0

@@ -238,5 +238,6 @@ class VerdictPlugin:
             pairing = PairedSession(
                 plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, additions=more, vanished=gone
             )
-            path = session.measured(pairing, storage.folder(self.config.getoption("benchmark_storage")))
+            folder = storage.folder(self.config.getoption("benchmark_storage"))
+            path = session.measured(pairing, folder, matrix.command)
         return of_pairs(saved_runs.read_summaries(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
