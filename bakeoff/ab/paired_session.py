@@ -29,13 +29,11 @@ from bakeoff.compare.verdicts import Verdict
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Phase
 from bakeoff.records.turns import ROUNDS
-from bakeoff.runner.cells import CellRunner, Preparer
-from bakeoff.runner.launch import Launcher
+from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.partner import Ends, Partner
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.progress import formatted
-from bakeoff.runner.store import RunFolder, Store
+from bakeoff.runner.store import Store
 from bakeoff.runner.task import AddsToTrials
 from bakeoff.system import procfs
 
@@ -133,21 +131,9 @@ class PairedSession:
         models = discovery.models([p for p in extra if where[str(p)] == "--models-from"], arm.root)
         stacks = discovery.stacks([p for p in extra if where[str(p)] == "--compilers-from"], arm.root)
         folder = root.begin(plan.settings, [], 0)
-        launcher = Launcher(
-            settings=plan.settings,
-            folder=folder.logs,
-            scratch=folder.scratch,
-            interpreters=interpreters,
-            root=arm.root,
-            variables=arm.arm.variables,
-        )
         own = replace(plan, interpreters=interpreters, stacks=list(stacks), all_stacks=list(stacks))
-        return ArmRunner(self._cells(own, launcher, folder, root), models, stacks)
-
-    def _cells(self, plan: Plan, launcher: Launcher, folder: RunFolder, root: Store) -> CellRunner:
-        preparation = Preparation(plan, launcher, folder, root.machine, self._say)
-        preparers = [task for task in tasks.every() if isinstance(task, Preparer)]
-        return CellRunner(plan, launcher, preparation, folder, preparers)
+        cells = CellRunner.of(own, folder, root.machine, self._say, tasks.every(), root=arm.root, variables=arm.arm.variables)
+        return ArmRunner(cells, models, stacks)
 
     def _copy_of(self, arm: ArmRunner, root: Store) -> ArmRunner:
         """A second runner of the same arm with its own folder. It shares what the first one has prepared."""

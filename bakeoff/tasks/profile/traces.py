@@ -9,9 +9,7 @@ from bakeoff.authoring.discovery import Registry, Source, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.runner.cells import CellRunner
-from bakeoff.runner.launch import Launcher
 from bakeoff.runner.plan import Plan, PlannedCell
-from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.store import Store
 from bakeoff.tasks.profile.record import Profile, ProfileResult
 
@@ -48,8 +46,7 @@ def profiles(plan: Plan, store: Store, home: Callable[[Cell], Path], say: Callab
     """Yield the profile of each selected cell when it is ready, with its files in home(cell). A failure stops nothing."""
     rows = plan.selected()
     run = store.begin(plan.settings, plan.identity(), trials=0)  # a run without trials; its logs are kept
-    launcher = Launcher(settings=plan.settings, folder=run.logs, scratch=run.scratch, interpreters=plan.interpreters)
-    cells = CellRunner(plan, launcher, Preparation(plan, launcher, run, store.machine, say), run)
+    cells = CellRunner.of(plan, run, store.machine, say)  # no task prepares a cell: an exported program has no profile
     try:
         for planned in rows:
             say(f"{planned.cell}: profiling")
