@@ -114,6 +114,17 @@ def every_cell() -> list[Cell]:
     return [Cell(m.name, s.name, mode) for m in models() for s in known_stacks for mode in Mode]
 
 
+def named_cell(text: str, models: Registry[Source], stacks: Registry[StackSource]) -> Cell:
+    """The cell that `text` names: model-stack-mode, or model-stack for inference. Raises UsageError for anything else."""
+    model, *rest = text.split("-")
+    if not 1 <= len(rest) <= 2 or not all((model, *rest)):
+        raise UsageError(f"{text}: write a cell as model-stack-mode, or model-stack for inference")
+    mode = rest[1] if len(rest) == 2 else Mode.INFERENCE
+    if mode not in set(Mode):
+        raise UsageError(f"there is no mode {mode}; there are: {', '.join(Mode)}")
+    return Cell(models[model].name, stacks[rest[0]].name, Mode(mode))
+
+
 def check(source: Source, symbol: str) -> None:
     """Raise UsageError, in one line, for a file that cannot be used: a syntax error, a wrong HEADER, or no `symbol`."""
     if not re.fullmatch(r"\w+", source.name):

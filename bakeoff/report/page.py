@@ -22,6 +22,7 @@ from bakeoff.report import charts, facts
 from bakeoff.report import sections as other_sections
 from bakeoff.report.facts import CellFacts, Detail
 from bakeoff.runner.task import Roofline
+from bakeoff.system.folders import whole
 from bakeoff.views.matrix import Matrix
 
 SCRIPTS = ("draw.js", "cell.js", "page.js")
@@ -82,9 +83,8 @@ def _vega(kept: Path) -> str:
         script = bundle.replace("</script", r"<\/script")
         try:
             kept.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(script, encoding="utf-8")
-            partial.rename(path)
+            with whole(path) as partial:
+                partial.write_text(script, encoding="utf-8")
         except OSError:
             pass  # the next report takes a second longer
         return script

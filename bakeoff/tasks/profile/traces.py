@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bakeoff.authoring.discovery import Registry, Source, StackSource
+from bakeoff.authoring.discovery import Registry, Source, StackSource, named_cell
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.runner.cells import CellRunner
@@ -23,23 +23,13 @@ def chosen(wanted: Sequence[str], models: Registry[Source], stacks: Registry[Sta
     found: list[Cell] = []
     for name in wanted:
         if not any(c in name for c in "*?["):
-            found.append(_named(name, models, stacks))
+            found.append(named_cell(name, models, stacks))
             continue
         matched = [(cell, usual) for cell, usual in every if fnmatchcase(str(cell), name)]
         if not matched:
             raise UsageError(f"--profile {name} matches no cell; a cell is model-stack-mode, of the names in `bakeoff list`")
         found += [cell for cell, usual in matched if usual] or [cell for cell, _ in matched]
     return list(dict.fromkeys(found))
-
-
-def _named(name: str, models: Registry[Source], stacks: Registry[StackSource]) -> Cell:
-    parts = name.split("-")
-    if not 2 <= len(parts) <= 3 or not all(parts):
-        raise UsageError(f"--profile {name}: write model-stack-mode, such as mlp-torch_eager-inference, or a glob")
-    mode = parts[2] if parts[2:] else str(Mode.INFERENCE)
-    if mode not in set(Mode):
-        raise UsageError(f"--profile {name}: there is no mode {mode}; there are: {', '.join(Mode)}")
-    return Cell(models[parts[0]].name, stacks[parts[1]].name, Mode(mode))
 
 
 def profiles(plan: Plan, store: Store, home: Callable[[Cell], Path], say: Callable[[str], None]) -> Iterator[Profile]:
