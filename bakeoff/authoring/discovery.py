@@ -24,7 +24,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE if (PACKAGE / "compilers").is_dir() else PACKAGE.parent
 INSTALLED = ROOT == PACKAGE
 GALLERY = ROOT / "models" / "gallery"  # models with graph breaks: part of the matrix only if they are named
-KERNELS = ROOT / "models" / "kernels"  # single operations: likewise
+KERNELS = ROOT / "models" / "kernels"  # Bakeoff's own single operations: likewise
+KERNEL_PREFIX = "kernel_"  # of the names of models that are a single operation
 APART = (GALLERY, KERNELS)
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -39,7 +40,7 @@ class Source:
     @property
     def in_matrix(self) -> bool:
         """Whether it is measured without being named."""
-        return self.path.parent not in APART
+        return not (self.in_gallery or self.is_kernel)
 
     @property
     def in_gallery(self) -> bool:
@@ -48,8 +49,13 @@ class Source:
 
     @property
     def is_kernel(self) -> bool:
-        """Whether it is a single operation."""
-        return self.path.parent == KERNELS
+        """Whether it is a single operation, by its name, in whichever folder it is."""
+        return self.operation is not None
+
+    @property
+    def operation(self) -> str | None:
+        """The name of the single operation that it is; None for any other model."""
+        return operation(self.name)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,11 @@ class Registry(Generic[S]):
         if not names:
             raise UsageError(f"no {self.kind} named in {wanted!r}; there are: {', '.join(self.names)}")
         return [self[name] for name in dict.fromkeys(names)]
+
+
+def operation(model: str) -> str | None:
+    """The name of the single operation that a model of this name is: softmax for kernel_softmax. None for any other model."""
+    return model.removeprefix(KERNEL_PREFIX) or None if model.startswith(KERNEL_PREFIX) else None
 
 
 def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Registry[Source]:
