@@ -49,11 +49,11 @@ Groups = dict[str, list[Unit]]
 def units(folder: Path) -> tuple[Groups, list[Unit]]:
     """(timed units, by the table to which they belong; units that only check). `folder` belongs to this run."""
     models = discovery.models()
-    kernels = _longest_first(m.name.removeprefix("kernel_") for m in models if m.is_kernel)
+    kernels = _longest_first(m.operation for m in models if m.operation is not None)
     matrix = _longest_first(m.name for m in models if m.in_matrix)
 
     def timed(group: str, experiment: str, model: str, *arguments: str) -> Unit:
-        title = f"{group}: {model.removeprefix('kernel_')}"
+        title = f"{group}: {discovery.operation(model) or model}"
         kept = ("--bakeoff-storage", str(HOME / "lane-{lane}"), "--benchmark-storage", str(saved_by(folder, Unit(title, ()))))
         return Unit(title, ("pytest", f"experiments/{experiment}.py", "--models", model, *arguments, *RUN, *TIMED, *kept))
 

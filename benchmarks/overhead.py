@@ -23,7 +23,6 @@ from bakeoff.records.trial import Settings, Trial
 from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.launch import Launcher
 from bakeoff.runner.plan import Plan, PlannedCell
-from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.store import Store
 from bakeoff.system.environment import child_cpus, child_environment, default_threads
 
@@ -49,15 +48,14 @@ def main() -> int:
         folder = Path(name)
         run = Store(folder).begin(settings, [], 0)
         plan = Plan(settings=settings, models=[], stacks=[], modes=[Mode.INFERENCE], all_stacks=list(stacks))
-        launcher = Launcher(settings=settings, folder=run.logs, scratch=run.scratch)
-        cells = CellRunner(plan, launcher, Preparation(plan, launcher, run, folder / "machine", print), run)
+        cells = CellRunner.of(plan, run, folder / "machine", print)
         for model, stack in CELLS:
             planned = PlannedCell(Cell(model, stack, Mode.INFERENCE), models[model], stacks[stack])
             ready, seed = cells.ready(planned), cells.preparation.seed(planned.stack)
             found = []
             for index in range(PAIRS + 1):
                 trial = cells.trial(planned, index, ready)
-                wall_s, alone = bare(launcher, trial, seed)
+                wall_s, alone = bare(cells.launcher, trial, seed)
                 measured = trial.measurement
                 if index and measured is not None:  # the first pair warms the page cache for both
                     first, step = measured.first_call_s / alone["first_s"], median(measured.step_s) / alone["step_s"]

@@ -1,5 +1,6 @@
 """How are pairs of children of the same code recorded and read again? For benchmarks.gate_power."""
 
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,10 +54,9 @@ def record(folder: Path, pairs: int, cells: str = CELLS, batch: int | None = Non
             metrics=asked,
             interim_analyses=[pairs],
             control=False,
-            diagnose=False,
             say=print,
         )
-        return measured(paired_session, folder)
+        return measured(paired_session, folder, shlex.join(sys.argv))
 
 
 def read(path: Path) -> list[Recorded]:

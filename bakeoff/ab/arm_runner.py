@@ -15,8 +15,7 @@ from bakeoff.runner.partner import Partner
 from bakeoff.runner.plan import PlannedCell
 from bakeoff.runner.session import TIMING
 from bakeoff.runner.store import RunFolder
-from bakeoff.tasks.diagnose.findings import diagnoses, wanted, with_findings
-from bakeoff.tasks.diagnose.record import Diagnosis
+from bakeoff.runner.task import AddsToTrials
 
 
 @dataclass(slots=True)
@@ -66,15 +65,14 @@ class ArmRunner:
         self._save(trial)
         self.trials.append(trial)
 
-    def diagnosed(self, cells: Collection[Cell]) -> Iterator[Diagnosis]:
-        """Diagnose each of these cells in a further child, and add the findings to the cell's first trial."""
+    def added(self, task: AddsToTrials, cells: Collection[Cell]) -> Iterator[tuple[Trial, float]]:
+        """Add what a task's child finds to the first trial of each of these cells. Yields it, and the child's wall time."""
         first = {t.cell: t for t in reversed(self.trials) if t.cell in cells}
-        rows = [planned for cell, trial in first.items() if wanted(trial) and (planned := self.planned(cell))]
-        for diagnosis in diagnoses(self.cells, [planned for planned in rows if planned.stack.diagnoses]):
-            trial = first[diagnosis.cell]
-            after = self.trials[self.trials.index(trial)] = with_findings(trial, diagnosis)
+        rows = {planned: trial for cell, trial in first.items() if (planned := self.planned(cell))}
+        for after, wall_s in task.added(self.cells, rows):
+            self.trials[self.trials.index(first[after.cell])] = after
             self._save(after)
-            yield diagnosis
+            yield after, wall_s
 
     def _save(self, trial: Trial) -> None:
         self.folder.save(TIMING, f"{trial.cell}-{trial.index}-{trial.start}", trial)

@@ -18,6 +18,7 @@ from bakeoff import tasks
 from bakeoff.ab.arm_runner import ArmRunner, control_cell, drop_incomplete_pairs
 from bakeoff.ab.arms import Checkout
 from bakeoff.analysis.summary import CellSummary
+from bakeoff.archive import saving
 from bakeoff.archive.paired import Ab
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
@@ -28,13 +29,12 @@ from bakeoff.compare.verdicts import Verdict
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Phase
 from bakeoff.records.turns import ROUNDS
-from bakeoff.runner.cells import CellRunner, Preparer
-from bakeoff.runner.launch import Launcher
+from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.partner import Ends, Partner
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.progress import formatted
-from bakeoff.runner.store import RunFolder, Store
+from bakeoff.runner.store import Store
+from bakeoff.runner.task import AddsToTrials
 from bakeoff.system import procfs
 
 SPARE = 1.3  # a second child starts beside the first only if this many times the first child's memory is free
@@ -55,7 +55,7 @@ class PairedSession:
         control: bool = True,
         say: Callable[[str], None],
         seed: int | None = None,
-        diagnose: bool = True,
+        additions: Sequence[AddsToTrials] = (),
         vanished: Sequence[Cell] = (),  # cells of the baseline that this checkout no longer has
     ) -> None:
         self.cells = [*(planned.cell for planned in plan.selected()), *vanished]
@@ -63,7 +63,7 @@ class PairedSession:
             raise UsageError("there is no cell to compare")
         self.alternated = 0
         self.finished = False
-        self._diagnosing = diagnose
+        self._additions = additions
         self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
         self._metrics, self._interim_analyses = tuple(metrics), tuple(interim_analyses)
         self._lock = threading.Lock()
@@ -89,8 +89,7 @@ class PairedSession:
                 if not open_cells:
                     break
             self.finished = True
-            if self._diagnosing:
-                self._diagnose()
+            self._add_findings()
         finally:
             for arms in filter(None, ((self.baseline, self.candidate), self.control)):
                 drop_incomplete_pairs(arms, shared)
@@ -120,18 +119,9 @@ class PairedSession:
     def _summaries(self) -> tuple[list[CellSummary], list[CellSummary]]:
         return rounds.of_pairs(self.baseline.trials, self.candidate.trials)
 
-    @property
-    def parts(self) -> dict[str, Any]:
-        """The saved run, by key."""
-        from bakeoff.archive.saved_runs import SCHEMA_VERSION, to_json
-
-        found = {
-            "schema_version": SCHEMA_VERSION,
-            "trials": self.candidate.trials,
-            "summaries": self._summaries[1],
-            "ab": self.record,
-        }
-        return {name: to_json(value) for name, value in found.items()}
+    def parts(self, command: str) -> dict[str, Any]:
+        """The keys of the saved run, as JSON values. `command`: the command line of the run."""
+        return saving.run_parts(command, self.candidate.trials, self._summaries[1], ab=self.record)
 
     def _arm_runner(self, arm: Checkout, root: Store) -> ArmRunner:
         plan = self._plan
@@ -141,21 +131,9 @@ class PairedSession:
         models = discovery.models([p for p in extra if where[str(p)] == "--models-from"], arm.root)
         stacks = discovery.stacks([p for p in extra if where[str(p)] == "--compilers-from"], arm.root)
         folder = root.begin(plan.settings, [], 0)
-        launcher = Launcher(
-            settings=plan.settings,
-            folder=folder.logs,
-            scratch=folder.scratch,
-            interpreters=interpreters,
-            root=arm.root,
-            variables=arm.arm.variables,
-        )
         own = replace(plan, interpreters=interpreters, stacks=list(stacks), all_stacks=list(stacks))
-        return ArmRunner(self._cells(own, launcher, folder, root), models, stacks)
-
-    def _cells(self, plan: Plan, launcher: Launcher, folder: RunFolder, root: Store) -> CellRunner:
-        preparation = Preparation(plan, launcher, folder, root.machine, self._say)
-        preparers = [task for task in tasks.every() if isinstance(task, Preparer)]
-        return CellRunner(plan, launcher, preparation, folder, preparers)
+        cells = CellRunner.of(own, folder, root.machine, self._say, tasks.every(), root=arm.root, variables=arm.arm.variables)
+        return ArmRunner(cells, models, stacks)
 
     def _copy_of(self, arm: ArmRunner, root: Store) -> ArmRunner:
         """A second runner of the same arm with its own folder. It shares what the first one has prepared."""
@@ -182,15 +160,16 @@ class PairedSession:
         """Has the cell failed in either arm? Then further pairs are pointless."""
         return any(t.cell == cell and t.failure is not None for arm in (self.baseline, self.candidate) for t in arm.trials)
 
-    def _diagnose(self) -> None:
-        """Run each cell of both arms once more with collectors enabled, to compare kernels and the places of graph breaks.
+    def _add_findings(self) -> None:
+        """Run each cell of both arms once more, untimed, to compare what only such a child finds, such as kernels.
 
         This comes last: nothing is timed any more, so children may run in parallel.
         """
         shared = {t.cell for t in self.baseline.trials} & {t.cell for t in self.candidate.trials}
-        for arm, named in zip((self.baseline, self.candidate), self._arms, strict=True):
-            for diagnosis in arm.diagnosed(shared):
-                self._say(f"diagnosed {diagnosis.cell} of {named.arm.label} in {diagnosis.wall_s:.1f} s")
+        for task in self._additions:
+            for arm, named in zip((self.baseline, self.candidate), self._arms, strict=True):
+                for trial, wall_s in arm.added(task, shared):
+                    self._say(f"{task.done} {trial.cell} of {named.arm.label} in {wall_s:.1f} s")
 
     def _pair(self, cell: Cell, index: int, arms: tuple[ArmRunner, ArmRunner], pair_count: int, kind: str) -> None:
         """Run both children, in random order.

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.ab.arms import Checkout, checkout
 from bakeoff.ab.paired_session import PairedSession
 from bakeoff.analysis.metrics import SPEED, in_pairs
@@ -41,11 +42,11 @@ def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
             metrics=judged,
             interim_analyses=at,
             control=not asked.no_control,
-            diagnose=not asked.no_diagnosis,
+            additions=tasks.additions((tasks.defaults() | vars(asked)).__getitem__),
             say=_to_stderr,
             vanished=gone,
         )
-        return measured(paired_session, storage)
+        return measured(paired_session, storage, asked.command)
 
 
 @contextmanager
@@ -74,8 +75,11 @@ def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> l
     return [Cell(model, stack, mode) for mode in plan.modes for model, stack in sorted(lost)]
 
 
-def measured(paired_session: PairedSession, storage: Path) -> Path:
-    """Run the session and save it. If there are trials, they are saved even if it fails or is interrupted."""
+def measured(paired_session: PairedSession, storage: Path, command: str) -> Path:
+    """Run the session and save it, with the command line of the run.
+
+    If there are trials, they are saved even if it fails or is interrupted.
+    """
     from bakeoff.archive.saving import save
 
     path: Path | None = None
@@ -85,7 +89,7 @@ def measured(paired_session: PairedSession, storage: Path) -> Path:
         arms = paired_session.record
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"ab_{arms.baseline.label}_{arms.candidate.label}").strip("-")[:80]
         if paired_session.candidate.trials or paired_session.baseline.trials:
-            path = save(storage, name, paired_session.parts, pairs=True)
+            path = save(storage, name, paired_session.parts(command), pairs=True)
             _to_stderr(f"saved: {path}")
     if path is None:
         raise UsageError("no cell could be measured in either arm: neither has the models and stacks that were asked for")

@@ -5,30 +5,32 @@ the next number. Runs of `bakeoff ab` are in a folder of their own: they hold no
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bakeoff.analysis import summary
+from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs, storage
 from bakeoff.archive.saved_runs import SCHEMA_VERSION
 from bakeoff.authoring.errors import UsageError
+from bakeoff.records.trial import Trial
 from bakeoff.runner import options
 from bakeoff.runner.session import Session
+from bakeoff.system.folders import whole
 
 
 def parts(session: Session, command: str) -> dict[str, Any]:
     """The keys that Bakeoff adds to a saved run, as JSON values. `command`: the command line of the run."""
-    found = {
-        "schema_version": SCHEMA_VERSION,
-        "command": command,
-        "trials": session.trials,
-        "summaries": summary.of_trials(session.trials),
-        "one_time_costs": session.one_time_costs,
-        "tasks": session.records,
-    }
+    own = {"one_time_costs": session.one_time_costs, "tasks": session.records}
+    return run_parts(command, session.trials, summary.of_trials(session.trials), **own)
+
+
+def run_parts(command: str, trials: Sequence[Trial], summaries: Sequence[CellSummary], **own: Any) -> dict[str, Any]:
+    """The keys of every saved run, and those that only a kind of run has (`own`), as JSON values."""
+    found = {"schema_version": SCHEMA_VERSION, "command": command, "trials": trials, "summaries": summaries, **own}
     return {name: saved_runs.to_json(value) for name, value in found.items()}
 
 
@@ -68,9 +70,8 @@ def save(folder: Path, name: str, parts: dict[str, Any], *, pairs: bool = False)
         home.mkdir(parents=True, exist_ok=True)
         last = max((int(p.name[:4]) for p in home.glob("[0-9][0-9][0-9][0-9]_*.json")), default=0)
         path = home / f"{last + 1:04}_{name}.json"
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
-        partial.rename(path)
+        with whole(path) as partial:
+            partial.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
     except OSError as error:
         raise UsageError(f"cannot save the run in {home}: {error.strerror}") from None
     return path

@@ -24,7 +24,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 ROOT = PACKAGE if (PACKAGE / "compilers").is_dir() else PACKAGE.parent
 INSTALLED = ROOT == PACKAGE
 GALLERY = ROOT / "models" / "gallery"  # models with graph breaks: part of the matrix only if they are named
-KERNELS = ROOT / "models" / "kernels"  # single operations: likewise
+KERNELS = ROOT / "models" / "kernels"  # Bakeoff's own single operations: likewise
+KERNEL_PREFIX = "kernel_"  # of the names of models that are a single operation
 APART = (GALLERY, KERNELS)
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -39,7 +40,7 @@ class Source:
     @property
     def in_matrix(self) -> bool:
         """Whether it is measured without being named."""
-        return self.path.parent not in APART
+        return not (self.in_gallery or self.is_kernel)
 
     @property
     def in_gallery(self) -> bool:
@@ -48,8 +49,13 @@ class Source:
 
     @property
     def is_kernel(self) -> bool:
-        """Whether it is a single operation."""
-        return self.path.parent == KERNELS
+        """Whether it is a single operation, by its name, in whichever folder it is."""
+        return self.operation is not None
+
+    @property
+    def operation(self) -> str | None:
+        """The name of the single operation that it is; None for any other model."""
+        return operation(self.name)
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,11 @@ class Registry(Generic[S]):
         return [self[name] for name in dict.fromkeys(names)]
 
 
+def operation(model: str) -> str | None:
+    """The name of the single operation that a model of this name is: softmax for kernel_softmax. None for any other model."""
+    return model.removeprefix(KERNEL_PREFIX) or None if model.startswith(KERNEL_PREFIX) else None
+
+
 def models(extra: Iterable[Path] = (), root: Path = ROOT) -> Registry[Source]:
     """All models: files in root/models, its folders gallery and kernels, and `extra` folders, except _*.py (shared code)."""
     apart = [folder for own in APART if (folder := root / "models" / own.name).is_dir()]  # older revisions lack some
@@ -112,6 +123,17 @@ def every_cell() -> list[Cell]:
     """Every combination of Bakeoff's own models and stacks with a mode."""
     known_stacks = stacks()
     return [Cell(m.name, s.name, mode) for m in models() for s in known_stacks for mode in Mode]
+
+
+def named_cell(text: str, models: Registry[Source], stacks: Registry[StackSource]) -> Cell:
+    """The cell that `text` names: model-stack-mode, or model-stack for inference. Raises UsageError for anything else."""
+    model, *rest = text.split("-")
+    if not 1 <= len(rest) <= 2 or not all((model, *rest)):
+        raise UsageError(f"{text}: write a cell as model-stack-mode, or model-stack for inference")
+    mode = rest[1] if len(rest) == 2 else Mode.INFERENCE
+    if mode not in set(Mode):
+        raise UsageError(f"there is no mode {mode}; there are: {', '.join(Mode)}")
+    return Cell(models[model].name, stacks[rest[0]].name, Mode(mode))
 
 
 def check(source: Source, symbol: str) -> None:

@@ -15,13 +15,10 @@ from bakeoff.authoring.discovery import ROOT
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import Session
+from bakeoff.runner.task import Question, Task
 
 HELP_WIDTH = 100
 BUDGETS = ROOT / "experiments" / "budgets.toml"
-# options of a series of shapes, which only pytest and `bakeoff task shapes` run
-_SHAPES = ("--shape-models", "--shapes", "--shape-axis")
-EVERY = options.MATRIX | options.RUN | tasks.options()
-MEASURING = {flag: k for flag, k in EVERY.items() if flag not in (*_SHAPES, *options.MATRIX)}
 
 
 def add(verbs: Any, name: str, does: str, *examples: str) -> argparse.ArgumentParser:
@@ -50,39 +47,44 @@ def saved_in(asked: argparse.Namespace) -> Path:
 
 def again(asked: argparse.Namespace, *flags: str) -> list[str]:
     """The arguments that pass these options on to another command; without those that have their default."""
-    known = {**EVERY, storage.FLAG: {"default": storage.default_storage()}}
+    known = {**_defaults(), _name(storage.FLAG): storage.default_storage()}
     words = []
     for flag in flags:
         value = getattr(asked, _name(flag))
-        if value != known[flag].get("default"):
+        if value != known[_name(flag)]:
             words += [word for each in (value if isinstance(value, list) else [value]) for word in (flag, str(each))]
     return words
 
 
 def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
     """The plan, from `given`, then the command line, then the defaults of options that the command does not have."""
-    values: dict[str, Any] = {_name(flag): k.get("default") for flag, k in EVERY.items()}
-    values |= vars(asked) | given
-    return options.plan(values.__getitem__)
+    return options.plan((_defaults() | vars(asked) | given).__getitem__)
 
 
-def measured(asked: argparse.Namespace, plan: Plan) -> Session:
-    """Run a plan. After an interrupt, finished trials are kept."""
+def measured(asked: argparse.Namespace, plan: Plan, task: Task[Any] | None = None) -> Session:
+    """Run a plan, or only one task of it. After an interrupt, finished trials are kept."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
     store = options.store(lambda name: getattr(asked, name))
-    values = {_name(flag): k.get("default") for flag, k in EVERY.items()} | vars(asked)
-    session = Session(tasks.planned(plan, values.__getitem__), store, tasks.every(), resume=asked.resume, say=to_stderr)
+    option = (_defaults() | vars(asked)).__getitem__
+    if task is None:
+        plan = tasks.planned(plan, option)
+    else:
+        plan = tasks.only(plan, task, option, task.select(Question(plan=plan, option=option)))
+    session = Session(plan, store, tasks.every(), resume=asked.resume, say=to_stderr)
     session.run()
     return session
 
 
-def measured_and_saved(asked: argparse.Namespace, plan: Plan) -> tuple[Session, Path]:
-    """(the finished session, the file of the saved run), which has the same format as that of a pytest session."""
+def measured_and_saved(asked: argparse.Namespace, plan: Plan, task: Task[Any] | None = None) -> tuple[Session, Path]:
+    """(the finished session, the file of the saved run), which has the same format as that of a pytest session.
+
+    Raises UsageError if the run cannot be saved, before anything is measured.
+    """
     folder = saved_in(asked)
     options.need_writable({storage.FLAG: folder})
-    session = measured(asked, plan)
+    session = measured(asked, plan, task)
     models = [model.name for model in plan.models]
-    name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3)))
+    name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3))) if task is None else f"task_{task.name}"
     return session, saving.save(folder, name, saving.parts(session, asked.command))
 
 
@@ -94,6 +96,11 @@ def to_stderr(line: str) -> None:
 def print_json(session: Session) -> None:
     """Print the trials as JSON."""
     print(msgspec.json.format(msgspec.json.encode(session.trials), indent=1).decode())
+
+
+def _defaults() -> dict[str, Any]:
+    """The values of options that a command does not have, by name."""
+    return {_name(flag): k.get("default") for flag, k in (options.MATRIX | options.RUN).items()} | tasks.defaults()
 
 
 def _name(flag: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from bakeoff.authoring.discovery import Registry, Source, StackSource
+from bakeoff.authoring.discovery import Registry, Source, StackSource, named_cell
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 
@@ -24,7 +24,7 @@ class Chosen:
 def chosen(names: Sequence[str], models: Registry[Source], stacks: Registry[StackSource], default_model: str) -> Chosen:
     """The cells that `names` select, by default of `default_model` and inference. UsageError for an unknown name."""
     words = list(dict.fromkeys(word for name in names for word in name.split(",") if word))
-    cells = [_cell(word, models, stacks) for word in words if "-" in word]
+    cells = [named_cell(word, models, stacks) for word in words if "-" in word]
     if cells and len(cells) < len(words):
         raise UsageError(f"{' '.join(words)}: name cells as model-stack-mode, or models, stacks and modes, not both")
     if cells:
@@ -46,13 +46,3 @@ def _kind(word: str, there: dict[str, list[str]]) -> str:
     near = get_close_matches(word, [name for names in there.values() for name in names])
     meant = f"did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(f"there is no model, stack or mode {word}; {meant}`bakeoff list` prints all of them")
-
-
-def _cell(word: str, models: Registry[Source], stacks: Registry[StackSource]) -> Cell:
-    model, *rest = word.split("-")
-    if not 1 <= len(rest) <= 2:
-        raise UsageError(f"{word}: write a cell as model-stack-mode, or model-stack for inference")
-    mode = rest[1] if len(rest) == 2 else Mode.INFERENCE
-    if mode not in set(Mode):
-        raise UsageError(f"there is no mode {mode}; there are: {', '.join(Mode)}")
-    return Cell(models[model].name, stacks[rest[0]].name, Mode(mode))

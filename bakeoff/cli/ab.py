@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.analysis import metrics
 from bakeoff.archive import saved_runs
 from bakeoff.cli import _common, _comparison
@@ -10,7 +11,7 @@ from bakeoff.compare import reports
 from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.runner import options
 
-_NOT_HERE = ("--trials", "--resume", "--keep-artifacts")  # pairs run in their own order and number
+_NOT_HERE = ("--trials", "--resume")  # pairs run in their own order and number
 
 
 def add_verb(verbs: Any) -> None:
@@ -40,7 +41,7 @@ def add_verb(verbs: Any) -> None:
     pairing.add_argument(
         "--no-control", action="store_true", help="do not measure the A/A control, the baseline against its own copy"
     )
-    options.add(pairing, options.MATRIX, {k: v for k, v in _common.MEASURING.items() if k not in _NOT_HERE})
+    options.add(pairing, options.MATRIX, {k: v for k, v in options.RUN.items() if k not in _NOT_HERE}, tasks.options("ab"))
     _comparison.add_options(pairing)
     pairing.set_defaults(do=_ab)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.analysis.metrics import in_pairs
 from bakeoff.archive import saved_runs, storage
 from bakeoff.authoring import discovery
@@ -33,6 +34,8 @@ def complete(parser: argparse.ArgumentParser) -> None:
 
 def attach(parser: argparse.ArgumentParser) -> None:
     """Give each argument of each command its completer. Arguments without one complete file names; numbers complete nothing."""
+    found = [(option.name(flag), option.values) for task in tasks.every() for flag, option in task.options.items()]
+    of_tasks = {name: OF_TASKS[values] for name, values in found if values in OF_TASKS}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, verb in action.choices.items():
@@ -44,6 +47,8 @@ def attach(parser: argparse.ArgumentParser) -> None:
             _give(action, _nothing)
         elif action.dest in BY_NAME:
             _give(action, BY_NAME[action.dest])
+        elif action.dest in of_tasks:
+            _give(action, of_tasks[action.dest])
 
 
 def _give(action: argparse.Action, offer: Offer) -> None:
@@ -135,7 +140,6 @@ def _names(ask: Callable[[], list[str]]) -> list[str]:
 BY_NAME: dict[str, Offer] = {
     "model": _models,
     "models": _listed(_models),
-    "shape_models": _listed(_models),
     "stack": _stacks,
     "stacks": _listed(_stacks),
     "mode": _modes,
@@ -153,8 +157,6 @@ BY_NAME: dict[str, Offer] = {
     "target": _one_of(*TARGETS),
     "interpreter": _frameworks,
     "shape": _nothing,
-    "shapes": _nothing,
-    "shape_axis": _nothing,
     "cells": _nothing,
     "interim_analyses": _nothing,
     "accept": _nothing,
@@ -162,8 +164,9 @@ BY_NAME: dict[str, Offer] = {
     "compilers_from": _folders,
     "bakeoff_storage": _folders,
     "benchmark_storage": _folders,
-    "keep_artifacts": _folders,
 }
+# by TaskOption.values
+OF_TASKS: dict[str, Offer] = {"models": _listed(_models), "folders": _folders, "other": _nothing}
 # arguments whose name means something else in this command
 RUN_ARGUMENTS = ("baseline", "candidate")
 OF_VERB: dict[tuple[str, str], Offer] = {(verb, name): _runs for verb in ("compare", "gate") for name in RUN_ARGUMENTS}

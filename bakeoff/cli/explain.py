@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring import discovery
 from bakeoff.cli import _common, _names
@@ -26,7 +27,7 @@ def add_verb(verbs: Any) -> None:
     )
     explaining.add_argument("names", metavar="NAME", nargs="+", help=_names.HELP)
     explaining.add_argument("--json", action="store_true", help="print the trials as JSON")
-    options.add(explaining, _common.MEASURING)
+    options.add(explaining, options.RUN, tasks.options("explain"))
     explaining.set_defaults(do=_explain)
 
 

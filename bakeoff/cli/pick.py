@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.analysis import cost
 from bakeoff.analysis.cost import Total
 from bakeoff.analysis.formatting import seconds
@@ -47,7 +48,7 @@ def add_verb(verbs: Any) -> None:
     picking.add_argument("--measure", action="store_true", help="measure and save first, as `bakeoff run MODEL` does")
     picking.add_argument("--json", action="store_true", help="print the ranking and its evidence as JSON")
     _common.add_storage(picking)
-    options.add(picking, _common.MEASURING)
+    options.add(picking, options.RUN, tasks.options("pick"))
     picking.set_defaults(do=_pick)
 
 

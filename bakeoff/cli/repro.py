@@ -134,14 +134,13 @@ def _pinned(package: str) -> str:
 
 
 def _repro(asked: argparse.Namespace) -> int:
-    cell = "-".join(filter(None, (asked.cell, asked.stack))).split("-")
-    if not 2 <= len(cell) <= 3 or asked.size not in SIZES:
-        raise UsageError(f"write MODEL-STACK-MODE or MODEL STACK, and --size {' or '.join(SIZES)}")
-    if cell[2:] not in ([], [Mode.INFERENCE]):
-        raise UsageError(f"{asked.cell}: repro writes {Mode.INFERENCE} steps only")
-    stacks = discovery.stacks(map(Path, asked.compilers_from))
-    model = discovery.models(map(Path, asked.models_from))[cell[0]]
-    text = script(model, stacks[cell[1]], stacks, size=asked.size, batch_size=asked.batch_size)
+    if asked.size not in SIZES:
+        raise UsageError(f"there is no size {asked.size}; there are: {', '.join(SIZES)}")
+    models, stacks = discovery.models(map(Path, asked.models_from)), discovery.stacks(map(Path, asked.compilers_from))
+    cell = discovery.named_cell("-".join(filter(None, (asked.cell, asked.stack))), models, stacks)
+    if cell.mode is not Mode.INFERENCE:
+        raise UsageError(f"{cell}: repro writes {Mode.INFERENCE} steps only")
+    text = script(models[cell.model], stacks[cell.stack], stacks, size=asked.size, batch_size=asked.batch_size)
     if asked.output is None:
         sys.stdout.write(text)
         return 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bakeoff import tasks
 from bakeoff.analysis import cost
 from bakeoff.analysis.results import by_cell
 from bakeoff.archive.storage import FLAG
@@ -48,9 +49,8 @@ def add_verb(verbs: Any) -> None:
     running.add_argument(
         "--warm", action="store_true", help="also measure each stack's start from the disk caches of its first process"
     )
-    running.add_argument("--diagnose", action="store_true", help="also find graph breaks, as `bakeoff explain` does")
     _common.add_storage(running)
-    options.add(running, {flag: keywords for flag, keywords in _common.MEASURING.items() if flag != "--no-diagnosis"})
+    options.add(running, options.RUN, tasks.options("run"))
     running.set_defaults(do=_run)
 
 
@@ -60,7 +60,6 @@ def _run(asked: argparse.Namespace) -> int:
     named = None if chosen.stacks is None else ",".join(chosen.stacks)
     plan = _common.plan(asked, models=",".join(chosen.models), stacks=named, modes=",".join(chosen.modes))
     plan = replace(plan, cells=chosen.cells, warm=asked.warm, verify_within_s=VERIFY_WITHIN_S)
-    asked.no_diagnosis = not asked.diagnose
     session, path = _common.measured_and_saved(asked, plan)
     results = by_cell(session.trials)
     if asked.json:

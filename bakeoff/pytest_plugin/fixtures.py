@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import pytest
 
+from bakeoff import tasks
 from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import PACKAGE
@@ -23,7 +24,7 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.trial import Status
 from bakeoff.runner.session import Session
-from bakeoff.runner.task import Task
+from bakeoff.runner.task import AddsToTrials, Task
 from bakeoff.views import kernel_table, scaling_table
 
 PLUGIN_NAME = "bakeoff-matrix"
@@ -93,8 +94,9 @@ def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
 @pytest.fixture
 def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
     """The cell's diagnostics record, joined from the timed and the diagnosing child."""
-    if request.config.getoption("no_diagnosis"):
-        pytest.skip("it was not diagnosed (--no-diagnosis)")
+    for task in tasks.every():
+        if isinstance(task, AddsToTrials) and (why := task.left_out(request.config.getoption)):
+            pytest.skip(why)
     if ran.diagnostics is None:
         raise BY_STATUS[Status.ERROR](f"{ran.cell} has no diagnostics record")
     return ran.diagnostics

@@ -219,7 +219,7 @@ class MatrixPlugin:
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
             self._saved = True
-            output_json.update(saving.parts(self.session, self._command()))
+            output_json.update(saving.parts(self.session, self.command))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_benchmark_compare_machine_info(self, benchmarksession: Any) -> Iterator[None]:
@@ -233,7 +233,9 @@ class MatrixPlugin:
             benchmarksession.logger.warning(f"Benchmark machine_info is different (location: {benchmarksession.storage})")
             return None
 
-    def _command(self) -> str:
+    @property
+    def command(self) -> str:
+        """The command line of this session."""
         return shlex.join(["pytest", *map(str, self.config.invocation_params.args)])
 
     @pytest.hookimpl(trylast=True)
@@ -243,7 +245,7 @@ class MatrixPlugin:
         folder = storage.local(self.config.getoption("benchmark_storage"))
         if wanted and folder is not None and not self._saved and self.session is not None and self.session.trials:
             name = wanted if isinstance(wanted, str) else "nothing_ran"
-            saving.save(folder, name, saving.parts(self.session, self._command()))
+            saving.save(folder, name, saving.parts(self.session, self.command))
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bakeoff import tasks
-from bakeoff.authoring.discovery import StackSource
+from bakeoff.authoring.discovery import KERNELS, StackSource
 from bakeoff.pytest_plugin.fixtures import CELL_FIXTURES
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Start
@@ -74,9 +74,9 @@ def named_cells(
 
 
 def kernels(plan: Plan, option: Callable[[str], Any]) -> list[str]:
-    """Names of the kernels whose operations --models selects; none unless the run includes inference."""
+    """Names of Bakeoff's kernels whose operations --models selects; none unless the run includes inference."""
     chosen = plan.all_models if option("models") is None else plan.models
-    names = [m.name.removeprefix("kernel_") for m in chosen if m.is_kernel]
+    names = [m.operation for m in chosen if m.operation is not None and m.path.parent == KERNELS]
     return [n for n in names if n not in REFERENCE_ONLY] if Mode.INFERENCE in plan.modes and not plan.settings.target else []
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bakeoff import tasks
 from bakeoff.analysis import summary
 from bakeoff.analysis.metrics import in_pairs_by_default
 from bakeoff.archive import saved_runs, storage
@@ -233,9 +234,10 @@ class VerdictPlugin:
             whole = [self.config.getoption(n) is None and not self._picked for n in ("models", "stacks")]
             gone = session.vanished(matrix.plan, arms[0], models=whole[0], stacks=whole[1])
             say = reporter.write_line
-            judged, diagnose = in_pairs_by_default(), not self.config.getoption("no_diagnosis")
+            judged, more = in_pairs_by_default(), tasks.additions(self.config.getoption)
             pairing = PairedSession(
-                plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, diagnose=diagnose, vanished=gone
+                plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, additions=more, vanished=gone
             )
-            path = session.measured(pairing, storage.folder(self.config.getoption("benchmark_storage")))
+            folder = storage.folder(self.config.getoption("benchmark_storage"))
+            path = session.measured(pairing, folder, matrix.command)
         return of_pairs(saved_runs.read_summaries(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

@@ -188,7 +188,7 @@ def _roofline(colour: alt.Color, shape: alt.Shape) -> Any:
     """Flops per second against flops per byte, below what the machine was measured to reach (Williams et al. 2009)."""
     x = _x("flops_per_byte:Q", "flops per byte that must be moved")
     y = _y("flops_per_s:Q", "flops per second")
-    peak = alt.Chart(_data("machine_peak")).mark_line(strokeWidth=2, color="currentColor", opacity=0.8).encode(x, y)
+    peak = alt.Chart(_data("bound")).mark_line(strokeWidth=2, color="currentColor", opacity=0.8).encode(x, y)
     points = (
         alt.Chart(_data("cells"))
         .mark_point(filled=True, size=80, opacity=0.9)

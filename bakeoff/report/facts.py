@@ -14,7 +14,7 @@ from bakeoff.records.cell import Mode
 from bakeoff.records.diagnostics import GraphBreak
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Status
-from bakeoff.tasks.machine_peak.record import MachinePeak
+from bakeoff.runner.task import Roofline
 from bakeoff.views.explain import compiled_counts, source_lines
 from bakeoff.views.matrix import Matrix
 
@@ -81,13 +81,13 @@ class Detail:
     reference_losses: Sequence[float] = ()
 
 
-def of(matrix: Matrix, machine_peak: MachinePeak | None) -> list[tuple[CellFacts, Detail]]:
+def of(matrix: Matrix, roofline: Roofline | None) -> list[tuple[CellFacts, Detail]]:
     """Every cell of the matrix, whether it has a speed or not, in the order of the run."""
     curves = MOST_CURVES if len(matrix.results) <= FEW_CELLS else 1
-    return [(_facts(matrix, r, machine_peak), _detail(r, curves)) for r in matrix.results.values()]
+    return [(_facts(matrix, r, roofline), _detail(r, curves)) for r in matrix.results.values()]
 
 
-def _facts(matrix: Matrix, result: CellResult, machine_peak: MachinePeak | None) -> CellFacts:
+def _facts(matrix: Matrix, result: CellResult, roofline: Roofline | None) -> CellFacts:
     trial, cell, trust = result.trials[0], result.cell, result.trust
     known: dict[str, Any] = {}
     if result.status is Status.OK:
@@ -109,7 +109,7 @@ def _facts(matrix: Matrix, result: CellResult, machine_peak: MachinePeak | None)
             "warm_compile_s": result.warm_compile_s,
             "over_eager": matrix.over_eager(result),
             **({} if eager is None or eager is result else _break_even(result, eager)),
-            **_reached(result, machine_peak),
+            **_reached(result, roofline),
         }
     elif result.status is Status.COMPILED and result.compile_only is not None:
         known = {"compile_s": result.compile_only.first_call_s}
@@ -140,7 +140,7 @@ def _break_even(result: CellResult, eager: CellResult) -> dict[str, Any]:
     return {"break_even": f"{math.ceil(steps):,} steps", "break_even_steps": math.ceil(steps)}
 
 
-def _reached(result: CellResult, machine_peak: MachinePeak | None) -> dict[str, float]:
+def _reached(result: CellResult, roofline: Roofline | None) -> dict[str, float]:
     """Flops per second, flops per byte, and the share of the machine peak, which was measured in float32 on the CPU."""
     measured, settings = result.measurements[0], result.trials[0].settings
     if not measured.flops:
@@ -151,14 +151,12 @@ def _reached(result: CellResult, machine_peak: MachinePeak | None) -> dict[str, 
         return reached
     intensity = measured.flops / measured.moved_bytes
     reached["flops_per_byte"] = intensity
-    if machine_peak is None or not machine_peak.flops_per_s or not machine_peak.bytes_per_s:
+    if roofline is None:
         return reached
-    own = settings.device == "cpu" and settings.dtype == "float32" and settings.threads == machine_peak.threads
-    by_memory = intensity * machine_peak.bytes_per_s < machine_peak.flops_per_s
+    own = settings.device == "cpu" and settings.dtype == "float32" and settings.threads == roofline.threads
+    by_memory = intensity * roofline.bytes_per_s < roofline.flops_per_s
     if own and not (by_memory and measured.moved_bytes < CACHED_BYTES):
-        reached["share_of_machine_peak"] = reached["flops_per_s"] / min(
-            machine_peak.flops_per_s, intensity * machine_peak.bytes_per_s
-        )
+        reached["share_of_machine_peak"] = reached["flops_per_s"] / min(roofline.flops_per_s, intensity * roofline.bytes_per_s)
     return reached
 
 

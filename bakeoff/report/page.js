@@ -141,16 +141,16 @@ function drawRoofline() {
   const shown = data.cells.filter((c) => c.flops_per_byte != null);
   if (!shown.length) return;
   const points = shown.map((c) => ({ ...c, label: `${digits(c.flops_per_s / 1e9)} Gflop/s${c.share_of_machine_peak == null ? "" : `, ${digits(100 * c.share_of_machine_peak, 2)} % of the machine peak`}` }));
-  const at = shown.map((c) => c.flops_per_byte), low = Math.min(...at) / 2, high = Math.max(...at) * 2, machine_peak = [];
-  if (data.machine_peak && shown.some((c) => c.share_of_machine_peak != null)) {  // it applies to no other cells
-    const ridge = data.machine_peak.flops_per_s / data.machine_peak.bytes_per_s;
-    for (const x of [low, Math.min(Math.max(ridge, low), high), high]) machine_peak.push({ flops_per_byte: x, flops_per_s: Math.min(data.machine_peak.flops_per_s, x * data.machine_peak.bytes_per_s) });
+  const at = shown.map((c) => c.flops_per_byte), low = Math.min(...at) / 2, high = Math.max(...at) * 2, bound = [];
+  if (data.roofline && shown.some((c) => c.share_of_machine_peak != null)) {  // it applies to no other cells
+    const ridge = data.roofline.flops_per_s / data.roofline.bytes_per_s;
+    for (const x of [low, Math.min(Math.max(ridge, low), high), high]) bound.push({ flops_per_byte: x, flops_per_s: Math.min(data.roofline.flops_per_s, x * data.roofline.bytes_per_s) });
   }
   const models = [...new Map(shown.map((c) => [c.model, c])).keys()].map((model) => {
     const top = shown.filter((c) => c.model === model).reduce((a, b) => (b.flops_per_s > a.flops_per_s ? b : a));
     return { model, flops_per_byte: top.flops_per_byte, flops_per_s: top.flops_per_s };
   });
-  draw("roofline", { cells: points, machine_peak, models }, "Flops per second against flops per byte of each cell, with the machine peak; the table below has the numbers.");
+  draw("roofline", { cells: points, bound, models }, "Flops per second against flops per byte of each cell, with the machine peak; the table below has the numbers.");
 }
 function drawTrend() {
   const select = find("#trend-cell");
@@ -198,6 +198,6 @@ const field = (value) => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 download("#csv", "text/csv", () => [columns, ...data.cells.map((cell) => columns.map((name) => field(value(cell, name))))].map((line) => line.join(",")).join("\r\n") + "\r\n");
-download("#json", "application/json", () => JSON.stringify({ run: data.run, machine_peak: data.machine_peak, cells: data.cells, details: data.details }, null, 1));
+download("#json", "application/json", () => JSON.stringify({ run: data.run, roofline: data.roofline, cells: data.cells, details: data.details }, null, 1));
 addEventListener("beforeprint", () => { for (const node of [...waiting.keys()]) paint(node); });
 document.documentElement.dataset.ready = "true";

@@ -21,7 +21,8 @@ from bakeoff.records.trial import Status
 from bakeoff.report import charts, facts
 from bakeoff.report import sections as other_sections
 from bakeoff.report.facts import CellFacts, Detail
-from bakeoff.tasks.machine_peak.record import MachinePeak
+from bakeoff.runner.task import Roofline
+from bakeoff.system.folders import whole
 from bakeoff.views.matrix import Matrix
 
 SCRIPTS = ("draw.js", "cell.js", "page.js")
@@ -82,9 +83,8 @@ def _vega(kept: Path) -> str:
         script = bundle.replace("</script", r"<\/script")
         try:
             kept.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            partial.write_text(script, encoding="utf-8")
-            partial.rename(path)
+            with whole(path) as partial:
+                partial.write_text(script, encoding="utf-8")
         except OSError:
             pass  # the next report takes a second longer
         return script
@@ -94,8 +94,8 @@ def _values(page: Page) -> dict[str, Any]:
     run = page.run
     alone = [t for t in run.trials if t.exported_by is None]
     matrix = Matrix.of(alone, run.one_time_costs, recorded(run.summaries or ()))
-    machine_peak = next((c for c in run.of("machine_peak", MachinePeak) if c.failure is None), None)
-    cells = facts.of(matrix, machine_peak)
+    roofline = other_sections.roofline(run)
+    cells = facts.of(matrix, roofline)
     shown = [f for f, _ in cells]
     stacks = list(dict.fromkeys(f.stack for f in shown))
     choosable = [f for f in shown if f.step_s is not None and f.workers is None]
@@ -127,7 +127,7 @@ def _values(page: Page) -> dict[str, Any]:
         "cells": shown,
         "details": {f.cell: d for f, d in cells},
         "charts": charts.specifications(stacks),
-        "machine_peak": machine_peak,
+        "roofline": roofline,
         "metrics": [_metric(m) for m in listed],
         "ranges": _ranges(matrix),
         "changes": None if changes is None else changes.get("drawn"),
@@ -144,7 +144,7 @@ def _values(page: Page) -> dict[str, Any]:
         "failures": _failures(shown),
         "notes": [note for note in matrix.notes() if not _of_a_failure(note, shown)],
         "curve_steps": facts.CURVE_STEPS,
-        "roofline": _roofline(machine_peak if has_peak else None) if shares else "",
+        "roofline": _roofline(roofline if has_peak else None) if shares else "",
         "shares": [_share(f) for f in sorted(shares, key=lambda f: -(f.share_of_machine_peak or 0.0))],
         "changes": changes,
         "trends": trends,
@@ -250,15 +250,15 @@ def _of_a_failure(note: str, shown: Sequence[CellFacts]) -> bool:
     return note.startswith("  again: ") or any(note.startswith((f"{cell}: ", f"{cell} and ")) for cell in failed)
 
 
-def _roofline(machine_peak: MachinePeak | None) -> str:
+def _roofline(roofline: Roofline | None) -> str:
     how = (
         "Flops and bytes are counted once per model: its matrix products and convolutions; each weight, input and output once."
     )
-    if machine_peak is None or not machine_peak.flops_per_s or not machine_peak.bytes_per_s:
+    if roofline is None:
         return f"{how} No machine peak was measured that applies to these cells."
-    product = f"{machine_peak.flops_per_s / 1e9:.3g} Gflop/s (numpy's float32 matrix product)"
-    reached = f"{product} and {machine_peak.bytes_per_s / 1e9:.3g} GB/s (copies)"
-    threads = f"{machine_peak.threads} thread{'s' * (machine_peak.threads > 1)}"
+    product = f"{roofline.flops_per_s / 1e9:.3g} Gflop/s (numpy's float32 matrix product)"
+    reached = f"{product} and {roofline.bytes_per_s / 1e9:.3g} GB/s (copies)"
+    threads = f"{roofline.threads} thread{'s' * (roofline.threads > 1)}"
     cached = "Cells that are limited by memory but move so little that it may stay in a cache have no share."
     return f"{how} With {threads} this machine was measured to reach {reached}, in the same run. {cached}"
 

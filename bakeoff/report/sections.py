@@ -7,6 +7,7 @@ from bakeoff import tasks
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.compare.report import clean
 from bakeoff.records.trial import Trial
+from bakeoff.runner.task import Roofline
 from bakeoff.tasks.tables import records_of
 from bakeoff.views import scaling_table
 
@@ -33,6 +34,13 @@ def of(run: SavedRun) -> list[Section]:
         if section is not None:
             found.append((task.name, section.title, section.legend, section.columns, section.rows))
     return found
+
+
+def roofline(run: SavedRun) -> Roofline | None:
+    """What the machine reached in this run, from the first task that measured it."""
+    records = records_of(run)
+    found = (task.roofline(records.get(task.name, ())) for task in tasks.every())
+    return next((bound for bound in found if bound is not None), None)
 
 
 def environment(run: SavedRun) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ Availability → exported program → one-time cost → reference → sandbox �
 gets no child; its trial gives the reason. Since there is only this way, a cell is refused everywhere or nowhere.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +74,30 @@ class CellRunner:
     keep: Callable[[Any, Any], None] = lambda preparer, record: None  # stores the record of a preparer
     kept: Callable[[Any, Cell], Any] = lambda preparer, cell: None  # the stored record of a preparer for a cell
     _prepared: dict[PlannedCell, Ready] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        folder: RunFolder,
+        machine: Path,
+        note: Callable[[str], None],
+        tasks: Iterable[object] = (),
+        *,
+        keep: Callable[[Any, Any], None] = lambda preparer, record: None,
+        kept: Callable[[Any, Cell], Any] = lambda preparer, cell: None,
+        **launching: Any,
+    ) -> "CellRunner":
+        """With a launcher and preparations of its own. Cells are prepared by those of `tasks` that do so.
+
+        `machine`: folder of one-time costs; `note`: shows what is being prepared; `launching`: further arguments of Launcher.
+        """
+        interpreters = plan.interpreters
+        launcher = Launcher(
+            settings=plan.settings, folder=folder.logs, scratch=folder.scratch, interpreters=interpreters, **launching
+        )
+        preparers = [task for task in tasks if isinstance(task, Preparer)]
+        return cls(plan, launcher, Preparation(plan, launcher, folder, machine, note), folder, preparers, keep, kept)
 
     def ready(self, planned: PlannedCell, *, reference: bool = True) -> Ready:
         """Prepare what a cell needs before its child starts. Each part is made once per run.

@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from bakeoff.records.trial import OneTimeCost, Trial
-from bakeoff.runner.cells import CellRunner, Preparer
-from bakeoff.runner.launch import Launcher
+from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.plan import Plan
-from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.progress import Progress
 from bakeoff.runner.store import RunFolder, Store
 from bakeoff.runner.task import Task
@@ -40,18 +38,17 @@ class Session:
         self.wall_s = 0.0
         self.started = time.monotonic()  # when `run` was called
         self.progress = Progress(say)
-        self.launcher = Launcher(
-            settings=plan.settings,
-            folder=self.folder.logs,
-            scratch=self.folder.scratch,
-            interpreters=plan.interpreters,
+        self.cells = CellRunner.of(
+            plan,
+            self.folder,
+            root.machine,
+            self.progress.note,
+            self.tasks,
+            keep=self.keep,
+            kept=lambda task, cell: task.find(self, cell),
             on_phase=self.progress.phase,
         )
-        preparation = Preparation(plan, self.launcher, self.folder, root.machine, self.progress.note)
-        preparers = [task for task in self.tasks if isinstance(task, Preparer)]
-        self.cells = CellRunner(
-            plan, self.launcher, preparation, self.folder, preparers, self.keep, lambda task, cell: task.find(self, cell)
-        )
+        self.launcher = self.cells.launcher
 
     @property
     def trials(self) -> list[Trial]:

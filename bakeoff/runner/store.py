@@ -23,6 +23,7 @@ import msgspec
 
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.trial import OneTimeCost, Settings
+from bakeoff.system.folders import whole
 
 T = TypeVar("T")
 ONE_TIME_COST = "one_time_cost.json"
@@ -152,10 +153,9 @@ _COMPARED = ("size", "batch_size", "device", "threads", "seed", "timed_s")
 
 
 def write(path: Path, record: object) -> None:
-    """Write a record as JSON, completely or not at all: first under another name, then renamed."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
-    partial.rename(path)
+    """Write a record as JSON, completely or not at all."""
+    with whole(path) as partial:
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
 
 
 def read(path: Path, record: type[T]) -> T:

@@ -8,21 +8,27 @@ child.py     `run(job)`, what the child process does; it returns a dataclass of 
 record.py    frozen dataclasses: what the child returns, and what is stored
 table.py     how the records are printed
 
-The folder is the registration: session, saved run, pytest plugin, `bakeoff task NAME` and report find `TASK` there, and no
-other file names it. A subclass must set `name`, `title` and `record`, and implement `run` and `key`; all else has a default.
-bakeoff/tasks/import_time is a short example.
+The folder is the registration: session, saved run, pytest plugin, command line and report find `TASK` there. A subclass must
+set `name`, `title` and `record`, and implement `run` and `key`; all else has a default. bakeoff/tasks/import_time is a short
+example.
+
+To remove a task, delete its folder, and the file in experiments/ that takes its fixture. This holds for all tasks but three:
+a session needs `timing`, trials with --target need `compile_only`, and `bakeoff export --profile` needs `profile`; the last two
+have no task.py. Some findings are fields of the saved trial (`diagnosed`, `exported_by`, `compile_only`, a failure's phase),
+and stay in its schema. tests/unit/test_task_folders.py lists every file that names a task, and removes each task in turn.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Failure, Trial
 from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
 
 if TYPE_CHECKING:
+    from bakeoff.runner.cells import CellRunner
     from bakeoff.runner.session import Session
 
 R = TypeVar("R")
@@ -38,6 +44,19 @@ class Question:
     arguments: Mapping[str, Any] = field(default_factory=dict)  # keywords of the experiment's marker `cells`
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOption:
+    """An option of a task on the command line."""
+
+    keywords: Mapping[str, Any]  # of argparse's add_argument, which pytest's addoption accepts, too
+    commands: Sequence[str] = ("pytest", "task")  # that have this option: pytest, and commands of `bakeoff`
+    values: Literal["files", "folders", "models", "other"] = "files"  # what a shell completes
+
+    def name(self, flag: str) -> str:
+        """The name by which the option `flag` is looked up."""
+        return str(self.keywords.get("dest") or flag.removeprefix("--").replace("-", "_"))
+
+
 class Task(ABC, Generic[R]):
     """One kind of job. `R` is the type of its records: a frozen dataclass that msgspec can write and read as JSON."""
 
@@ -46,7 +65,8 @@ class Task(ABC, Generic[R]):
     record: type[R]  # the class of its records
     # name of a pytest fixture: an experiment that takes it runs once per cell of `select`, and gets the cell's record
     fixture: ClassVar[str | None] = None
-    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # flag of pytest and `bakeoff` → keywords of add_argument
+    options: ClassVar[Mapping[str, TaskOption]] = {}  # by flag
+    example: ClassVar[str | None] = None  # arguments of an example in `bakeoff task --help`; None: no example
     order: ClassVar[int] = 50  # a session runs its tasks in ascending order; timing is 0
     timed: ClassVar[bool] = False  # must the cells of `select` also be timed?
 
@@ -101,6 +121,34 @@ class Task(ABC, Generic[R]):
     def section(self, records: Sequence[R], trials: Sequence[Trial]) -> "Section | None":
         """The records as a table of the report; None for no table."""
         return None
+
+    def roofline(self, records: Sequence[R]) -> "Roofline | None":
+        """The bounds of the report's roofline, if the records hold them."""
+        return None
+
+
+@runtime_checkable
+class AddsToTrials(Protocol):
+    """A task whose further, untimed child adds findings to the first trial of a timed cell. `bakeoff ab` runs it last."""
+
+    done: ClassVar[str]  # what was done to a cell, for the progress output, such as "diagnosed"
+
+    def left_out(self, option: Option) -> str:
+        """Why cells get no such child; "" if they do."""
+        ...
+
+    def added(self, cells: "CellRunner", first: Mapping[PlannedCell, Trial]) -> Iterator[tuple[Trial, float]]:
+        """Yield first trials with their findings, and the wall time of the child. `first`: the first trial of each cell."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roofline:
+    """What the machine was measured to reach: upper bounds of the speed of a cell with as many threads, in float32."""
+
+    threads: int
+    flops_per_s: float
+    bytes_per_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

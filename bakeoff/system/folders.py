@@ -1,6 +1,8 @@
-"""Where does Bakeoff keep its files by default? In a checkout beside the code; if installed, in the user's data folder."""
+"""Where does Bakeoff keep its files, and how does it write one? Beside the code, or if installed, in the user's data folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bakeoff.authoring.discovery import INSTALLED, ROOT
@@ -20,3 +22,11 @@ def saved_runs() -> Path:
 def work() -> Path:
     """The folder of runs in progress and of one-time costs: the default of --bakeoff-storage."""
     return data() / "work" if INSTALLED else ROOT / ".bakeoff"
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path to write to. The file is renamed to `path` when it is complete, so that `path` is never a partial file."""
+    partial = path.with_name(f"{path.name}.partial")
+    yield partial
+    partial.rename(path)

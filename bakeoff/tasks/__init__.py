@@ -1,6 +1,6 @@
-"""Which tasks are there? One per folder with a task.py. To add a task, add a folder; to remove one, delete it.
+"""Which tasks are there? One per folder with a task.py. To add a task, add a folder.
 
-bakeoff/runner/task.py says what such a folder holds.
+bakeoff/runner/task.py says what such a folder holds, and which ones can be deleted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +13,9 @@ from typing import Any
 from bakeoff.authoring.errors import UsageError
 from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
 from bakeoff.runner.session import TIMING
-from bakeoff.runner.task import Task
+from bakeoff.runner.task import AddsToTrials, Task
 
-__all__ = ["every", "named", "only", "options", "planned"]
+__all__ = ["additions", "defaults", "every", "named", "only", "options", "planned"]
 
 
 @cache
@@ -34,9 +34,21 @@ def named(name: str) -> Task[Any]:
     raise UsageError(f"there is no task {name}; there are: {', '.join(task.name for task in every())}")
 
 
-def options() -> dict[str, Mapping[str, Any]]:
-    """The options of all tasks: flag → keywords of argparse's add_argument."""
-    return {flag: keywords for task in every() for flag, keywords in task.options.items()}
+def options(command: str = "pytest") -> dict[str, Mapping[str, Any]]:
+    """The options of tasks that pytest or a command of `bakeoff` has: flag → keywords of argparse's add_argument."""
+    found = [(flag, option) for task in every() for flag, option in task.options.items()]
+    return {flag: option.keywords for flag, option in found if command in option.commands}
+
+
+def defaults() -> dict[str, Any]:
+    """The values of all options of tasks for a command that does not have them, by name."""
+    found = [(option.name(flag), option) for task in every() for flag, option in task.options.items()]
+    return {name: option.keywords.get("default") for name, option in reversed(found)}  # the first of a name decides
+
+
+def additions(option: Callable[[str], Any]) -> list[AddsToTrials]:
+    """The tasks that add findings to trials, without those that the options leave out."""
+    return [task for task in every() if isinstance(task, AddsToTrials) and not task.left_out(option)]
 
 
 def planned(plan: Plan, option: Callable[[str], Any], asked: Mapping[str, Sequence[PlannedCell]] | None = None) -> Plan:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.results import CellResult
+from bakeoff.authoring.discovery import operation
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import TIMED, Status
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed, wrapped
 
-PREFIX = "kernel_"  # of the models in models/kernels/
 PEAK_MODELS = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
 KERNEL_COLUMNS = (
     "operation",
@@ -99,18 +99,18 @@ def markdown(results: Mapping[Cell, CellResult]) -> str:
 
 def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
     """The columns that are not empty."""
-    rows = [_row(r, results) for cell, r in results.items() if cell.model.startswith(PREFIX)]
+    rows = [_row(name, r, results) for cell, r in results.items() if (name := operation(cell.model)) is not None]
     columns = of_rows(KERNEL_COLUMNS, rows) if rows else []
     return [c for c in columns if c.name in KERNEL_COLUMNS[:2] or any(lines != ["–"] for lines in c.cells)]
 
 
-def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
+def _row(name: str, result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
     ok = result.status is Status.OK
     on_device = (
         result.device_step_s if ok or result.status is Status.UNSTEADY else None
     )  # the GPU's own time does not depend on a steady host
     reached, used = shares(result, results) if ok or on_device is not None else {}, resources(result)
-    speeds = [_speed(reached, name, peak, unit) for (_, name, peak), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
+    speeds = [_speed(reached, rate, peak, unit) for (_, rate, peak), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
     counts = [f"{used[n]:,.0f}" if n in used else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
     occupancy = f"{used['occupancy']:.0%}" if "occupancy" in used else "–"
     settings = result.trials[0].settings
@@ -118,7 +118,7 @@ def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str
     step = seconds(result.step_s) if ok else "unavailable (no GPU)" if no_gpu else "–"
     device = "–" if on_device is None else seconds(on_device)
     return [
-        result.cell.model.removeprefix(PREFIX),
+        name,
         result.cell.stack,
         step,
         device,

@@ -20,6 +20,7 @@ from bakeoff.authoring.errors import Unavailable, Unsupported, install
 from bakeoff.records.request import Request, read
 from bakeoff.records.trial import Failure, Phase, Start, Status
 from bakeoff.system.environment import PHASES_FD, describe, imported_versions
+from bakeoff.system.folders import whole
 from bakeoff.system.sandbox import CacheNotEmpty, Sandbox
 from bakeoff.worker.job import Job
 
@@ -56,9 +57,8 @@ def main(path: str) -> int:
     except BaseException as error:
         why = dataclasses.asdict(failure(error, reporter.phase, request.framework, request.extra))
         text = _json({"failure": why, "environment": environment or None})
-    partial = Path(request.result + ".partial")
-    partial.write_text(text)
-    partial.rename(request.result)  # never a partial file under this name
+    with whole(Path(request.result)) as partial:
+        partial.write_text(text)
     return 0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from bakeoff.authoring.model import Array, Arrays
 from bakeoff.records.measurement import Check
+from bakeoff.system.folders import whole
 
 COMPARED_PIECE = 2**17  # elements compared at a time, few enough for the CPU cache
 
@@ -41,10 +42,9 @@ def check(outputs: Mapping[str, Array], reference: Mapping[str, Array], batch: i
 
 def save(path: Path, batches: list[Arrays]) -> None:
     """Write the outputs of each batch to `path`, an npz file without pickles. `path` is never a partial file."""
-    partial = path.with_suffix(".partial.npz")
     arrays: dict[str, Any] = {f"{i}/{name}": array for i, outputs in enumerate(batches) for name, array in outputs.items()}
-    np.savez(partial, **arrays)
-    partial.rename(path)
+    with whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def read(path: Path) -> list[Arrays]:

@@ -16,6 +16,7 @@ from bakeoff.records.compile_only import CompileOnly, Kernel
 from bakeoff.records.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
 from bakeoff.records.measurement import Caches, Check, Contention, Measurement, Memory, Parity, SyncCheck, Threads
 from bakeoff.records.trial import Environment, Failure, Phase, Settings, Start, Status, Trial
+from bakeoff.runner.task import Roofline
 from bakeoff.tasks.machine_peak.record import MachinePeak
 
 ENVIRONMENT = Environment(python="3.11", platform="Linux", cpu="a processor", cores=2, memory_bytes=2**34, device="cpu")
@@ -86,6 +87,7 @@ def kernel(**changes: object) -> Kernel:
 
 # a saved run for reports: models × stacks with speeds, phases and one refusal
 STACKS = {"tf_eager": 1.0, "tf_function": 0.5, "torch_eager": 0.6, "torch_inductor": 0.3, "torch_script": 0.55}
+ROOFLINE = Roofline(threads=1, flops_per_s=50e9, bytes_per_s=10e9)
 MACHINE_PEAK = MachinePeak(threads=1, measured_at="2026-01-01T00:00:00+00:00", flops_per_s=50e9, bytes_per_s=10e9)
 
 

@@ -1,11 +1,20 @@
-"""Which trials of an arm are kept, and which cell does the control measure?"""
+"""Which trials of an arm are kept, which cell does the control measure, and what is saved?"""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 from bakeoff.ab.arm_runner import ArmRunner, control_cell, drop_incomplete_pairs
+from bakeoff.ab.arms import Checkout
+from bakeoff.ab.paired_session import PairedSession
+from bakeoff.archive.paired import Arm
+from bakeoff.archive.saved_runs import SCHEMA_VERSION
+from bakeoff.authoring.discovery import ROOT
+from bakeoff.compare.budgets import read_budgets
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.trial import Trial
+from bakeoff.runner import options
+from bakeoff.runner.store import Store
 from tests.support.builders import measurement, trial
 
 
@@ -34,3 +43,17 @@ def test_the_control_keeps_its_cell_until_it_fails() -> None:
     assert control_cell(cells, side(bad), (side(eager), side(eager))) == eager.cell
     assert control_cell(cells, side(good), (side(good), side(good))) == good.cell
     assert control_cell([eager.cell], side(), (side(bad), side(eager))) is None
+
+
+def test_a_run_of_pairs_holds_its_command(tmp_path: Path) -> None:
+    given = {k[2:].replace("-", "_"): v.get("default") for k, v in (options.MATRIX | options.RUN).items()}
+    plan = options.plan((given | {"models": "mlp", "stacks": "torch_eager"}).__getitem__)
+    arms = (Checkout(Arm(label="main"), ROOT), Checkout(Arm(label="working tree"), ROOT))
+    budgets = read_budgets(ROOT / "experiments" / "budgets.toml")
+    pairing = PairedSession(plan, arms, Store(tmp_path), budgets, metrics=["step"], control=False, say=print)
+    for arm in (pairing.baseline, pairing.candidate):
+        arm.folder.close()
+    parts = pairing.parts("bakeoff ab main")
+    assert parts["command"] == "bakeoff ab main"
+    assert parts["schema_version"] == SCHEMA_VERSION
+    assert parts["ab"]["baseline"]["label"] == "main"

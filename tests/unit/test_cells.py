@@ -11,9 +11,7 @@ from bakeoff.authoring.discovery import Registry, StackSource
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Failure, Phase, Status
 from bakeoff.runner.cells import CellRunner
-from bakeoff.runner.launch import Launcher
 from bakeoff.runner.plan import Plan, PlannedCell
-from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.store import Store
 from tests.support.planting import TOY, settings
 
@@ -26,10 +24,9 @@ def runner(folder: Path, stack: StackSource, unavailable: Failure | None = None)
     plan = Plan(settings=settings(), models=[TOY], stacks=[stack], modes=[Mode.INFERENCE])
     run = Store(folder / "store").begin(plan.settings, [], 1)
     run.close()
-    launcher = Launcher(settings=plan.settings, folder=run.logs, scratch=run.scratch)
-    preparation = Preparation(plan, launcher, run, folder / "machine", lambda line: None)
-    preparation._baselines["numpy"] = 2**20, unavailable
-    return CellRunner(plan, launcher, preparation, run)
+    cells = CellRunner.of(plan, run, folder / "machine", lambda line: None)
+    cells.preparation._baselines["numpy"] = 2**20, unavailable
+    return cells
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,11 @@ from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
 from bakeoff.machine import available
 from bakeoff.machine.available import Machine
+from bakeoff.pytest_plugin import selection
 from bakeoff.report import facts, sections, tensorboard
+from bakeoff.runner import options
 from bakeoff.tasks import tables
+from bakeoff.views import kernel_table
 from bakeoff.views.matrix import Matrix
 from tests.support.builders import measurement, save, trial
 from tests.support.planting import FAKES, plant
@@ -30,7 +33,7 @@ from dataclasses import dataclass
 from bakeoff.records.trial import Trial
 from bakeoff.runner.plan import TaskPlan
 from bakeoff.runner.session import Session
-from bakeoff.runner.task import Section, Task
+from bakeoff.runner.task import Section, Task, TaskOption
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Answer:
 
 class Answering(Task[Answer]):
     name, title, record, fixture = "answer", "Answers", Answer, "answer"
-    options = {"--answer": {"type": int, "default": 42, "metavar": "N", "help": "the answer"}}
+    options = {"--answer": TaskOption(keywords={"type": int, "default": 42, "metavar": "N", "help": "the answer"})}
 
     def key(self, record: Answer) -> str:
         return str(record.value)
@@ -86,6 +89,15 @@ def test_a_task_is_a_folder(answering: None, tmp_path: Path, capsys: pytest.Capt
     assert [section[1] for section in sections.of(saved_runs.read(path))] == ["Answers"]
 
 
+def test_an_option_of_a_task_is_offered_where_the_task_says(answering: None) -> None:
+    assert "--answer" in tasks.options("task")
+    assert [verb for verb in ("run", "explain", "pick", "ab") if "--answer" in tasks.options(verb)] == []
+    assert tasks.defaults()["answer"] == 42
+    (diagnose,) = tasks.additions(tasks.defaults().__getitem__)
+    assert diagnose.done == "diagnosed"
+    assert tasks.additions({"no_diagnosis": True}.__getitem__) == []
+
+
 def test_a_task_that_is_gone_leaves_saved_runs_readable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "0001_x.json"
     document = {"schema_version": 2, "trials": [trial(measurement())], "tasks": {"no_such_task": [{"value": 7}]}}
@@ -111,6 +123,28 @@ def test_a_stack_and_a_model_are_a_file_each(
     listed = capsys.readouterr().out
     assert "mine" in listed
     assert "compiler" in listed
+
+
+def test_a_single_operation_of_a_user_is_one_everywhere(tmp_path: Path) -> None:
+    """By the name of its file: apart from the matrix, in the table of single operations, and for the marker `kernels`."""
+    (tmp_path / "kernel_mine.py").write_text((FAKES / "toy.py").read_text())
+    source = discovery.models([tmp_path])["kernel_mine"]
+    assert (source.operation, source.is_kernel, source.in_matrix) == ("mine", True, False)
+    results = by_cell([trial(measurement(), "kernel_mine")])
+    assert "\nmine  " in kernel_table.terminal(results)
+    given = {k[2:].replace("-", "_"): v.get("default") for k, v in (options.MATRIX | options.RUN).items()}
+    asked = given | {"models_from": [str(tmp_path)], "models": "kernel_mine", "stacks": "torch_eager"}
+    plan = options.plan(asked.__getitem__)
+    assert selection.kernel_cells(asked.__getitem__, plan, "torch_eager") == [("kernel_mine", "torch_eager", "inference")]
+    assert selection.kernels(plan, asked.__getitem__) == []  # there is no kernel of Bakeoff to check
+    nothing_named = options.plan((asked | {"models": None}).__getitem__)
+    assert "kernel_mine" not in [model.name for model in nothing_named.models]
+
+
+def test_the_operations_of_bakeoff_are_named_so() -> None:
+    assert {m.name for m in discovery.models() if m.path.parent == discovery.KERNELS} == {
+        m.name for m in discovery.models() if m.is_kernel
+    }
 
 
 def test_a_metric_is_one_definition(

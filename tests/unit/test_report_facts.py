@@ -11,13 +11,13 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 from bakeoff.report import facts
 from bakeoff.views.matrix import Matrix
-from tests.support.builders import MACHINE_PEAK, SETTINGS, cell, matrix, measurement, trial
+from tests.support.builders import ROOFLINE, SETTINGS, cell, matrix, measurement, trial
 
 
 def test_values_of_a_cell() -> None:
     trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
     results = Matrix.of(trials).results
-    reported = {f.stack: f for f, _ in facts.of(Matrix.of(trials), MACHINE_PEAK)}
+    reported = {f.stack: f for f, _ in facts.of(Matrix.of(trials), ROOFLINE)}
     fast = reported["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
     assert fast.break_even_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
@@ -39,7 +39,7 @@ def test_values_of_a_cell() -> None:
 def test_no_share_of_a_machine_peak_of_other_conditions(changes: dict[str, Any]) -> None:
     found = cell("m", "torch_eager", 1e-3)
     found = replace(found, settings=replace(SETTINGS, **changes))
-    (reported, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
+    (reported, _), *_ = facts.of(Matrix.of([found]), ROOFLINE)
     assert reported.share_of_machine_peak is None
 
 
@@ -49,7 +49,7 @@ def test_memory_bandwidth_limits_only_data_larger_than_the_cache(moved: float, s
     found = cell("m", "torch_eager", moved / 1e10)
     assert found.measurement is not None
     found = replace(found, measurement=replace(found.measurement, flops=int(moved / 10), moved_bytes=int(moved)))
-    (reported, _), *_ = facts.of(Matrix.of([found]), MACHINE_PEAK)
+    (reported, _), *_ = facts.of(Matrix.of([found]), ROOFLINE)
     assert reported.flops_per_s == pytest.approx(1e9, rel=0.02)
     assert reported.share_of_machine_peak == (None if share is None else pytest.approx(share, rel=0.02))
 

@@ -128,8 +128,8 @@ def test_command_line(cell: tuple[str, ...], tmp_path: Path, capsys: pytest.Capt
         (["mlp-tf_xlaa-inference"], "there is no stack tf_xlaa; there are: "),
         (["mlpp-tf_xla-inference"], "there is no model mlpp; there are: "),
         (["mlp-tf_xla-training"], "repro writes inference steps only"),
-        (["mlp"], "write MODEL-STACK-MODE or MODEL STACK"),
-        (["mlp-tf_xla", "--size", "huge"], "--size small or full"),
+        (["mlp"], "write a cell as model-stack-mode"),
+        (["mlp-tf_xla", "--size", "huge"], "there is no size huge; there are: small, full"),
         (["mlp-tf_xla", "-o", "/no/such/folder/it.py"], "--output: cannot write /no/such/folder/it.py"),
     ],
 )

@@ -62,7 +62,7 @@ def test_bad_input_is_reported_in_one_line(
     for arguments, reported in (
         ((), "no saved run in"),
         (("12",), "no saved run 12"),
-        (("--profile", "mlp"), "write model-stack-mode"),
+        (("--profile", "mlp"), "write a cell as model-stack-mode"),
         (("--profile", "mlp-torch_eager-serving"), "there is no mode serving"),
         (("--profile", "mlp-torch_eagre"), "there is no stack torch_eagre; there are:"),
         (("--profile", "nothing-*"), "matches no cell"),

@@ -3,18 +3,21 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Failure, Start, Trial
+from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.options import need_writable
 from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
 from bakeoff.runner.session import Session
-from bakeoff.runner.task import Option, Question, Section, Task
+from bakeoff.runner.task import Option, Question, Section, Task, TaskOption
 from bakeoff.tasks.diagnose import table
 from bakeoff.tasks.diagnose.findings import INDEX, diagnoses, wanted, with_findings, write_index
 from bakeoff.tasks.diagnose.record import Diagnosis
+
+NOT_DIAGNOSED = "it was not diagnosed (--no-diagnosis)"
 
 
 @final
@@ -26,16 +29,34 @@ class Diagnosing(Task[Diagnosis]):
     record = Diagnosis
     fixture = "diagnosis"
     order = 40
-    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "--keep-artifacts": {
-            "metavar": "DIR",
-            "help": "keep what each stack generated (sources, graphs, HLO, MLIR) in DIR/<cell>/, with DIR/index.md",
-        },
-        "--no-diagnosis": {
-            "action": "store_true",
-            "default": False,
-            "help": "do not start a second, untimed child per cell, which finds graph breaks and describes the compiled code",
-        },
+    done = "diagnosed"
+    options: ClassVar[Mapping[str, TaskOption]] = {
+        "--keep-artifacts": TaskOption(
+            keywords={
+                "metavar": "DIR",
+                "help": "keep what each stack generated (sources, graphs, HLO, MLIR) in DIR/<cell>/, with DIR/index.md",
+            },
+            commands=("pytest", "task", "run", "explain", "pick"),
+            values="folders",
+        ),
+        "--no-diagnosis": TaskOption(
+            keywords={
+                "action": "store_true",
+                "default": False,
+                "help": "do not start a second, untimed child per cell, which finds graph breaks and describes the compiled "
+                "code",
+            },
+            commands=("pytest", "task", "explain", "pick", "ab"),
+        ),
+        "--diagnose": TaskOption(  # `bakeoff run` diagnoses only if asked
+            keywords={
+                "dest": "no_diagnosis",
+                "action": "store_false",
+                "default": True,
+                "help": "also find graph breaks, as `bakeoff explain` does",
+            },
+            commands=("run",),
+        ),
     }
 
     def select(self, question: Question) -> list[PlannedCell]:
@@ -74,6 +95,15 @@ class Diagnosing(Task[Diagnosis]):
         if artifacts is not None and todo:
             session.progress.say(f"generated code: {write_index(artifacts)}")
 
+    def left_out(self, option: Option) -> str:
+        return NOT_DIAGNOSED if option("no_diagnosis") else ""
+
+    def added(self, cells: CellRunner, first: Mapping[PlannedCell, Trial]) -> Iterator[tuple[Trial, float]]:
+        rows = [planned for planned, trial in first.items() if planned.stack.diagnoses and wanted(trial)]
+        trials = {planned.cell: trial for planned, trial in first.items()}
+        for diagnosis in diagnoses(cells, rows):
+            yield with_findings(trials[diagnosis.cell], diagnosis), diagnosis.wall_s
+
     def _wanted(self, session: Session, planned: PlannedCell, timed: bool) -> bool:
         if timed:
             return wanted(next(t for t in session.trials if t.cell == planned.cell and t.index == 0 and t.start is Start.COLD))
@@ -108,7 +138,7 @@ class Diagnosing(Task[Diagnosis]):
 
     def missing(self, session: Session, cell: Cell) -> str:
         timed = any(t.cell == cell and t.measurement is not None for t in session.trials)
-        return "it was not diagnosed (--no-diagnosis)" if timed else super().missing(session, cell)
+        return NOT_DIAGNOSED if timed else super().missing(session, cell)
 
     def failure(self, record: Diagnosis) -> Failure | None:
         return record.failure if record.diagnostics is None else None  # a refused model with diagnostics is a result

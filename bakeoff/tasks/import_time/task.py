@@ -20,6 +20,7 @@ class Importing(Task[ImportTime]):
     title = "Importing"
     record = ImportTime
     order = 60
+    example = ""
 
     def key(self, record: ImportTime) -> str:
         return f"{record.framework}-{'cold' if record.cold else 'warm'}"

@@ -9,7 +9,7 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.runner.launch import now
 from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
 from bakeoff.runner.session import Session
-from bakeoff.runner.task import Option, Task
+from bakeoff.runner.task import Option, Roofline, Task
 from bakeoff.tasks.machine_peak.record import MachinePeak, PeakResult
 
 NUMPY = StackSource(name="numpy", path=Path("numpy"), framework="numpy")
@@ -46,6 +46,12 @@ class Peak(Task[MachinePeak]):
             bytes_per_s=ended.result.bytes_per_s if ended.result else None,
             failure=ended.failure,
         )
+
+    def roofline(self, records: Sequence[MachinePeak]) -> Roofline | None:
+        for found in records:
+            if found.failure is None and found.flops_per_s and found.bytes_per_s:
+                return Roofline(threads=found.threads, flops_per_s=found.flops_per_s, bytes_per_s=found.bytes_per_s)
+        return None
 
 
 TASK = Peak()

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bakeoff.authoring.discovery import Registry, Source, StackSource
+from bakeoff.authoring.discovery import Registry, Source, StackSource, named_cell
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.runner.cells import CellRunner
-from bakeoff.runner.launch import Launcher
 from bakeoff.runner.plan import Plan, PlannedCell
-from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.store import Store
 from bakeoff.tasks.profile.record import Profile, ProfileResult
 
@@ -25,7 +23,7 @@ def chosen(wanted: Sequence[str], models: Registry[Source], stacks: Registry[Sta
     found: list[Cell] = []
     for name in wanted:
         if not any(c in name for c in "*?["):
-            found.append(_named(name, models, stacks))
+            found.append(named_cell(name, models, stacks))
             continue
         matched = [(cell, usual) for cell, usual in every if fnmatchcase(str(cell), name)]
         if not matched:
@@ -34,22 +32,11 @@ def chosen(wanted: Sequence[str], models: Registry[Source], stacks: Registry[Sta
     return list(dict.fromkeys(found))
 
 
-def _named(name: str, models: Registry[Source], stacks: Registry[StackSource]) -> Cell:
-    parts = name.split("-")
-    if not 2 <= len(parts) <= 3 or not all(parts):
-        raise UsageError(f"--profile {name}: write model-stack-mode, such as mlp-torch_eager-inference, or a glob")
-    mode = parts[2] if parts[2:] else str(Mode.INFERENCE)
-    if mode not in set(Mode):
-        raise UsageError(f"--profile {name}: there is no mode {mode}; there are: {', '.join(Mode)}")
-    return Cell(models[parts[0]].name, stacks[parts[1]].name, Mode(mode))
-
-
 def profiles(plan: Plan, store: Store, home: Callable[[Cell], Path], say: Callable[[str], None]) -> Iterator[Profile]:
     """Yield the profile of each selected cell when it is ready, with its files in home(cell). A failure stops nothing."""
     rows = plan.selected()
     run = store.begin(plan.settings, plan.identity(), trials=0)  # a run without trials; its logs are kept
-    launcher = Launcher(settings=plan.settings, folder=run.logs, scratch=run.scratch, interpreters=plan.interpreters)
-    cells = CellRunner(plan, launcher, Preparation(plan, launcher, run, store.machine, say), run)
+    cells = CellRunner.of(plan, run, store.machine, say)  # no task prepares a cell: an exported program has no profile
     try:
         for planned in rows:
             say(f"{planned.cell}: profiling")

@@ -9,7 +9,7 @@ from bakeoff.records.trial import Trial
 from bakeoff.runner.options import registries
 from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
 from bakeoff.runner.session import Session
-from bakeoff.runner.task import Option, Question, Section, Task
+from bakeoff.runner.task import Option, Question, Section, Task, TaskOption
 from bakeoff.tasks.shapes import table
 from bakeoff.tasks.shapes.record import SeriesResult, ShapeSeries
 
@@ -23,21 +23,31 @@ class Shapes(Task[ShapeSeries]):
     record = ShapeSeries
     fixture = "shape_series"
     order = 30
-    options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "--shape-models": {
-            "metavar": "A,B",
-            "help": "models of a series of shapes, by file name (default: mlp, if --models selects it)",
-        },
-        "--shapes": {
-            "default": "8,9,10,16,33,64",
-            "metavar": "N,N,...",
-            "help": "the series of shapes (default: 8,9,10,16,33,64)",
-        },
-        "--shape-axis": {
-            "default": "batch_size",
-            "metavar": "FIELD",
-            "help": "field of the models that varies in the series: batch_size, tokens, pixels, ... (default: batch_size)",
-        },
+    example = "--models mlp --stacks torch_inductor,tf_xla --shapes 8,9,16"
+    options: ClassVar[Mapping[str, TaskOption]] = {
+        "--shape-models": TaskOption(
+            keywords={
+                "metavar": "A,B",
+                "help": "models of a series of shapes, by file name (default: mlp, if --models selects it)",
+            },
+            values="models",
+        ),
+        "--shapes": TaskOption(
+            keywords={
+                "default": "8,9,10,16,33,64",
+                "metavar": "N,N,...",
+                "help": "the series of shapes (default: 8,9,10,16,33,64)",
+            },
+            values="other",
+        ),
+        "--shape-axis": TaskOption(
+            keywords={
+                "default": "batch_size",
+                "metavar": "FIELD",
+                "help": "field of the models that varies in the series: batch_size, tokens, pixels, ... (default: batch_size)",
+            },
+            values="other",
+        ),
     }
 
     def select(self, question: Question) -> list[PlannedCell]:
