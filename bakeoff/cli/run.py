@@ -10,6 +10,7 @@ from typing import Any
 
 from bakeoff.analysis import cost
 from bakeoff.analysis.results import by_cell
+from bakeoff.analysis.settings import flags_of_the_cell
 from bakeoff.archive.storage import FLAG
 from bakeoff.authoring import discovery
 from bakeoff.cli import _common, _names, pick
@@ -26,11 +27,6 @@ MODEL = "mlp"  # measured if no model is named
 STEPS = 10_000  # the winner has the least total time for this many steps
 VERIFY_WITHIN_S = 60.0  # limits further trials, so that a first result takes at most 90 s even on a noisy machine
 LONG = 1_000_000  # another number of steps, for the suggested next command
-# options that another command needs to use the same models and settings
-SAME = (
-    *("--size", "--batch-size", "--shape", "--threads", "--device", "--dtype"),
-    *("--interpreter", "--models-from", "--compilers-from"),
-)
 
 
 def add_verb(verbs: Any) -> None:
@@ -93,7 +89,7 @@ def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[st
 
 def _next_steps(asked: argparse.Namespace, chosen: _names.Chosen, path: Path, cells: Sequence[Cell]) -> Iterator[str]:
     """Suggested next commands, with the number of this run and its names."""
-    where, same = _common.again(asked, FLAG), _common.again(asked, *SAME)
+    where, same = _common.again(asked, FLAG), _common.again(asked, *flags_of_the_cell())
     cell, number = cells[0], path.name[:4]
     compiled = next((c for c in cells if c.stack == "torch_inductor"), cells[-1])
     folders = _common.again(asked, "--models-from", "--compilers-from")
