@@ -11,7 +11,8 @@ from dataclasses import replace
 from statistics import median
 
 from bakeoff.analysis import intervals
-from bakeoff.analysis.metrics import CELL, METRICS, JudgedBy, Metric, Unit
+from bakeoff.analysis.metric import JudgedBy, Metric
+from bakeoff.analysis.metrics import CELL, METRICS
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
 from bakeoff.records.trial import Status
@@ -113,7 +114,7 @@ def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules
             note = f"within the A/A noise of its own trials, ±{floor or 0:.1%}"
     if metric.must_agree and verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.SAME):
         verdict, note = _agreed(before, after, metric, rules, strict, verdict, note)
-    if not rules.pairs and metric.unit is Unit.SECONDS and verdict in (Verdict.BETTER, Verdict.WORSE):
+    if not rules.pairs and metric.affected_by_contention and verdict in (Verdict.BETTER, Verdict.WORSE):
         # contention may differ between two sessions; the two sides of a pair share it
         doubtful = [s for s in (before, after) if not s.trust.speed_can_be_compared]
         if doubtful:

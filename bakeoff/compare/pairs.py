@@ -7,7 +7,8 @@ cell and index are a pair.
 from collections.abc import Sequence
 
 from bakeoff.analysis.intervals import least_pairs
-from bakeoff.analysis.metrics import METRICS, SPEED, JudgedBy, compared
+from bakeoff.analysis.metric import JudgedBy
+from bakeoff.analysis.metrics import METRICS, SPEED, compared
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive.paired import Ab
 from bakeoff.compare.budgets import Budgets
