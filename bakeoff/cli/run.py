@@ -69,7 +69,7 @@ def _run(asked: argparse.Namespace) -> int:
         if not asked.target:
             print(*_winners(session, chosen, width), sep="\n")
         print(*_next_steps(asked, chosen, path, list(results)), sep="\n")
-    return 0 if all(r.status in (Status.OK, Status.COMPILED) for r in results.values()) else 1
+    return 0 if all(r.status.succeeded for r in results.values()) else 1
 
 
 def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[str]:

@@ -229,7 +229,7 @@ def _heat(
 
 def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
     """A cell of the matrix: its speed-up, and on hover its status, the reason, and what was not equal for all stacks."""
-    failed = found.status not in (Status.OK, Status.COMPILED)
+    failed = found.failed
     value = found.status
     if found.step_s is not None:
         value = seconds(found.step_s) if found.over_eager is None else f"×{found.over_eager:.2f}"
@@ -240,14 +240,14 @@ def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
 def _failures(shown: Sequence[CellFacts]) -> list[tuple[str, str]]:
     reasons: dict[str, list[str]] = {}
     for f in shown:
-        if f.status not in (Status.OK, Status.COMPILED):
+        if f.failed:
             reasons.setdefault(f"{f.status}: {f.reason.splitlines()[0] if f.reason else ''}", []).append(f.cell)
     return [(why, ", ".join(cells)) for why, cells in reasons.items()]
 
 
 def _of_a_failure(note: str, shown: Sequence[CellFacts]) -> bool:
     """Is this note of the matrix already among the failures?"""
-    failed = [f.cell for f in shown if f.status not in (Status.OK, Status.COMPILED)]
+    failed = [f.cell for f in shown if f.failed]
     return note.startswith("  again: ") or any(note.startswith((f"{cell}: ", f"{cell} and ")) for cell in failed)
 
 

@@ -6,10 +6,10 @@ for a target, and from the driver if a kernel was loaded. The table and the save
 
 from collections.abc import Mapping, Sequence
 
-from bakeoff.analysis.formatting import seconds
+from bakeoff.analysis.formatting import figure, seconds
 from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import TIMED, Status
+from bakeoff.records.trial import Status
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed, wrapped
 
 PREFIX = "kernel_"  # of the models in models/kernels/
@@ -49,7 +49,7 @@ def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, 
 
 
 def _reached(result: CellResult | None, what: str) -> float | None:
-    if result is None or result.status not in TIMED:
+    if result is None or not result.status.was_timed:
         return None
     count = getattr(result.measurements[0], what)
     return count / (result.device_step_s or result.step_s) if count else None
@@ -106,9 +106,7 @@ def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
 
 def _row(result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
     ok = result.status is Status.OK
-    on_device = (
-        result.device_step_s if ok or result.status is Status.UNSTEADY else None
-    )  # the GPU's own time does not depend on a steady host
+    on_device = result.device_step_s if result.status.was_timed else None  # it does not depend on a steady host
     reached, used = shares(result, results) if ok or on_device is not None else {}, resources(result)
     speeds = [_speed(reached, name, probe, unit) for (_, name, probe), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
     counts = [f"{used[n]:,.0f}" if n in used else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
@@ -133,4 +131,4 @@ def _speed(reached: Mapping[str, float], name: str, probe: str, unit: float) -> 
     if name not in reached:
         return "–"
     share, value = reached.get(f"{name}_of_{probe}"), reached[name] / unit
-    return (f"{value:,.0f}" if value >= 100 else f"{value:.3g}") + ("" if share is None else f" ({share:.0%})")
+    return figure(value) + ("" if share is None else f" ({share:.0%})")
