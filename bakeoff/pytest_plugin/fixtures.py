@@ -114,7 +114,7 @@ def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mo
 
 @pytest.fixture
 def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
-    """Bytes/s and flops/s of a single operation, and their shares of eager PyTorch's copy and matrix product in this run."""
+    """Bytes/s and flops/s of a single operation, and their shares of eager copy and matrix product of its framework."""
     return kernel_table.shares(measured, _matrix(request).results)
 
 

@@ -30,22 +30,28 @@ KERNEL_COLUMNS = (
 )
 KERNEL_LEGEND = (
     "single operations; device: the GPU's own time for a step in a queue of steps, used for speeds if it is known; "
-    "in brackets the share of the speed of eager PyTorch's copy and matrix product in this run; "
+    "in brackets the share of the speed of the framework's eager copy and matrix product in this run; "
     "the most registers of a thread, bytes spilled by all kernels (for loaded kernels: local memory), "
     "the most shared memory of a block, the least occupancy"
 )
 
 
 def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
-    """Bytes/s and flops/s of an operation, and their shares of eager PyTorch's copy and matrix product in the same run."""
+    """Bytes/s and flops/s of an operation, and their shares of its framework's eager copy and matrix product."""
     found = {}
     for what, name, probe in PEAK_MODELS:
-        own, reference = _reached(result, what), _reached(results.get(Cell(probe, "torch_eager", result.cell.mode)), what)
+        own, reference = _reached(result, what), _reached(_eager(probe, result, results), what)
         if own is not None:
             found[name] = own
             if reference is not None:
                 found[f"{name}_of_{probe}"] = own / reference
     return found
+
+
+def _eager(model: str, result: CellResult, results: Mapping[Cell, CellResult]) -> CellResult | None:
+    """The result of another model on the eager stack of the same framework, in the same mode."""
+    same = (r for c, r in results.items() if (c.model, c.mode) == (model, result.cell.mode) and r.framework == result.framework)
+    return next((r for r in same if r.eager), None)
 
 
 def _reached(result: CellResult | None, what: str) -> float | None:
