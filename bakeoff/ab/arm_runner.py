@@ -8,7 +8,7 @@ from bakeoff.analysis.results import by_cell
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import Source, StackSource
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import TIMED, Status, Trial
+from bakeoff.records.trial import Status, Trial
 from bakeoff.runner.cells import CellRunner, Ready
 from bakeoff.runner.launch import Launcher
 from bakeoff.runner.partner import Partner
@@ -93,7 +93,7 @@ def control_cell(cells: Collection[Cell], baseline: ArmRunner, control: tuple[Ar
     baseline_statuses, *control_statuses = [
         {c: result.status for c, result in by_cell(arm.trials).items()} for arm in (baseline, *control)
     ]
-    left = [c for c in cells if all(found.get(c, Status.OK) in TIMED for found in control_statuses)]
+    left = [c for c in cells if all(found.get(c, Status.OK).was_timed for found in control_statuses)]
     begun = [c for c in left if c in control_statuses[0]]
-    suitable = begun or [c for c in left if baseline_statuses.get(c, Status.OK) in TIMED]
+    suitable = begun or [c for c in left if baseline_statuses.get(c, Status.OK).was_timed]
     return next((c for c in suitable if baseline.stacks[c.stack].eager), suitable[0] if suitable else None)

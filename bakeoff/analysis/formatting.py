@@ -3,6 +3,8 @@
 A shorter form drops digits beyond the third and words that the legend repeats.
 """
 
+from collections.abc import Sequence
+
 
 def seconds(value: float) -> str:
     """A duration with three digits and its unit."""
@@ -26,60 +28,59 @@ def compact(value: float) -> str:
     """A number with three digits and a suffix k, M, G or T."""
     for power, letter in ((4, "T"), (3, "G"), (2, "M"), (1, "k")):
         if value >= 999.5 * 1000 ** (power - 1):
-            return f"{_three(value / 1000**power)}{letter}"
+            return f"{three(value / 1000**power)}{letter}"
     return f"{value:.3g}"
 
 
-def compiling(cold_s: float, warm_s: float | None, room: int | None) -> str:
-    """Cold compile time, and the warm one in brackets."""
-    if warm_s is None:
-        return _first(room, f"{cold_s:.2f} s", f"{_three(cold_s)} s")
-    short = f"({_three(warm_s)})"
-    return _first(room, f"{cold_s:.2f} s ({warm_s:.2f})", f"{_three(cold_s)} s {short}", f"{_three(cold_s)} {short}")
+def cold_compile(value: float) -> tuple[str, ...]:
+    """Forms of a cold compile time, the longest first."""
+    return f"{value:.2f} s", f"{three(value)} s", three(value)
 
 
-def speed(per_s: float, noise: str, room: int | None) -> str:
-    """Items per second, and their noise."""
-    return _first(room, f"{figure(per_s)}/s{noise}", f"{compact(per_s)}/s{noise}", f"{compact(per_s)}{noise}")
+def warm_compile(value: float) -> tuple[str, ...]:
+    """Forms of a warm compile time, which stands behind the cold one."""
+    return f"({value:.2f})", f"({three(value)})"
 
 
-def ratios(over_eager: float | None, over_best: float, room: int | None) -> str:
-    """The speed-up over eager, and the share of the fastest stack's speed."""
-    full = "×?" if over_eager is None else f"×{over_eager:.2f}"
-    short = "×?" if over_eager is None else f"×{_three(over_eager)}"
-    return _first(room, f"{full} ×{over_best:.2f}", f"{short} ×{over_best:.2f}")
+def per_second(value: float) -> tuple[str, ...]:
+    """Forms of a number of items per second."""
+    return f"{figure(value)}/s", f"{compact(value)}/s", compact(value)
 
 
-def peaks(peak_bytes: tuple[float, float] | None, room: int | None) -> str:
-    """Two amounts of memory, in MiB."""
-    if peak_bytes is None:
-        return "? MiB"
-    both = ", ".join(str(int(peak) >> 20) for peak in peak_bytes)
-    return _first(room, f"{both} MiB", f"{both} M")
+def whole(value: float) -> tuple[str, ...]:
+    """A count."""
+    return (f"{value:.0f}",)
 
 
-def on_device(step: str, over_eager: float | None, peak_bytes: int | None, room: int | None) -> str:
-    """A GPU's time for a step, its ratio to eager's, and the peak of the GPU's memory in MiB."""
-    peak = "" if peak_bytes is None else f", {peak_bytes >> 20} MiB"
-    ratio = "" if over_eager is None else f" ×{over_eager:.2f}"
-    return _first(room, f"device {step}{ratio}{peak}", f"{step}{ratio}", step)
+def whole_mebibytes(value: float) -> tuple[str, ...]:
+    """Bytes in MiB, without the unit."""
+    return (str(int(value) >> 20),)
 
 
-def break_even(status: str, steps: int | None, room: int | None, *, undecided: bool = False) -> str:
-    """A status, and the number of steps after which compiling has paid for itself (break-even); None: never."""
+def last_mebibytes(value: float) -> tuple[str, ...]:
+    """Forms of bytes in MiB, with the unit of the whole line."""
+    return f"{int(value) >> 20} MiB", f"{int(value) >> 20} M"
+
+
+def kernels(count: float) -> tuple[str, ...]:
+    """A number of kernels."""
+    return (f"{count:.0f} kernel{'s' * (count != 1)}",)
+
+
+def break_even(steps: int | None, *, undecided: bool) -> tuple[str, ...]:
+    """Forms of the number of steps after which compiling has paid for itself (break-even); None: never."""
     if undecided:
-        return _first(room, f"{status}, break-even undecided", f"{status}, unclear", status)
+        return "break-even undecided", "unclear", ""
     if steps is None:
-        return _first(room, f"{status}, never pays", f"{status}, never")
-    forms = (f"pays after {figure(steps)}", f"pays after {compact(steps)}", f"from {compact(steps)}", compact(steps))
-    return _first(room, *(f"{status}, {form}" for form in forms))
+        return "never pays", "never"
+    return f"pays after {figure(steps)}", f"pays after {compact(steps)}", f"from {compact(steps)}", compact(steps)
 
 
-def _three(value: float) -> str:
+def three(value: float) -> str:
     """Three digits, trailing zeros kept: 1.00, 23.7, 123."""
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
-def _first(room: int | None, *forms: str) -> str:
-    """The first form that fits; else the last."""
+def first_that_fits(room: int | None, forms: Sequence[str]) -> str:
+    """The first form that is at most `room` wide; else the last."""
     return next((text for text in forms if room is None or len(text) <= room), forms[-1])

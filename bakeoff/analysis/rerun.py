@@ -1,29 +1,20 @@
-"""Which command runs one cell again? Pure."""
+"""Which command runs one cell again, or makes a run of a model? Pure."""
 
 import shlex
+from collections.abc import Sequence
 
+from bakeoff.analysis.settings import flags_of_the_cell, flags_of_the_script, options
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Settings
-from bakeoff.system.environment import default_threads
 
 
 def command(cell: Cell, settings: Settings, verb: str = "explain") -> str:
     """The command line of `verb` (explain, repro) for this cell with these settings."""
-    explain = verb == "explain"
-    words = ["bakeoff", verb, cell.model, cell.stack, *([cell.mode] if cell.mode is not Mode.INFERENCE else [])]
-    if settings.size != "small":
-        words += ["--size", settings.size]
-    if settings.batch_size is not None:
-        words += ["--batch-size", str(settings.batch_size)]
-    if explain and settings.threads != default_threads():
-        words += ["--threads", str(settings.threads)]
-    words += [word for field in settings.shape for word in ("--shape", field)] if explain else []
-    if explain and settings.target:
-        words += ["--target", settings.target]
-    if explain and settings.dtype != "float32":
-        words += ["--dtype", settings.dtype]
-    if explain and settings.device != "cpu":
-        words += ["--device", settings.device]
-    places = zip(settings.found_with[::2], settings.found_with[1::2], strict=True)
-    words += [word for flag, value in places if explain or flag != "--interpreter" for word in (flag, value)]
-    return shlex.join(words)
+    return command_line(verb, (cell.model, cell.stack), cell.mode, settings)
+
+
+def command_line(verb: str, names: Sequence[str], mode: Mode, settings: Settings) -> str:
+    """The command line of `verb` for these models and stacks with these settings."""
+    flags = flags_of_the_script() if verb == "repro" else flags_of_the_cell()
+    words = ["bakeoff", verb, *names, *([] if mode is Mode.INFERENCE else [str(mode)])]
+    return shlex.join([*words, *options(settings, flags)])

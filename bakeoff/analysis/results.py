@@ -184,7 +184,7 @@ def by_cell(trials: Iterable[Trial], recorded: Mapping[Cell, RecordedStatus] | N
 def _fitting(recorded: RecordedStatus | None, trials: Sequence[Trial]) -> RecordedStatus | None:
     """None where it cannot belong to these trials: the file may have been written by hand."""
     has = any(t.measurement is not None or t.compile_only is not None for t in trials)
-    return recorded if recorded is not None and (has or recorded.status not in (Status.OK, Status.COMPILED)) else None
+    return recorded if recorded is not None and (has or not recorded.status.succeeded) else None
 
 
 def comparable_speeds(*results: CellResult) -> bool:

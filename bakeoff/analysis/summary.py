@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bakeoff.analysis.metrics import METRICS, JudgedBy, Metric
+from bakeoff.analysis.metric import JudgedBy, Metric
+from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
 from bakeoff.analysis.steady import Steadiness
 from bakeoff.analysis.trust import Trust

@@ -86,6 +86,11 @@ BY_STATUS: dict[Status, type[CellFailed]] = {
 }
 
 
+def of_status(status: Status) -> type[CellFailed]:
+    """The exception for a cell with this status; CellFailed itself for a status without an exception of its own."""
+    return BY_STATUS.get(status, CellFailed)
+
+
 def install(framework: str, extra: str = "") -> str:
     """The message for a missing framework, with the command that installs it. `extra`: the pip extra, if its name differs."""
     return f"{framework} is not installed: pip install '{_DISTRIBUTION}[{extra or framework}]'"

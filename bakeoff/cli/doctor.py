@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bakeoff.analysis.settings import defaults
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import _common
@@ -62,7 +63,7 @@ def _facts(asked: argparse.Namespace) -> host.Facts:
     if with_cost is not None:
         home = one_time_cost_home(runs.machine, with_cost, others.get(with_cost.framework, sys.executable))
         paid = store.one_time_cost(home) is not None
-    settings = Settings(size="small", batch_size=None, device="cpu", threads=threads, timeout_s=300.0)
+    settings = Settings(**{**defaults(), "threads": threads})
     return host.read(
         threads,
         versions=versions,

@@ -20,6 +20,7 @@ from typing import Any
 
 from bakeoff.analysis import summary
 from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.settings import SETTINGS
 from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
@@ -39,10 +40,8 @@ SERIES, PROFILES, MARKER_FILE = (
     "profiles",
     "bakeoff-run.txt",
 )  # MARKER_FILE names the saved runs that a folder was exported from
-PROFILE_OPTIONS = (
-    *("--size", "--batch-size", "--shape", "--threads", "--device", "--dtype", "--timeout-s"),
-    *("--interpreter", "--models-from", "--compilers-from", "--bakeoff-storage"),
-)
+# a program that is only compiled for a target cannot be profiled
+PROFILE_OPTIONS = (*(flag for setting in SETTINGS for flag in setting.flags if flag != "--target"), "--bakeoff-storage")
 MOST_EXPORTED_STEPS = 10**8  # timed steps of a trial: more than fit into ten seconds
 UNTIMED = "times under a profiler are not measurements"
 

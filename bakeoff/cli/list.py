@@ -14,9 +14,12 @@ from bakeoff.machine import available
 from bakeoff.machine.available import Availability
 from bakeoff.records.cell import Mode
 from bakeoff.runner import options
-from bakeoff.runner.option_values import interpreters
+from bakeoff.runner.option_values import at_least, interpreters
 from bakeoff.system import terminal
+from bakeoff.system.environment import default_threads
 from bakeoff.views import columns
+
+LIST_OPTIONS = ("--threads", "--interpreter", "--models-from", "--compilers-from")
 
 
 def add_verb(verbs: Any) -> None:
@@ -29,7 +32,7 @@ def add_verb(verbs: Any) -> None:
         "bakeoff list --json",
     )
     listing.add_argument("--json", action="store_true", help="print the lists as JSON")
-    options.add(listing, {flag: options.RUN[flag] for flag in ("--interpreter", "--models-from", "--compilers-from")})
+    options.add(listing, {flag: options.RUN[flag] for flag in LIST_OPTIONS})
     listing.set_defaults(do=_list)
 
 
@@ -37,7 +40,8 @@ def _list(asked: argparse.Namespace) -> int:
     models = discovery.models(map(Path, asked.models_from))
     stacks = list(discovery.stacks(map(Path, asked.compilers_from)))
     others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
-    found = available.availabilities(stacks, available.this_machine(stacks, others))
+    threads = default_threads() if asked.threads is None else at_least(1, asked.threads, "--threads")
+    found = available.availabilities(stacks, available.this_machine(stacks, others), threads)
     groups = {
         "models": [m.name for m in models if m.in_matrix],
         "gallery": [m.name for m in models if m.in_gallery],

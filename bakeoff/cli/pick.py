@@ -10,6 +10,7 @@ from bakeoff import tasks
 from bakeoff.analysis import cost
 from bakeoff.analysis.cost import Total
 from bakeoff.analysis.formatting import seconds
+from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import CellResult
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.errors import UsageError
@@ -100,6 +101,7 @@ def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]
             "step_s": total.result.step_s,
             "warm_compile_s": total.result.warm_compile_s,
             "warm_total_s": warm[total.result.cell] if total.result.warm_compile_s is not None else None,
+            "metrics": {n: v for n, m in METRICS.items() if (v := m.value(total.result)) is not None},
             "processes": len(total.result.measurements),
             "verified": total.result.trust.verified,
             "can_be_compared": total.result.trust.speed_can_be_compared,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bakeoff.analysis.metrics import SPEED
 from bakeoff.archive import saved_runs
 from bakeoff.archive.saved_runs import Run
 from bakeoff.authoring.errors import UsageError
@@ -59,7 +60,7 @@ def _report(asked: argparse.Namespace) -> int:
         budgets = read_budgets(Path(asked.budgets), None)
         changes = changed.compared(of_pairs(read[0], budgets, gate=False))
     if len(read) > 2:
-        drawn = changed.over_runs(read, trends.trends(read, asked.cells, "step"), left_out)
+        drawn = changed.over_runs(read, trends.trends(read, asked.cells, SPEED), left_out)
         if not drawn["cells"] and asked.cells != "*":
             raise UsageError(f"--cells {asked.cells} matches no cell that has a speed in those runs")
         drawn = drawn if drawn["cells"] else None

@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 from textwrap import indent
 
+from bakeoff.analysis.settings import flags_of_the_script
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT, Registry, Source, StackSource, shown
 from bakeoff.authoring.errors import UsageError
@@ -86,7 +87,7 @@ def add_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     writing.add_argument("cell", metavar="CELL", help="such as branchy-torch_inductor-inference, or MODEL STACK")
     writing.add_argument("stack", metavar="STACK", nargs="?", help=argparse.SUPPRESS)
     writing.add_argument("-o", "--output", metavar="FILE", help="write to FILE (default: standard output)")
-    options.add(writing, {f: options.RUN[f] for f in ("--size", "--batch-size", "--models-from", "--compilers-from")})
+    options.add(writing, {flag: options.RUN[flag] for flag in flags_of_the_script()})
     writing.set_defaults(do=_repro)
 
 

@@ -3,19 +3,20 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bakeoff import tasks
 from bakeoff.analysis import cost
-from bakeoff.analysis.results import by_cell
+from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.settings import flags_of_the_cell
 from bakeoff.archive.storage import FLAG
 from bakeoff.authoring import discovery
 from bakeoff.cli import _common, _names, pick
 from bakeoff.compare import evidence
-from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Status
 from bakeoff.runner import options
 from bakeoff.runner.session import Session
@@ -27,11 +28,6 @@ MODEL = "mlp"  # measured if no model is named
 STEPS = 10_000  # the winner has the least total time for this many steps
 VERIFY_WITHIN_S = 60.0  # limits further trials, so that a first result takes at most 90 s even on a noisy machine
 LONG = 1_000_000  # another number of steps, for the suggested next command
-# options that another command needs to use the same models and settings
-SAME = (
-    *("--size", "--batch-size", "--shape", "--threads", "--device", "--dtype"),
-    *("--interpreter", "--models-from", "--compilers-from"),
-)
 
 
 def add_verb(verbs: Any) -> None:
@@ -71,8 +67,8 @@ def _run(asked: argparse.Namespace) -> int:
             print(failure.traceback)
         if not asked.target:
             print(*_winners(session, chosen, width), sep="\n")
-        print(*_next_steps(asked, chosen, path, list(results)), sep="\n")
-    return 0 if all(r.status in (Status.OK, Status.COMPILED) for r in results.values()) else 1
+        print(*_next_steps(asked, session, path, list(results.values())), sep="\n")
+    return 0 if all(r.status.succeeded for r in results.values()) else 1
 
 
 def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[str]:
@@ -90,11 +86,11 @@ def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[st
             yield from (f"  {line}" for text in lines for line in columns.wrapped(text, width - 2, "  "))
 
 
-def _next_steps(asked: argparse.Namespace, chosen: _names.Chosen, path: Path, cells: Sequence[Cell]) -> Iterator[str]:
+def _next_steps(asked: argparse.Namespace, session: Session, path: Path, results: Sequence[CellResult]) -> Iterator[str]:
     """Suggested next commands, with the number of this run and its names."""
-    where, same = _common.again(asked, FLAG), _common.again(asked, *SAME)
-    cell, number = cells[0], path.name[:4]
-    compiled = next((c for c in cells if c.stack == "torch_inductor"), cells[-1])
+    where, same = _common.again(asked, FLAG), _common.again(asked, *flags_of_the_cell())
+    cell, number = results[0].cell, path.name[:4]
+    compiled = most_to_explain(results, {stack.name for stack in session.plan.stacks if stack.diagnoses}).cell
     folders = _common.again(asked, "--models-from", "--compilers-from")
     mode = [] if cell.mode is Mode.INFERENCE else ["--mode", str(cell.mode)]
     yield f"\nsaved: {path}\nnext:"
@@ -109,3 +105,9 @@ def _next_steps(asked: argparse.Namespace, chosen: _names.Chosen, path: Path, ce
     lines = [(shlex.join(["bakeoff", *words]), why) for words, why in commands if words[0] != "pick" or not asked.target]
     width = max(len(line) for line, _ in lines)
     yield from (f"  {line:<{width}}  # {why}" for line, why in lines)
+
+
+def most_to_explain(results: Sequence[CellResult], diagnoses: Collection[str]) -> CellResult:
+    """The one that took longest to compile, of the stacks that `explain` can diagnose; the last one if there is none."""
+    able = [r for r in results if not r.eager and r.cell.stack in diagnoses]
+    return max(able, key=lambda r: r.compile_s if r.measurements else 0.0, default=results[-1])

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from bakeoff.analysis.metrics import CELL, METRICS, JudgedBy, Metric, compared, with_intervals
+from bakeoff.analysis.metric import JudgedBy, Metric
+from bakeoff.analysis.metrics import CELL, METRICS, compared, with_intervals
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.verdicts import FAMILY_WISE_ERROR_RATE, Change, Verdict
 from bakeoff.expectations.gaps import read

@@ -11,12 +11,12 @@ from dataclasses import replace
 from statistics import median
 
 from bakeoff.analysis import intervals
-from bakeoff.analysis.metrics import CELL, METRICS, JudgedBy, Metric, Unit
+from bakeoff.analysis.metric import JudgedBy, Metric
+from bakeoff.analysis.metrics import CELL, METRICS
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
 from bakeoff.records.trial import Status
 
-GOOD = (Status.OK, Status.COMPILED)
 MOVED_TOGETHER = 0.8  # share of the cells that changed in one direction
 ROUNDING = 2.0**-23  # of float32, relative: a smaller error is as good as none
 
@@ -40,7 +40,7 @@ def compare(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary], r
 
 def _unjudged(both: Sequence[tuple[CellSummary, CellSummary]]) -> list[str]:
     """Cells that failed in the same way in both runs: nothing of them was compared, so that they neither pass nor fail."""
-    alike = [str(a.cell) for a, b in both if a.status == b.status and a.status not in (*GOOD, Status.UNSTEADY)]
+    alike = [str(a.cell) for a, b in both if a.status == b.status and not (a.status.succeeded or a.status.was_timed)]
     more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
     return [f"failed in the same way in both runs, and not judged: {', '.join(alike[:3])}{more}"] if alike else []
 
@@ -71,10 +71,10 @@ def _cell(before: CellSummary | None, after: CellSummary | None, rules: Rules) -
             changes.append(_exact(before, after, metric, rules))
         elif metric.judged_by is JudgedBy.LEVEL and name in before.levels and name in after.levels:
             changes.append(_level(before, after, metric, rules))
-        elif before.status in GOOD and after.status in GOOD and _known(before, metric) > _known(after, metric):
+        elif before.status.succeeded and after.status.succeeded and _known(before, metric) > _known(after, metric):
             note = "the baseline has it, the candidate does not (--no-diagnosis, or its diagnosing child failed)"
             changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
-        elif rules.pairs and before.status in GOOD and _known(after, metric) and metric.judged_by is JudgedBy.EXACT:
+        elif rules.pairs and before.status.succeeded and _known(after, metric) and metric.judged_by is JudgedBy.EXACT:
             note = "the candidate has it, the baseline of the same session does not: its diagnosing child failed"
             changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
     return changes
@@ -82,7 +82,7 @@ def _cell(before: CellSummary | None, after: CellSummary | None, rules: Rules) -
 
 def _known(summary: CellSummary, metric: Metric) -> bool:
     """Does the run know this metric of the cell?"""
-    return summary.status in GOOD and bool(summary.all_of(metric))
+    return summary.status.succeeded and bool(summary.all_of(metric))
 
 
 def _status(before: CellSummary, after: CellSummary) -> list[Change]:
@@ -91,11 +91,11 @@ def _status(before: CellSummary, after: CellSummary) -> list[Change]:
         return []
     if after.status is Status.UNSTEADY or (before.status is Status.UNSTEADY and after.status is Status.OK):
         verdict = Verdict.UNDECIDED
-    elif after.status in GOOD:
+    elif after.status.succeeded:
         verdict = Verdict.FIXED
     else:
         verdict = Verdict.BROKEN
-    reason = after.reason if after.status not in GOOD else before.reason
+    reason = after.reason if not after.status.succeeded else before.reason
     note = f"{before.status} → {after.status}: {reason}"
     return [Change(cell=after.cell, metric=CELL, verdict=verdict, trials=(before.trials, after.trials), note=note)]
 
@@ -113,7 +113,7 @@ def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules
             note = f"within the A/A noise of its own trials, ±{floor or 0:.1%}"
     if metric.must_agree and verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.SAME):
         verdict, note = _agreed(before, after, metric, rules, strict, verdict, note)
-    if not rules.pairs and metric.unit is Unit.SECONDS and verdict in (Verdict.BETTER, Verdict.WORSE):
+    if not rules.pairs and metric.affected_by_contention and verdict in (Verdict.BETTER, Verdict.WORSE):
         # contention may differ between two sessions; the two sides of a pair share it
         doubtful = [s for s in (before, after) if not s.trust.speed_can_be_compared]
         if doubtful:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from bakeoff.analysis.settings import SETTINGS, differing
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.records.trial import Environment, Settings
 
@@ -20,17 +21,6 @@ class Difference:
         return f"{self.what}: {self.baseline} in the baseline, {self.candidate} in the candidate"
 
 
-SETTINGS: tuple[tuple[str, Callable[[Settings], object], bool], ...] = (
-    ("another size", lambda s: s.size, True),
-    ("another batch size", lambda s: s.batch_size or "the model's own", True),
-    ("another shape", lambda s: ", ".join(s.shape) or "the model's own", True),
-    ("another dtype", lambda s: s.dtype, True),
-    ("another target", lambda s: s.target or "none", True),
-    ("another device", lambda s: s.device, True),
-    ("another number of threads", lambda s: s.threads, True),
-    ("another seed", lambda s: s.seed, False),
-    ("another time budget per trial", lambda s: f"{s.timed_s:g} s", False),
-)
 MACHINE: tuple[tuple[str, Callable[[Environment], object], bool], ...] = (
     ("another machine, by its processor", lambda e: e.cpu, True),
     ("another machine, by its cores", lambda e: e.cores, True),
@@ -47,9 +37,9 @@ def differences(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary
     pairs = [(f, after[f.cell]) for f in baseline if f.cell in after]
     found: list[Difference] = []
     for x, y in pairs:
-        found += _unlike(SETTINGS, x.settings, y.settings)
+        found += of_settings(x.settings, y.settings)
         if x.environment is not None and y.environment is not None:
-            found += _unlike(MACHINE, x.environment, y.environment)
+            found += _of_machines(x.environment, y.environment)
             found += _named("version", x.environment.versions, y.environment.versions)
             found += _named("variable", x.environment.variables, y.environment.variables)
     return list(dict.fromkeys(found))
@@ -60,8 +50,14 @@ def alike(left: Iterable[CellSummary], right: Iterable[CellSummary]) -> bool:
     return not any(d.forbids for d in differences(list(left), list(right)))
 
 
-def _unlike(questions: Iterable[tuple[str, Callable[..., object], bool]], x: object, y: object) -> list[Difference]:
-    return [Difference(what, str(ask(x)), str(ask(y)), forbids) for what, ask, forbids in questions if ask(x) != ask(y)]
+def of_settings(x: Settings, y: Settings) -> list[Difference]:
+    """The settings that a comparison notes and that differ."""
+    noted = differing(x, y, [setting for setting in SETTINGS if setting.compared])
+    return [Difference(f"another {s.title}", s.shown(x), s.shown(y), s.forbids) for s in noted]
+
+
+def _of_machines(x: Environment, y: Environment) -> list[Difference]:
+    return [Difference(what, str(ask(x)), str(ask(y)), forbids) for what, ask, forbids in MACHINE if ask(x) != ask(y)]
 
 
 def _named(kind: str, x: dict[str, str], y: dict[str, str]) -> list[Difference]:

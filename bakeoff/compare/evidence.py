@@ -2,21 +2,21 @@
 
 import contextlib
 import os
-import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from bakeoff.analysis.rerun import command_line
 from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.settings import SETTINGS, differing
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.errors import UsageError
-from bakeoff.compare import comparable
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Settings, Trial
-from bakeoff.system.environment import cpu_model, default_threads
+from bakeoff.system.environment import cpu_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +81,8 @@ def latest(
                 differs = f"{found.label} has it with another {', '.join(unlike)}"
     raise UsageError(
         f"no saved run in {storage} has {model} {mode} with these settings on this machine ({differs}); "
-        f"make one: {command(model, mode, settings, stacks)}; or measure now: --measure"
+        f"make one: {command_line('run', (model, *(stacks or ())), mode, settings)}; or measure now: --measure"
     )
-
-
-def command(model: str, mode: Mode, settings: Settings, stacks: Sequence[str] | None = None) -> str:
-    """What makes a saved run of a model."""
-    words = ["bakeoff", "run", model, *(stacks or ()), *([] if mode is Mode.INFERENCE else [str(mode)])]
-    usual = {"size": "small", "batch_size": None, "device": "cpu", "threads": default_threads(), "dtype": "float32"}
-    for name, default in usual.items():
-        if (value := getattr(settings, name)) != default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    words += [word for field in settings.shape for word in ("--shape", field)]
-    return shlex.join([*words, *settings.found_with])
 
 
 def _run_of(path: Path, model: str, mode: Mode) -> saved_runs.Run:
@@ -115,8 +104,8 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
 def _settings(summaries: Sequence[CellSummary], mine: Settings) -> list[str]:
     """The settings that affect speed and differ."""
     theirs = summaries[0].settings
-    asked = [(what, ask(theirs), ask(mine)) for what, ask, forbids in comparable.SETTINGS if forbids]
-    return [f"{what.removeprefix('another ')} ({was}, not {wanted})" for what, was, wanted in asked if was != wanted]
+    forbidding = differing(theirs, mine, [setting for setting in SETTINGS if setting.forbids])
+    return [f"{s.title} ({s.shown(theirs)}, not {s.shown(mine)})" for s in forbidding]
 
 
 def _machine(summaries: Sequence[CellSummary]) -> list[str]:

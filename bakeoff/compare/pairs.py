@@ -7,13 +7,13 @@ cell and index are a pair.
 from collections.abc import Sequence
 
 from bakeoff.analysis.intervals import least_pairs
-from bakeoff.analysis.metrics import METRICS, SPEED, JudgedBy, compared
+from bakeoff.analysis.metric import JudgedBy
+from bakeoff.analysis.metrics import METRICS, SPEED, compared
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive.paired import Ab
 from bakeoff.compare.budgets import Budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
-from bakeoff.records.trial import TIMED
 
 INTERIM_ANALYSES = (7, 12, 20)  # numbers of pairs after which verdicts are read
 
@@ -59,13 +59,13 @@ def too_noisy(ab: Ab, budgets: Budgets) -> str:
 
 def failed(ab: Ab) -> list[str]:
     """Cells of the control that failed, and why; another cell may have replaced them."""
-    lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.control[0], *ab.control[1]) if f.status not in TIMED}
+    lost = {f.cell: f"{f.status}: {f.reason[:200]}" for f in (*ab.control[0], *ab.control[1]) if not f.status.was_timed}
     return [f"the A/A control {cell} failed ({why})" for cell, why in lost.items()]
 
 
 def control(ab: Ab, budgets: Budgets) -> list[Change]:
     """The A/A control: the session's own noise, judged without correction, as it is one comparison."""
-    lost = {f.cell for side in ab.control for f in side if f.status not in TIMED}
+    lost = {f.cell for side in ab.control for f in side if not f.status.was_timed}
     before, after = ([f for f in side if f.cell not in lost] for side in ab.control)
     alone = Rules(budget=budgets.of(pairs=True), family_wise_error_rate=MISS, pairs=True, tests=1, metrics=(SPEED,))
     return list(compare(before, after, alone).changes)

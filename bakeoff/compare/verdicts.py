@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bakeoff.analysis import intervals
-from bakeoff.analysis.metrics import METRICS, SPEED, JudgedBy, Metric, compared
+from bakeoff.analysis.metric import JudgedBy, Metric
+from bakeoff.analysis.metrics import METRICS, SPEED, compared
 from bakeoff.records.cell import Cell
 
 # probability that any comparison of an unchanged matrix is called worse; and the same for better

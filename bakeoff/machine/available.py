@@ -55,9 +55,18 @@ class Availability:
         return "; ".join(self.missing) if self.missing else f"available ({versions})"
 
 
-def availabilities(stacks: Sequence[StackSource], machine: Machine) -> list[Availability]:
-    """The availability of each stack, in the same order. Reads only the files of the stacks."""
-    return [_availability(stack, {s.name: s for s in stacks}, machine) for stack in stacks]
+def availabilities(stacks: Sequence[StackSource], machine: Machine, threads: int = 1) -> list[Availability]:
+    """The availability of each stack with so many threads, in the same order. Reads only the files of the stacks."""
+    return [_availability(stack, {s.name: s for s in stacks}, machine, threads) for stack in stacks]
+
+
+def lacks_cpus(stack: StackSource, threads: int, cpus: int) -> str:
+    """Why there are too few CPUs for the workers of a stack; empty if there are enough, or it has no workers."""
+    wanted = threads * (stack.workers or 1)
+    if not stack.workers or wanted <= cpus:
+        return ""
+    advice = f"use --threads {cpus // stack.workers}" if cpus >= stack.workers else "use a machine with more"
+    return f"needs {wanted} CPUs, --threads of them for each worker, and there are {cpus}: {advice}"
 
 
 def this_machine(stacks: Sequence[StackSource], interpreters: Mapping[str, str]) -> Machine:
@@ -98,7 +107,7 @@ def compiler() -> str | None:
     return shutil.which(os.environ.get("CXX") or "g++")
 
 
-def _availability(stack: StackSource, by_name: Mapping[str, StackSource], machine: Machine) -> Availability:
+def _availability(stack: StackSource, by_name: Mapping[str, StackSource], machine: Machine, threads: int) -> Availability:
     if stack.problem:
         return Availability(stack, {}, (stack.problem,))
     exporter = by_name.get(stack.exported_by or "", stack)
@@ -124,8 +133,8 @@ def _availability(stack: StackSource, by_name: Mapping[str, StackSource], machin
         ] = None
     if "cuda" in stack.devices and "cpu" not in stack.devices and not machine.gpu:
         missing["needs a GPU" + ("; without one: --target cuda:sm_90 compiles only" if "cuda" in stack.targets else "")] = None
-    if stack.workers is not None and stack.workers > machine.cpus:
-        missing[f"needs {stack.workers} CPUs, and there are {machine.cpus}: use another machine"] = None
+    if few := lacks_cpus(stack, threads, machine.cpus):
+        missing[few] = None
     return Availability(stack, found, tuple(missing))
 
 

@@ -17,7 +17,7 @@ from bakeoff import tasks
 from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import PACKAGE
-from bakeoff.authoring.errors import BY_STATUS
+from bakeoff.authoring.errors import of_status
 from bakeoff.expectations.compiled_code import ExpectedCode
 from bakeoff.expectations.graph_breaks import ExpectedEverywhere
 from bakeoff.records.cell import Cell, Mode
@@ -64,7 +64,7 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
         failure = result.trials[0].failure
         if failure is not None and failure.no_implementation and request.node.get_closest_marker("xfail") is None:
             pytest.skip(f"unsupported: {result.reason}")  # a gap in known_gaps.toml is judged by its own row
-        raise BY_STATUS[result.status](_failure_text(result))
+        raise of_status(result.status)(_failure_text(result))
     return result
 
 
@@ -77,7 +77,7 @@ def compile_only(request: pytest.FixtureRequest, model: str, stack: str, mode: s
     if result.status is Status.UNSUPPORTED and not expected_code.knows(result):  # otherwise it was compiled before: an error
         pytest.skip(f"unsupported: {result.reason}")
     if result.status is not Status.COMPILED:
-        raise BY_STATUS[result.status](_failure_text(result))
+        raise of_status(result.status)(_failure_text(result))
     return result
 
 
@@ -87,7 +87,7 @@ def measured(request: pytest.FixtureRequest, ran: CellResult) -> CellResult:
     if ran.status is Status.UNSTEADY and request.config.getoption("allow_unsteady"):
         pytest.skip(f"unsteady: {ran.reason}")
     if ran.status is not Status.OK:
-        raise BY_STATUS[ran.status](_failure_text(ran))
+        raise of_status(ran.status)(_failure_text(ran))
     return ran
 
 
@@ -98,7 +98,7 @@ def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
         if isinstance(task, AddsToTrials) and (why := task.left_out(request.config.getoption)):
             pytest.skip(why)
     if ran.diagnostics is None:
-        raise BY_STATUS[Status.ERROR](f"{ran.cell} has no diagnostics record")
+        raise of_status(Status.ERROR)(f"{ran.cell} has no diagnostics record")
     return ran.diagnostics
 
 
@@ -116,7 +116,7 @@ def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mo
 
 @pytest.fixture
 def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
-    """Bytes/s and flops/s of a single operation, and their shares of eager PyTorch's copy and matrix product in this run."""
+    """Bytes/s and flops/s of a single operation, and their shares of eager copy and matrix product of its framework."""
     return kernel_table.shares(measured, _matrix(request).results)
 
 
@@ -181,7 +181,7 @@ def of_task(task: Task[Any]) -> Any:
         if failure is not None:
             if failure.status is Status.UNAVAILABLE:
                 _unavailable(request, cell, failure.message)
-            raise BY_STATUS[failure.status](f"{cell}: {failure.message}\n{failure.traceback}")
+            raise of_status(failure.status)(f"{cell}: {failure.message}\n{failure.traceback}")
         return found
 
     record.__doc__ = task.__doc__

@@ -32,9 +32,9 @@ from bakeoff.tasks import tables
 EXPERIMENTS = ROOT / "experiments"
 EXPERIMENTS_PACKAGE = "bakeoff.experiments"  # its name for --pyargs
 MARKERS = (
-    "cells(models, stacks, modes, when, example, apart): the cells of an experiment. `models`, `stacks` and `modes` default to "
+    "cells(models, stacks, modes, when, example): the cells of an experiment. `models`, `stacks` and `modes` default to "
     "the selected ones; --models and --stacks restrict them (in a series of shapes --stacks replaces them). `when`: only if "
-    "this mode is selected. `example`: the models if --models is not given. `apart`: only if its file or --models is named",
+    "this mode is selected. `example`: the models if --models is not given",
     "kernels(stacks): the cells are single operations on these stacks, outside the matrix",
 )
 

@@ -27,8 +27,19 @@ class Status(StrEnum):
     CRASH = "crash"
     ERROR = "error"
 
+    @property
+    def succeeded(self) -> bool:
+        """Did the cell do what was asked of it: run, or compile for a target?"""
+        return self in (Status.OK, Status.COMPILED)
 
-TIMED = (Status.OK, Status.UNSTEADY)  # it ran, and its outputs are right; load on the machine can keep steps from settling
+    @property
+    def was_timed(self) -> bool:
+        """Did it run, with right outputs? Load on the machine can keep its steps from settling."""
+        return self in (Status.OK, Status.UNSTEADY)
+
+
+SUCCEEDED = tuple(status for status in Status if status.succeeded)
+TIMED = tuple(status for status in Status if status.was_timed)
 
 
 class Start(StrEnum):

@@ -22,7 +22,8 @@ function seconds(value) {
 }
 const mib = (bytes) => `${digits(bytes / 2 ** 20)} MiB`;
 const perSecond = (number, cell) => `${number >= 1e6 ? `${digits(number / 1e6)}M` : digits(number, 4)} ${cell.item}/s`;
-const speed = (cell) => perSecond(cell.metrics.throughput, cell);
+const throughput = (cell) => cell.metrics[data.throughput];
+const speed = (cell) => perSecond(throughput(cell), cell);
 const formats = { seconds, mib, speed: perSecond, count: String, error: (number) => number.toExponential(1) };
 const formatted = (metric, cell) => formats[metric.format](cell.metrics[metric.name], cell);
 

@@ -63,6 +63,10 @@ class CellFacts:
     flops_per_byte: float | None = None
     share_of_machine_peak: float | None = None  # of what the machine can reach at that intensity
 
+    @property
+    def failed(self) -> bool:
+        return not Status(self.status).succeeded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detail:

@@ -51,7 +51,7 @@ function choose() {
 }
 
 function drawCost(fast) {
-  const shown = fast.map((c) => ({ ...c, items_per_second: c.metrics.throughput, compile_s: Math.max(c.compile_s, 1e-3), label: `${seconds(c.compile_s)} compile, ${speed(c)}` }));
+  const shown = fast.map((c) => ({ ...c, items_per_second: throughput(c), compile_s: Math.max(c.compile_s, 1e-3), label: `${seconds(c.compile_s)} compile, ${speed(c)}` }));
   const low = Math.min(...shown.map((c) => c.compile_s)) / 2, high = Math.max(...shown.map((c) => c.compile_s)) * 2;
   const top = Math.max(...shown.map((c) => c.items_per_second)) * 1.3, bottom = Math.min(...shown.map((c) => c.items_per_second)) / 1.3;
   const breakEven = [];
@@ -107,10 +107,10 @@ const RATIOS = {
 function colour() {
   const name = find("#metric").value, metric = data.metrics.find((m) => m.name === name), ratio = RATIOS[name];
   const best = new Map();
-  for (const c of cells.values()) if (c.metrics.throughput) best.set(`${c.model} ${c.mode}`, Math.max(c.metrics.throughput, best.get(`${c.model} ${c.mode}`) || 0));
+  for (const c of cells.values()) if (throughput(c)) best.set(`${c.model} ${c.mode}`, Math.max(throughput(c), best.get(`${c.model} ${c.mode}`) || 0));
   const rows = new Map();  // numbers are compared within a model
   for (const c of cells.values()) {
-    c.over_best = c.metrics.throughput ? c.metrics.throughput / best.get(`${c.model} ${c.mode}`) : null;
+    c.over_best = throughput(c) ? throughput(c) / best.get(`${c.model} ${c.mode}`) : null;
     const key = `${c.model} ${c.mode}`;
     if (c.status === "ok") (rows.get(key) || rows.set(key, []).get(key)).push(value(c, name));
   }

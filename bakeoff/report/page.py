@@ -12,7 +12,8 @@ import msgspec
 
 from bakeoff.analysis.cost import crossings, undecided_ranges
 from bakeoff.analysis.formatting import seconds
-from bakeoff.analysis.metrics import METRICS, JudgedBy, Metric, Unit
+from bakeoff.analysis.metric import UNITS, JudgedBy, Metric
+from bakeoff.analysis.metrics import METRICS, THROUGHPUT
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.analysis.summary import recorded
 from bakeoff.archive.saved_runs import SavedRun
@@ -31,7 +32,6 @@ RATIOS = {  # of a cell to other cells or to the machine; what is known of a cel
     "over_best": "share of the fastest stack's throughput",
     "share_of_machine_peak": "share of the machine peak",
 }
-FORMATS = {Unit.SECONDS: "seconds", Unit.BYTES: "mib", Unit.PER_SECOND: "speed", Unit.COUNT: "count", Unit.ERROR: "error"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +129,7 @@ def _values(page: Page) -> dict[str, Any]:
         "charts": charts.specifications(stacks),
         "roofline": roofline,
         "metrics": [_metric(m) for m in listed],
+        "throughput": THROUGHPUT,
         "ranges": _ranges(matrix),
         "changes": None if changes is None else changes.get("drawn"),
         "trends": None if trends is None else trends["data"],
@@ -159,7 +160,7 @@ def _metric(metric: Metric) -> dict[str, Any]:
     return {
         "name": metric.name,
         "title": metric.title,
-        "format": FORMATS[metric.unit],
+        "format": UNITS[metric.unit].in_page,
         "better": 1 if metric.higher_is_better else -1,
         "zero_is_ideal": metric.zero_is_ideal,
         "coloured": metric.judged_by is not JudgedBy.LEVEL,  # an error within its tolerance is neither good nor bad
@@ -228,7 +229,7 @@ def _heat(
 
 def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
     """A cell of the matrix: its speed-up, and on hover its status, the reason, and what was not equal for all stacks."""
-    failed = found.status not in (Status.OK, Status.COMPILED)
+    failed = found.failed
     value = found.status
     if found.step_s is not None:
         value = seconds(found.step_s) if found.over_eager is None else f"×{found.over_eager:.2f}"
@@ -239,14 +240,14 @@ def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
 def _failures(shown: Sequence[CellFacts]) -> list[tuple[str, str]]:
     reasons: dict[str, list[str]] = {}
     for f in shown:
-        if f.status not in (Status.OK, Status.COMPILED):
+        if f.failed:
             reasons.setdefault(f"{f.status}: {f.reason.splitlines()[0] if f.reason else ''}", []).append(f.cell)
     return [(why, ", ".join(cells)) for why, cells in reasons.items()]
 
 
 def _of_a_failure(note: str, shown: Sequence[CellFacts]) -> bool:
     """Is this note of the matrix already among the failures?"""
-    failed = [f.cell for f in shown if f.status not in (Status.OK, Status.COMPILED)]
+    failed = [f.cell for f in shown if f.failed]
     return note.startswith("  again: ") or any(note.startswith((f"{cell}: ", f"{cell} and ")) for cell in failed)
 
 

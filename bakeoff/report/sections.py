@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from bakeoff import tasks
+from bakeoff.analysis.settings import SETTINGS
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.compare.report import clean
 from bakeoff.records.trial import Trial
@@ -56,17 +57,7 @@ def environment(run: SavedRun) -> list[tuple[str, str]]:
             "platform": e.platform,
             "device": e.device,
             "Python": e.python,
-            "settings": ", ".join(
-                [
-                    f"size {s.size}",
-                    f"batch {s.batch_size or 'as the size has it'}",
-                    *s.shape,
-                    s.dtype,
-                    f"{s.threads} threads",
-                    f"timeout {s.timeout_s:g} s",
-                    f"seed {s.seed}",
-                ]
-            ),
+            "settings": ", ".join(f"{setting.title} {setting.shown(s)}" for setting in SETTINGS),
         }
 
     found: dict[str, list[str]] = {}

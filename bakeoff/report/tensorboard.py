@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import CellResult
+from bakeoff.analysis.settings import SETTINGS
 from bakeoff.compare.report import clean, escaped
 from bakeoff.records.trial import Environment, Settings, Start, Status, Trial
 from bakeoff.report.event_files import Hyperparameters, Note, Scalar, Text
@@ -46,9 +47,7 @@ def status(result: CellResult) -> str:
 
 def settings_table(settings: Settings) -> str:
     """All settings of the run."""
-    rows = {name: getattr(settings, name) for name in settings.__slots__}
-    rows["batch_size"] = rows["batch_size"] or f"of size {settings.size}"
-    return _table({name: " ".join(value) if isinstance(value, tuple) else value for name, value in rows.items()})
+    return _table({setting.title: setting.shown(settings) for setting in SETTINGS})
 
 
 def environment_table(environment: Environment | None) -> str:
@@ -74,13 +73,7 @@ def _given(result: CellResult, settings: Settings) -> dict[str, str]:
         "stack": result.cell.stack,
         "mode": str(result.cell.mode),
         "framework": result.framework,
-        "size": settings.size,
-        "batch_size": str(settings.batch_size or f"of size {settings.size}"),
-        "shape": " ".join(settings.shape),
-        "dtype": settings.dtype,
-        "device": settings.device,
-        "target": settings.target,
-        "threads": str(settings.threads),
+        **{setting.name: setting.shown(settings) for setting in SETTINGS if setting.forbids},
     }
     return {name: clean(value) for name, value in given.items()}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bakeoff.analysis import settings
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import Registry, Source, StackSource
 from bakeoff.authoring.errors import UsageError
@@ -15,9 +16,9 @@ from bakeoff.runner.option_values import at_least, fields, interpreters, modes
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.store import Store
 from bakeoff.system import folders
-from bakeoff.system.environment import default_threads
 from bakeoff.system.procfs import memory_limit
 
+_DEFAULTS = settings.defaults()
 DTYPES = ("float32", "float16", "bfloat16")
 
 # flag → keywords that argparse and pytest's addoption both accept
@@ -35,7 +36,7 @@ MATRIX: dict[str, dict[str, Any]] = {
 }
 RUN: dict[str, dict[str, Any]] = {
     "--size": {
-        "default": "small",
+        "default": _DEFAULTS["size"],
         "metavar": "SIZE",
         "help": "small: minutes on 2 cores; full: the published shapes (default: small)",
     },
@@ -47,9 +48,9 @@ RUN: dict[str, dict[str, Any]] = {
         "help": "set a field of the models to another value, such as pixels=32 or tokens=16; may be repeated",
     },
     "--threads": {"type": int, "metavar": "N", "help": "threads and CPUs of each child (default: cores − 1)"},
-    "--device": {"default": "cpu", "metavar": "DEVICE", "help": "cpu or cuda (default: cpu)"},
+    "--device": {"default": _DEFAULTS["device"], "metavar": "DEVICE", "help": "cpu or cuda (default: cpu)"},
     "--dtype": {
-        "default": "float32",
+        "default": _DEFAULTS["dtype"],
         "metavar": "DTYPE",
         "help": "float32, or for PyTorch float16 or bfloat16 (default: float32)",
     },
@@ -65,7 +66,7 @@ RUN: dict[str, dict[str, Any]] = {
     },
     "--timeout-s": {
         "type": float,
-        "default": 300.0,
+        "default": _DEFAULTS["timeout_s"],
         "metavar": "S",
         "help": "wall time limit of one child, in seconds (default: 300)",
     },
@@ -176,7 +177,7 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         size=option("size"),
         batch_size=None if option("batch_size") is None else at_least(1, option("batch_size"), "--batch-size"),
         device=option("device"),
-        threads=default_threads() if threads is None else at_least(1, threads, "--threads"),
+        threads=settings.BY_FIELD["threads"].default() if threads is None else at_least(1, threads, "--threads"),
         shape=fields(option("shape")),
         timeout_s=option("timeout_s"),
         dtype=option("dtype"),
@@ -184,7 +185,7 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         memory_limit_bytes=memory_limit(),
         found_with=tuple(
             word
-            for flag in ("--models-from", "--compilers-from", "--interpreter")
+            for flag in settings.BY_FIELD["found_with"].flags
             for value in option(flag.removeprefix("--").replace("-", "_"))
             for word in (flag, str(value))
         ),

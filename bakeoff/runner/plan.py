@@ -61,11 +61,6 @@ class Plan:
         model = next(m for m in (*self.models, *self.all_models) if m.name == cell.model)
         return PlannedCell(cell, model, next(s for s in (*self.stacks, *self.all_stacks) if s.name == cell.stack))
 
-    def stacks_used(self) -> list[StackSource]:
-        """The stacks of all cells of the plan, each once."""
-        planned = [*self.selected(), *(cell for task in self.tasks.values() for cell in task.cells)]
-        return list(dict.fromkeys(cell.stack for cell in planned))
-
     def identity(self) -> list[str]:
         """The cells and tasks, as texts. --resume compares them, and the settings, with those of the unfinished run."""
         return sorted([*(str(p.cell) for p in self.selected()), *(f"{name}: {task}" for name, task in self.tasks.items())])

@@ -13,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from bakeoff.authoring.discovery import ROOT, Source, StackSource
+from bakeoff.machine.available import lacks_cpus
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.compile_only import TARGETS, family
 from bakeoff.records.trial import Failure, OneTimeCost, Phase, Status
@@ -61,8 +62,7 @@ class Preparation:
     def refused(self, stack: StackSource) -> Failure | None:
         """Why this stack cannot run here: framework, target, device or CPUs. None if it can."""
         unavailable = self.baseline(stack)[1]
-        settings, cpus = self.plan.settings, len(os.sched_getaffinity(0))
-        wanted = settings.threads * (stack.workers or 1)
+        settings = self.plan.settings
         if unavailable is not None:
             return unavailable
         if settings.target and family(settings.target) not in stack.targets:
@@ -75,10 +75,8 @@ class Preparation:
                 f"{stack.name} runs on {' and '.join(stack.devices)}, and this run is on {settings.device} (--device){hint}"
             )
             return not_started(Status.UNAVAILABLE, message)
-        if stack.workers and wanted > cpus:
-            advice = f"use --threads {cpus // stack.workers}" if cpus >= stack.workers else "use a machine with more"
-            message = f"{stack.name} needs {wanted} CPUs, --threads of them for each worker, and there are {cpus}: {advice}"
-            return not_started(Status.UNAVAILABLE, message)
+        if few := lacks_cpus(stack, settings.threads, len(os.sched_getaffinity(0))):
+            return not_started(Status.UNAVAILABLE, f"{stack.name} {few}")
         return None
 
     def reference(self, model: Source, mode: Mode, framework: str) -> Path | None:

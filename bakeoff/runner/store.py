@@ -21,6 +21,7 @@ from typing import TextIO, TypeVar
 
 import msgspec
 
+from bakeoff.analysis.settings import SETTINGS, differing
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.trial import OneTimeCost, Settings
 from bakeoff.system.folders import whole
@@ -134,7 +135,7 @@ class Store:
                 continue
             if head.finished:
                 continue
-            different = [name for name in _COMPARED if getattr(head.settings, name) != getattr(settings, name)]
+            different = [setting.title for setting in differing(head.settings, settings, _SAME_TO_RESUME)]
             different += ["choice of cells"] * (set(head.cells) != set(cells)) + ["number of trials"] * (head.trials != trials)
             run = RunFolder(path.parent, head.settings)
             if different:
@@ -148,8 +149,7 @@ class Store:
         raise UsageError(f"--resume: {reason}; start a new run without --resume")
 
 
-# not the memory limit: it depends on the memory that is free at the start
-_COMPARED = ("size", "batch_size", "device", "threads", "seed", "timed_s")
+_SAME_TO_RESUME = [setting for setting in SETTINGS if setting.same_to_resume]
 
 
 def write(path: Path, record: object) -> None:

@@ -54,7 +54,7 @@ def show(results: Iterable[CellResult], console: Console) -> None:
 
 def _cell(result: CellResult) -> Iterator[ConsoleRenderable]:
     trial = result.trials[0]
-    fine = result.status in (Status.OK, Status.COMPILED)
+    fine = result.status.succeeded
     colour = "green" if fine else "red"
     yield Text.assemble((str(result.cell), "bold"), "  ", (str(result.status), colour), style="")
     if result.status is not Status.OK:

@@ -6,11 +6,11 @@ for a target, and from the driver if a kernel was loaded. The table and the save
 
 from collections.abc import Mapping, Sequence
 
-from bakeoff.analysis.formatting import seconds
+from bakeoff.analysis.formatting import figure, seconds
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import operation
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import TIMED, Status
+from bakeoff.records.trial import Status
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed, wrapped
 
 PEAK_MODELS = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
@@ -30,17 +30,17 @@ KERNEL_COLUMNS = (
 )
 KERNEL_LEGEND = (
     "single operations; device: the GPU's own time for a step in a queue of steps, used for speeds if it is known; "
-    "in brackets the share of the speed of eager PyTorch's copy and matrix product in this run; "
+    "in brackets the share of the speed of the framework's eager copy and matrix product in this run; "
     "the most registers of a thread, bytes spilled by all kernels (for loaded kernels: local memory), "
     "the most shared memory of a block, the least occupancy"
 )
 
 
 def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
-    """Bytes/s and flops/s of an operation, and their shares of eager PyTorch's copy and matrix product in the same run."""
+    """Bytes/s and flops/s of an operation, and their shares of its framework's eager copy and matrix product."""
     found = {}
     for what, name, peak in PEAK_MODELS:
-        own, reference = _reached(result, what), _reached(results.get(Cell(peak, "torch_eager", result.cell.mode)), what)
+        own, reference = _reached(result, what), _reached(_eager(peak, result, results), what)
         if own is not None:
             found[name] = own
             if reference is not None:
@@ -48,8 +48,14 @@ def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, 
     return found
 
 
+def _eager(model: str, result: CellResult, results: Mapping[Cell, CellResult]) -> CellResult | None:
+    """The result of another model on the eager stack of the same framework, in the same mode."""
+    same = (r for c, r in results.items() if (c.model, c.mode) == (model, result.cell.mode) and r.framework == result.framework)
+    return next((r for r in same if r.eager), None)
+
+
 def _reached(result: CellResult | None, what: str) -> float | None:
-    if result is None or result.status not in TIMED:
+    if result is None or not result.status.was_timed:
         return None
     count = getattr(result.measurements[0], what)
     return count / (result.device_step_s or result.step_s) if count else None
@@ -106,9 +112,7 @@ def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
 
 def _row(name: str, result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
     ok = result.status is Status.OK
-    on_device = (
-        result.device_step_s if ok or result.status is Status.UNSTEADY else None
-    )  # the GPU's own time does not depend on a steady host
+    on_device = result.device_step_s if result.status.was_timed else None  # it does not depend on a steady host
     reached, used = shares(result, results) if ok or on_device is not None else {}, resources(result)
     speeds = [_speed(reached, rate, peak, unit) for (_, rate, peak), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
     counts = [f"{used[n]:,.0f}" if n in used else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
@@ -133,4 +137,4 @@ def _speed(reached: Mapping[str, float], name: str, peak: str, unit: float) -> s
     if name not in reached:
         return "–"
     share, value = reached.get(f"{name}_of_{peak}"), reached[name] / unit
-    return (f"{value:,.0f}" if value >= 100 else f"{value:.3g}") + ("" if share is None else f" ({share:.0%})")
+    return figure(value) + ("" if share is None else f" ({share:.0%})")

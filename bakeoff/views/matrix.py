@@ -3,28 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import mean
 
-from bakeoff.analysis import formatting
-from bakeoff.analysis.formatting import seconds
-from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.rerun import command
-from bakeoff.analysis.results import CellResult, RecordedStatus, break_even_steps, by_cell, comparable_speeds
+from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
 from bakeoff.analysis.trust import Doubt
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.compile_only import CompileOnly
-from bakeoff.records.trial import TIMED, OneTimeCost, Status, Trial
+from bakeoff.records.trial import OneTimeCost, Status, Trial
+from bakeoff.views import cell_lines
+from bakeoff.views.cell_lines import MatrixRow
 from bakeoff.views.columns import Column, drawn, packed, wrapped
 
-CELL_LINES = (  # the meaning of each line of a cell
-    "compile s cold (warm from disk)",
-    "items/s",
-    "× its framework's eager, × the best",
-    "breaks · parity error",
-    "MiB above the import: compile peak, steady",
-    "status, break-even against eager in steps",
-)
-ON_DEVICE = "the GPU's own time for a step in a queue of steps, × eager's, peak of its memory"
 ROOM = 12  # width of a column, unless its stack's name is longer: the six main stacks fit side by side in 100 columns
 AGAIN = "  again: "
 
@@ -53,50 +43,20 @@ class Matrix:
         """Stack → result."""
         return {c.stack: r for c, r in self.results.items() if c.model == model and c.mode == mode}
 
+    def compared(self, result: CellResult) -> MatrixRow:
+        """The results that this one is compared with, and itself."""
+        return self._compared[result.cell.model, result.cell.mode]
+
+    @cached_property
+    def _compared(self) -> dict[tuple[str, Mode], MatrixRow]:
+        found: dict[tuple[str, Mode], list[CellResult]] = {}
+        for cell, result in self.results.items():
+            found.setdefault((cell.model, cell.mode), []).append(result)
+        return {row: MatrixRow(results) for row, results in found.items()}
+
     def lines(self, result: CellResult, room: int | None = None) -> list[str]:
-        """The lines of a cell, at most `room` wide if given. A cell whose status is not ok has no speed."""
-        if result.compile_only is not None and result.status is Status.COMPILED:
-            return self._compiled(result.compile_only, result, room)
-        if result.status is not Status.OK:
-            status = [str(result.status)] if room is None else wrapped(str(result.status), room)
-            return status + (self._device(result, room) if result.status is Status.UNSTEADY else [])
-        breaks = "–" if result.break_count is None else str(result.break_count)
-        noise = result.trust.noise
-        return [
-            formatting.compiling(result.compile_s, result.warm_compile_s, room),
-            formatting.speed(result.throughput, f" ±{noise / 2:.0%}" if noise else "", room),
-            self._ratios(result, room),
-            f"{breaks} · {result.parity_error:.0e}",
-            formatting.peaks(_peaks(result), room),
-            *self._device(result, room),
-            self._break_even(result, room),
-        ]
-
-    def _device(self, result: CellResult, room: int | None) -> list[str]:
-        """The GPU's own time for a step, which does not depend on a steady host, and its peak memory."""
-        if result.device_step_s is None:
-            return []
-        ratio = self._over_eager_on_device(result)
-        return [formatting.on_device(seconds(result.device_step_s), ratio, result.device_peak_bytes, room)]
-
-    def _over_eager_on_device(self, result: CellResult | None) -> float | None:
-        """As over_eager, from the device's own times, which do not depend on a steady host."""
-        if result is None or result.device_step_s is None or result.status not in TIMED:
-            return None
-        row = self.row(result.cell.model, result.cell.mode).values()
-        timed = [r for r in row if r.eager and r.framework == result.framework and r.status in TIMED]
-        eager = next((r.device_step_s for r in timed), None)
-        return None if eager is None else eager / result.device_step_s
-
-    def _compiled(self, made: CompileOnly, result: CellResult, room: int | None) -> list[str]:
-        """The lines of a cell that was compiled for a target."""
-        what = result.diagnostics.compiled if result.diagnostics else None
-        count = len(made.kernels) or (what.kernels if what else None)
-        kernels = "? kernels" if count is None else f"{count} kernel{'s' * (count != 1)}"
-        resources = f"{made.registers} reg, {made.spill_bytes} B spilled" if made.kernels else ""
-        parity = f" · {made.parity.error:.0e}" if made.parity else ""
-        lines = [f"{made.first_call_s:.2f} s", kernels, resources, f"{result.break_count or 0}{parity}", str(result.status)]
-        return lines if room is None else [part for line in lines for part in wrapped(line, room)]
+        """The lines of a cell, at most `room` wide if given."""
+        return cell_lines.lines(self.compared(result), result, room)
 
     def notes(self) -> list[str]:
         """The notes below the table: failures, one-time costs, unequal conditions of stacks, and doubts about the numbers."""
@@ -136,7 +96,7 @@ class Matrix:
         """Why cells are not ok, in one line for all cells with the same reason, and the command that runs each again."""
         reasons: dict[str, list[CellResult]] = {}
         for result in self.results.values():
-            if result.status not in (Status.OK, Status.COMPILED):
+            if not result.status.succeeded:
                 reasons.setdefault(f"{result.status}: {_first_line(result.reason)}", []).append(result)
         lines = []
         for why, found in reasons.items():
@@ -163,7 +123,7 @@ class Matrix:
         """The table as text. Stacks that do not fit into `width` follow in further tables below."""
         out = []
         for mode in self.modes:
-            out += wrapped(f"{mode}, line by line: " + "; ".join(self._legend(mode)), width)
+            out += wrapped(f"{mode}, line by line: " + "; ".join(self.legend(mode)), width)
             blocks = packed(self._columns(mode, short=False), width)
             if len(blocks) > 1:
                 blocks = packed(self._columns(mode, short=True), width)
@@ -172,9 +132,9 @@ class Matrix:
             out += [note] if note.startswith(AGAIN) else wrapped(note, width, "  ")
         return "".join(f"{line}\n" for line in out)
 
-    def _legend(self, mode: Mode) -> tuple[str, ...]:
-        on_gpu = any(r.device_step_s is not None for c, r in self.results.items() if c.mode == mode)
-        return (*CELL_LINES[:-1], *((ON_DEVICE,) if on_gpu else ()), CELL_LINES[-1])
+    def legend(self, mode: Mode) -> list[str]:
+        """The meaning of each line of a cell."""
+        return cell_lines.legend(row for (_, of), row in self._compared.items() if of == mode)
 
     def _columns(self, mode: Mode, *, short: bool) -> list[Column]:
         """The column of labels, and a column per stack."""
@@ -188,7 +148,7 @@ class Matrix:
         out = []
         for mode in self.modes:
             stacks = self.stacks(mode)
-            out += [f"**{mode}**, line by line: " + "; ".join(self._legend(mode)), "", "| | " + " | ".join(stacks) + " |"]
+            out += [f"**{mode}**, line by line: " + "; ".join(self.legend(mode)), "", "| | " + " | ".join(stacks) + " |"]
             out.append("|---" * (len(stacks) + 1) + "|")
             for label, cells in self._rows(mode, stacks):
                 out.append("| " + " | ".join("<br>".join(lines) for lines in (label, *cells)) + " |")
@@ -209,35 +169,16 @@ class Matrix:
             rows.append(([model, item], [self.lines(row[s], rooms[s]) if s in row else [] for s in stacks]))
         return rows
 
-    def _ratios(self, result: CellResult, room: int | None) -> str:
-        row = self.row(result.cell.model, result.cell.mode).values()
-        best = min(r.step_s for r in row if r.status is Status.OK)
-        return formatting.ratios(self.over_eager(result), best / result.step_s, room)
-
-    def _break_even(self, result: CellResult, room: int | None) -> str:
-        """The cell's status, and the number of steps after which compiling has paid off."""
-        eager = self.eager(result)
-        if eager is None or eager is result:
-            return str(result.status)
-        steps = break_even_steps(result, eager)
-        undecided = not comparable_speeds(result, eager)
-        return formatting.break_even(str(result.status), None if steps is None else math.ceil(steps), room, undecided=undecided)
-
     def over_eager(self, result: CellResult | None) -> float | None:
         """Step time of the framework's eager stack / step time of this stack; None if either has no speed."""
-        eager = None if result is None or result.status is not Status.OK else self.eager(result)
-        return None if result is None or eager is None else eager.step_s / result.step_s
+        return None if result is None else self.compared(result).over_eager(result)
 
     def eager(self, result: CellResult) -> CellResult | None:
         """The result of the same framework's eager stack on the same model, if its status is ok."""
-        row = self.row(result.cell.model, result.cell.mode).values()
-        same = (r for r in row if r.framework == result.framework and r.status is Status.OK)
-        return next((r for r in same if r.eager), None)
+        return self.compared(result).eager(result)
 
-
-def _peaks(result: CellResult) -> tuple[float, float] | None:
-    compiling, steady = (METRICS[name].value(result) for name in ("compile_peak", "steady_peak"))
-    return None if compiling is None or steady is None else (compiling, steady)
+    def _over_eager_on_device(self, result: CellResult | None) -> float | None:
+        return None if result is None else self.compared(result).over_eager_on_device(result)
 
 
 def _first_line(text: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from bakeoff.__main__ import main
-from bakeoff.analysis.metrics import Metric
+from bakeoff.analysis.metric import Metric
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.verdicts import Change, Comparison, Rules, Verdict
 from bakeoff.records.cell import Cell, Mode

@@ -1,5 +1,7 @@
 """Does what refuses a cell in one place refuse it in all? One way from a cell to a trial, for sessions and for arms."""
 
+import os
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,8 @@ import pytest
 
 from bakeoff.ab.arm_runner import ArmRunner
 from bakeoff.authoring.discovery import Registry, StackSource
+from bakeoff.machine import available
+from bakeoff.machine.available import Machine
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Failure, Phase, Status
 from bakeoff.runner.cells import CellRunner
@@ -49,6 +53,18 @@ def test_a_session_and_an_arm_refuse_the_same_cells(
     arm = ArmRunner(cells, Registry("model", [TOY]), Registry("stack", [stack]))
     arm.trial(cell, 0, None, threading.Lock())
     assert [trial.failure for trial in arm.trials] == [ready.failure]
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, 1), (1, 10_000), (2, 5_000)])
+def test_a_list_of_stacks_and_a_run_agree_on_the_cpus(tmp_path: Path, workers: int, threads: int) -> None:
+    stack, cpus = replace(STACK, workers=workers), len(os.sched_getaffinity(0))
+    there = Machine(installed={sys.executable: {"numpy": "2"}}, compiler=None, gpu=False, cpus=cpus, interpreters={})
+    (listed,) = available.availabilities([stack], there, threads)
+    preparation = runner(tmp_path, stack).preparation
+    preparation.plan = replace(preparation.plan, settings=settings(threads=threads))
+    refused = preparation.refused(stack)
+    assert listed.available == (refused is None) == (threads == 1)
+    assert (refused.message if refused else "") == "".join(f"mine {line}" for line in listed.missing)
 
 
 def test_a_target_refuses_a_stack_that_does_not_compile_for_it(tmp_path: Path) -> None:

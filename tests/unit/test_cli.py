@@ -48,7 +48,11 @@ def test_with_everything_there_every_stack_is_available() -> None:
         ("torch_inductor", machine(compiler=None), "needs a C++ compiler: apt-get install g++, or name one in CXX"),
         ("torch_eager", machine(compiler=None), ""),
         ("torch_triton", machine(gpu=False), "needs a GPU; without one: --target cuda:sm_90 compiles only"),
-        ("torch_ddp_2", machine(cpus=1), "needs 2 CPUs, and there are 1: use another machine"),
+        (
+            "torch_ddp_2",
+            machine(cpus=1),
+            "needs 2 CPUs, --threads of them for each worker, and there are 1: use a machine with more",
+        ),
         ("torch_ddp_1", machine(cpus=1), ""),
         ("served_onnx_torch", without("onnxscript"), "onnxscript is not installed: pip install '.[deploy]'"),
         ("served_tflite", without("tensorflow"), "tensorflow is not installed: pip install '.[tensorflow]'"),

@@ -156,7 +156,7 @@ def test_resume_needs_an_unfinished_run_of_the_same_settings(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="is still in progress"):
         home.resume(SETTINGS, ["a"], 1)
     run.close()  # as the end of its process does
-    with pytest.raises(UsageError, match="has another size, threads, choice of cells, number of trials"):
+    with pytest.raises(UsageError, match="has another size, number of threads, choice of cells, number of trials"):
         home.resume(replace(SETTINGS, size="full", threads=2), ["a", "b"], 2)
     (run.path / "timing" / "cut.json").write_text('{"cell"')
     again = home.resume(SETTINGS, ["a"], 1)

@@ -1,7 +1,11 @@
 """Does adding a file or folder suffice for a new stack, model, task or metric to appear everywhere?"""
 
+import json
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -9,18 +13,22 @@ import pytest
 
 from bakeoff import tasks
 from bakeoff.__main__ import main
-from bakeoff.analysis.metrics import METRICS, JudgedBy, Metric, Unit
+from bakeoff.analysis.metric import UNITS, JudgedBy, Metric, MetricPart, Unit
+from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import by_cell
 from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
+from bakeoff.compare.changes import compare
+from bakeoff.compare.verdicts import Verdict
 from bakeoff.machine import available
 from bakeoff.machine.available import Machine
 from bakeoff.pytest_plugin import selection
-from bakeoff.report import facts, sections, tensorboard
+from bakeoff.report import facts, page, sections, tensorboard
 from bakeoff.runner import options
 from bakeoff.tasks import tables
 from bakeoff.views import kernel_table
 from bakeoff.views.matrix import Matrix
+from tests.support import summaries
 from tests.support.builders import measurement, save, trial
 from tests.support.planting import FAKES, plant
 
@@ -150,7 +158,7 @@ def test_the_operations_of_bakeoff_are_named_so() -> None:
 def test_a_metric_is_one_definition(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the comparison, CSV, JSON, history, TensorBoard's tags, the report and budgets, by its definition alone."""
+    """In tables, comparison, CSV, JSON, history, TensorBoard's tags, report, pick and budgets, by its definition alone."""
     toy = Metric(
         name="first_call_wall",
         title="first call, wall",
@@ -158,6 +166,7 @@ def test_a_metric_is_one_definition(
         judged_by=JudgedBy.INTERVAL,
         words=("faster", "slower"),
         per_trial=lambda result: [m.first_call_s for m in result.measurements],
+        parts=(MetricPart(line=15, legend="first call", forms=lambda value: (f"{value:.4f} s at first", f"{value:.1f} s")),),
     )
     monkeypatch.setitem(METRICS, toy.name, toy)
     for number, first_call_s in ((1, 0.5), (2, 2.0)):
@@ -178,3 +187,39 @@ def test_a_metric_is_one_definition(
     assert tensorboard.scalars(result)[toy.tensorboard_tag] == pytest.approx(2.0055)
     ((facts_, _),) = facts.of(Matrix.of(trials), None)
     assert facts_.metrics[toy.name] == pytest.approx(2.0055, rel=1e-3)
+    run = saved_runs.read(saved_runs.find("2", tmp_path / "saved"))
+    written = page.html(page.Page(run=run, label="2", stem="0002"), tmp_path)
+    assert f'<option value="{toy.name}">{toy.title}</option>' in written
+    matrix = Matrix.of(trials)
+    for text in (matrix.terminal(200), matrix.markdown()):
+        assert "compile s cold (warm from disk); first call; items/s" in text
+        assert "2.0055 s at first" in text
+    assert matrix.lines(result)[1] == "2.0055 s at first"
+    assert matrix.lines(result, 12)[1] == "2.0 s"
+    assert main(["pick", "toy", "--steps", "5", "--run", "2", "--json", "--models-from", str(FAKES), *where]) in (0, 3)
+    assert json.loads(capsys.readouterr().out)["ranking"][0]["metrics"][toy.name] == pytest.approx(2.0055)
+
+
+@pytest.mark.parametrize(("affected", "verdict"), [(True, Verdict.UNDECIDED), (False, Verdict.WORSE)])
+def test_a_metric_says_whether_contention_affects_it(affected: bool, verdict: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Metric(
+        name="toy_bytes", title="toy bytes", unit=Unit.BYTES, judged_by=JudgedBy.INTERVAL, affected_by_contention=affected
+    )
+    monkeypatch.setitem(METRICS, toy.name, toy)
+    before, after = (summaries.found(values={toy.name: summaries.noise(1, level=level)}) for level in (1e6, 2e6))
+    change = summaries.only(compare([before], [replace(after, cpu_share=0.3)], summaries.rules()), toy.name)
+    assert change.verdict is verdict
+
+
+def test_every_unit_has_its_formats() -> None:
+    """A unit has one in text, and one in the page."""
+    assert list(UNITS) == list(Unit)
+    script = files("bakeoff.report").joinpath("draw.js").read_text(encoding="utf-8")
+    (formats,) = re.findall(r"const formats = \{(.*)\};", script)
+    assert {unit.in_page for unit in UNITS.values()} == set(re.findall(r"(\w+)(?::[^,]+)?(?:, | )", formats.replace("=>", "")))
+
+
+def test_no_script_of_the_page_names_a_metric() -> None:
+    for name in ("draw.js", "cell.js", "page.js"):
+        script = files("bakeoff.report").joinpath(name).read_text(encoding="utf-8")
+        assert re.findall(rf"metrics\.({'|'.join(METRICS)})\b", script) == []

@@ -2,17 +2,20 @@
 
 import io
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bakeoff.analysis import formatting
+from bakeoff.analysis.metric import TablePart
 from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Failure, Phase, Start, Status, Trial
+from bakeoff.views.cell_lines import joined
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed
-from bakeoff.views.matrix import CELL_LINES, Matrix
+from bakeoff.views.matrix import Matrix
 from tests.support.builders import kernel, lowered, measurement, trial
 
 MAIN = ("tf_eager", "tf_function", "tf_xla", "torch_eager", "torch_inductor", "torch_script")
@@ -103,7 +106,45 @@ def test_markdown_keeps_its_lines(worst: Matrix) -> None:
     assert "<br>1,560,976/s ±12%<br>" in text
     assert "| out of memory |" in text
     assert "<br>1234, 1234 MiB<br>" in text
-    assert "; ".join(CELL_LINES) in text
+    assert "; ".join(worst.legend(Mode.INFERENCE)) in text
+
+
+def test_the_legend_has_a_text_for_each_line(worst: Matrix) -> None:
+    assert worst.legend(Mode.INFERENCE) == [
+        "compile s cold (warm from disk)",
+        "items/s",
+        "× its framework's eager, × the best",
+        "breaks · parity error",
+        "MiB above the import: compile peak, steady",
+        "status, steps after which compiling pays, against eager",
+    ]
+    lines = worst.lines(worst.results[Cell("bert_encoder", "tf_function", Mode.INFERENCE)])
+    assert len(lines) == len(worst.legend(Mode.INFERENCE))
+
+
+def test_the_legend_of_cells_compiled_for_a_target_is_theirs() -> None:
+    result = lowered((kernel(registers=255, spill_bytes=1234),))
+    matrix = Matrix({result.cell: result})
+    legend = ["compile s cold", "kernels", "registers, bytes spilled", "breaks · parity error", "status"]
+    assert matrix.legend(result.cell.mode) == legend
+    assert matrix.lines(result) == ["2.00 s", "1 kernel", "255 reg, 1234 B spilled", "0", "compiled (not run)"]
+
+
+def test_the_legend_names_the_times_of_a_gpu_only_where_there_are_some() -> None:
+    own = "the GPU's own time for a step in a queue of steps, × eager's, peak of its memory"
+    found = []
+    for stack, device_s in (("torch_eager", 0.004), ("torch_inductor", 0.002)):
+        made = one("gpt_decoder", stack, 0.005, 1.0)
+        assert made.measurement is not None
+        memory = replace(made.measurement.memory, device_peak_bytes=10 * MIB)
+        found.append(replace(made, measurement=replace(made.measurement, device_step_s=(device_s,), memory=memory)))
+    matrix = Matrix.of(found)
+    assert own in matrix.legend(Mode.INFERENCE)
+    result = matrix.results[Cell("gpt_decoder", "torch_inductor", Mode.INFERENCE)]
+    assert matrix.lines(result)[-2] == "device 2 ms ×2.00, 10 MiB"
+    assert matrix.lines(result, 12)[-2] == "2 ms ×2.00"
+    result.__dict__["outcome"] = (Status.UNSTEADY, "")
+    assert matrix.lines(result) == ["unsteady", "device 2 ms ×2.00, 10 MiB"]
 
 
 def test_a_cell_compiled_for_a_target_wraps() -> None:
@@ -137,19 +178,21 @@ def test_compact_keeps_three_digits(value: float, reported: str) -> None:
     assert formatting.compact(value) == reported
 
 
+def line(room: int | None, *forms: Sequence[str], separator: str = " ") -> str:
+    return joined([(TablePart(line=1, legend="", separator=separator), each) for each in forms], room)
+
+
 def test_texts_are_shortened_only_if_needed() -> None:
-    assert formatting.compiling(23.69, 3.38, None) == "23.69 s (3.38)"
-    assert formatting.compiling(23.69, 3.38, 14) == "23.69 s (3.38)"
-    assert formatting.compiling(23.69, 3.38, 12) == "23.7 (3.38)"
-    assert formatting.speed(1560259, "", 12) == "1,560,259/s"
-    assert formatting.speed(1560259, " ±120%", 12) == "1.56M ±120%"
-    assert formatting.ratios(103.3, 0.62, 12) == "×103 ×0.62"
-    assert formatting.ratios(None, 0.62, 12) == "×? ×0.62"
-    assert formatting.break_even("ok", 197, 12) == "ok, from 197"
-    assert formatting.break_even("ok", 197, None) == "ok, pays after 197"
-    assert formatting.break_even("ok", 25265, 12) == "ok, 25.3k"
-    assert formatting.break_even("ok", None, 12) == "ok, never"
-    assert formatting.peaks(None, 12) == "? MiB"
+    times = formatting.cold_compile(23.69), formatting.warm_compile(3.38)
+    assert line(None, *times) == "23.69 s (3.38)"
+    assert line(14, *times) == "23.69 s (3.38)"
+    assert line(12, *times) == "23.7 (3.38)"
+    assert line(12, formatting.per_second(1560259)) == "1,560,259/s"
+    assert line(12, formatting.per_second(1560259), ("±120%",)) == "1.56M ±120%"
+    for steps, text in ((197, "ok, from 197"), (25265, "ok, 25.3k"), (None, "ok, never")):
+        assert line(12, ("ok",), formatting.break_even(steps, undecided=False), separator=", ") == text
+    assert line(12, ("ok",), formatting.break_even(5, undecided=True), separator=", ") == "ok, unclear"
+    assert line(5, ("ok",), formatting.break_even(5, undecided=True), separator=", ") == "ok"
 
 
 def test_columns() -> None:

@@ -45,7 +45,7 @@ def test_figures_and_steps_are_the_saved_runs_own(tmp_path: Path, capsys: pytest
     assert len(curve) == 104
     reported = texts(folder)
     assert reported["cell/status/text_summary"].startswith("**ok**")
-    assert "| timeout\\_s | 300.0 |" in reported["cell/settings/text_summary"]
+    assert "| time limit of a child | 300 s |" in reported["cell/settings/text_summary"]
     assert "models/toy.py:3: a \\| b" in reported["cell/breaks/text_summary"]
     given = hyperparameters(folder)
     start = given["_hparams_/session_start_info"].session_start_info.hparams

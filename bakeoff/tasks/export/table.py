@@ -7,7 +7,7 @@ from statistics import median
 from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import TIMED, Status, Trial
+from bakeoff.records.trial import Status, Trial
 from bakeoff.tasks.export.record import Export
 from bakeoff.views.columns import drawn, of_rows, wrapped
 from bakeoff.views.matrix import Matrix
@@ -34,7 +34,7 @@ class Row:
         found = [cell.model, cell.stack.removeprefix("served_")]
         exported = made.failure is None and made.export_s is not None
         found += [seconds(made.export_s or 0.0), f"{made.artifact_bytes / 2**20:.2f}"] if exported else ["–", "–"]
-        loaded = self.result.measurements if status in TIMED else []
+        loaded = self.result.measurements if status.was_timed else []
         found += [seconds(load_s(self.result)), seconds(first_answer_s(self.result))] if loaded else ["–", "–"]
         settled = status is Status.OK
         found += [seconds(self.result.step_s) if settled else "–", self._over_eager() if settled else "–"]
