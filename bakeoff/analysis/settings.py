@@ -63,7 +63,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="device", title="device", flags=("--device",), default=lambda: "cpu", forbids=True),
     Setting(name="threads", title="number of threads", flags=("--threads",), default=default_threads, forbids=True),
     Setting(name="seed", title="seed", default=lambda: 0),
-    Setting(name="timed_s", title="time budget per trial", default=lambda: 1.0, text=lambda value: f"{value:g} s"),
+    Setting(
+        name="timed_s",
+        title="duration of the timed steps",
+        flags=("--timed-s",),
+        default=lambda: 1.0,
+        text=lambda value: f"{value:g} s",
+    ),
     Setting(
         name="timeout_s",
         title="time limit of a child",

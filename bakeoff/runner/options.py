@@ -70,6 +70,12 @@ RUN: dict[str, dict[str, Any]] = {
         "metavar": "S",
         "help": "wall time limit of one child, in seconds (default: 300)",
     },
+    "--timed-s": {
+        "type": float,
+        "default": _DEFAULTS["timed_s"],
+        "metavar": "S",
+        "help": "how long the timed steps of one child take, in seconds; longer finds a steady state more often (default: 1)",
+    },
     "--interpreter": {
         "action": "append",
         "default": [],
@@ -173,6 +179,8 @@ def _settings(option: Callable[[str], Any]) -> Settings:
     threads = option("threads")
     if not 0 < option("timeout_s") < 1e6:
         raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be above 0 and below a million")
+    if not 0.05 <= option("timed_s") <= 600:
+        raise UsageError(f"--timed-s {option('timed_s'):g}: must be between 0.05 and 600")
     return Settings(
         size=option("size"),
         batch_size=None if option("batch_size") is None else at_least(1, option("batch_size"), "--batch-size"),
@@ -180,6 +188,7 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         threads=settings.BY_FIELD["threads"].default() if threads is None else at_least(1, threads, "--threads"),
         shape=fields(option("shape")),
         timeout_s=option("timeout_s"),
+        timed_s=option("timed_s"),
         dtype=option("dtype"),
         target=target,
         memory_limit_bytes=memory_limit(),

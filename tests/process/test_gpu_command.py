@@ -40,7 +40,7 @@ def test_only_further_trials_may_be_cut_off(
     monkeypatch.setattr(gpu, "verifying", lambda folder, group: [unit("a, verified", sleeps, code), unit("c, verified", 600)])
     page = tmp_path / "page.md"
     assert (
-        main(["--write", str(page), "--benchmark-storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "0.6"])
+        main(["--write", str(page), "--benchmark-storage", str(tmp_path / "saved"), "--lanes", "1", "--minutes", "0.4"])
         == exits
     )
     assert "c, verified: not begun" in page.read_text() or "c, verified: cut off" in page.read_text()

@@ -7,6 +7,7 @@ limit allows for a slow processor and for other tests that run at the same time.
 import random
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from tests.support.builders import ENVIRONMENT, SETTINGS, measurement, trial
 MOST_CPU_S = 4.0
 MOST_BYTES = 500 * 2**20
 SAMPLES = 400
-ACCOUNT = """
+MEASURED = """
 import sys, time
 from bakeoff.system import procfs
 from bakeoff.__main__ import main
@@ -43,26 +44,29 @@ def trials(cells: int, seed: int, count: int) -> list[Trial]:
     return found
 
 
-def written(folder: Path, number: int, found: list[Trial]) -> None:
+def written(folder: Path, numbers: Iterable[int], found: list[Trial]) -> None:
+    """Saved runs with these numbers, each of another time and commit."""
     home = folder / "Linux-CPython-3.11-64bit"
     home.mkdir(parents=True, exist_ok=True)
     # as pytest-benchmark keeps the samples a second time, in its own part of the file
     benchmarks = [{"name": str(t.cell), "stats": {"data": t.measurement.step_s}} for t in found if t.measurement]
     body = {
         "benchmarks": benchmarks,
-        "datetime": f"2026-01-{1 + number // 60 % 28:02}T00:{number % 60:02}:00+00:00",
-        "commit_info": {"id": f"{number:040x}", "dirty": False, "branch": "main"},
+        "datetime": "TIME",
+        "commit_info": {"id": "COMMIT", "dirty": False, "branch": "main"},
         "trials": found,
         "schema_version": 2,
         "summaries": summary.of_trials(found),
     }
-    text = msgspec.json.format(msgspec.json.encode(body), indent=4)  # as pytest-benchmark writes it
-    (home / f"{number:04}_run.json").write_bytes(text)
+    text = msgspec.json.format(msgspec.json.encode(body), indent=4).decode()  # as pytest-benchmark writes it
+    for number in numbers:
+        when = f"2026-01-{1 + number // 60 % 28:02}T00:{number % 60:02}:00+00:00"
+        (home / f"{number:04}_run.json").write_text(text.replace('"TIME"', f'"{when}"').replace('"COMMIT"', f'"{number:040x}"'))
 
 
 def spent(*words: str) -> tuple[float, int, str]:
-    """(CPU seconds, peak bytes, output) of a command, by its own account: ru_maxrss would be inherited from this process."""
-    done = subprocess.run([sys.executable, "-c", ACCOUNT, *words], capture_output=True, text=True, cwd=ROOT, check=False)
+    """(CPU seconds, peak bytes, output) of a command, as it measures them itself: ru_maxrss would be inherited from this process."""
+    done = subprocess.run([sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     cpu, peak = done.stderr.splitlines()[-1].split()
     return float(cpu), int(peak), done.stdout
@@ -78,7 +82,7 @@ def least(*words: str) -> tuple[float, int, str]:
 
 def test_two_runs_of_500_cells(tmp_path: Path) -> None:
     for number in (1, 2):
-        written(tmp_path, number, trials(500, number, 10))
+        written(tmp_path, [number], trials(500, number, 10))
     for verb in ("compare", "gate"):
         cpu, peak, out = least(verb, "1", "2", "--benchmark-storage", str(tmp_path))
         assert "500 cells" in out or "more rows are the same" in out
@@ -87,9 +91,7 @@ def test_two_runs_of_500_cells(tmp_path: Path) -> None:
 
 
 def test_history_over_200_runs(tmp_path: Path) -> None:
-    found = trials(48, 1, 1)
-    for number in range(1, 201):
-        written(tmp_path, number, found)
+    written(tmp_path, range(1, 201), trials(48, 1, 1))
     cpu, peak, out = least("history", "m1-*", "--benchmark-storage", str(tmp_path))
     assert "200 runs, 200 with a value" in out
     assert cpu < MOST_CPU_S

@@ -17,6 +17,8 @@ NO_TORCH, NO_TENSORFLOW = (f"--interpreter={name}={which('false')}" for name in 
 
 NO_FRAMEWORK = (NO_TORCH, NO_TENSORFLOW)
 
+SHORT = "--timed-s=0.3"  # what a test asks about shows in the first steps
+
 
 def experiments(
     folder: Path, *arguments: str, models: str = "toy", names: str = "eager,compiler", where: str = "experiments"
@@ -31,6 +33,7 @@ def command(
         f"--models-from={folder / 'models'}",
         f"--compilers-from={folder / 'stacks'}",
         f"--bakeoff-storage={folder / 'runs'}",
+        SHORT,
     ]
     chosen = [f"--models={models}", f"--stacks={names}", f"--benchmark-storage=file://{folder / 'saved'}"]
     return [sys.executable, "-m", "pytest", where, *extra, *chosen, *arguments]

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bakeoff.archive import saved_runs
-from tests.support.commands import NO_FRAMEWORK, how
+from tests.support.commands import NO_FRAMEWORK, SHORT, how
 
 BUDGETS = (
     "family_wise_error_rate = 0.2\n[saved]\nstep = 0.05\nparity = 1.0\n[ab]\nstep = 0.05\ncompile_cold = 0.5\nparity = 1.0\n"
@@ -21,6 +21,7 @@ def where(folder: Path) -> list[str]:
         f"--bakeoff-storage={folder / 'runs'}",
         f"--benchmark-storage={folder / 'saved'}",
         *NO_FRAMEWORK,
+        SHORT,
     ]
 
 
