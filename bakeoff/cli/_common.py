@@ -1,8 +1,6 @@
 """What do the commands share? Registration, options of saved runs and of measuring, and running a plan."""
 
 import argparse
-import signal
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,9 @@ from bakeoff.archive import saving, storage
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
+from bakeoff.runner.processes import sigterm_as_ctrl_c
 from bakeoff.runner.session import Session
+from bakeoff.system.terminal import to_stderr as to_stderr  # the verbs use it from here
 
 HELP_WIDTH = 100
 BUDGETS = ROOT / "experiments" / "budgets.toml"
@@ -68,7 +68,7 @@ def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
 
 def measured(asked: argparse.Namespace, plan: Plan) -> Session:
     """Run a plan. After an interrupt, finished trials are kept."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
+    sigterm_as_ctrl_c()
     store = options.store(lambda name: getattr(asked, name))
     values = {_name(flag): k.get("default") for flag, k in EVERY.items()} | vars(asked)
     session = Session(tasks.planned(plan, values.__getitem__), store, tasks.every(), resume=asked.resume, say=to_stderr)
@@ -84,11 +84,6 @@ def measured_and_saved(asked: argparse.Namespace, plan: Plan) -> tuple[Session, 
     models = [model.name for model in plan.models]
     name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3)))
     return session, saving.save(folder, name, saving.parts(session, asked.command))
-
-
-def to_stderr(line: str) -> None:
-    """Print a line of progress. Results go to stdout."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def print_json(session: Session) -> None:

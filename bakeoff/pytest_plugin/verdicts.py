@@ -20,11 +20,12 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.gate import GateExit
 from bakeoff.compare.pairs import INTERIM_ANALYSES
-from bakeoff.compare.report import Report, clean, formatted
+from bakeoff.compare.report import Report, formatted
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.fixtures import PLUGIN_NAME, cell_of
 from bakeoff.records.cell import Cell
 from bakeoff.runner import options
+from bakeoff.system.terminal import clean
 
 WHOLE = "matrix"  # the item that fails if the runs cannot be compared
 

@@ -7,8 +7,9 @@ from typing import Any
 from bakeoff.analysis.metrics import METRICS, SPEED
 from bakeoff.archive.saved_runs import Run
 from bakeoff.compare.history import Trend
-from bakeoff.compare.report import CHANGE_COLUMNS, Report, clean, row
+from bakeoff.compare.report import CHANGE_COLUMNS, Report, row
 from bakeoff.compare.verdicts import Change, Verdict
+from bakeoff.system.terminal import clean
 
 MOST_DRAWN = 40
 

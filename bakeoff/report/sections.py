@@ -6,8 +6,8 @@ from typing import TypeAlias
 from bakeoff import tasks
 from bakeoff.analysis.settings import SETTINGS
 from bakeoff.archive.saved_runs import SavedRun
-from bakeoff.compare.report import clean
 from bakeoff.records.trial import Trial
+from bakeoff.system.terminal import clean
 from bakeoff.tasks.tables import records_of
 from bakeoff.views import scaling_table
 
