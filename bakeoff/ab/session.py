@@ -45,7 +45,7 @@ def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
             say=to_stderr,
             vanished=gone,
         )
-        return measured(paired_session, storage)
+        return run_and_save(paired_session, storage)
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> l
     return [Cell(model, stack, mode) for mode in plan.modes for model, stack in sorted(lost)]
 
 
-def measured(paired_session: PairedSession, storage: Path) -> Path:
+def run_and_save(paired_session: PairedSession, storage: Path) -> Path:
     """Run the session and save it. If there are trials, they are saved even if it fails or is interrupted."""
     from bakeoff.archive.saving import save
 

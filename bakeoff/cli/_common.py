@@ -66,7 +66,7 @@ def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
     return options.plan(values.__getitem__)
 
 
-def measured(asked: argparse.Namespace, plan: Plan) -> Session:
+def run_plan(asked: argparse.Namespace, plan: Plan) -> Session:
     """Run a plan. After an interrupt, finished trials are kept."""
     sigterm_as_ctrl_c()
     store = options.store(lambda name: getattr(asked, name))
@@ -80,7 +80,7 @@ def measured_and_saved(asked: argparse.Namespace, plan: Plan) -> tuple[Session, 
     """(the finished session, the file of the saved run), which has the same format as that of a pytest session."""
     folder = saved_in(asked)
     options.need_writable({storage.FLAG: folder})
-    session = measured(asked, plan)
+    session = run_plan(asked, plan)
     models = [model.name for model in plan.models]
     name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3)))
     return session, saving.save(folder, name, saving.parts(session, asked.command))

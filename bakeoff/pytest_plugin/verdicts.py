@@ -238,5 +238,5 @@ class VerdictPlugin:
             pairing = PairedSession(
                 plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, diagnose=diagnose, vanished=gone
             )
-            path = session.measured(pairing, storage.folder(self.config.getoption("benchmark_storage")))
+            path = session.run_and_save(pairing, storage.folder(self.config.getoption("benchmark_storage")))
         return of_pairs(saved_runs.read_summaries(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

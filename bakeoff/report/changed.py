@@ -37,7 +37,7 @@ def compared(report: Report) -> dict[str, Any]:
     }
 
 
-def refused(baseline: str, candidate: str, why: str) -> dict[str, Any]:
+def not_comparable(baseline: str, candidate: str, why: str) -> dict[str, Any]:
     """Runs that are not comparable: the page shows why, and no ratio."""
     shown = {"baseline": clean(baseline), "candidate": clean(candidate), "refused": clean(why), "drawn": [], "notes": []}
     return shown | {"summary": "", "columns": CHANGE_COLUMNS, "rows": [], "left_out": ""}

@@ -22,7 +22,7 @@ from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.worker import parity
-from bakeoff.worker.build import ROTATING, build, drawn
+from bakeoff.worker.build import ROTATING, build, initial_weights
 
 KINDS = ("loss", "gradient", "parameter", "buffer")
 TIMES_OWN = 8.0  # tolerance, as a multiple of the distance of eager's own step
@@ -80,7 +80,7 @@ class TrainingCheck:
 
     def restart(self, nearby: int = 0) -> None:
         """Return to the start, or, if `nearby` is not 0, to weights that differ from it by a rounding; `nearby` is the seed."""
-        weights = drawn(self._request, self._model)
+        weights = initial_weights(self._request, self._model)
         self._stack.restart(self._program, rounded(weights, self._request.settings.dtype, nearby) if nearby else weights)
 
     def _loss(self, output: Any) -> Array:
@@ -169,7 +169,7 @@ def _trained(
         for batch in (batches[0], *batches[ROTATING:]) if start else batches[ROTATING:]:
             training_check.restart(start)
             training_check.first(step(batch))
-    return training_check, drawn(request, model)
+    return training_check, initial_weights(request, model)
 
 
 def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: Mapping[str, Array]) -> dict[str, float]:
@@ -189,7 +189,7 @@ def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: 
     return by_name
 
 
-def checked(
+def checked_training(
     request: Request, model: Model, training_check: TrainingCheck, timed: Mapping[int, Arrays]
 ) -> tuple[Parity | None, tuple[float, ...]]:
     """(comparison with the reference, losses of the reference); (None, ()) without a reference.
