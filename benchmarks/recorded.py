@@ -65,7 +65,7 @@ def read(path: Path) -> list[Recorded]:
     if run.ab is None:
         raise SystemExit(f"{path} holds no pairs")
     arms = [by_cell(trials) for trials in (run.ab.trials, saved.trials)]
-    summaries = [{f.cell: f for f in arm} for arm in rounds.of_pairs(run.ab.trials, saved.trials)]
+    summaries = [{f.cell: f for f in arm} for arm in rounds.summaries_of_pairs(run.ab.trials, saved.trials)]
     found = []
     for cell in arms[0]:
         by_arm = [arm[cell] for arm in summaries]

@@ -22,9 +22,10 @@ from bakeoff.archive import saving
 from bakeoff.archive.paired import Ab
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
-from bakeoff.compare import pairs, rounds
+from bakeoff.compare import pairs
 from bakeoff.compare.budgets import Budgets
 from bakeoff.compare.pairs import INTERIM_ANALYSES
+from bakeoff.compare.rounds import summaries_of_pairs
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Phase
@@ -100,7 +101,7 @@ class PairedSession:
     @property
     def record(self) -> Ab:
         """The record that is saved with the candidate's trials."""
-        control = ([], []) if self.control is None else rounds.of_pairs(self.control[0].trials, self.control[1].trials)
+        control = ([], []) if self.control is None else summaries_of_pairs(self.control[0].trials, self.control[1].trials)
         return Ab(
             baseline=self._arms[0].arm,
             candidate=self._arms[1].arm,
@@ -117,7 +118,7 @@ class PairedSession:
 
     @property
     def _summaries(self) -> tuple[list[CellSummary], list[CellSummary]]:
-        return rounds.of_pairs(self.baseline.trials, self.candidate.trials)
+        return summaries_of_pairs(self.baseline.trials, self.candidate.trials)
 
     def parts(self, command: str) -> dict[str, Any]:
         """The keys of the saved run, as JSON values. `command`: the command line of the run."""

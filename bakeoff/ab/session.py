@@ -3,8 +3,6 @@
 import argparse
 import re
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +19,14 @@ from bakeoff.compare.budgets import read_budgets
 from bakeoff.records.cell import Cell
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
+from bakeoff.runner.processes import sigterm_as_ctrl_c
 from bakeoff.runner.store import Store
+from bakeoff.system.terminal import to_stderr
 
 
 def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
     """Measure and save; the path of the saved run. An interrupt saves what was measured and is raised again."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
+    sigterm_as_ctrl_c()
     plan = options.plan(lambda name: DEFAULTS[name] if name in DEFAULTS else getattr(asked, name))
     at, judged = interim_analyses(asked.interim_analyses), metrics(asked.metrics)
     budgets = read_budgets(Path(asked.budgets))
@@ -43,10 +43,10 @@ def run_ab(asked: argparse.Namespace, storage: Path) -> Path:
             interim_analyses=at,
             control=not asked.no_control,
             additions=tasks.additions((tasks.defaults() | vars(asked)).__getitem__),
-            say=_to_stderr,
+            say=to_stderr,
             vanished=gone,
         )
-        return measured(paired_session, storage, asked.command)
+        return run_and_save(paired_session, storage, asked.command)
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def vanished(plan: Plan, baseline: Checkout, *, models: bool, stacks: bool) -> l
     return [Cell(model, stack, mode) for mode in plan.modes for model, stack in sorted(lost)]
 
 
-def measured(paired_session: PairedSession, storage: Path, command: str) -> Path:
+def run_and_save(paired_session: PairedSession, storage: Path, command: str) -> Path:
     """Run the session and save it, with the command line of the run.
 
     If there are trials, they are saved even if it fails or is interrupted.
@@ -90,7 +90,7 @@ def measured(paired_session: PairedSession, storage: Path, command: str) -> Path
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"ab_{arms.baseline.label}_{arms.candidate.label}").strip("-")[:80]
         if paired_session.candidate.trials or paired_session.baseline.trials:
             path = save(storage, name, paired_session.parts(command), pairs=True)
-            _to_stderr(f"saved: {path}")
+            to_stderr(f"saved: {path}")
     if path is None:
         raise UsageError("no cell could be measured in either arm: neither has the models and stacks that were asked for")
     return path
@@ -115,10 +115,6 @@ def metrics(text: str) -> list[str]:
         if name not in known:
             raise UsageError(f"--metrics: there is no {name} in pairs; there are: {', '.join(known)}")
     return list(dict.fromkeys(names)) or [SPEED]
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 # options that `ab` does not have

@@ -21,6 +21,7 @@ from bakeoff.archive.paired import Ab
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import OneTimeCost, Trial
+from bakeoff.system.terminal import clean
 
 T = TypeVar("T")
 
@@ -155,7 +156,7 @@ def _part(path: Path, text: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not a complete saved run: {_printable(error)}") from None
+        raise UsageError(f"{path} is not a complete saved run: {clean(str(error))[:300]}") from None
 
 
 def _ab(path: Path, text: msgspec.Raw, version: int) -> Ab | None:
@@ -171,7 +172,7 @@ def _converted(path: Path, document: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(document, type=kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise UsageError(f"{path} is not a complete saved run: {_printable(error)}") from None
+        raise UsageError(f"{path} is not a complete saved run: {clean(str(error))[:300]}") from None
 
 
 def _check_version(path: Path, version: int) -> None:
@@ -179,10 +180,6 @@ def _check_version(path: Path, version: int) -> None:
         raise UsageError(
             f"{path} has schema_version {version}, and this Bakeoff reads up to {SCHEMA_VERSION}: read it with a newer Bakeoff"
         )
-
-
-def _printable(error: Exception) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(error))[:300]  # the error may quote the file
 
 
 def read(path: Path) -> SavedRun:

@@ -1,8 +1,6 @@
 """What do the commands share? Registration, options of saved runs and of measuring, and running a plan."""
 
 import argparse
-import signal
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,10 @@ from bakeoff.archive import saving, storage
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
+from bakeoff.runner.processes import sigterm_as_ctrl_c
 from bakeoff.runner.session import Session
 from bakeoff.runner.task import Question, Task
+from bakeoff.system.terminal import to_stderr as to_stderr  # the verbs use it from here
 
 HELP_WIDTH = 100
 BUDGETS = ROOT / "experiments" / "budgets.toml"
@@ -61,9 +61,9 @@ def plan(asked: argparse.Namespace, **given: str | None) -> Plan:
     return options.plan((_defaults() | vars(asked) | given).__getitem__)
 
 
-def measured(asked: argparse.Namespace, plan: Plan, task: Task[Any] | None = None) -> Session:
+def run_plan(asked: argparse.Namespace, plan: Plan, task: Task[Any] | None = None) -> Session:
     """Run a plan, or only one task of it. After an interrupt, finished trials are kept."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
+    sigterm_as_ctrl_c()
     store = options.store(lambda name: getattr(asked, name))
     option = (_defaults() | vars(asked)).__getitem__
     if task is None:
@@ -82,15 +82,10 @@ def measured_and_saved(asked: argparse.Namespace, plan: Plan, task: Task[Any] | 
     """
     folder = saved_in(asked)
     options.need_writable({storage.FLAG: folder})
-    session = measured(asked, plan, task)
+    session = run_plan(asked, plan, task)
     models = [model.name for model in plan.models]
     name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3))) if task is None else f"task_{task.name}"
     return session, saving.save(folder, name, saving.parts(session, asked.command))
-
-
-def to_stderr(line: str) -> None:
-    """Print a line of progress. Results go to stdout."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def print_json(session: Session) -> None:

@@ -9,7 +9,6 @@ DIR/profiles/<model>/<stack>-<mode>/         traces, in plugins/profile/<time>/
 import argparse
 import re
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -25,13 +24,14 @@ from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import _common
-from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status
 from bakeoff.report import event_files, tensorboard
 from bakeoff.report.event_files import Note, Scalar, Text
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
+from bakeoff.runner.processes import sigterm_as_ctrl_c
+from bakeoff.system.terminal import clean
 from bakeoff.tasks.profile import traces
 from bakeoff.tasks.profile.record import PROFILED_STEPS
 
@@ -213,7 +213,7 @@ def _plan(asked: argparse.Namespace) -> Plan:
 
 def _profile(plan: Plan, asked: argparse.Namespace, home: Path) -> int:
     """Profile the cells; the number of those that failed."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # clean up as after Ctrl-C
+    sigterm_as_ctrl_c()
     store, failed = options.store(lambda name: getattr(asked, name)), 0
     for found in traces.profiles(plan, store, lambda cell: _place(home, cell), _common.to_stderr):
         if found.failure is not None:

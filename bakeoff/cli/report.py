@@ -101,4 +101,4 @@ def _changes(asked: argparse.Namespace, baseline: Run, candidate: Run) -> dict[s
     try:
         return changed.compared(of_runs(baseline, candidate, baseline.summaries, candidate.summaries, budgets, gate=False))
     except UsageError as error:
-        return changed.refused(baseline.label, candidate.label, str(error))
+        return changed.not_comparable(baseline.label, candidate.label, str(error))

@@ -15,8 +15,8 @@ from bakeoff.analysis.metric import JudgedBy, Metric
 from bakeoff.analysis.metrics import CELL, METRICS, compared, with_intervals
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.verdicts import FAMILY_WISE_ERROR_RATE, Change, Verdict
-from bakeoff.expectations.gaps import read
 from bakeoff.records.cell import Cell
+from bakeoff.system.toml import read_toml
 
 HEAD = "accepted with `bakeoff gate --accept`; remove the row once the baseline contains the change"
 
@@ -75,7 +75,7 @@ def read_budgets(path: Path, cells: Iterable[Cell] | None = None) -> Budgets:
     """
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file of budgets; Bakeoff's own is experiments/budgets.toml")
-    budgets = read(path, Budgets)
+    budgets = read_toml(path, Budgets)
     if budgets.alarm is not None:
         raise UsageError(f"{path.name}: alarm is now called family_wise_error_rate; rename it")
     rate = budgets.family_wise_error_rate

@@ -105,11 +105,11 @@ def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules
     floor = noise_floor(before, after, name, rules)
     risk = rules.change_risk
     strict, plain = (_interval(before, after, metric, rules, r) for r in (risk, rules.miss_risk))
-    verdict, note = decide(strict, plain, budget, floor), ""
-    if verdict is Verdict.UNDECIDED and (alone := decide(plain, plain, budget, None)) in (Verdict.BETTER, Verdict.WORSE):
+    verdict, note = verdict_of(strict, plain, budget, floor), ""
+    if verdict is Verdict.UNDECIDED and (alone := verdict_of(plain, plain, budget, None)) in (Verdict.BETTER, Verdict.WORSE):
         word = metric.word_for_better if alone is Verdict.BETTER else metric.word_for_worse
         note = f"{word} by itself, but not certain enough among {rules.tests} comparisons"
-        if decide(strict, plain, budget, None) is not Verdict.UNDECIDED:
+        if verdict_of(strict, plain, budget, None) is not Verdict.UNDECIDED:
             note = f"within the A/A noise of its own trials, ±{floor or 0:.1%}"
     if metric.must_agree and verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.SAME):
         verdict, note = _agreed(before, after, metric, rules, strict, verdict, note)
@@ -120,7 +120,7 @@ def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules
             share = min(s.trust.cpu_share for s in doubtful)
             verdict, note = Verdict.UNDECIDED, f"measured beside other work: it had a CPU for {share:.0%} of the time"
     # no bounds where another metric disagrees: the gate must not read a pass from them
-    vague = verdict is Verdict.UNDECIDED and decide(strict, plain, budget, floor) is Verdict.SAME
+    vague = verdict is Verdict.UNDECIDED and verdict_of(strict, plain, budget, floor) is Verdict.SAME
     trials = len(before.values[name]), len(after.values[name])
     shown = plain.mirrored() if metric.higher_is_better else plain
     return Change(
@@ -164,7 +164,7 @@ def _agreed(
     return verdict, note
 
 
-def decide(strict: intervals.Interval, plain: intervals.Interval, budget: float, floor: float | None) -> Verdict:
+def verdict_of(strict: intervals.Interval, plain: intervals.Interval, budget: float, floor: float | None) -> Verdict:
     """`strict` must lie beyond the budget to call a change, `plain` within it to deny one. More than 0 is worse."""
     limit = math.log1p(budget)
     if floor is None or abs(strict.estimate) > math.log1p(floor):

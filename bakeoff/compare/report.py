@@ -17,6 +17,7 @@ from rich.text import Text
 from bakeoff.analysis.metrics import CELL, METRICS
 from bakeoff.compare.gate import Decision, GateExit
 from bakeoff.compare.verdicts import Change, Comparison, Verdict
+from bakeoff.system.terminal import clean
 
 CHANGE_COLUMNS = ("cell", "metric", "baseline", "candidate", "ratio", "A/A", "interval", "verdict")
 RIGHT = ("baseline", "candidate", "ratio")
@@ -134,11 +135,6 @@ def formatted(change: Change, exit: GateExit) -> str:
     budget = f", budget {change.budget:.1%}" if change.budget is not None and change.low is not None else ""
     values = f"{before} → {after}" + (f", ×{ratio} {interval}" if ratio else "")
     return f"{SIGN[exit]}{cell} {metric}: {verdict}: {values}{budget}"
-
-
-def clean(text: str) -> str:
-    """Without control characters, so that text from a file cannot control a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def row(change: Change) -> tuple[str, ...]:

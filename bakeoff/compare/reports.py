@@ -11,9 +11,10 @@ from bakeoff.compare import comparable, pairs
 from bakeoff.compare.budgets import Budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.gate import decide
-from bakeoff.compare.report import Report, clean
+from bakeoff.compare.report import Report
 from bakeoff.compare.verdicts import Rules
 from bakeoff.records.cell import Cell
+from bakeoff.system.terminal import clean
 
 
 def of_runs(

@@ -17,7 +17,7 @@ from bakeoff.records.trial import Trial
 from bakeoff.records.turns import ROUNDS
 
 
-def of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[CellSummary], list[CellSummary]]:
+def summaries_of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[CellSummary], list[CellSummary]]:
     """Both arms' summaries. Where children took turns, the candidate's steps are the baseline's times the pairs' ratios."""
     before, after = summary.of_trials(baseline), summary.of_trials(candidate)
     after = [_paired(f, [b for b in before if b.cell == f.cell], baseline, candidate) for f in after]

@@ -16,9 +16,9 @@ from bakeoff.archive.saved_runs import Run
 from bakeoff.authoring.errors import UsageError
 from bakeoff.compare import comparable
 from bakeoff.compare.history import Point, Trend, sparkline, trend
-from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status
+from bakeoff.system.terminal import clean
 
 
 def read(storage: Path, glob: str, unreadable: list[str]) -> list[Run]:

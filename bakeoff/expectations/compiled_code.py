@@ -10,8 +10,8 @@ import msgspec
 
 from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
-from bakeoff.expectations.gaps import read
 from bakeoff.records.trial import Environment
+from bakeoff.system.toml import read_toml
 
 COMPILERS = ("torch", "triton")
 
@@ -66,7 +66,7 @@ class ExpectedCode:
     def __init__(self, path: Path, *, accept: bool = False) -> None:
         """UsageError for a broken file."""
         self._path, self._accept = path, accept
-        found = read(path, CompiledCodeFile)
+        found = read_toml(path, CompiledCodeFile)
         self._versions, self._rows = found.versions, {_key(row): row for row in found.code}
 
     def knows(self, result: CellResult) -> bool:

@@ -7,15 +7,15 @@ failure of another kind than the row's `raises`.
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
 from bakeoff.authoring import errors
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell
+from bakeoff.system.toml import read_toml
 
-T = TypeVar("T")
 RAISES: dict[str, type[BaseException]] = {
     **{cls.__name__.removeprefix("Cell"): cls for cls in errors.BY_STATUS.values()},
     "AssertionError": AssertionError,
@@ -47,7 +47,7 @@ class Gaps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_gaps(path: Path, cells: Sequence[Cell], questions: Iterable[str]) -> list[Gap]:
     """The rows of known_gaps.toml. UsageError for a broken file, a row that matches nothing, or an unknown `raises`."""
-    gaps = read(path, Gaps).gap
+    gaps = read_toml(path, Gaps).gap
     questions, names = list(questions), [str(cell) for cell in cells]
     for gap in gaps:
         if gap.raises not in RAISES:
@@ -56,13 +56,3 @@ def read_gaps(path: Path, cells: Sequence[Cell], questions: Iterable[str]) -> li
         if not named:
             raise UsageError(f"{path.name}: no cell and question match {gap.cells!r} × {gap.question!r}; remove the row")
     return gaps
-
-
-def read(path: Path, record: type[T]) -> T:
-    """The record in a TOML file, or an empty one if there is no file. UsageError, in one line, for a broken one."""
-    if not path.exists():
-        return record()
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path.name}: {error}") from None

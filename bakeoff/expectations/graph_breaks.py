@@ -8,9 +8,9 @@ import msgspec
 
 from bakeoff.authoring.discovery import ROOT, Source, StackSource, shown
 from bakeoff.authoring.errors import UsageError
-from bakeoff.expectations.gaps import read
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.diagnostics import Diagnostics, GraphBreak
+from bakeoff.system.toml import read_toml
 
 
 class ExpectedBreak(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
@@ -48,7 +48,7 @@ class ExpectedBreaks:
     def __init__(self, path: Path, cells: Sequence[Cell], *, accept: bool = False) -> None:
         """UsageError for a broken file or a row of no cell; a file that is not there has no rows."""
         self._path, self._accept = path, accept
-        self._rows = sorted(read(path, GraphBreaksFile).breaks)
+        self._rows = sorted(read_toml(path, GraphBreaksFile).breaks)
         known = {str(cell) for cell in cells}
         for row in self._rows:
             if row.cell not in known:

@@ -21,11 +21,12 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.gate import GateExit
 from bakeoff.compare.pairs import INTERIM_ANALYSES
-from bakeoff.compare.report import Report, clean, formatted
+from bakeoff.compare.report import Report, formatted
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.fixtures import PLUGIN_NAME, cell_of
 from bakeoff.records.cell import Cell
 from bakeoff.runner import options
+from bakeoff.system.terminal import clean
 
 WHOLE = "matrix"  # the item that fails if the runs cannot be compared
 
@@ -239,5 +240,5 @@ class VerdictPlugin:
                 plan, arms, store, budgets, metrics=judged, interim_analyses=at, say=say, additions=more, vanished=gone
             )
             folder = storage.folder(self.config.getoption("benchmark_storage"))
-            path = session.measured(pairing, folder, matrix.command)
+            path = session.run_and_save(pairing, folder, matrix.command)
         return of_pairs(saved_runs.read_summaries(path), budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')

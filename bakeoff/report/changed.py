@@ -7,8 +7,9 @@ from typing import Any
 from bakeoff.analysis.metrics import METRICS, SPEED
 from bakeoff.archive.saved_runs import Run
 from bakeoff.compare.history import Trend
-from bakeoff.compare.report import CHANGE_COLUMNS, Report, clean, row
+from bakeoff.compare.report import CHANGE_COLUMNS, Report, row
 from bakeoff.compare.verdicts import Change, Verdict
+from bakeoff.system.terminal import clean
 
 MOST_DRAWN = 40
 
@@ -36,7 +37,7 @@ def compared(report: Report) -> dict[str, Any]:
     }
 
 
-def refused(baseline: str, candidate: str, why: str) -> dict[str, Any]:
+def not_comparable(baseline: str, candidate: str, why: str) -> dict[str, Any]:
     """Runs that are not comparable: the page shows why, and no ratio."""
     shown = {"baseline": clean(baseline), "candidate": clean(candidate), "refused": clean(why), "drawn": [], "notes": []}
     return shown | {"summary": "", "columns": CHANGE_COLUMNS, "rows": [], "left_out": ""}

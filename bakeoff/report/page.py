@@ -17,13 +17,13 @@ from bakeoff.analysis.metrics import METRICS, THROUGHPUT
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.analysis.summary import recorded
 from bakeoff.archive.saved_runs import SavedRun
-from bakeoff.compare.report import clean
 from bakeoff.records.trial import Status
 from bakeoff.report import charts, facts
 from bakeoff.report import sections as other_sections
 from bakeoff.report.facts import CellFacts, Detail
 from bakeoff.runner.task import Roofline
 from bakeoff.system.folders import whole
+from bakeoff.system.terminal import clean
 from bakeoff.views.matrix import Matrix
 
 SCRIPTS = ("draw.js", "cell.js", "page.js")
@@ -142,8 +142,8 @@ def _values(page: Page) -> dict[str, Any]:
         "modes": list(dict.fromkeys(f.mode for f in shown)),
         "metrics": [*ratios.items(), *((m.name, m.title) for m in listed)],
         "matrices": [_heat(cells, mode) for mode in dict.fromkeys(f.mode for f in shown)],
-        "failures": _failures(shown),
-        "notes": [note for note in matrix.notes() if not _of_a_failure(note, shown)],
+        "failures": [(why, ", ".join(str(r.cell) for r in found)) for why, found in matrix.failures().items()],
+        "notes": matrix.notes_on_successes(),
         "curve_steps": facts.CURVE_STEPS,
         "roofline": _roofline(roofline if has_peak else None) if shares else "",
         "shares": [_share(f) for f in sorted(shares, key=lambda f: -(f.share_of_machine_peak or 0.0))],
@@ -235,20 +235,6 @@ def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
         value = seconds(found.step_s) if found.over_eager is None else f"×{found.over_eager:.2f}"
     title = "; ".join([f"{found.cell}: {found.status}" + (f": {found.reason}" if found.reason else ""), *notes])
     return {"id": found.cell, "failed": failed, "value": value, "title": title}
-
-
-def _failures(shown: Sequence[CellFacts]) -> list[tuple[str, str]]:
-    reasons: dict[str, list[str]] = {}
-    for f in shown:
-        if f.failed:
-            reasons.setdefault(f"{f.status}: {f.reason.splitlines()[0] if f.reason else ''}", []).append(f.cell)
-    return [(why, ", ".join(cells)) for why, cells in reasons.items()]
-
-
-def _of_a_failure(note: str, shown: Sequence[CellFacts]) -> bool:
-    """Is this note of the matrix already among the failures?"""
-    failed = [f.cell for f in shown if f.failed]
-    return note.startswith("  again: ") or any(note.startswith((f"{cell}: ", f"{cell} and ")) for cell in failed)
 
 
 def _roofline(roofline: Roofline | None) -> str:

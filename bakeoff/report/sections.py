@@ -6,18 +6,18 @@ from typing import TypeAlias
 from bakeoff import tasks
 from bakeoff.analysis.settings import SETTINGS
 from bakeoff.archive.saved_runs import SavedRun
-from bakeoff.compare.report import clean
 from bakeoff.records.trial import Trial
 from bakeoff.runner.task import Roofline
+from bakeoff.system.terminal import clean
 from bakeoff.tasks.tables import records_of
 from bakeoff.views import scaling_table
 
-Section: TypeAlias = tuple[str, str, str, Sequence[str], Sequence[Sequence[str]]]  # id, title, legend, columns, rows
+ReportTable: TypeAlias = tuple[str, str, str, Sequence[str], Sequence[Sequence[str]]]  # id, title, legend, columns, rows
 
 
-def of(run: SavedRun) -> list[Section]:
+def of(run: SavedRun) -> list[ReportTable]:
     """(id, title, legend, columns, rows) of each table; empty ones are left out."""
-    found: list[Section] = []
+    found: list[ReportTable] = []
     scaled = scaling_table.rows(run.trials)
     if scaled:
         found.append(

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import CellResult
 from bakeoff.analysis.settings import SETTINGS
-from bakeoff.compare.report import clean, escaped
+from bakeoff.compare.report import escaped
 from bakeoff.records.trial import Environment, Settings, Start, Status, Trial
 from bakeoff.report.event_files import Hyperparameters, Note, Scalar, Text
+from bakeoff.system.terminal import clean
 
 
 def scalars(result: CellResult) -> dict[str, float]:

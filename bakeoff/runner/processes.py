@@ -187,3 +187,8 @@ def sweep(mark: str) -> None:
                 process.kill()
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess, OSError):
             continue
+
+
+def sigterm_as_ctrl_c() -> None:
+    """Let SIGTERM clean up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))

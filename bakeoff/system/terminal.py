@@ -5,6 +5,7 @@ No information is in colours or overwritten lines alone.
 
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -28,6 +29,17 @@ def colours(stream: TextIO | None) -> bool:
 def columns(stream: TextIO) -> int:
     """The width in characters: of the terminal, or the value of COLUMNS, or else FILE_WIDTH."""
     return shutil.get_terminal_size((FILE_WIDTH, 0)).columns if stream.isatty() or "COLUMNS" in os.environ else FILE_WIDTH
+
+
+def clean(text: str) -> str:
+    """Without control characters, so that text from a file cannot control a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def to_stderr(line: str) -> None:
+    """Print a line of progress. Results go to stdout."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def plain(width: int) -> "Console":

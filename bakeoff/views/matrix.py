@@ -59,8 +59,12 @@ class Matrix:
         return cell_lines.lines(self.compared(result), result, room)
 
     def notes(self) -> list[str]:
-        """The notes below the table: failures, one-time costs, unequal conditions of stacks, and doubts about the numbers."""
-        found = self._failures()
+        """The notes below the table: failures, and those of `notes_on_successes`."""
+        return [*self._notes_on_failures(), *self.notes_on_successes()]
+
+    def notes_on_successes(self) -> list[str]:
+        """One-time costs, unequal conditions of stacks, diagnoses, and doubts about the numbers."""
+        found = []
         for tool in self.one_time_costs:
             cost = (
                 tool.failure.message if tool.failure else f"{tool.wall_s:.1f} s, {tool.bytes >> 20} MiB, on {tool.measured_at}"
@@ -92,14 +96,18 @@ class Matrix:
             found.append(f"steady state not verified in {len(unverified)} cells: that needs three trials, --trials 3")
         return found
 
-    def _failures(self) -> list[str]:
-        """Why cells are not ok, in one line for all cells with the same reason, and the command that runs each again."""
+    def failures(self) -> dict[str, list[CellResult]]:
+        """Status and reason in one line → the cells that failed so."""
         reasons: dict[str, list[CellResult]] = {}
         for result in self.results.values():
             if not result.status.succeeded:
                 reasons.setdefault(f"{result.status}: {_first_line(result.reason)}", []).append(result)
+        return reasons
+
+    def _notes_on_failures(self) -> list[str]:
+        """Why cells are not ok, in one line for all cells with the same reason, and the command that runs each again."""
         lines = []
-        for why, found in reasons.items():
+        for why, found in self.failures().items():
             lines.append(f"{found[0].cell}{f' and {len(found) - 1} more' * (len(found) > 1)}: {why}")
             if found[0].status is not Status.UNAVAILABLE:
                 lines += [f"{AGAIN}{command(r.cell, r.trials[0].settings)}" for r in found]

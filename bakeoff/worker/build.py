@@ -30,7 +30,7 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     settings = request.settings
     model = model or load(Path(request.model_path), "MODEL").at(settings.size, settings.batch_size, fields(settings.shape))
     assert model is not None
-    weights = Weights(partial(drawn, request, model))
+    weights = Weights(partial(initial_weights, request, model))
     served = isinstance(model, Shipped)
     config = BuildConfig(
         mode=request.cell.mode,
@@ -47,6 +47,6 @@ def build(request: Request, stack: Stack[Any], precision: str, model: Model | No
     return model, weights_bytes, program, batches
 
 
-def drawn(request: Request, model: Model) -> Arrays:
+def initial_weights(request: Request, model: Model) -> Arrays:
     """The weights with which every cell of `model` starts, drawn from the seed."""
     return model.weights(Draw(request.settings.seed))

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Protocol
 
+from bakeoff.authoring.stack import Step
+
 Clock = Callable[[], int]  # nanoseconds, monotonic
-Step = Callable[[Any], Any]
 Synchronize = Callable[[Any], None]
 
 WARM_UP_MIN_STEPS = 10  # TorchScript's profiling executor needs two steps, Dynamo's automatic dynamic shapes a few

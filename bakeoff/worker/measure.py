@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.authoring.model import Arrays, Draw, Model
 from bakeoff.authoring.protocols import Exportable
-from bakeoff.authoring.stack import Stack
+from bakeoff.authoring.stack import Stack, Step
 from bakeoff.records.cell import Mode
 from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, SyncCheck, Threads
 from bakeoff.records.request import Request
@@ -142,7 +142,7 @@ def run(job: Job) -> dict[str, Any]:
     device.leave()
     after_held_out = stack.compilations(program)
     if training_check is not None:
-        parity_, reference_losses = training.checked(request, model, training_check, timed.outputs)
+        parity_, reference_losses = training.checked_training(request, model, training_check, timed.outputs)
     else:
         parity_, reference_losses = reference.checked(request, model, outputs), ()
 
@@ -218,7 +218,7 @@ def _moved(request: Request, model: Model, weights_bytes: int, outputs: Mapping[
     return weights_bytes * itemsize // ITEMSIZE["float32"] + inputs + output
 
 
-def _sync_check(stack: Stack[Any], step: clock.Step, batches: list[Any]) -> SyncCheck:
+def _sync_check(stack: Stack[Any], step: Step, batches: list[Any]) -> SyncCheck:
     """Times, after synchronising, of fetching an output (the fastest of three) and of copying it (their median)."""
     fetches, copies = [], []
     for k in range(3):

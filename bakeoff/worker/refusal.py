@@ -9,7 +9,7 @@ from bakeoff.records.diagnostics import Diagnostics, merged
 from bakeoff.records.trial import Failure, Phase, Status
 
 
-def refused(stack: Stack[Any], program: Any, error: Exception) -> dict[str, Any]:
+def result_of_refusal(stack: Stack[Any], program: Any, error: Exception) -> dict[str, Any]:
     """{"diagnostics": Diagnostics, "failure": Failure} if `error` is the stack's refusal; any other error is raised."""
     refusal = stack.refusal(error)
     if not isinstance(refusal, Unsupported):

@@ -21,7 +21,7 @@ from bakeoff.authoring.stack import Stack
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.request import Request
 from bakeoff.worker import parity
-from bakeoff.worker.build import ROTATING, drawn
+from bakeoff.worker.build import ROTATING, initial_weights
 
 KINDS = ("loss", "gradient", "parameter", "buffer")
 TIMES_OWN = 8.0  # tolerance, as a multiple of the distance of eager's own step
@@ -82,7 +82,7 @@ class TrainingCheck:
 
     def restart(self, nearby: int = 0) -> None:
         """Return to the start, or, if `nearby` is not 0, to weights that differ from it by a rounding; `nearby` is the seed."""
-        weights = drawn(self._request, self._model) if self._weights is None else self._weights
+        weights = initial_weights(self._request, self._model) if self._weights is None else self._weights
         self._stack.restart(self._program, rounded(weights, self._request.settings.dtype, nearby) if nearby else weights)
 
     def _loss(self, output: Any) -> Array:
@@ -121,7 +121,7 @@ def distances(found: Mapping[str, Array], expected: Mapping[str, Array], start: 
     return by_name
 
 
-def checked(
+def checked_training(
     request: Request, model: Model, training_check: TrainingCheck, timed: Mapping[int, Arrays]
 ) -> tuple[Parity | None, tuple[float, ...]]:
     """(comparison with the reference, losses of the reference); (None, ()) without a reference.

@@ -13,7 +13,7 @@ from bakeoff.authoring.stack import Stack
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.worker import parity
-from bakeoff.worker.build import ROTATING, build, drawn
+from bakeoff.worker.build import ROTATING, build, initial_weights
 from bakeoff.worker.training import CURVE, TrainingCheck, distances, off, rounded, sketch
 
 NEARBY = 2  # further starts for eager's distance, with weights that differ by a rounding
@@ -94,7 +94,7 @@ def _trained(
     enter(Phase.BUILD)
     model, _, program, batches = build(request, stack, precision)
     enter(Phase.PARITY)
-    weights = drawn(request, model) if weights is None else weights
+    weights = initial_weights(request, model) if weights is None else weights
     step, training_check = stack.compile(program), TrainingCheck(request, stack, model, program, weights)
     training_check.first(step(batches[0]))
     for number in range(CURVE - 1):

@@ -65,7 +65,7 @@ def written(folder: Path, numbers: Iterable[int], found: list[Trial]) -> None:
 
 
 def spent(*words: str) -> tuple[float, int, str]:
-    """(CPU seconds, peak bytes, output) of a command, as it measures them itself: ru_maxrss would be inherited from this process."""
+    """(CPU seconds, peak bytes, output) of a command, measured by itself: ru_maxrss is inherited from this process."""
     done = subprocess.run([sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, cwd=ROOT, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     cpu, peak = done.stderr.splitlines()[-1].split()

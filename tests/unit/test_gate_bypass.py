@@ -15,7 +15,7 @@ from bakeoff.compare import reports
 from bakeoff.compare.budgets import read_budgets
 from bakeoff.compare.changes import compare
 from bakeoff.compare.gate import GateExit
-from bakeoff.compare.rounds import of_pairs
+from bakeoff.compare.rounds import summaries_of_pairs
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.verdicts import VerdictFailed, VerdictPlugin
 from bakeoff.records.trial import Status
@@ -64,7 +64,7 @@ def test_unequal_numbers_of_samples_are_no_change() -> None:
     for seed in range(40):
         for side, count in zip(arms, (24, 104), strict=True):
             side.append(trial(measurement(noise(seed + count, count, 0.05), alternated=True), index=seed))
-    (before,), (after,) = of_pairs(*arms)
+    (before,), (after,) = summaries_of_pairs(*arms)
     assert "step" in after.values
     ratios = [b / a for a, b in zip(before.values["step"], after.values["step"], strict=True)]
     assert sum(ratios) / len(ratios) == pytest.approx(1.0, abs=0.008)

@@ -208,3 +208,13 @@ def test_the_widest_case_has_the_expected_statuses(worst: Matrix) -> None:
     """Otherwise the tests above would not test the widest case."""
     ok: list[CellResult] = [r for r in worst.results.values() if r.status is Status.OK]
     assert len(ok) == 12
+
+
+def test_notes_are_of_failures_and_of_successes(worst: Matrix) -> None:
+    """The report lists failures in a table of its own, and the other notes below it."""
+    assert sorted(why.partition(":")[0] for why in worst.failures()) == sorted(
+        str(r.status) for r in worst.results.values() if not r.status.succeeded
+    )
+    others = worst.notes_on_successes()
+    assert worst.notes()[-len(others) :] == others
+    assert not any("again: " in note or "article_net" in note for note in others)

@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 
 from bakeoff.analysis.results import tenth_percentile
-from bakeoff.compare.rounds import _ratio, of_pairs
+from bakeoff.compare.rounds import _ratio, summaries_of_pairs
 from bakeoff.records.trial import Trial
 from bakeoff.records.turns import ROUNDS
 from tests.support.builders import measurement, trial
@@ -19,7 +19,7 @@ def pair(before: list[float], after: list[float], *, alternated: bool = True) ->
 
 
 def ratio(arms: tuple[list[Trial], list[Trial]], name: str = "step") -> float:
-    (before,), (after,) = of_pairs(*arms)
+    (before,), (after,) = summaries_of_pairs(*arms)
     return after.values[name][0] / before.values[name][0]
 
 
@@ -50,14 +50,14 @@ def test_arms_with_unequal_numbers_of_samples() -> None:
 
 def test_one_after_the_other_keeps_its_own_value() -> None:
     steps = [0.001 + 1e-6 * n for n in range(100)]
-    (before,), (after,) = of_pairs(*pair(steps, [2 * s for s in steps], alternated=False))
+    (before,), (after,) = summaries_of_pairs(*pair(steps, [2 * s for s in steps], alternated=False))
     assert after.values["step"][0] == pytest.approx(2 * before.values["step"][0])
     assert math.isclose(after.values["step_typical"][0], 2 * median(steps))
 
 
 def test_an_arm_that_lacks_a_trial_is_left_as_it_is() -> None:
     base, other = pair([0.001] * 40, [0.003] * 40)
-    (before,), (after,) = of_pairs([*base, trial(None, index=1)], other)
+    (before,), (after,) = summaries_of_pairs([*base, trial(None, index=1)], other)
     assert "step" not in before.values or after.values["step"] == [0.003]
 
 
@@ -71,10 +71,10 @@ def test_compile_times_are_of_the_pairs_that_compiled_at_once() -> None:
         ]
         return [trial(m, index=n) for n, m in enumerate(made)]
 
-    (before,), (after,) = of_pairs(side([5.0, 2.0, 3.0]), side([1.0, 2.2, 3.3]))
+    (before,), (after,) = summaries_of_pairs(side([5.0, 2.0, 3.0]), side([1.0, 2.2, 3.3]))
     assert before.values["compile_cold"] == [2.0, 3.0]
     assert after.values["compile_cold"] == [2.2, 3.3]
     assert len(after.values["step"]) == 3
     alone = [trial(replace(t.measurement, compiled_at_once=False), index=t.index) for t in side([5.0, 2.0]) if t.measurement]
-    (before,), _ = of_pairs(alone, alone)
+    (before,), _ = summaries_of_pairs(alone, alone)
     assert before.values["compile_cold"] == [5.0, 2.0]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bakeoff.__main__ import main
 from bakeoff.archive import saved_runs
 from bakeoff.compare.history import Point, trend
-from bakeoff.compare.report import clean
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
+from bakeoff.system.terminal import clean
 from tests.support.builders import SETTINGS, measurement, trial
 from tests.support.effort import cases
 from tests.support.summaries import call, found, matrix, noise, save

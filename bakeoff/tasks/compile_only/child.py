@@ -15,11 +15,11 @@ from bakeoff.system import procfs
 from bakeoff.worker import clock, reference, training
 from bakeoff.worker.build import build
 from bakeoff.worker.job import Job
-from bakeoff.worker.refusal import refused
+from bakeoff.worker.refusal import result_of_refusal
 
 
 def run(job: Job) -> dict[str, Any]:
-    """{"compile_only": CompileOnly, "diagnostics": Diagnostics}, or what `refused` returns if the stack refuses the model."""
+    """{"compile_only": CompileOnly, "diagnostics": Diagnostics}, or `result_of_refusal` if the stack refuses the model."""
     request, sandbox, enter = job.request, job.sandbox, job.enter
     import_start = time.perf_counter()
     stack = job.load_stack()
@@ -39,8 +39,8 @@ def run(job: Job) -> dict[str, Any]:
         step, output, first_call_ns = clock.first_call(
             lambda: stack.compile(program), batches[0], stack.synchronize, clock.monotonic
         )
-    except Exception as error:  # `refused` raises it again unless the stack calls it a refusal of the model
-        return refused(stack, program, error)
+    except Exception as error:  # it is raised again unless the stack calls it a refusal of the model
+        return result_of_refusal(stack, program, error)
     first_call_cpu_s = procfs.cpu_s_with_children() - cpu_start
     before, phases = stack.compilations(program), stack.phases(program)
     parity = None
@@ -52,7 +52,7 @@ def run(job: Job) -> dict[str, Any]:
         else:
             training_check = training.TrainingCheck(request, stack, model, program)
             training_check.first(output)
-            parity, _ = training.checked(request, model, training_check, {})
+            parity, _ = training.checked_training(request, model, training_check, {})
     else:
         stack.synchronize(step(batches[1]))  # a batch of the same shape: nothing should be compiled again
     recompiles = stack.compilations(program) - before

@@ -11,7 +11,7 @@ from bakeoff.records.trial import Phase
 from bakeoff.tasks.diagnose import effects
 from bakeoff.worker.build import ROTATING, WARM_UP_TURNS, build
 from bakeoff.worker.job import Job
-from bakeoff.worker.refusal import refused
+from bakeoff.worker.refusal import result_of_refusal
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def run(job: Job) -> dict[str, Any]:
         for batch in (*batches[:ROTATING] * WARM_UP_TURNS, *batches[ROTATING:]):
             stack.synchronize(step(batch))
     except Exception as error:  # `refused` raises it again unless the stack calls it a refusal of the model
-        return refused(stack, program, error)
+        return result_of_refusal(stack, program, error)
     enter(Phase.DIAGNOSE)
     found = stack.diagnose(program, step, batches[0])
     eager = stack.step_without_compiler(program)

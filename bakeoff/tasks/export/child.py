@@ -11,7 +11,7 @@ from bakeoff.records.trial import Phase
 from bakeoff.system.sandbox import listing
 from bakeoff.tasks.export.record import ExportResult
 from bakeoff.worker import shipped
-from bakeoff.worker.build import HELD_OUT, ROTATING, build, drawn
+from bakeoff.worker.build import HELD_OUT, ROTATING, build, initial_weights
 from bakeoff.worker.job import Job
 from bakeoff.worker.measure import ITEMSIZE
 
@@ -31,7 +31,7 @@ def run(job: Job) -> ExportResult:
     served.import_export_tools()
     enter(Phase.BUILD)
     model, weights_bytes, program, batches = build(request, exporter, settings.dtype)
-    weights = Weights(drawn(request, model))
+    weights = Weights(initial_weights(request, model))
     program_folder = folder / shipped.PROGRAM
     program_folder.mkdir(parents=True)
     enter(Phase.EXPORT)
