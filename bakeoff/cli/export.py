@@ -40,8 +40,8 @@ SERIES, PROFILES, MARKER_FILE = (
     "profiles",
     "bakeoff-run.txt",
 )  # MARKER_FILE names the saved runs that a folder was exported from
-# a program that is only compiled for a target cannot be profiled
-PROFILE_OPTIONS = (*(flag for setting in SETTINGS for flag in setting.flags if flag != "--target"), "--bakeoff-storage")
+NOT_PROFILED = ("--target", "--timed-s")  # a program that is only compiled for a target; and nothing is timed
+PROFILE_OPTIONS = (*(flag for setting in SETTINGS for flag in setting.flags if flag not in NOT_PROFILED), "--bakeoff-storage")
 MOST_EXPORTED_STEPS = 10**8  # timed steps of a trial: more than fit into ten seconds
 UNTIMED = "times under a profiler are not measurements"
 

@@ -29,9 +29,6 @@ class Kind(StrEnum):
     COMPILE_ERROR = "compile_error"  # captured, but compiling fails
 
 
-FATAL = frozenset({Kind.TRACE_ERROR, Kind.UNSUPPORTED_OPERATION, Kind.COMPILE_ERROR})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphBreak:
     """One place where the compiler does not run the program as written."""
@@ -42,11 +39,6 @@ class GraphBreak:
     count: int = 1
     code: str | None = None  # the framework's identifier for it, such as Dynamo's GB0059
     hint: str = ""  # how to avoid it
-
-    @property
-    def fatal(self) -> bool:
-        """Whether the stack cannot run the program because of it."""
-        return self.kind in FATAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

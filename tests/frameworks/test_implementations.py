@@ -26,8 +26,10 @@ TOLERANCE = 1e-9  # relative to the largest element of each array
 MODELS = [m.name for m in discovery.models() if m.in_matrix]
 
 
-BATCH_SIZE = 2  # what a model computes does not depend on how many examples there are; the time for it does
-SMALLER = {"dlrm": {"rows": 500}}  # nor on how many rows no example looks up
+# what a model computes does not depend on how many examples, tokens, or rows that no example looks up there are
+BATCH_SIZE = 2
+SMALLER = {"dlrm": {"rows": 500}, "lstm": {"tokens": 6}, "bert_encoder": {"tokens": 16}, "gpt_decoder": {"tokens": 16}}
+TRAINED = [name for name in MODELS if name != "resnet50"]  # too long here; a run with both frameworks compares them as well
 
 # the float64 references of all models in one process per framework: they take less than importing it
 REFERENCES = f"""
@@ -55,7 +57,7 @@ for name in sys.argv[3:]:
         job = Job(request, Sandbox(folder), {{}}, lambda phase: None)
         if mode is Mode.INFERENCE:
             reference.run(job)
-        else:
+        elif name in {TRAINED}:
             parity.save(path, training_reference.exact_steps(request, job.load_stack()))
         if "torch" in sys.modules:  # which can be set only once per process
             sys.modules["torch"].set_num_interop_threads = lambda count: None
@@ -90,7 +92,7 @@ def test_forward_passes_agree(run, model: str) -> None:
     assert all(parity.error(outputs[0], other) > 1e-3 for other in outputs[1:])  # batches differ, and the output with them
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", TRAINED)
 def test_training_steps_agree(run, model: str) -> None:
     """Loss, gradients, moved parameters and batch norm's statistics, of first steps on three batches, and ten losses."""
     torch, tensorflow = (run(model, stack, Mode.TRAINING) for stack in ("torch_eager", "tf_eager"))

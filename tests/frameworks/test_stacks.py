@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -33,14 +32,18 @@ STACKS = [
 
 # of each model the stacks that a test asks about; whatever one framework runs is measured in one session, as by a user
 TIMED = {
-    "article_net": [p.values[0] for p in STACKS],
+    "mlp": [p.values[0] for p in STACKS],
     "shifting": ["torch_inductor", "tf_function", "tf_xla"],
     "restless": ["torch_inductor"],
-}
-DIAGNOSED = {
+    "holder": ["torch_eager", "tf_eager"],
+    "holder_of_256_mib": ["torch_eager", "tf_eager"],
     "talkative": ["tf_function", "tf_xla"],
     "fallbacks": ["torch_script", "tf_function"],
+}
+DIAGNOSED = {
     "mlp": ["torch_script", "torch_inductor", "tf_function", "tf_xla"],
+    "talkative": TIMED["talkative"],
+    "fallbacks": TIMED["fallbacks"],
 }
 Results = Callable[..., CellResult]
 
@@ -50,22 +53,21 @@ def home(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path], Pat
     return Store(storage(tmp_path_factory.mktemp("stacks")))
 
 
-def measured(home: Store, asked: dict[str, list[str]], *, diagnose: bool = False, **changes: object) -> dict[Cell, CellResult]:
+def measured(home: Store, cells: list[Cell], diagnosed: list[Cell], *, reference: bool = True) -> dict[Cell, CellResult]:
     models, stacks = discovery.models([FAKES / "models"]), discovery.stacks()
-    chosen = [stacks[stack] for stack in dict.fromkeys(chain(*asked.values()))]
+    chosen = [stacks[stack] for stack in dict.fromkeys(cell.stack for cell in cells)]
     plan = Plan(
-        settings=settings(timeout_s=120.0, **changes),
-        models=[models[model] for model in asked],
+        settings=settings(timeout_s=120.0),
+        models=[models[model] for model in dict.fromkeys(cell.model for cell in cells)],
         stacks=chosen,
         modes=[Mode.INFERENCE],
-        cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model in asked for stack in asked[model]),
-        all_stacks=[
-            s for s in stacks if s.framework == chosen[0].framework
-        ],  # test_implementations.py tests whether the two agree
+        cells=frozenset(cells),
+        # test_implementations.py tests whether the two frameworks agree
+        all_stacks=[s for s in stacks if s.framework == chosen[0].framework] if reference else [],
         warm=False,
         verify=False,  # what is slow now and then is no question here
     )
-    session = session_of(plan, home, diagnose=diagnose)
+    session = session_of(plan, home, diagnose=False, asked={"diagnose": diagnosed}, left_out=["machine_peak"])
     session.run()
     return by_cell(session.trials)
 
@@ -74,20 +76,19 @@ def measured(home: Store, asked: dict[str, list[str]], *, diagnose: bool = False
 def measure(home: Store) -> Results:
     frameworks = {stack.name: stack.framework for stack in discovery.stacks()}
 
+    def cells(asked: dict[str, list[str]], framework: str) -> list[Cell]:
+        return [Cell(m, s, Mode.INFERENCE) for m, stacks in asked.items() for s in stacks if frameworks[s] == framework]
+
     @cache
-    def of(framework: str, diagnose: bool) -> dict[Cell, CellResult]:
-        every = {m: [s for s in of_m if frameworks[s] == framework] for m, of_m in (DIAGNOSED if diagnose else TIMED).items()}
-        return measured(home, {model: some for model, some in every.items() if some}, diagnose=diagnose)
+    def of(framework: str) -> dict[Cell, CellResult]:
+        return measured(home, cells(TIMED, framework), cells(DIAGNOSED, framework))
 
-    def one(model: str, stack: str) -> CellResult:
-        return of(frameworks[stack], model in DIAGNOSED)[Cell(model, stack, Mode.INFERENCE)]
-
-    return one
+    return lambda model, stack: of(frameworks[stack])[Cell(model, stack, Mode.INFERENCE)]
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_stack_runs_the_article_net(measure: Results, stack: str) -> None:
-    result = measure("article_net", stack)
+def test_each_stack_compiles_and_is_right(measure: Results, stack: str) -> None:
+    result = measure("mlp", stack)
     assert result.status in RAN, result.reason
     measurement = result.measurements[0]
     assert measurement.threads.affinity == 1
@@ -114,7 +115,7 @@ def test_dynamo_at_its_limit_is_not_ok(measure: Results, stack: str) -> None:
 @pytest.mark.parametrize("stack", [STACKS[3]])
 def test_without_a_compiler_inductor_is_unavailable(home: Store, monkeypatch: pytest.MonkeyPatch, stack: str) -> None:
     monkeypatch.setenv("CXX", "/no/such/compiler")
-    (result,) = measured(home, {"article_net": [stack]}).values()
+    (result,) = measured(home, [Cell("mlp", stack, Mode.INFERENCE)], [], reference=False).values()
     assert result.status is Status.UNAVAILABLE
     assert result.reason == "Inductor needs a C++ compiler: apt-get install g++, or name one in CXX"
 
@@ -175,11 +176,9 @@ def test_phases_and_what_it_compiled_to(measure: Results, stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", [STACKS[0], STACKS[5]])
-def test_planted_memory_is_reported(home: Store, stack: str) -> None:
+def test_planted_memory_is_reported(measure: Results, stack: str) -> None:
     """256 MiB of weights, above the same model with 8 KiB of them. TensorFlow sometimes holds 8 MiB more."""
-    little, much = (
-        result for rows in (2, 65536) for result in measured(home, {"holder": [stack]}, shape=(f"rows={rows}",)).values()
-    )
+    little, much = (measure(model, stack) for model in ("holder", "holder_of_256_mib"))
     for result in (little, much):
         assert result.status in RAN, result.reason
     peaks = [result.measurements[0].memory.steady_peak_bytes for result in (little, much)]  # it need not be steady

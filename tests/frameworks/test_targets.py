@@ -12,11 +12,13 @@ import pytest
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
+from bakeoff.expectations.graph_breaks import GraphBreaksFile
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.compile_only import TARGETS
+from bakeoff.records.compile_only import INTERPRETER, TARGETS
 from bakeoff.records.trial import Status
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.store import Store
+from bakeoff.system.toml import read_toml
 from tests.support.planting import settings
 from tests.support.sessions import session_of
 
@@ -51,7 +53,7 @@ print(len(names), silent)
 """
 
 
-INTERPRETED = {"mlp": "torch_inductor", "gpt_decoder": "torch_triton", "bert_encoder": "torch_triton", "dlrm": "torch_triton"}
+INTERPRETED = {"mlp": "torch_inductor", "gpt_decoder": "torch_triton", "dlrm": "torch_triton"}
 Compiled = Callable[..., dict[str, CellResult]]
 
 
@@ -72,9 +74,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path],
             warm=False,
             verify=False,  # what is slow now and then is no question here
         )
-        session = session_of(
-            plan, home, diagnose=False
-        )  # the child that compiles for a target finds all; a timed one counts itself
+        # the child that compiles for a target finds all; a timed one counts itself
+        session = session_of(plan, home, diagnose=False, left_out=["machine_peak"])
         session.run()
         return {cell.model: result for cell, result in by_cell(session.trials).items()}
 
@@ -103,7 +104,10 @@ def test_each_missing_private_name_is_reported_in_one_line(patches: str) -> None
     assert int(count) >= 4
 
 
-@pytest.mark.parametrize("target", [pytest.param(t, marks=needs_triton) for t in TARGETS if t.startswith("cuda")])
+# for sm_80 Bakeoff's own kernels are compiled below; that a second time gives the same is a test of experiments/compiled.toml
+@pytest.mark.parametrize(
+    "target", [pytest.param(t, marks=needs_triton) for t in TARGETS if t not in (INTERPRETER, "cuda:sm_80")]
+)
 def test_compiles(compiled: Compiled, target: str) -> None:
     first = compiled({"mlp": "torch_inductor"}, target)["mlp"]
     assert first.status is Status.COMPILED, first.reason
@@ -114,25 +118,22 @@ def test_compiles(compiled: Compiled, target: str) -> None:
     assert first.diagnostics.compiled is not None
     assert first.diagnostics.compiled.library_calls == 5  # mlp's products, which Inductor leaves to the library
     assert first.diagnostics.phases
-    if target == "cuda:sm_90":  # twice alike
-        second = compiled({"mlp": "torch_inductor"}, target)["mlp"]
-        assert second.compile_only is not None
-        assert first.compile_only.kernels == second.compile_only.kernels
 
 
 @pytest.mark.parametrize("model", [pytest.param("branchy", marks=needs_triton)])
 def test_values_that_a_program_reads_come_from_a_step_with_data(compiled: Compiled, model: str) -> None:
     """Python between two graphs goes on as it would with a device: breaks and graphs are those of the timed CPU program."""
-    result, timed = (compiled({model: "torch_inductor"}, target)[model] for target in ("cuda:sm_90", ""))
+    result = compiled({model: "torch_inductor"}, "cuda:sm_90")[model]
+    rows = read_toml(ROOT / "experiments" / "graph_breaks.toml", GraphBreaksFile).breaks
+    expected = [row for row in rows if row.cell == str(result.cell)]  # of the timed program, as every run checks it
     assert result.status is Status.COMPILED, result.reason
     assert result.compile_only is not None
     assert any("values that the program reads" in gap for gap in result.compile_only.gaps)
     assert result.compile_only.kernels
-    assert result.break_count == timed.break_count
-    assert (result.break_count or 0) > 0
+    assert result.break_count == sum(row.count for row in expected) > 0
 
 
-@pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("float16", "bfloat16")])
+@pytest.mark.parametrize("dtype", [pytest.param(d, marks=needs_triton) for d in ("bfloat16",)])
 def test_own_kernels_compile(compiled: Compiled, dtype: str) -> None:
     result = compiled({"gpt_decoder": "torch_triton"}, "cuda:sm_80", dtype=dtype)["gpt_decoder"]
     assert result.status is Status.COMPILED, result.reason
@@ -163,7 +164,7 @@ def test_a_wrong_kernel_is_found(name: str) -> None:
         "planted = lambda x: case.ours(x) * (1 + (x.shape[-1] % 7 == 3))\n"
         "few = {**case.ranges, 'width': (1, 60)}\n"  # the interpreter takes them row by row
         "n.CASES['planted'] = dataclasses.replace(case, ranges=few, extremes=(), ours=planted)\n"
-        "print(n.checked('planted', 60)['wrong'])\n"
+        "print(n.checked('planted', 30)['wrong'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=300, check=True,

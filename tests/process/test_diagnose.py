@@ -85,7 +85,7 @@ def test_a_refusal_has_a_record(session: Session) -> None:
     assert trial.failure is not None
     assert trial.failure.status is Status.UNSUPPORTED
     (seen,) = found.breaks
-    assert (seen.kind, seen.where, seen.fatal) == (Kind.TRACE_ERROR, "tests/support/fakes/toy.py:1", True)
+    assert (seen.kind, seen.where) == (Kind.TRACE_ERROR, "tests/support/fakes/toy.py:1")
 
 
 def test_artifacts_are_kept(session: Session) -> None:

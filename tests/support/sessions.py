@@ -1,6 +1,7 @@
 """Makes a session from a plan, with all tasks and their default options."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bakeoff import tasks
@@ -19,9 +20,14 @@ def session_of(
     say: Callable[[str], None] = lambda line: None,
     diagnose: bool = True,
     asked: Mapping[str, Iterable[Cell]] | None = None,
+    left_out: Iterable[str] = (),
     **given: Any,
 ) -> Session:
-    """`asked`: the cells of each task, by the task's name; `given`: options of tasks, such as shapes="8,9"."""
+    """A session that has not run.
+
+    `asked`: the cells of each task, by the task's name; `left_out`: names of tasks that are not done; `given`: options of tasks,
+    such as shapes="8,9".
+    """
     flags = options.MATRIX | options.RUN | tasks.options()
     values = {flag.removeprefix("--").replace("-", "_"): keywords.get("default") for flag, keywords in flags.items()}
     values |= {"no_diagnosis": not diagnose, **given}
@@ -29,4 +35,5 @@ def session_of(
     if asked is not None:
         wanted.setdefault(TIMING, plan.selected())
     planned = tasks.planned(plan, values.__getitem__, None if asked is None else wanted)
+    planned = replace(planned, tasks={name: made for name, made in planned.tasks.items() if name not in set(left_out)})
     return Session(planned, store, tasks.every(), resume=resume, say=say)
