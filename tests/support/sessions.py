@@ -25,7 +25,7 @@ def session_of(
 ) -> Session:
     """A session that has not run.
 
-    `asked`: the cells of each task, by the task's name; `left_out`: names of tasks that are not done; `given`: options of tasks,
+    `asked`: the cells of each task, by the task's name; `left_out`: names of tasks that are not done; `given`: their options,
     such as shapes="8,9".
     """
     flags = options.MATRIX | options.RUN | tasks.options()
