@@ -20,7 +20,8 @@ from bakeoff.archive import version1
 from bakeoff.archive.paired import Ab
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import OneTimeCost, Trial
+from bakeoff.records.measurement import Measurement
+from bakeoff.records.trial import OneTimeCost, Start, Trial
 from bakeoff.system.terminal import clean
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class SavedRun(msgspec.Struct, frozen=True):
 
 
 SCHEMA_VERSION = 2
+LONGEST_S, MOST_STEPS = 30 * 86400.0, 10**9  # of a sample, in a measurement that can be
 PAIRS = "pairs"  # folder of runs of `bakeoff ab`; pytest-benchmark does not read it, since these runs hold no benchmarks
 
 
@@ -200,11 +202,25 @@ def read(path: Path) -> SavedRun:
         )
     if not run.trials and not run.tasks:
         raise UsageError(f"{path} holds no trials: nothing was measured in it")
+    cold = {trial.cell for trial in run.trials if trial.start is Start.COLD}
     for trial in run.trials:
-        measured = trial.measurement
-        if measured and not (measured.step_s and min(measured.step_s) > 0 and measured.steps_per_sample > 0):
-            raise UsageError(f"{path}: the measurement of {trial.cell} has no steps, or steps of zero time")
+        wrong = _impossible(trial.measurement) if trial.measurement is not None else ""
+        if wrong or trial.cell not in cold:
+            raise UsageError(
+                f"{path} is not a complete saved run: {trial.cell} has {wrong or 'a warm trial without a cold one'}"
+            )
     return run
+
+
+def _impossible(measured: Measurement) -> str:
+    """What no child can have measured; empty for a measurement that can be."""
+    if not measured.step_s or not all(0 < step < LONGEST_S for step in measured.step_s):
+        return "no steps, or steps that take no time or more than a month"
+    if not 0 < measured.steps_per_sample < MOST_STEPS:
+        return f"samples of {measured.steps_per_sample} steps"
+    if not measured.held_out_step_s or not measured.contention.wall_s > 0:
+        return "no held-out steps, or no time in which it was timed"
+    return ""
 
 
 def to_json(records: object) -> object:

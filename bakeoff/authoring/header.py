@@ -90,6 +90,12 @@ def assigned(path: Path, shown: str) -> dict[str, ast.expr | None]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{shown} cannot be read: {error}") from None
     names: dict[str, ast.expr | None] = {}
+    mentioned = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == NAME]
+    if len(mentioned) > 1:
+        where = f"{shown}, line {mentioned[1].lineno}"
+        raise UsageError(
+            f"{where}: {NAME} is one literal, read without running the file; write all keys there, and use it nowhere"
+        )
     for node in tree.body:
         if isinstance(node, ast.Assign):
             names.update((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))

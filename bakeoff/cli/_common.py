@@ -10,6 +10,7 @@ import msgspec
 from bakeoff import tasks
 from bakeoff.archive import saving, storage
 from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.errors import UsageError
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.processes import sigterm_as_ctrl_c
@@ -83,6 +84,8 @@ def measured_and_saved(asked: argparse.Namespace, plan: Plan, task: Task[Any] | 
     folder = saved_in(asked)
     options.need_writable({storage.FLAG: folder})
     session = run_plan(asked, plan, task)
+    if task is not None and not session.of(task):
+        raise UsageError(f"{task.name} has nothing to do for any of the selected cells, so nothing is saved; choose others")
     models = [model.name for model in plan.models]
     name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3))) if task is None else f"task_{task.name}"
     return session, saving.save(folder, name, saving.parts(session, asked.command))

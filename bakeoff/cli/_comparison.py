@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bakeoff.analysis.summary import CellSummary
-from bakeoff.archive import saved_runs
+from bakeoff.archive import saved_runs, storage
 from bakeoff.archive.saved_runs import Run
 from bakeoff.authoring import discovery
 from bakeoff.authoring.errors import UsageError
@@ -46,14 +46,14 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def runs(asked: argparse.Namespace, *, alone: bool) -> tuple[Run, Run | None]:
     """The two saved runs; the second is None if the first one has two arms. `alone`: may the baseline alone be named?"""
-    storage = _common.saved_in(asked)
+    folder = _common.saved_in(asked)
     back = 0 if asked.baseline or asked.candidate else 1
-    first = saved_runs.read_summaries(saved_runs.find(asked.baseline, storage, back=back))
+    first = saved_runs.read_summaries(saved_runs.find(asked.baseline, folder, back=back))
     if asked.candidate is None and first.ab is not None and asked.baseline is not None:
         return first, None
     if asked.candidate is None and not alone:
         raise UsageError(f"{asked.baseline} is a single run: also name the candidate (the latest run may be a different one)")
-    return first, saved_runs.read_summaries(saved_runs.find(asked.candidate, storage))
+    return first, saved_runs.read_summaries(saved_runs.find(asked.candidate, folder))
 
 
 def report(asked: argparse.Namespace, baseline: Run, candidate: Run | None, *, gate: bool) -> Report:
@@ -86,7 +86,7 @@ def show(asked: argparse.Namespace, report: Report) -> None:
     """Print the comparison, and write it to --report."""
     if asked.report:
         try:
-            Path(asked.report).write_text(report.markdown())
+            Path(asked.report).write_text(report.markdown(), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"--report {asked.report}: {error.strerror}") from None
     if asked.json or asked.csv or asked.markdown:
@@ -101,10 +101,15 @@ def _chosen(found: Sequence[CellSummary], globs: Sequence[str]) -> list[CellSumm
     return [f for f in found if not globs or any(fnmatchcase(str(f.cell), glob) for glob in globs)]
 
 
+def budgets_again(asked: argparse.Namespace) -> list[str]:
+    """The words that name the same file of budgets in another command."""
+    return [] if Path(asked.budgets) == BUDGETS else ["--budgets", str(asked.budgets)]
+
+
 def _accept(asked: argparse.Namespace) -> str:
     """The command that accepts the regressions."""
     words = ["bakeoff", "gate", *(str(n) for n in (asked.baseline, asked.candidate) if n)]
     words += [word for glob in asked.cells or () for word in ("--cells", glob)]
-    if Path(asked.budgets) != BUDGETS:
-        words += ["--budgets", str(asked.budgets)]
+    words += budgets_again(asked)
+    words += _common.again(asked, storage.FLAG) + ["--force"] * bool(getattr(asked, "force", False))
     return f'{shlex.join(words)} --accept "WHY"'

@@ -1,6 +1,7 @@
 """bakeoff ab: is one revision or environment slower than another? Measures both side by side; the exit code is the decision."""
 
 import argparse
+import shlex
 from typing import Any
 
 from bakeoff import tasks
@@ -51,7 +52,8 @@ def _ab(asked: argparse.Namespace) -> int:
 
     path = run_ab(asked, _common.saved_in(asked))
     run, budgets = saved_runs.read_summaries(path), _comparison.budgets_for(asked, None)
-    report = reports.of_pairs(run, budgets, gate=True, accept=f'bakeoff gate {path} --accept "WHY"')
+    accept = shlex.join(["bakeoff", "gate", str(path), *_comparison.budgets_again(asked)])
+    report = reports.of_pairs(run, budgets, gate=True, accept=f'{accept} --accept "WHY"')
     assert report.decision is not None
     _comparison.show(asked, report)
     _common.to_stderr(f"saved: {path}")

@@ -6,7 +6,6 @@ from typing import Any
 
 from bakeoff.cli import _common, _comparison
 from bakeoff.compare.budgets import accept
-from bakeoff.compare.gate import GateExit
 
 
 def add_verb(verbs: Any) -> None:
@@ -33,5 +32,8 @@ def _gate(asked: argparse.Namespace) -> int:
     if asked.accept is not None and report.decision.failed and report.comparison.changes:
         for row in accept(Path(asked.budgets), report.decision.failed, asked.accept):
             _common.to_stderr(f"{asked.budgets}: {row.cells} {row.metric} may be {row.budget:g} worse: {row.reason}")
-        return int(GateExit.UNDECIDED if report.decision.undecided else GateExit.PASS)
+        again = _comparison.report(asked, *_comparison.runs(asked, alone=False), gate=True).decision
+        assert again is not None
+        _common.to_stderr(f"with these rows: {again.summary}")
+        return int(again.exit)
     return int(report.decision.exit)

@@ -46,7 +46,7 @@ def add_verb(verbs: Any) -> None:
         "--stacks", metavar="A,B", help="only these stacks (default: all that run a model in one process from its Python code)"
     )
     picking.add_argument("--run", metavar="RUN", help="number, name or path (default: the latest of this machine and settings)")
-    picking.add_argument("--measure", action="store_true", help="measure and save first, as `bakeoff run MODEL` does")
+    picking.add_argument("--measure", action="store_true", help="measure and save first, with warm starts")
     picking.add_argument("--json", action="store_true", help="print the ranking and its evidence as JSON")
     _common.add_storage(picking)
     options.add(picking, options.RUN, tasks.options("pick"))

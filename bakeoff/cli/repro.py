@@ -20,6 +20,7 @@ from bakeoff.authoring.model import SIZES
 from bakeoff.cli import _common
 from bakeoff.records.cell import Mode
 from bakeoff.runner import options
+from bakeoff.runner.option_values import at_least
 from bakeoff.views.excerpt import Parts
 
 SCRIPT = Template('''\
@@ -141,6 +142,8 @@ def _repro(asked: argparse.Namespace) -> int:
     cell = discovery.named_cell("-".join(filter(None, (asked.cell, asked.stack))), models, stacks)
     if cell.mode is not Mode.INFERENCE:
         raise UsageError(f"{cell}: repro writes {Mode.INFERENCE} steps only")
+    if asked.batch_size is not None:
+        at_least(1, asked.batch_size, "--batch-size")
     text = script(models[cell.model], stacks[cell.stack], stacks, size=asked.size, batch_size=asked.batch_size)
     if asked.output is None:
         sys.stdout.write(text)

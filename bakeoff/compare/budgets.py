@@ -105,7 +105,7 @@ def _check(path: Path, where: str, name: str, value: float, names: Sequence[str]
 
 
 def accept(path: Path, changes: Iterable[Change], reason: str) -> list[BudgetRow]:
-    """Append rows that let these changes pass, and return them. UsageError without a reason or where it cannot be written."""
+    """Add rows that let these changes pass, before all others; the rows. UsageError without a reason or a writable file."""
     if not reason.strip():
         raise UsageError('--accept needs a reason: --accept "resnet50 has one more block"')
     import tomlkit  # only accepting writes
@@ -121,7 +121,10 @@ def accept(path: Path, changes: Iterable[Change], reason: str) -> list[BudgetRow
             document.pop("row", None)
         text = "".join(f"\n# {HEAD}\n{_toml(row)}" for row in rows)
         kept = re.sub(rf"\n# {re.escape(HEAD)}\n(?!\[\[row)", "\n", tomlkit.dumps(document))  # comments of removed rows
-        path.write_text(kept.rstrip("\n") + "\n" + text, encoding="utf-8")
+        first = re.search(r"^(?:#.*\n)*\[\[row\]\]", kept, re.MULTILINE)  # with the comment above it
+        at = first.start() if first else len(kept)
+        parts = (kept[:at].rstrip("\n"), text.strip("\n"), kept[at:].strip("\n"))
+        path.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     return rows

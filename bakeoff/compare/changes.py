@@ -12,7 +12,7 @@ from statistics import median
 
 from bakeoff.analysis import intervals
 from bakeoff.analysis.metric import JudgedBy, Metric
-from bakeoff.analysis.metrics import CELL, METRICS
+from bakeoff.analysis.metrics import CELL, METRICS, SPEED
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
 from bakeoff.records.trial import Status
@@ -35,7 +35,9 @@ def compare(baseline: Sequence[CellSummary], candidate: Sequence[CellSummary], r
             floors[name] = apart[math.ceil(0.95 * len(apart)) - 1]
     compiled = any(a.status is Status.COMPILED and b.status is Status.COMPILED for a, b in both)
     notes = [*_moved_together(changes, floors), *_unjudged(both)]
-    return Comparison(changes=tuple(changes), floors=floors, notes=tuple(notes), only_compiled=compiled)
+    return Comparison(
+        changes=tuple(changes), floors=floors, notes=tuple(notes), of_speed=SPEED in rules.metrics, only_compiled=compiled
+    )
 
 
 def _unjudged(both: Sequence[tuple[CellSummary, CellSummary]]) -> list[str]:
@@ -67,6 +69,9 @@ def _cell(before: CellSummary | None, after: CellSummary | None, rules: Rules) -
         metric = METRICS[name]
         if metric.judged_by is JudgedBy.INTERVAL and name in _valued(before, after, rules):
             changes.append(_timed(before, after, metric, rules))
+        elif metric.judged_by is JudgedBy.INTERVAL and before.values.get(name) and after.values.get(name):
+            note = "a value of 0 has no ratio; a metric that can be 0 needs a `floor` in its definition"
+            changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
         elif metric.judged_by is JudgedBy.EXACT and name in before.counts and name in after.counts:
             changes.append(_exact(before, after, metric, rules))
         elif metric.judged_by is JudgedBy.LEVEL and name in before.levels and name in after.levels:
@@ -111,16 +116,9 @@ def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules
         note = f"{word} by itself, but not certain enough among {rules.tests} comparisons"
         if verdict_of(strict, plain, budget, None) is not Verdict.UNDECIDED:
             note = f"within the A/A noise of its own trials, ±{floor or 0:.1%}"
-    if metric.must_agree and verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.SAME):
-        verdict, note = _agreed(before, after, metric, rules, strict, verdict, note)
-    if not rules.pairs and metric.affected_by_contention and verdict in (Verdict.BETTER, Verdict.WORSE):
-        # contention may differ between two sessions; the two sides of a pair share it
-        doubtful = [s for s in (before, after) if not s.trust.speed_can_be_compared]
-        if doubtful:
-            share = min(s.trust.cpu_share for s in doubtful)
-            verdict, note = Verdict.UNDECIDED, f"measured beside other work: it had a CPU for {share:.0%} of the time"
-    # no bounds where another metric disagrees: the gate must not read a pass from them
-    vague = verdict is Verdict.UNDECIDED and verdict_of(strict, plain, budget, floor) is Verdict.SAME
+    doubt = _doubt(before, after, metric, rules, strict, verdict)
+    if doubt:
+        verdict, note = Verdict.UNDECIDED, doubt
     trials = len(before.values[name]), len(after.values[name])
     shown = plain.mirrored() if metric.higher_is_better else plain
     return Change(
@@ -130,8 +128,8 @@ def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules
         baseline=median(before.values[name]),
         candidate=median(after.values[name]),
         ratio=math.exp(min(shown.estimate, 700.0)),
-        low=None if vague else math.exp(shown.low),
-        high=None if vague else math.exp(shown.high) if shown.high < 700 else math.inf,
+        low=None if doubt else math.exp(shown.low),  # the gate must not read a pass from bounds that are in doubt
+        high=None if doubt else math.exp(shown.high) if shown.high < 700 else math.inf,
         budget=budget,
         floor=floor,
         trials=trials,
@@ -140,28 +138,31 @@ def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules
     )
 
 
-def _agreed(
-    before: CellSummary,
-    after: CellSummary,
-    metric: Metric,
-    rules: Rules,
-    strict: intervals.Interval,
-    verdict: Verdict,
-    note: str,
-) -> tuple[Verdict, str]:
-    """The verdict, or undecided where the other statistic of the same samples contradicts it."""
+def _doubt(
+    before: CellSummary, after: CellSummary, metric: Metric, rules: Rules, strict: intervals.Interval, verdict: Verdict
+) -> str:
+    """Why no verdict may rest on the interval: contention, or another statistic of the same samples. Empty: it may."""
+    # contention may differ between two sessions; the two sides of a pair share it
+    doubtful = [s for s in (before, after) if not s.trust.speed_can_be_compared]
+    if doubtful and not rules.pairs and metric.affected_by_contention:
+        share = min(s.trust.cpu_share for s in doubtful)
+        return f"measured beside other work: it had a CPU for {share:.0%} of the time"
+    if not metric.must_agree:
+        return ""
     other = METRICS[metric.must_agree]
-    risk = rules.change_risk if verdict is Verdict.SAME else MISS
-    typical = _interval(before, after, other, rules, risk)
+    called = verdict in (Verdict.BETTER, Verdict.WORSE)
+    typical = _interval(before, after, other, rules, MISS if called else rules.change_risk)
     ratio = f"×{math.exp(typical.mirrored().estimate if other.higher_is_better else typical.estimate):.3f}"
     names = f"{metric.title} (low percentile) and {other.title}"
-    if verdict is not Verdict.SAME:
-        return (Verdict.UNDECIDED, f"{names} ({ratio}) disagree") if typical.estimate * strict.estimate < 0 else (verdict, note)
-    if typical.low > math.log1p(rules.budget(after.cell, metric)):
-        return Verdict.UNDECIDED, f"{names} disagree: the first is the same, the second {ratio}"
-    if before.block != after.block:
-        return Verdict.UNDECIDED, f"timed in blocks of {before.block} steps in one run and of {after.block} in the other"
-    return verdict, note
+    worse = typical.low > math.log1p(rules.budget(after.cell, metric))
+    if called:
+        return f"{names} ({ratio}) disagree" if typical.estimate * strict.estimate < 0 else ""
+    if worse:
+        first = "is the same" if verdict is Verdict.SAME else "is undecided"
+        return f"{names} disagree: the first {first}, the second {ratio}"
+    if verdict is Verdict.SAME and before.block != after.block:
+        return f"timed in blocks of {before.block} steps in one run and of {after.block} in the other"
+    return ""
 
 
 def verdict_of(strict: intervals.Interval, plain: intervals.Interval, budget: float, floor: float | None) -> Verdict:

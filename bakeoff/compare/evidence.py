@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.analysis.settings import SETTINGS, differing
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
+from bakeoff.archive import storage as saved_in
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Settings, Trial
@@ -81,8 +83,14 @@ def latest(
                 differs = f"{found.label} has it with another {', '.join(unlike)}"
     raise UsageError(
         f"no saved run in {storage} has {model} {mode} with these settings on this machine ({differs}); "
-        f"make one: {command_line('run', (model, *(stacks or ())), mode, settings)}; or measure now: --measure"
+        f"make one: {command_line('run', (model, *(stacks or ())), mode, settings)}{_there(storage)}; or measure now: --measure"
     )
+
+
+def _there(folder: Path) -> str:
+    """The option that names the folder of saved runs, if it is not the default."""
+    usual = saved_in.folder(saved_in.default_storage())
+    return "" if folder == usual else f" {shlex.join([saved_in.FLAG, str(folder)])}"
 
 
 def _run_of(path: Path, model: str, mode: Mode) -> saved_runs.Run:
@@ -95,6 +103,12 @@ def _run_of(path: Path, model: str, mode: Mode) -> saved_runs.Run:
 def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] | None, *remarks: str) -> Evidence:
     run = saved_runs.read(found.path)
     trials = [t for t in run.trials if (t.cell.model, t.cell.mode) == (model, mode)]
+    mixed = [s.title for s in SETTINGS if s.forbids and len({getattr(t.settings, s.name) for t in trials}) > 1]
+    if mixed:
+        raise UsageError(
+            f"{found.path}: its cells of {model} {mode} differ in their {' and '.join(mixed)}, so they cannot be ranked; "
+            "name a run that measured them alike"
+        )
     if not trials:
         raise UsageError(f"{found.path} is not a complete saved run: it has summaries of {model} {mode}, and no trials")
     source = f"saved run {found.label}" + (f" of {found.when[:19]}" if found.when else "")
@@ -102,10 +116,10 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
 
 
 def _settings(summaries: Sequence[CellSummary], mine: Settings) -> list[str]:
-    """The settings that affect speed and differ."""
-    theirs = summaries[0].settings
-    forbidding = differing(theirs, mine, [setting for setting in SETTINGS if setting.forbids])
-    return [f"{s.title} ({s.shown(theirs)}, not {s.shown(mine)})" for s in forbidding]
+    """The settings that affect speed and differ, of any cell."""
+    forbids = [setting for setting in SETTINGS if setting.forbids]
+    each = [(s, theirs) for theirs in (f.settings for f in summaries) for s in differing(theirs, mine, forbids)]
+    return list(dict.fromkeys(f"{s.title} ({s.shown(theirs)}, not {s.shown(mine)})" for s, theirs in each))
 
 
 def _machine(summaries: Sequence[CellSummary]) -> list[str]:

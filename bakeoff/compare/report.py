@@ -32,6 +32,8 @@ STYLE = {
 LEAST_VERDICT = 40  # characters: in a narrower column a verdict and its note would be hard to read
 SIGN = {GateExit.PASS: "", GateExit.REGRESSION: "✗ ", GateExit.UNDECIDED: "? ", GateExit.NOT_COMPARABLE: ""}
 
+ACCEPT = "to accept it: "
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -70,7 +72,7 @@ class Report:
             for note in self.notes:
                 console.print(Text(note))
             for line in self.decided():
-                console.print(Text(line))
+                console.print(Text(line), soft_wrap=line.startswith(ACCEPT))  # a command can be copied from one line
         return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
     def markdown(self) -> str:
@@ -123,7 +125,7 @@ class Report:
             lines.append(f"… and {len(self.decision.undecided) - 10} more undecided")
         lines.append(clean(self.decision.summary))
         if self.decision.failed and self.accept:
-            lines.append(f"to accept it: {clean(self.accept)}")
+            lines.append(f"{ACCEPT}{clean(self.accept)}")
         return lines
 
 

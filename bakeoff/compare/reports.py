@@ -35,7 +35,7 @@ def of_runs(
         reasons = "; ".join(clean(str(d)) for d in forbidden)
         raise UsageError(f"{baseline.label} and {candidate.label} are not comparable: {reasons}; --force compares them anyway")
     warnings = [str(d) for d in unlike]
-    if baseline.path == candidate.path:
+    if baseline.path.resolve() == candidate.path.resolve():
         warnings.append("both are the same run")
     table = budgets.of(pairs=False)
     rules = Rules(budget=table, family_wise_error_rate=budgets.family_wise_error_rate, session_sd=budgets.sessions)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from bakeoff.analysis import intervals
 from bakeoff.analysis.metric import JudgedBy, Metric
-from bakeoff.analysis.metrics import METRICS, SPEED, compared
+from bakeoff.analysis.metrics import METRICS, SPEED, compared, with_intervals
 from bakeoff.records.cell import Cell
 
 # probability that any comparison of an unchanged matrix is called worse; and the same for better
@@ -62,11 +62,14 @@ class Comparison:
     changes: tuple[Change, ...]
     floors: Mapping[str, float] = field(default_factory=dict)  # metric → 95th percentile of the cells' A/A floors
     notes: tuple[str, ...] = ()
+    of_speed: bool = True  # whether speeds were to be compared
     only_compiled: bool = False  # both runs are of cells compiled for a target
 
     @property
     def timed_cells(self) -> int:
-        """Cells whose speed was compared."""
+        """Cells whose speed was compared; where no speed was asked for, cells with any other metric that has an interval."""
+        if not self.of_speed:
+            return len({c.cell for c in self.changes if c.ratio is not None and c.metric in with_intervals()})
         return sum(c.metric == SPEED and c.ratio is not None for c in self.changes)
 
     @property

@@ -76,7 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     config.option.benchmark_save_data = True  # save every sample
-    if config.getoption("benchmark_storage") == storage.PYTEST_BENCHMARK_DEFAULT:
+    given = any(str(word).startswith(storage.FLAG) for word in config.invocation_params.args)
+    if config.getoption("benchmark_storage") == storage.PYTEST_BENCHMARK_DEFAULT and not given:
         config.option.benchmark_storage = storage.default_storage()
     config.pluginmanager.register(MatrixPlugin(config), PLUGIN_NAME)
     for task in tasks.every():

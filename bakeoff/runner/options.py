@@ -181,6 +181,10 @@ def _settings(option: Callable[[str], Any]) -> Settings:
         raise UsageError(f"--timeout-s {option('timeout_s'):g}: must be above 0 and below a million")
     if not 0.05 <= option("timed_s") <= 600:
         raise UsageError(f"--timed-s {option('timed_s'):g}: must be between 0.05 and 600")
+    if option("timed_s") >= option("timeout_s"):
+        raise UsageError(
+            f"--timed-s {option('timed_s'):g}: a child is stopped after --timeout-s {option('timeout_s'):g}; raise it"
+        )
     return Settings(
         size=option("size"),
         batch_size=None if option("batch_size") is None else at_least(1, option("batch_size"), "--batch-size"),

@@ -63,4 +63,5 @@ class Plan:
 
     def identity(self) -> list[str]:
         """The cells and tasks, as texts. --resume compares them, and the settings, with those of the unfinished run."""
-        return sorted([*(str(p.cell) for p in self.selected()), *(f"{name}: {task}" for name, task in self.tasks.items())])
+        cells = [f"{p.cell}{' warm' * (self.warm and p.stack.disk_cache)}" for p in self.selected()]
+        return sorted([*cells, *(f"{name}: {task}" for name, task in self.tasks.items())])

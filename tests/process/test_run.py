@@ -135,7 +135,7 @@ def test_a_run_is_saved_and_next_commands_are_suggested(folder: Path) -> None:
     assert {trial.cell.stack for trial in run.trials} == {"eager", "compiler"}
     assert run.command.startswith("bakeoff run compiler toy eager ")
     assert "toy inference, 10,000 steps:\n" in ran.stdout
-    assert "winner" in ran.stdout  # or that there is none, by their noise
+    assert "winner" in ran.stdout or "undecided: " in ran.stdout  # of noise, or of other work
     table, _, following = ran.stdout.partition(f"\nsaved: {path}\nnext:\n")
     assert table.lstrip().startswith("inference")
     commands = [line.partition("  # ")[0].split() for line in following.splitlines()]

@@ -30,7 +30,8 @@ def test_the_same_passes_and_ten_percent_more_does_not(runs: Path, capsys: pytes
     out = capsys.readouterr().out
     assert "✗ m3-compiler-inference step: slower" in out
     assert "regression: m3-compiler-inference\n" in out
-    assert out.splitlines()[-1] == f'to accept it: bakeoff gate 1 3 --budgets {runs}/budgets.toml --accept "WHY"'
+    there = f"--budgets {runs}/budgets.toml --benchmark-storage {runs}/saved"
+    assert out.splitlines()[-1] == f'to accept it: bakeoff gate 1 3 {there} --accept "WHY"'
 
 
 def test_an_accepted_change_passes_and_the_next_one_does_not(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,9 @@ from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive.paired import Ab
 from bakeoff.archive.saved_runs import Run
 from bakeoff.compare import reports
-from bakeoff.compare.budgets import read_budgets
+from bakeoff.compare.budgets import BudgetTable, read_budgets
 from bakeoff.compare.changes import compare
-from bakeoff.compare.gate import GateExit
+from bakeoff.compare.gate import GateExit, of_change
 from bakeoff.compare.rounds import summaries_of_pairs
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.pytest_plugin.verdicts import VerdictFailed, VerdictPlugin
@@ -138,6 +138,50 @@ def test_saved_runs_of_a_busy_machine_cannot_block() -> None:
     assert "it had a CPU for 60% of the time" in reported.note
     # in a pair, other load affects both arms alike
     assert only(compare([before], [replace(slower, cpu_share=0.6)], rules(pairs=True))).verdict is Verdict.WORSE
+
+
+@pytest.mark.parametrize("level", [0.0005, 0.0009, 0.001, 0.003])
+def test_saved_runs_of_a_busy_machine_cannot_pass(level: float) -> None:
+    """A baseline that was slow because of other work hides a change for the worse."""
+    after = found(step=noise(2, level=level))
+    change = only(compare([replace(found(step=noise(1)), cpu_share=0.55)], [after], rules()))
+    assert (change.verdict, change.low, change.high) == (Verdict.UNDECIDED, None, None)
+    assert of_change(change, BudgetTable({"step": 0.05}, [])) is GateExit.UNDECIDED
+
+
+@pytest.mark.parametrize("share", [0.5, 0.93, 1.0])
+def test_a_slower_median_does_not_pass(share: float) -> None:
+    """Whatever the low percentile says."""
+    before = found(values={"step": noise(1), "step_typical": noise(2)})
+    after = found(values={"step": [share * v for v in noise(3)], "step_typical": [1.9 * v for v in noise(4)]})
+    change = only(compare([before], [after], rules()))
+    assert "disagree" in change.note
+    assert of_change(change, BudgetTable({"step": 0.05}, [])) is GateExit.UNDECIDED
+
+
+def test_a_value_of_zero_is_undecided() -> None:
+    change = only(compare([found(step=[0.0, *noise(1)])], [found(step=noise(2))], rules()))
+    assert change.verdict is Verdict.UNDECIDED
+    assert "a value of 0 has no ratio" in change.note
+
+
+def test_an_accepted_change_passes_though_an_older_row_covers_the_cell(runs: Path) -> None:
+    for number, breaks in ((1, 0), (2, 3)):
+        save(runs, number, [replace(f, counts={"breaks": breaks}) for f in matrix(1)])
+    budgets = runs / "budgets.toml"
+    old = '\n# of last year\n[[row]]\ncells = "*"\nmetric = "breaks"\nbudget = 1\nreason = "old"\n'
+    budgets.write_text(budgets.read_text() + old)
+    assert call(runs, "gate", "1", "2") == 1
+    assert call(runs, "gate", "1", "2", "--accept", "new") == 0
+    assert call(runs, "gate", "1", "2") == 0
+    assert budgets.read_text().endswith(old.lstrip("\n"))
+
+
+def test_pairs_of_other_metrics_than_speed_can_pass(runs: Path) -> None:
+    values = {"compile_cold": noise(1)}
+    one = [replace(found("m1"), values=values)]
+    save(runs, 1, one, ab=replace(pairs(True, 1), metrics=("compile_cold",), summaries=one))
+    assert call(runs, "gate", "1") == 0
 
 
 def test_a_row_of_a_cell_that_was_not_selected_is_no_error(runs: Path) -> None:

@@ -213,7 +213,7 @@ def test_formats_and_workers_are_ranked_where_they_are_named(tmp_path: Path, cap
         (["--steps", "5", "--stacks", "tf_xlaa"], "there is no stack tf_xlaa"),
         (["--steps", "9" * 20], "at most 1,000,000,000,000"),
         (["--steps", "5", "--target", "cuda:sm_90"], "only compiles, and pick chooses by speed"),
-        (["--steps", "5", "--stacks", "torch_inductor_frozen"], "bakeoff run mlp torch_inductor_frozen; or measure now"),
+        (["--steps", "5", "--stacks", "torch_inductor_frozen"], "bakeoff run mlp torch_inductor_frozen --benchmark-storage "),
     ],
 )
 def test_bad_input_is_reported_in_one_line(

@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ def test_a_task_saves_its_whole_command(
 ) -> None:
     saved: list[dict[str, Any]] = []
     monkeypatch.setattr(Session, "run", lambda session: session.folder.close())
+    monkeypatch.setattr(Session, "of", lambda session, task: [SimpleNamespace(failure=None)])
     monkeypatch.setattr(saving, "save", lambda folder, name, parts: saved.append({"name": name, **parts}) or folder / name)
     words = ["task", "shapes", "--shapes", "8,9", "--models", "mlp"]
     where = ["--benchmark-storage", str(tmp_path), "--bakeoff-storage", str(tmp_path / "work")]
@@ -26,6 +28,16 @@ def test_a_task_saves_its_whole_command(
     reported = capsys.readouterr()
     assert reported.out == ""
     assert f"saved: {tmp_path / 'task_shapes'}" in reported.err
+
+
+def test_a_task_without_anything_to_do_saves_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Session, "run", lambda session: session.folder.close())
+    where = ["--benchmark-storage", str(tmp_path / "saved"), "--bakeoff-storage", str(tmp_path / "work")]
+    assert main(["task", "export", "--models", "mlp", "--stacks", "torch_eager", *where]) == 2
+    assert "nothing to do for any of the selected cells" in capsys.readouterr().err
+    assert not list(tmp_path.glob("saved/**/*.json"))
 
 
 def test_a_task_measures_nothing_that_cannot_be_saved(
