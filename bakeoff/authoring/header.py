@@ -8,6 +8,7 @@ The file imports a framework at its top, and the parent process must import none
 import ast
 import difflib
 from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -81,16 +82,24 @@ class HeaderError(UsageError):
         self.valid = valid  # the keys that are right
 
 
+@lru_cache(maxsize=512)
+def syntax_of(text: str) -> ast.Module:
+    """The syntax tree of a file's text, parsed once; not to be changed. Raises SyntaxError or ValueError."""
+    return ast.parse(text)
+
+
 def assigned(path: Path, shown: str) -> dict[str, ast.expr | None]:
     """Names assigned at the top level of a file, with their values unevaluated. UsageError where it cannot be parsed."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        text = path.read_text(encoding="utf-8")
+        tree = syntax_of(text)
     except SyntaxError as error:
         raise UsageError(f"{shown}, line {error.lineno}: {error.msg}") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{shown} cannot be read: {error}") from None
     names: dict[str, ast.expr | None] = {}
-    mentioned = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == NAME]
+    again = text.count(NAME) > 1
+    mentioned = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == NAME] if again else []
     if len(mentioned) > 1:
         where = f"{shown}, line {mentioned[1].lineno}"
         raise UsageError(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.authoring.errors import UsageError, install
+from bakeoff.authoring.header import syntax_of
 from bakeoff.machine import installed as installed_here
 
 ASKING_S = 20.0  # time limit for an interpreter, which may be on a slow disk
@@ -154,7 +155,7 @@ def _top(module: str) -> str:
 def _needs(stack: StackSource) -> set[str]:
     """Further packages that a stack's file asks for by need("…"), beside its framework."""
     try:
-        tree = ast.parse(stack.path.read_text(encoding="utf-8"))
+        tree = syntax_of(stack.path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):  # measuring the stack reports the error
         return set()
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "need"]

@@ -81,7 +81,7 @@ def test_a_wrong_header_is_reported_in_one_line_with_file_and_keys(tmp_path: Pat
     assert KEYS in output
 
 
-@pytest.mark.parametrize("more", ['HEADER["nonsense"] = 3', 'HEADER |= {"disk_cach": True}', 'HEADER.update(disk_cache=True)'])
+@pytest.mark.parametrize("more", ['HEADER["nonsense"] = 3', 'HEADER |= {"disk_cach": True}', "HEADER.update(disk_cache=True)"])
 def test_a_header_that_is_changed_later_is_reported(tmp_path: Path, more: str) -> None:
     assert "line 2: HEADER is one literal" in problem(tmp_path, f'HEADER = {{"framework": "numpy"}}\n{more}')
 
