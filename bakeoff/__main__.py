@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
-        print("bakeoff: interrupted; finished trials are kept: continue with --resume", file=sys.stderr)
+        kept = "; finished trials are kept: continue with --resume" if hasattr(asked, "resume") else ""
+        print(f"bakeoff: interrupted{kept}", file=sys.stderr)
         return 130
     return code
 

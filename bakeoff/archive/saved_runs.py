@@ -111,6 +111,13 @@ def find(name: str | None, storage: Path, *, back: int = 0) -> Path:
     saved = runs(storage)
     found = saved[: len(saved) - back] if name is None else [p for p in saved if _named(p, name)]
     found = found or [p for p in storage.glob(f"{PAIRS}/*.json") if p.stem == name]
+    if name is None and not found and saved:
+        raise UsageError(f"there is only one saved run in {storage}: {saved[0].name}; make another, or name two")
+    folders = list(dict.fromkeys(p.parent.name for p in found))
+    if name is not None and len(folders) > 1:
+        raise UsageError(
+            f"{name} is a run of more than one machine: {', '.join(folders)} in {storage}; name the file by its path"
+        )
     if not found:
         what = "no saved run" if name is None else f"no saved run {name}"
         known = ", ".join(p.name for p in saved[-5:]) or "none; `make experiments` makes one"

@@ -118,6 +118,18 @@ def test_history_on_the_command_line(runs: Path, capsys: pytest.CaptureFixture[s
     assert any(c in out for c in "▁█")
 
 
+def test_what_a_name_does_not_decide_is_reported_in_one_line(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = save(runs, 1, matrix(1))
+    assert call(runs, "compare") == 2
+    assert f"only one saved run in {runs / 'saved'}: {first.name}" in capsys.readouterr().err
+    other = runs / "saved" / "Linux-CPython-3.12-64bit" / first.name
+    other.parent.mkdir()
+    other.write_bytes(first.read_bytes())
+    assert call(runs, "gate", "1", "1") == 2
+    assert "1 is a run of more than one machine" in capsys.readouterr().err
+    assert call(runs, "gate", str(first), str(other)) == 0
+
+
 def test_bad_saved_run_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cut = tmp_path / "cut.json"
     cut.write_text('{"trials": [{"cell"')
