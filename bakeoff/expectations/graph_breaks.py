@@ -104,9 +104,11 @@ class ExpectedEverywhere:
         """UsageError as of ExpectedBreaks."""
         cells: dict[Path, list[Cell]] = {ours: []}
         self._home: dict[Cell, Path] = {}
-        for model, stack, mode in product(models, stacks, modes):
-            folder = _outside(model.path, "models") or _outside(stack.path, "compilers") or ours.parent
-            cell, home = Cell(model.name, stack.name, mode), folder / ours.name
+        of_models = [(model.name, _outside(model.path, "models")) for model in models]
+        of_stacks = [(stack.name, _outside(stack.path, "compilers")) for stack in stacks]
+        for (model, its), (stack, own), mode in product(of_models, of_stacks, modes):
+            folder = its or own
+            cell, home = Cell(model, stack, mode), folder / ours.name if folder else ours
             self._home[cell] = home
             cells.setdefault(home, []).append(cell)
         self._files = {path: ExpectedBreaks(path, found, accept=accept) for path, found in cells.items()}
