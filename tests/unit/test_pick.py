@@ -225,6 +225,14 @@ def test_bad_input_is_reported_in_one_line(
     assert output.count("\n") == 1
 
 
+def test_cells_of_different_settings_are_not_ranked(storage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = mine(("tf_xla", 0.001, 1.0), settings=replace(HERE, size="full", dtype="bfloat16"))
+    save(storage, 5, [*mine(("torch_eager", 0.010, 0.0)), *full])
+    assert asked(storage, "--steps", "5", "--run", "5") == 2
+    assert "differ in their size and dtype, so they cannot be ranked" in capsys.readouterr().err
+    assert asked(storage, "--steps", "5") == 0  # the latest run passes over it
+
+
 def test_without_a_run_the_message_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"make one: bakeoff run mlp training --size full"):
         evidence.latest(tmp_path, "mlp", Mode.TRAINING, None, replace(HERE, size="full"), ["tf_xla"])

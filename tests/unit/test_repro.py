@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.__main__ import main
 from bakeoff.authoring.discovery import ROOT, Source, StackSource
 from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import repro
@@ -64,6 +65,11 @@ def test_what_a_single_file_cannot_include_is_reported(tmp_path: Path) -> None:
 
 def test_every_default_stack_has_a_recipe() -> None:
     assert [s.name for s in STACKS if s.default and s.recipe is None] == []
+
+
+def test_a_batch_size_of_nothing_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["repro", "mlp", "torch_eager", "--batch-size", "0"]) == 2
+    assert "--batch-size" in capsys.readouterr().err
 
 
 def test_batch_size_and_size() -> None:
