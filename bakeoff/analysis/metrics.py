@@ -1,6 +1,6 @@
 """What is known of a cell as a number? One definition per metric: every table, chart, file and verdict iterates over METRICS.
 
-To add a metric, add a definition here, and nothing anywhere else.
+A metric of something that trials already record is one definition here, and nothing anywhere else.
 """
 
 from collections.abc import Callable, Sequence

@@ -71,6 +71,12 @@ def parse(path: Path, shown: str) -> dict[str, Any]:
     found, problems = _read(nodes, shown)
     if problems:
         raise HeaderError(problems[0], found)
+    text = path.read_text(encoding="utf-8")
+    tree = syntax_of(text) if text.count(NAME) > 1 else ast.Module([], [])
+    mentioned = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == NAME]
+    if len(mentioned) > 1:
+        why = f"{NAME} is one literal, read without running the file; write all keys there, and use it nowhere"
+        raise HeaderError(f"{shown}, line {mentioned[1]}: {why}", found)
     return found
 
 
@@ -91,20 +97,12 @@ def syntax_of(text: str) -> ast.Module:
 def assigned(path: Path, shown: str) -> dict[str, ast.expr | None]:
     """Names assigned at the top level of a file, with their values unevaluated. UsageError where it cannot be parsed."""
     try:
-        text = path.read_text(encoding="utf-8")
-        tree = syntax_of(text)
+        tree = syntax_of(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise UsageError(f"{shown}, line {error.lineno}: {error.msg}") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{shown} cannot be read: {error}") from None
     names: dict[str, ast.expr | None] = {}
-    again = text.count(NAME) > 1
-    mentioned = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == NAME] if again else []
-    if len(mentioned) > 1:
-        where = f"{shown}, line {mentioned[1].lineno}"
-        raise UsageError(
-            f"{where}: {NAME} is one literal, read without running the file; write all keys there, and use it nowhere"
-        )
     for node in tree.body:
         if isinstance(node, ast.Assign):
             names.update((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))

@@ -84,7 +84,7 @@ def measured_and_saved(asked: argparse.Namespace, plan: Plan, task: Task[Any] | 
     folder = saved_in(asked)
     options.need_writable({storage.FLAG: folder})
     session = run_plan(asked, plan, task)
-    if task is not None and not session.of(task):
+    if task is not None and not session.of(task) and not session.trials:  # what was measured is saved
         raise UsageError(f"{task.name} has nothing to do for any of the selected cells, so nothing is saved; choose others")
     models = [model.name for model in plan.models]
     name = "_".join(("run", *models[:3], *["more"] * (len(models) > 3))) if task is None else f"task_{task.name}"

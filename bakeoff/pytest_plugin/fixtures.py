@@ -96,7 +96,7 @@ def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
     """The cell's diagnostics record, joined from the timed and the diagnosing child."""
     for task in tasks.every():
         if isinstance(task, AddsToTrials) and (why := task.left_out(request.config.getoption)):
-            pytest.skip(why)
+            pytest.skip(why)  # the user left it out by an option, which the reason names
     if ran.diagnostics is None:
         raise of_status(Status.ERROR)(f"{ran.cell} has no diagnostics record")
     return ran.diagnostics

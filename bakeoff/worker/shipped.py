@@ -21,7 +21,7 @@ class Shipped(Model):
 
     def __init__(self, inputs: list[tuple[Array, ...]], properties: dict[str, Any]) -> None:
         self.item = properties["item"]  # type: ignore[misc]  # an instance attribute here
-        self.tolerance = properties["tolerance"]  # type: ignore[misc]
+        self.tolerance = properties["tolerance"]  # type: ignore[misc]  # likewise
         self.weights_bytes = int(properties["weights_bytes"])
         self._inputs, self._properties = inputs, properties
 

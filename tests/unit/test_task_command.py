@@ -9,6 +9,7 @@ import pytest
 
 from bakeoff.__main__ import main
 from bakeoff.archive import saving
+from bakeoff.cli import task
 from bakeoff.runner.session import Session
 
 
@@ -38,6 +39,18 @@ def test_a_task_without_anything_to_do_saves_no_run(
     assert main(["task", "export", "--models", "mlp", "--stacks", "torch_eager", *where]) == 2
     assert "nothing to do for any of the selected cells" in capsys.readouterr().err
     assert not list(tmp_path.glob("saved/**/*.json"))
+
+
+def test_a_task_without_records_still_saves_what_was_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[str] = []
+    monkeypatch.setattr(Session, "run", lambda session: session.folder.close())
+    monkeypatch.setattr(Session, "trials", property(lambda session: ["a trial"]))
+    monkeypatch.setattr(saving, "parts", lambda session, command: {})
+    monkeypatch.setattr(saving, "save", lambda folder, name, parts: saved.append(name) or folder / name)
+    monkeypatch.setattr(task, "table", lambda *asked: "")
+    where = ["--benchmark-storage", str(tmp_path / "saved"), "--bakeoff-storage", str(tmp_path / "work")]
+    assert main(["task", "export", "--models", "mlp", "--stacks", "torch_eager", *where]) == 0
+    assert saved == ["task_export"]
 
 
 def test_a_task_measures_nothing_that_cannot_be_saved(
