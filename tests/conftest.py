@@ -22,6 +22,7 @@ def pytest_configure() -> None:
         settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
         settings.load_profile("tests")
     os.environ["FAKES_OF"] = str(os.getpid())
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes compiles Bakeoff's source once more
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker:
         cpus = sorted(os.sched_getaffinity(0))

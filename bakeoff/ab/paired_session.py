@@ -96,6 +96,7 @@ class PairedSession:
                 drop_incomplete_pairs(arms, shared)
             for arm in (self.baseline, self.candidate, *(self.control or ())):
                 arm.folder.finish()
+                arm.launcher.close()
                 shutil.rmtree(arm.folder.scratch, ignore_errors=True)
 
     @property

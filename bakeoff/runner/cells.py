@@ -192,9 +192,13 @@ class CellRunner:
         name: str,
         options: Mapping[str, Any] | None = None,
         diagnosing: bool = False,
+        forked: bool = False,
         artifact: Path | None = None,
     ) -> Ended[T]:
-        """Run the module `child` of another task on a cell that is ready, and read its result as a `kind`."""
+        """Run the module `child` of another task on a cell that is ready, and read its result as a `kind`.
+
+        The other parameters are those of Launcher.run.
+        """
         return self.launcher.run(
             child,
             kind,
@@ -203,5 +207,6 @@ class CellRunner:
             name=f"{planned.cell}-{name}",
             options=options,
             diagnosing=diagnosing,
+            forked=forked,
             artifact=artifact,
         )

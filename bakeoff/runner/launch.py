@@ -1,4 +1,7 @@
-"""How is a child started? The same way for every task: request, environment, CPUs, limits, result."""
+"""How is a child started? The same way for every task: request, environment, CPUs, limits, result.
+
+A timed child is a new process. A child whose result has no time and no memory may be forked (bakeoff/worker/fork_server.py).
+"""
 
 import datetime
 import json
@@ -10,15 +13,17 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
-from bakeoff.authoring.discovery import ROOT
+from bakeoff.authoring.discovery import ROOT, StackSource
+from bakeoff.records.order import Order
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Environment, Failure, Phase, Settings, Start
 from bakeoff.records.turns import TURNS_FDS
-from bakeoff.runner import processes
+from bakeoff.runner import forks, processes
+from bakeoff.runner.forks import ForkServerGone
 from bakeoff.runner.partner import Partner
 from bakeoff.runner.plan import PlannedCell
 from bakeoff.runner.worker_result import read_worker_result
@@ -52,6 +57,7 @@ class Launcher:
     variables: Mapping[str, str] = field(default_factory=dict)  # environment variables of every child; they override all others
     children_s: float = 0.0  # wall seconds spent in children
     cancelled: threading.Event = field(default_factory=threading.Event)  # if set, children of all threads are stopped
+    _servers: dict[str, forks.ForkServer] = field(default_factory=dict)  # by framework
 
     def run(
         self,
@@ -69,6 +75,7 @@ class Launcher:
         options: Mapping[str, Any] | None = None,
         partner: Partner | None = None,
         diagnosing: bool = False,
+        forked: bool = False,
     ) -> Ended[T]:
         """Run the module `child` in a process of its own, wait for its end, and read its result as a `kind`.
 
@@ -78,10 +85,9 @@ class Launcher:
         `options`: JSON values that the child reads from its request.
         `partner`: the child takes turns with another one.
         `diagnosing`: nothing is timed, so the child may run beside others on any CPU.
+        `forked`: nor does its result have a memory size, so the child is forked if the framework has a fork server.
         """
         settings, stack = settings or self.settings, planned.stack
-        job = child.removeprefix("bakeoff.").removesuffix(".child").rpartition(".")[2]
-        result, log = sandbox.root / f"{job}-{start}.json", self.folder / f"{name}.log"
         turns = {"begins": partner.begins, "waits": partner.waits, "at_once": partner.at_once} if partner else {}
         request = Request(
             child=child,
@@ -92,31 +98,116 @@ class Launcher:
             settings=settings,
             start=start,
             sandbox=str(sandbox.root),
-            result=str(result),
+            result=str(sandbox.root / f"{_job(child)}-{start}.json"),
             reference=None if reference is None else str(reference),
             artifact=None if artifact is None else str(artifact),
             extra=stack.extra,
             options={**(options or {}), **turns},
         )
-        path = sandbox.root / f"{job}-{start}.request"
-        request.write(path)
-        environment = child_environment(sandbox, settings, uuid.uuid4().hex, diagnosing=diagnosing, root=self.root)
         pipes = {TURNS_FDS: ",".join(map(str, partner.fds))} if partner else {}
-        exit = processes.run(
-            [self.interpreters.get(stack.framework, sys.executable), "-m", "bakeoff.worker", str(path)],
-            environment={**environment, **pipes, **self.variables},
-            cpus=os.sched_getaffinity(0) if diagnosing else child_cpus(self.settings.threads * (stack.workers or 1)),
-            directory=sandbox.work,
-            log=log,
-            timeout_s=self.settings.timeout_s * (2 if partner else 1),  # each child waits while the other one compiles
-            memory_limit_bytes=self.settings.memory_limit_bytes,
-            on_phase=(lambda phase: None) if diagnosing else partner.on_phase if partner else self.on_phase,
-            cancelled=self.cancelled.is_set,
-            pass_fds=partner.fds if partner else (),
+        order = self._order(request, sandbox, stack, diagnosing=diagnosing, variables=pipes)
+        server = self._servers.get(stack.framework) if forked and not settings.target else None
+        spawning = processes.spawning(
+            self._argv(stack, order), order.environment, order.cpus, sandbox.work, partner.fds if partner else ()
         )
+        watching: dict[str, Any] = {
+            "log": self.folder / f"{name}.log",
+            "timeout_s": self.settings.timeout_s * (2 if partner else 1),  # each child waits while the other one compiles
+            "memory_limit_bytes": self.settings.memory_limit_bytes,
+            "on_phase": (lambda phase: None) if diagnosing else partner.on_phase if partner else self.on_phase,
+            "cancelled": self.cancelled.is_set,
+        }
+        try:
+            forking = server.start(order, sandbox.root / "order.json") if server is not None else spawning
+            exit = processes.run(forking, **watching)
+        except ForkServerGone:
+            exit = processes.run(spawning, **watching)
         if not diagnosing:  # these run at the same time: their task adds the time of all
             self.children_s += exit.wall_s
-        found = read_worker_result(result, kind, exit, log, self.settings)
+        return self._ended(request, kind, exit, watching["log"])
+
+    def import_framework(self, planned: PlannedCell) -> Ended[dict[str, int]]:
+        """Run the child that only imports the framework of a stack. On a CPU it stays, and forks children until `close`."""
+        stack, sandbox = planned.stack, Sandbox(Path(tempfile.mkdtemp(prefix="import-", dir=self.scratch)))
+        sandbox.make()
+        (sandbox.root / "seed.json").write_text("[]")
+        request = Request(
+            child="bakeoff.worker.import_baseline",
+            cell=planned.cell,
+            stack_path=str(stack.path),
+            model_path=str(planned.model.path),
+            framework=stack.framework,
+            settings=replace(self.settings, target=""),
+            start=Start.COLD,
+            sandbox=str(sandbox.root),
+            result=str(sandbox.root / "import_baseline.json"),
+            extra=stack.extra,
+        )
+        order = self._order(request, sandbox, stack)
+        starting: forks.Starting | None = None
+
+        def start(log: BinaryIO, phases: int) -> processes.Child:
+            nonlocal starting
+
+            def spawn(variables: Mapping[str, str], fds: tuple[int, ...]) -> processes.Spawned:
+                environment = {**order.environment, **variables}
+                return processes.spawning(self._argv(stack, order), environment, order.cpus, sandbox.work, fds)(log, phases)
+
+            if request.settings.device != "cpu":
+                return spawn({}, ())
+            starting = forks.Starting(spawn)
+            return starting
+
+        log = self.folder / f"{stack.framework}-import.log"
+        exit = processes.run(
+            start,
+            log=log,
+            timeout_s=self.settings.timeout_s,
+            memory_limit_bytes=self.settings.memory_limit_bytes,
+            on_phase=self.on_phase,
+            cancelled=self.cancelled.is_set,
+        )
+        self.children_s += exit.wall_s
+        ended = self._ended(request, dict[str, int], exit, log)
+        if starting is not None and starting.server is not None:
+            if ended.failure is None:
+                self._servers[stack.framework] = starting.server
+            else:
+                starting.server.close()
+        return ended
+
+    def close(self) -> None:
+        """End the fork servers."""
+        while self._servers:
+            self._servers.popitem()[1].close()
+
+    def _argv(self, stack: StackSource, order: Order) -> list[str]:
+        return [self.interpreters.get(stack.framework, sys.executable), "-m", "bakeoff.worker", order.request]
+
+    def _order(
+        self,
+        request: Request,
+        sandbox: Sandbox,
+        stack: StackSource,
+        *,
+        diagnosing: bool = False,
+        variables: Mapping[str, str] | None = None,
+    ) -> Order:
+        """Write the request. Returns what starts its child, whether it is spawned or forked."""
+        path = sandbox.root / f"{_job(request.child)}-{request.start}.request"
+        request.write(path)
+        own = child_environment(sandbox, request.settings, uuid.uuid4().hex, diagnosing=diagnosing, root=self.root)
+        cpus = os.sched_getaffinity(0) if diagnosing else child_cpus(self.settings.threads * (stack.workers or 1))
+        return Order(
+            request=str(path),
+            stack_path=request.stack_path,
+            environment={**own, **(variables or {}), **self.variables},
+            cpus=sorted(cpus),
+            directory=str(sandbox.work),
+        )
+
+    def _ended(self, request: Request, kind: type[T], exit: processes.Exit, log: Path) -> Ended[T]:
+        found = read_worker_result(Path(request.result), kind, exit, log, self.settings)
         return Ended(
             result=found.result,
             failure=found.failure,
@@ -135,6 +226,11 @@ class Launcher:
             yield sandbox
         finally:
             shutil.rmtree(sandbox.root, ignore_errors=True)
+
+
+def _job(child: str) -> str:
+    """The short name of a child's module, for the names of its files: shapes for bakeoff.tasks.shapes.child."""
+    return child.removeprefix("bakeoff.").removesuffix(".child").rpartition(".")[2]
 
 
 def now() -> str:

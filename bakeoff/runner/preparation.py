@@ -46,15 +46,7 @@ class Preparation:
         if stack.framework not in self._baselines:
             self._note(f"{stack.framework}: memory and availability")
             planned = PlannedCell(Cell("baseline", stack.framework, Mode.INFERENCE), stack, stack)
-            with self.launcher.sandbox() as sandbox:
-                ended = self.launcher.run(
-                    "bakeoff.worker.import_baseline",
-                    dict[str, int],
-                    planned,
-                    sandbox,
-                    name=f"{stack.framework}-import",
-                    settings=replace(self.plan.settings, target=""),
-                )
+            ended = self.launcher.import_framework(planned)
             unavailable = ended.failure if ended.failure and ended.failure.status is Status.UNAVAILABLE else None
             self._baselines[stack.framework] = (ended.result or {}).get("peak_bytes"), unavailable
         return self._baselines[stack.framework]
@@ -126,6 +118,7 @@ class Preparation:
                     name=f"{planned.cell}-reference",
                     settings=replace(self.plan.settings, target=""),
                     reference=path,
+                    forked=True,
                     options={} if other is None else {"other": str(other)},
                 )
             if ended.failure is None:

@@ -1,4 +1,4 @@
-"""How is one child process run and watched? With a time limit and a memory limit; none of its descendants survives it."""
+"""How is one child process started, watched and ended? With a time limit and a memory limit; no descendant survives it."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, Protocol
 
 import psutil
 
@@ -34,20 +34,34 @@ class Exit:
     resident_bytes: int  # largest resident memory that was seen
 
 
+class Child(Protocol):
+    """A child that has been started, in a process session of its own."""
+
+    pid: int
+    exit_fd: int  # file descriptor that becomes readable when the child has ended
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the end, and return the exit code. Raises subprocess.TimeoutExpired after `timeout_s`."""
+        ...
+
+    def end(self) -> None:
+        """Kill whatever of the child and its descendants still runs, and release `exit_fd`."""
+        ...
+
+
+Start = Callable[[BinaryIO, int], Child]  # (log file, writable end of the pipe for phases) → the child
+
+
 def run(
-    argv: Sequence[str],
+    start: Start,
     *,
-    environment: Mapping[str, str],
-    cpus: Iterable[int],
-    directory: Path,
     log: Path,
     timeout_s: float,
     memory_limit_bytes: int | None,
     on_phase: Callable[[Phase], None],
     cancelled: Callable[[], bool] = lambda: False,
-    pass_fds: Sequence[int] = (),
 ) -> Exit:
-    """Run `argv` on `cpus`, in a process session of its own, until it ends or exceeds a limit.
+    """Start a child and watch it until it ends or exceeds a limit.
 
     Standard output and error go to `log`. `on_phase` is called with each phase that the child reports. If `cancelled` returns
     True, the child is stopped as by the time limit. An interrupt of the parent also stops the child. Raises OSError if the
@@ -56,22 +70,12 @@ def run(
     kills = procfs.out_of_memory_kills()
     read_end, write_end = os.pipe()
     started = time.monotonic()
-    child: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
     watch: _Watch | None = None
     end: End = "exited"
     try:
-        # also readable: a child may read what its framework logs about compilations
-        with log.open("w+b") as output, started_on(cpus):
-            child = subprocess.Popen(
-                argv,
-                env={**environment, PHASES_FD: str(write_end)},
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                pass_fds=(write_end, *pass_fds),
-            )
+        with log.open("w+b") as output:  # also readable: a child may read what its framework logs about compilations
+            child = start(output, write_end)
         watch = _Watch(child, read_end, on_phase)
         while not watch.wait(WATCH_S):
             if memory_limit_bytes is not None and watch.resident() > memory_limit_bytes:
@@ -86,15 +90,65 @@ def run(
     finally:
         with _uninterrupted():
             os.close(write_end)
-            if child is not None:
-                _kill(child)
             if watch is not None:
                 watch.close()
+            if child is not None:
+                child.end()
             os.close(read_end)
-            sweep(environment[MARK])
     if end == "exited" and code == -signal.SIGKILL and kills is not None and procfs.out_of_memory_kills() != kills:
         end = "out of memory"
     return Exit(end, code, watch.phase, wall_s, watch.largest)
+
+
+class Spawned:
+    """A child that is a new process."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        log: BinaryIO,
+        *,
+        environment: Mapping[str, str],
+        cpus: Iterable[int],
+        directory: Path,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        """Start `argv` on `cpus`. Raises OSError if that is impossible."""
+        with started_on(cpus):
+            self._process = subprocess.Popen(
+                argv,
+                env=environment,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=pass_fds,
+            )
+        self._mark = environment[MARK]
+        self.pid = self._process.pid
+        self.exit_fd = os.pidfd_open(self.pid)
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        return self._process.wait(timeout_s)
+
+    def end(self) -> None:
+        kill_group(self.pid)
+        self._process.wait()
+        os.close(self.exit_fd)
+        sweep(self._mark)
+
+
+def spawning(
+    argv: Sequence[str], environment: Mapping[str, str], cpus: Iterable[int], directory: Path, pass_fds: Sequence[int] = ()
+) -> Callable[[BinaryIO, int], Spawned]:
+    """How to start `argv` as a new process that reports its phases."""
+
+    def spawned(log: BinaryIO, phases: int) -> Spawned:
+        own = {**environment, PHASES_FD: str(phases)}
+        return Spawned(argv, log, environment=own, cpus=cpus, directory=directory, pass_fds=(phases, *pass_fds))
+
+    return spawned
 
 
 @contextlib.contextmanager
@@ -121,21 +175,20 @@ def started_on(cpus: Iterable[int]) -> Iterator[None]:
 class _Watch:
     """Waits for the exit of a child, and reads the phases that it reports."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]", phases: int, on_phase: Callable[[Phase], None]) -> None:
+    def __init__(self, child: Child, phases: int, on_phase: Callable[[Phase], None]) -> None:
         self.phase = Phase.START
         self.largest = 0
         self._child, self._phases, self._on_phase, self._partial = child, phases, on_phase, b""
-        self._exit = os.pidfd_open(child.pid)
         self._selector = selectors.DefaultSelector()
         self._selector.register(phases, selectors.EVENT_READ)
-        self._selector.register(self._exit, selectors.EVENT_READ)
+        self._selector.register(child.exit_fd, selectors.EVENT_READ)
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for an event. True if the child has ended."""
         ready = {key.fd for key, _ in self._selector.select(seconds)}
         if self._phases in ready:
             self._read()
-        return self._exit in ready
+        return self._child.exit_fd in ready
 
     def resident(self) -> int:
         """Resident bytes of the child now; 0 after its end."""
@@ -148,7 +201,6 @@ class _Watch:
 
     def close(self) -> None:
         self._selector.close()
-        os.close(self._exit)
 
     def _read(self) -> None:
         data = os.read(self._phases, 4096)
@@ -162,21 +214,20 @@ class _Watch:
                 self._on_phase(self.phase)
 
 
-def _stop(child: "subprocess.Popen[bytes]") -> None:
+def _stop(child: Child) -> None:
     """Send SIGTERM to the child's process group, and SIGKILL if the child has not ended after GRACE_S."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
     try:
         child.wait(GRACE_S)
     except subprocess.TimeoutExpired:
-        _kill(child)
+        kill_group(child.pid)
 
 
-def _kill(child: "subprocess.Popen[bytes]") -> None:
-    """Kill the child's process group, even if the child has ended: its descendants may still run."""
+def kill_group(group: int) -> None:
+    """Kill a child's process group, even if the child has ended: its descendants may still run."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+        os.killpg(group, signal.SIGKILL)
 
 
 def sweep(mark: str) -> None:

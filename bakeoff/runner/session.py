@@ -86,6 +86,7 @@ class Session:
             self.folder.finish()
         finally:
             self.wall_s = time.monotonic() - self.started
+            self.launcher.close()
             self.folder.close()
             shutil.rmtree(self.folder.scratch, ignore_errors=True)
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.authoring.errors import Unavailable, Unsupported, install
+from bakeoff.authoring.stack import Stack
+from bakeoff.records.order import ORDERS_FD
 from bakeoff.records.request import Request, read
 from bakeoff.records.trial import Failure, Phase, Start, Status
 from bakeoff.system.environment import PHASES_FD, describe, imported_versions
@@ -41,8 +43,11 @@ class Reporter:
             os.write(self._pipe, f"{phase}\n".encode())
 
 
-def main(path: str) -> int:
-    """Run the request in the file `path` and write its result. Returns 0 once it is written, even if it is a failure."""
+def main(path: str, loaded: Stack[Any] | None = None) -> int:
+    """Run the request in the file `path` and write its result. Returns 0 once it is written, even if it is a failure.
+
+    `loaded`: the cell's stack, if a fork server has loaded it.
+    """
     request = read(Path(path))
     # end with the parent, which enforces the limits of this process (prctl(2), PR_SET_PDEATHSIG)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -51,7 +56,7 @@ def main(path: str) -> int:
     reporter = Reporter()
     environment: dict[str, Any] = {}
     try:
-        result = _run(request, reporter)
+        result = _run(request, reporter, loaded)
         environment = dataclasses.asdict(describe(request.settings.device, imported_versions()))
         text = _json({"result": result, "environment": environment})
     except BaseException as error:
@@ -83,7 +88,7 @@ def failure(error: BaseException, phase: Phase, framework: str, extra: str = "")
     )
 
 
-def _run(request: Request, reporter: Reporter) -> Any:
+def _run(request: Request, reporter: Reporter, loaded: Stack[Any] | None) -> Any:
     """Check that the caches of a cold trial are empty, then run the module that the request names. Raises CacheNotEmpty."""
     sandbox = Sandbox(Path(request.sandbox))
     reporter.enter(Phase.IMPORT)
@@ -95,7 +100,7 @@ def _run(request: Request, reporter: Reporter) -> Any:
                 f"a cold trial must start with empty caches; it found {len(unexpected)} files: {', '.join(unexpected[:3])}"
             )
     child = importlib.import_module(request.child)
-    return child.run(Job(request, sandbox, found, reporter.enter))
+    return child.run(Job(request, sandbox, found, reporter.enter, loaded))
 
 
 def _json(content: dict[str, Any]) -> str:
@@ -109,6 +114,10 @@ def _plain(value: Any) -> Any:
 
 if __name__ == "__main__":
     code = main(sys.argv[1])
+    if ORDERS_FD in os.environ:
+        from bakeoff.worker import fork_server  # not before: what it imports is no memory of the framework's
+
+        fork_server.serve(main)
     sys.stdout.flush()
     sys.stderr.flush()
     gc.disable()

@@ -41,7 +41,13 @@ def diagnoses(cells: CellRunner, rows: Sequence[PlannedCell], artifacts: Path | 
 def _one(cells: CellRunner, planned: PlannedCell, artifacts: Path | None) -> Diagnosis:
     with cells.sandbox(planned) as sandbox:
         ended = cells.child(
-            "bakeoff.tasks.diagnose.child", DiagnosisResult, planned, sandbox, name="diagnosis", diagnosing=True
+            "bakeoff.tasks.diagnose.child",
+            DiagnosisResult,
+            planned,
+            sandbox,
+            name="diagnosis",
+            diagnosing=True,
+            forked=True,
         )
         if artifacts is not None:
             keep(sandbox, artifacts / str(planned.cell))
