@@ -116,7 +116,9 @@ class CellRunner:
                 artifact, refused = self._prepared[planned].artifact, self._prepared[planned].failure
         if refused is not None:
             return Ready(failure=refused)
-        self.preparation.pay_one_time_cost(stack)
+        refused = self.preparation.pay_one_time_cost(stack)
+        if refused is not None:
+            return Ready(failure=refused)
         path = None
         if reference and family(settings.target) != "cuda":  # a step compiled for an absent GPU computes nothing
             path = self.preparation.reference(planned.model, planned.cell.mode, stack.framework)

@@ -33,6 +33,7 @@ class Preparation:
         self.launcher = launcher
         self.one_time_costs: list[OneTimeCost] = []
         self._seeds: dict[str, Path] = {}
+        self._not_paid: dict[str, Failure] = {}
         self._folder, self._machine, self._note = folder, machine, note
         self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
         self._references: dict[str, Path | None] = {}
@@ -127,18 +128,26 @@ class Preparation:
         self._note(f"{model.name} has no float64 reference ({reason})")
         return None
 
-    def pay_one_time_cost(self, stack: StackSource) -> None:
-        """Pay the stack's one-time cost if this machine has not paid it yet. Either way the run records it."""
-        if stack.one_time_cost is None or any(cost.stack == stack.name for cost in self.one_time_costs):
-            return
-        if stack.one_time_cost in self._seeds or self.baseline(stack)[1] is not None:
-            return
+    def pay_one_time_cost(self, stack: StackSource) -> Failure | None:
+        """Pay the stack's one-time cost if this machine has not paid it yet. Either way the run records it.
+
+        Returns why the stack is unavailable, if paying found that out: a compiler may be missing. What failed is not tried again.
+        """
+        name = stack.one_time_cost
+        if name is None or name in self._seeds or self.baseline(stack)[1] is not None:
+            return None
+        if name not in self._not_paid:
+            self._pay_or_copy(stack, name)
+        failure = self._not_paid.get(name)
+        return failure if failure is not None and failure.status is Status.UNAVAILABLE else None
+
+    def _pay_or_copy(self, stack: StackSource, name: str) -> None:
         interpreter = self.plan.interpreters.get(stack.framework, sys.executable)
         settings = self.plan.settings
         home = one_time_cost_home(self._machine, stack, interpreter, family(settings.target) or settings.device)
         record = store.one_time_cost(home)
         if record is None:
-            self._note(f"{stack.one_time_cost}: one-time cost of this machine")
+            self._note(f"{name}: one-time cost of this machine")
             making = self._folder.scratch / home.name  # renamed when complete: another session may make it, too
             record = self._pay(stack, making)
             if record.failure is None:
@@ -149,7 +158,9 @@ class Preparation:
                         making.rename(home)
         self.one_time_costs.append(record)
         if record.failure is None:
-            self._seeds[stack.one_time_cost] = home
+            self._seeds[name] = home
+        else:
+            self._not_paid[name] = record.failure
 
     def _pay(self, stack: StackSource, seed: Path) -> OneTimeCost:
         """Pay it, and leave its files in the folder `seed`."""

@@ -105,6 +105,32 @@ def test_one_time_files_made_by_another_session_meanwhile_are_kept(tmp_path: Pat
     assert (homes[0] / "tmp" / "theirs").exists()
 
 
+def test_a_stack_whose_one_time_cost_cannot_be_paid_gets_no_child(tmp_path: Path) -> None:
+    """One child finds it out for all stacks with this cost."""
+    text = """
+from bakeoff.authoring.errors import Unavailable
+from tests.support.fakes import honest
+HEADER = {"framework": "numpy", "one_time_cost": "compiler"}
+class Needs(honest.Compiler):
+    def pay_one_time_cost(self):
+        raise Unavailable("it needs a compiler: apt-get install g++")
+STACK = Needs()
+"""
+    stacks = []
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(text)
+        stacks.append(StackSource(name=name, path=tmp_path / f"{name}.py", framework="numpy", one_time_cost="compiler"))
+    plan = Plan(settings=settings(), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE])
+    session = session_of(plan, Store(tmp_path / "store"), left_out=["machine_peak"])
+    session.run()
+    failures = [t.failure for t in session.trials]
+    assert [(f.status, f.message) for f in failures if f] == [
+        (Status.UNAVAILABLE, "it needs a compiler: apt-get install g++")
+    ] * 2
+    logs = {path.name for path in (session.folder.path / "logs").iterdir()}
+    assert logs == {"numpy-import.log", "compiler-one-time-cost.log"}
+
+
 def test_cells_of_a_missing_framework_are_reported(tmp_path: Path) -> None:
     stacks = planted(tmp_path / "s", "Compiler")
     missing = [type(s)(name=s.name, path=s.path, framework="no_such_framework") for s in stacks]
