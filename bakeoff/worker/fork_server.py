@@ -128,6 +128,7 @@ def _child(received: _Received, stack: Stack[Any] | None, main: Main) -> int:
     tempfile.tempdir = None
     if sys.path[0] == str(Path.cwd()):  # `python -m` put it there
         sys.path[0] = order.directory
+    sys.argv[1:] = [order.request]
     os.chdir(order.directory)
     os.sched_setaffinity(0, order.cpus)
     code = main(order.request, stack)

@@ -74,6 +74,7 @@ def test_a_forked_child_has_what_a_new_process_has(tmp_path: Path, child: Child)
     for found in (first, second, new):
         own = str(Path(found["sandbox"], "tmp"))
         assert found["folders"] == [own, own, own]  # also the constant of a module that the server imported
+        assert found["asked"].startswith(found["sandbox"])
         assert found["work"] == str(Path(found["sandbox"], "work"))
         assert found["group"]
         assert found["cpus"] == new["cpus"]

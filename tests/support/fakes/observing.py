@@ -22,6 +22,7 @@ def run(job: Job) -> dict[str, Any]:
         "group": os.getpgid(0) == os.getpid(),
         "imported": sorted(name for name in sys.modules if name.startswith("bakeoff_extra_")),
         "folders": [tempfile.gettempdir(), os.environ["TMPDIR"], sys.modules[type(stack).__module__].READ_WHEN_IMPORTED],
+        "asked": sys.argv[1],
         "work": str(Path.cwd()),
         "mark": os.environ[MARK],
         "cpus": sorted(os.sched_getaffinity(0)),
