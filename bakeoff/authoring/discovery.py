@@ -27,6 +27,7 @@ GALLERY = ROOT / "models" / "gallery"  # models with graph breaks: part of the m
 KERNELS = ROOT / "models" / "kernels"  # Bakeoff's own single operations: likewise
 KERNEL_PREFIX = "kernel_"  # of the names of models that are a single operation
 APART = (GALLERY, KERNELS)
+LONGEST_NAME = 80  # a cell's name is part of the names of files, which have at most 255 bytes
 _NOT_USERS = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -36,6 +37,15 @@ class Source:
 
     name: str
     path: Path
+
+    @property
+    def bad_name(self) -> str:
+        """What is wrong with the name, which is part of test names, options and file names; "" if nothing is."""
+        if not re.fullmatch(r"\w+", self.name):
+            return f"{shown(self.path)}: a name is made of letters, digits and underscores; rename the file"
+        if len(self.name) > LONGEST_NAME:
+            return f"{shown(self.path)}: a name has at most {LONGEST_NAME} characters; rename the file"
+        return ""
 
     @property
     def in_matrix(self) -> bool:
@@ -138,8 +148,8 @@ def named_cell(text: str, models: Registry[Source], stacks: Registry[StackSource
 
 def check(source: Source, symbol: str) -> None:
     """Raise UsageError, in one line, for a file that cannot be used: a syntax error, a wrong HEADER, or no `symbol`."""
-    if not re.fullmatch(r"\w+", source.name):
-        raise UsageError(f"{shown(source.path)}: a name is made of letters, digits and underscores; rename the file")
+    if source.bad_name:
+        raise UsageError(source.bad_name)
     if symbol not in header.assigned(source.path, shown(source.path)):
         raise UsageError(f"{shown(source.path)} defines no {symbol}; add `{symbol} = ...` at its end")
     if isinstance(source, StackSource) and source.problem:
@@ -212,12 +222,15 @@ def raised_at(error: BaseException) -> str | None:
 
 
 def _files(home: Path, extra: Iterable[Path], option: str) -> list[Path]:
-    """The Python files in these folders, without _*.py. Raises UsageError, which names `option`, for a missing folder."""
+    """The Python files in these folders, without _*.py. UsageError for a missing or empty folder of `option`."""
     found: list[Path] = []
     for folder in (home, *extra):
         if not folder.is_dir():
             raise UsageError(f"{option}: there is no folder {folder}")
-        found += sorted(p.resolve() for p in folder.glob("*.py") if not p.stem.startswith("_"))
+        files = sorted(p.resolve() for p in folder.glob("*.py") if not p.stem.startswith("_"))
+        if not files and folder != home:
+            raise UsageError(f"{option}: {folder} has no Python file; a file NAME.py there is found under its name")
+        found += files
     return list(dict.fromkeys(found))
 
 

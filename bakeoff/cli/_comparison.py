@@ -28,8 +28,9 @@ COMPARISON_WIDTH = 150
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for budgets and for the form of the output."""
+    forms = parser.add_mutually_exclusive_group()
     for form in ("markdown", "json", "csv"):
-        parser.add_argument(f"--{form}", action="store_true", help=f"print as {form}")
+        forms.add_argument(f"--{form}", action="store_true", help=f"print as {form}")
     parser.add_argument("--all", action="store_true", help="also print rows that did not change")
     parser.add_argument("--budgets", default=str(BUDGETS), metavar="FILE", help="default: experiments/budgets.toml")
     parser.add_argument(

@@ -56,5 +56,4 @@ def _ab(asked: argparse.Namespace) -> int:
     report = reports.of_pairs(run, budgets, gate=True, accept=f'{accept} --accept "WHY"')
     assert report.decision is not None
     _comparison.show(asked, report)
-    _common.to_stderr(f"saved: {path}")
     return int(report.decision.exit)

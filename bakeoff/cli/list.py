@@ -37,8 +37,10 @@ def add_verb(verbs: Any) -> None:
 
 
 def _list(asked: argparse.Namespace) -> int:
-    models = discovery.models(map(Path, asked.models_from))
-    stacks = list(discovery.stacks(map(Path, asked.compilers_from)))
+    every_model, every_stack = discovery.models(map(Path, asked.models_from)), discovery.stacks(map(Path, asked.compilers_from))
+    unusable = [source.bad_name for source in (*every_model, *every_stack) if source.bad_name]
+    models = [model for model in every_model if not model.bad_name]
+    stacks = [stack for stack in every_stack if not stack.bad_name]
     others = interpreters(asked.interpreter, {stack.framework for stack in stacks})
     threads = default_threads() if asked.threads is None else at_least(1, asked.threads, "--threads")
     found = available.availabilities(stacks, available.this_machine(stacks, others), threads)
@@ -60,6 +62,7 @@ def _list(asked: argparse.Namespace) -> int:
     ):
         print("", *_table(title, chosen), sep="\n")
     missing = sum(not one.available for one in found)
+    print(*(f"\ncannot be used: {problem}" for problem in unusable), sep="", end="\n" * bool(unusable))
     print(f"\n{len(found) - missing} of {len(found)} stacks are available here; `bakeoff doctor` checks the machine itself")
     return 0
 

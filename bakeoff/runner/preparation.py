@@ -131,7 +131,7 @@ class Preparation:
     def pay_one_time_cost(self, stack: StackSource) -> Failure | None:
         """Pay the stack's one-time cost if this machine has not paid it yet. Either way the run records it.
 
-        Returns why the stack is unavailable, if paying found that out: a compiler may be missing. What failed is not tried again.
+        Returns why the stack is unavailable, if paying found that out: a compiler may be missing. It is tried once.
         """
         name = stack.one_time_cost
         if name is None or name in self._seeds or self.baseline(stack)[1] is not None:
