@@ -65,6 +65,7 @@ def main() -> int:
                 ratios[f"{model}-{stack} {name}"] = median(values)
             spread = ", ".join(f"{n} {median(v):.3f} ({min(v):.3f} to {max(v):.3f})" for n, v in ratios_by_name.items())
             print(f"{model}-{stack}: child / bare script, medians of {PAIRS} pairs: {spread}", flush=True)
+        cells.launcher.close()
     worst = max(value for name, value in ratios.items() if not name.endswith("step"))
     print(json.dumps({"largest": round(worst, 3), "limit": LIMIT}))
     return int(worst > LIMIT)

@@ -43,6 +43,7 @@ def profiles(plan: Plan, store: Store, home: Callable[[Cell], Path], say: Callab
             yield _one(cells, planned, home(planned.cell))
         run.finish()
     finally:
+        cells.launcher.close()
         run.close()
         shutil.rmtree(run.scratch, ignore_errors=True)
 
