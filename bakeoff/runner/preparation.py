@@ -75,13 +75,16 @@ class Preparation:
     def reference(self, model: Source, mode: Mode, framework: str) -> Path | None:
         """The .npz file with the float64 outputs of a model, computed once per run; None if no eager stack can compute them.
 
-        The first eager stack that succeeds computes them: built-in ones first, and among these the selected ones. In training
+        The first eager stack that succeeds computes them: built-in ones first, among these the selected ones, and then those of
+        the selected stacks' frameworks, so that a run of one framework does not import the other one. In training
         each framework has its own reference, since its stacks are compared with that framework's rounding; this reference is
         itself compared with the first framework's.
         """
         # built-in ones first: a user's own baseline may be wrong
         selected = sorted(self.plan.stacks, key=lambda s: not s.path.is_relative_to(ROOT / "compilers"))
-        candidates = [s for s in dict.fromkeys((*selected, *self.plan.all_stacks)) if s.eager]
+        chosen = {stack.framework for stack in selected}
+        others = sorted(self.plan.all_stacks, key=lambda s: s.framework not in chosen)
+        candidates = [s for s in dict.fromkeys((*selected, *others)) if s.eager]
         frameworks = dict.fromkeys(s.framework for s in candidates)
         by_framework = {name: [s for s in candidates if s.framework == name] for name in frameworks}
         if mode is Mode.INFERENCE or framework not in by_framework:

@@ -243,6 +243,26 @@ def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path
     assert [t.start for t in again.trials] == [Start.COLD, Start.WARM]
 
 
+def test_a_run_of_one_framework_does_not_import_another_one_for_the_reference(tmp_path: Path) -> None:
+    """The eager stack is not selected, and that of another framework comes first in the list of all stacks."""
+    (eager,) = planted(tmp_path / "s", "Eager")
+    other = replace(eager, name="another", framework="msgspec")  # any package that can be imported
+    plan = Plan(
+        settings=settings(timed_s=0.05),
+        models=[TOY],
+        stacks=planted(tmp_path / "s", "Compiler"),
+        modes=[Mode.INFERENCE],
+        all_stacks=[other, eager],
+        verify=False,
+    )
+    session = session_of(plan, Store(tmp_path / "store"), left_out=["machine_peak"])
+    session.run()
+    assert session.trials[0].measurement is not None
+    assert session.trials[0].measurement.parity is not None
+    logs = {path.name for path in (session.folder.path / "logs").iterdir()}
+    assert logs == {"numpy-import.log", "toy-eager-inference-reference.log", "toy-compiler-inference-0-cold.log"}
+
+
 COUNTED = """
 from dataclasses import dataclass
 from bakeoff import Sizes
