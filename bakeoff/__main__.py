@@ -50,7 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     parser = _parser()
     completion.complete(parser)
-    asked = parser.parse_args(words)
+    asked, rest = parser.parse_known_args(words)
+    if rest and (any(word.startswith("-") for word in rest) or not hasattr(asked, "names")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # names on both sides of an option, of which argparse takes only the first ones
+        asked.names = [*asked.names, *rest]
     asked.command = shlex.join(["bakeoff", *words])
     try:
         code = int(asked.do(asked))

@@ -99,8 +99,11 @@ class Registry(Generic[S]):
 
     def __getitem__(self, name: str) -> S:
         if name not in self._sources:
-            raise UsageError(f"there is no {self.kind} {name}; there are: {', '.join(self.names)}")
+            usable = ", ".join(source.name for source in self if not source.bad_name)
+            raise UsageError(f"there is no {self.kind} {name}; there are: {usable}")
         source = self._sources[name]
+        if source.bad_name:
+            raise UsageError(source.bad_name)
         if isinstance(source, StackSource) and source.problem:
             raise UsageError(source.problem)
         return source
@@ -137,6 +140,9 @@ def every_cell() -> list[Cell]:
 
 def named_cell(text: str, models: Registry[Source], stacks: Registry[StackSource]) -> Cell:
     """The cell that `text` names: model-stack-mode, or model-stack for inference. Raises UsageError for anything else."""
+    for registry in (models, stacks):
+        if text in registry.names:  # a file whose name has a "-": the error says so
+            registry[text]
     model, *rest = text.split("-")
     if not 1 <= len(rest) <= 2 or not all((model, *rest)):
         raise UsageError(f"{text}: write a cell as model-stack-mode, or model-stack for inference")

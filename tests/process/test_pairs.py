@@ -95,7 +95,7 @@ def test_an_arm_that_hangs_does_not_stop_the_other(folder: Path) -> None:
         "--metrics",
         "step",
         "--timeout-s",
-        "6",
+        "4",
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert re.search(r"broken \((ok|unsteady) → timeout", done.stdout), done.stdout

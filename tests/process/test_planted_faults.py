@@ -77,7 +77,7 @@ def results(
 ) -> dict[str, CellResult]:
     hang, slow = ("Hangs", "HangsStubbornly"), ("SlowAndSlower",)
     stacks = planted(tmp_path_factory.mktemp("faults"), *(fault for fault in FAULTS if fault not in (*hang, *slow)))
-    hanging = measure_fakes(*planted(tmp_path_factory.mktemp("hang"), *hang), timeout_s=6.0)  # others may need longer
+    hanging = measure_fakes(*planted(tmp_path_factory.mktemp("hang"), *hang), timeout_s=4.0)  # others may need longer
     # a trial of it takes ten seconds, and NeverSettles shows that further trials do not change the result
     slowing = measure_fakes(*planted(tmp_path_factory.mktemp("slow"), *slow), timeout_s=60.0, verify=False)
     return {**measure_fakes(*stacks, timeout_s=60.0, memory_limit_bytes=2**30), **hanging, **slowing}

@@ -234,3 +234,44 @@ def test_list_has_the_users_own_models(tmp_path: Path, capsys: pytest.CaptureFix
     reported = capsys.readouterr().out
     assert "toy" in reported
     assert "tf_xla" in reported
+
+
+def test_a_file_whose_name_cannot_be_used_is_listed_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my-net.py").write_text("MODEL = 1\n")
+    (tmp_path / f"{'n' * 81}.py").write_text("MODEL = 1\n")
+    folder = ["--models-from", str(tmp_path)]
+    says = [f"{tmp_path}/my-net.py: a name is made of letters, digits and underscores; rename the file"]
+    says += [f"{tmp_path}/{'n' * 81}.py: a name has at most 80 characters; rename the file"]
+    assert main(["list", *folder]) == 0
+    listed = capsys.readouterr().out
+    assert listed.count("my-net") == 1
+    assert all(f"cannot be used: {line}\n" in listed for line in says)
+    for name, line in zip(("my-net", "n" * 81), says, strict=True):
+        assert main(["run", name, *folder]) == 2
+        assert capsys.readouterr().err == f"bakeoff: {line}\n"
+
+
+def test_a_folder_of_models_without_a_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "mlp", "--models-from", str(tmp_path)]) == 2
+    assert f"--models-from: {tmp_path} has no Python file" in capsys.readouterr().err
+
+
+def test_names_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "mlp", "--shape", "width=64", "torch_nothing"]) == 2
+    assert "there is no model, stack or mode torch_nothing" in capsys.readouterr().err
+    for words in (
+        ["show", "0001", "--markdown", "0002"],
+        ["run", "mlp", "--nope"],
+        ["run", "mlp", "--trials", "3", "--nope", "x"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        assert "unrecognized arguments: " in capsys.readouterr().err
+
+
+def test_only_one_form_of_output_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "--json", "--csv"])
+    assert ended.value.code == 2
+    assert "--csv: not allowed with argument --json" in capsys.readouterr().err
