@@ -14,7 +14,6 @@ class Order:
     """A child to fork. Its log, the pipe for phases and the pipe for its status are sent with the path of this file."""
 
     request: str  # path of its Request
-    stack_path: str
     environment: dict[str, str]  # complete
     cpus: list[int]
     directory: str

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -14,7 +15,8 @@ from bakeoff.records.order import ORDERS_FD, READY, Order
 from bakeoff.runner.processes import Child, Spawned, Start, kill_group, sweep
 from bakeoff.system.environment import MARK
 
-START_S = 60.0  # in which a server must have forked a child; the first one of a stack loads the stack's file
+START_S = 60.0  # in which a server must have forked a child; before the first one it may load a stack's file
+REPORT_S = 5.0  # in which a keeper must have reported the end of its child
 
 
 class ForkServerGone(Exception):
@@ -27,20 +29,24 @@ class ForkServer:
     def __init__(self, process: Spawned, orders: socket.socket) -> None:
         self._process, self._orders = process, orders
 
-    def start(self, order: Order, path: Path) -> Start:
+    def start(self, order: Order, path: Path, stack_path: Path) -> Start:
         """How to start the child of an order, which is written to `path`. Starting raises ForkServerGone."""
 
         def forked(log: BinaryIO, phases: int) -> Child:
             order.write(path)
             status, theirs = os.pipe()
             try:
-                socket.send_fds(self._orders, [str(path).encode()], [log.fileno(), phases, theirs])
-            except OSError as error:
+                try:
+                    message = f"{path}\n{stack_path}".encode()
+                    socket.send_fds(self._orders, [message], [log.fileno(), phases, theirs])
+                except OSError as error:
+                    raise ForkServerGone(str(error)) from None
+                finally:
+                    os.close(theirs)
+                return Forked(status, order.environment[MARK])
+            except BaseException:
                 os.close(status)
-                raise ForkServerGone(str(error)) from None
-            finally:
-                os.close(theirs)
-            return Forked(status, order.environment[MARK])
+                raise
 
         return forked
 
@@ -51,48 +57,52 @@ class ForkServer:
 
 
 class Forked:
-    """A child that a fork server has forked. `exit_fd` is the pipe through which the server sends its exit code."""
+    """A child that a fork server has forked. Its keeper reports the exit code, after it has killed what the child left."""
 
     def __init__(self, status: int, mark: str) -> None:
-        """Wait until it runs. Raises ForkServerGone if it does not."""
-        self.exit_fd, self._mark, self._line = status, mark, b""
-        self._code: int | None = None
-        line = self._next_line(START_S)
-        if not line:
-            os.close(status)
+        """Wait until it runs. `status`: the pipe that its keeper writes to. Raises ForkServerGone if it does not run."""
+        self._status, self._mark, self._text = status, mark, b""
+        word, *pids = (self._next_line(START_S) or "").split()[:3] or [""]
+        if word != "pid" or len(pids) != 2:
             raise ForkServerGone("it did not fork a child")
-        self.pid = int(line)
+        self.pid, self._keeper = map(int, pids)
+        self._code: int | None = None
+        try:
+            self._ended = os.pidfd_open(self.pid)
+        except ProcessLookupError:  # it has ended already
+            self._ended = os.dup(status)
+        self.exit_fds: tuple[int, ...] = (self._ended,)
 
     def wait(self, timeout_s: float | None = None) -> int:
         if self._code is None:
-            line = self._next_line(timeout_s)
-            if line is None:
+            if not select.select(self.exit_fds, [], [], timeout_s)[0]:
                 raise subprocess.TimeoutExpired("a forked child", timeout_s or 0.0)
-            self._code = int(line or -9)  # a server that was killed takes its children with it
+            word, _, code = (self._next_line(REPORT_S) or "").partition(" ")
+            self._code = int(code) if word == "exit" else -signal.SIGKILL  # the keeper was killed, and the child with it
         return self._code
 
     def end(self) -> None:
-        if self._code is None:
-            kill_group(self.pid)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.wait(START_S)
         kill_group(self.pid)
-        os.close(self.exit_fd)
+        if self._code is None:
+            for pid in (self.pid, self._keeper):  # the child may have no group of its own yet
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        os.close(self._ended)
+        os.close(self._status)
         sweep(self._mark)
 
-    def _next_line(self, timeout_s: float | None) -> bytes | None:
-        """The next line from the server; empty if there will be none, None after `timeout_s`."""
-        until = None if timeout_s is None else time.monotonic() + timeout_s
-        while b"\n" not in self._line:
-            left = None if until is None else max(0.0, until - time.monotonic())
-            if not select.select([self.exit_fd], [], [], left)[0]:
+    def _next_line(self, timeout_s: float) -> str | None:
+        """The next line from the keeper. None if there will be none, or not within `timeout_s`."""
+        until = time.monotonic() + timeout_s
+        while b"\n" not in self._text:
+            if not select.select([self._status], [], [], max(0.0, until - time.monotonic()))[0]:
                 return None
-            data = os.read(self.exit_fd, 64)
+            data = os.read(self._status, 256)
             if not data:
-                return b""
-            self._line += data
-        line, _, self._line = self._line.partition(b"\n")
-        return line
+                return None
+            self._text += data
+        line, _, self._text = self._text.partition(b"\n")
+        return line.decode()
 
 
 class Starting:
@@ -103,22 +113,21 @@ class Starting:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = spawn({ORDERS_FD: str(theirs.fileno())}, (theirs.fileno(),))
-        self.pid, self.exit_fd = self._process.pid, self._orders.fileno()
+        self.pid = self._process.pid
+        self.exit_fds: tuple[int, ...] = (self._orders.fileno(), *self._process.exit_fds)
         self.server: ForkServer | None = None
 
     def wait(self, timeout_s: float | None = None) -> int:
-        self._orders.settimeout(timeout_s)
-        try:
-            ready = self._orders.recv(64) == READY
-        except TimeoutError:
-            raise subprocess.TimeoutExpired("a fork server", timeout_s or 0.0) from None
-        except OSError:
-            ready = False
-        self._orders.settimeout(None)
-        if ready:
+        if self.server is None:
+            ready, _, _ = select.select(self.exit_fds, [], [], timeout_s)
+            if not ready:
+                raise subprocess.TimeoutExpired("a fork server", timeout_s or 0.0)
+            # if the server has died, one of its descendants may keep the socket open
+            if self._orders.fileno() not in ready or self._orders.recv(64) != READY:
+                kill_group(self.pid)  # in case it closed the socket and goes on
+                return self._process.wait(timeout_s)
             self.server = ForkServer(self._process, self._orders)
-            return 0
-        return self._process.wait(timeout_s)
+        return 0
 
     def end(self) -> None:
         if self.server is None:

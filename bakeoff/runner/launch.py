@@ -118,7 +118,7 @@ class Launcher:
             "cancelled": self.cancelled.is_set,
         }
         try:
-            forking = server.start(order, sandbox.root / "order.json") if server is not None else spawning
+            forking = server.start(order, sandbox.root / "order.json", stack.path) if server is not None else spawning
             exit = processes.run(forking, **watching)
         except ForkServerGone:
             exit = processes.run(spawning, **watching)
@@ -200,7 +200,6 @@ class Launcher:
         cpus = os.sched_getaffinity(0) if diagnosing else child_cpus(self.settings.threads * (stack.workers or 1))
         return Order(
             request=str(path),
-            stack_path=request.stack_path,
             environment={**own, **(variables or {}), **self.variables},
             cpus=sorted(cpus),
             directory=str(sandbox.work),

@@ -38,14 +38,14 @@ class Child(Protocol):
     """A child that has been started, in a process session of its own."""
 
     pid: int
-    exit_fd: int  # file descriptor that becomes readable when the child has ended
+    exit_fds: tuple[int, ...]  # file descriptors; one of them becomes readable when the child has ended
 
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait for the end, and return the exit code. Raises subprocess.TimeoutExpired after `timeout_s`."""
         ...
 
     def end(self) -> None:
-        """Kill whatever of the child and its descendants still runs, and release `exit_fd`."""
+        """Kill whatever of the child and its descendants still runs, and release `exit_fds`."""
         ...
 
 
@@ -127,7 +127,7 @@ class Spawned:
             )
         self._mark = environment[MARK]
         self.pid = self._process.pid
-        self.exit_fd = os.pidfd_open(self.pid)
+        self.exit_fds: tuple[int, ...] = (os.pidfd_open(self.pid),)
 
     def wait(self, timeout_s: float | None = None) -> int:
         return self._process.wait(timeout_s)
@@ -135,7 +135,7 @@ class Spawned:
     def end(self) -> None:
         kill_group(self.pid)
         self._process.wait()
-        os.close(self.exit_fd)
+        os.close(self.exit_fds[0])
         sweep(self._mark)
 
 
@@ -181,14 +181,15 @@ class _Watch:
         self._child, self._phases, self._on_phase, self._partial = child, phases, on_phase, b""
         self._selector = selectors.DefaultSelector()
         self._selector.register(phases, selectors.EVENT_READ)
-        self._selector.register(child.exit_fd, selectors.EVENT_READ)
+        for fd in child.exit_fds:
+            self._selector.register(fd, selectors.EVENT_READ)
 
     def wait(self, seconds: float) -> bool:
         """Wait up to `seconds` for an event. True if the child has ended."""
         ready = {key.fd for key, _ in self._selector.select(seconds)}
         if self._phases in ready:
             self._read()
-        return self._child.exit_fd in ready
+        return not ready.isdisjoint(self._child.exit_fds)
 
     def resident(self) -> int:
         """Resident bytes of the child now; 0 after its end."""
@@ -226,6 +227,7 @@ def _stop(child: Child) -> None:
 
 def kill_group(group: int) -> None:
     """Kill a child's process group, even if the child has ended: its descendants may still run."""
+    assert group > 1  # 0 is this process's own group, and 1 every process
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
 

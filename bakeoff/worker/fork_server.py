@@ -1,7 +1,9 @@
 """How does an untimed child start without importing its framework again? It is forked from a process that has imported it.
 
-A fork server is the child that found out whether the framework can be imported; then it waits for orders. For each stack it
-forks a second server, which loads the stack's file, and this one forks a child per order. So no stack's settings reach another.
+A fork server is the child that found out whether the framework can be imported; then it waits for orders. For each order it
+forks a keeper, and the keeper forks the child. When the child has ended, the keeper kills what the child left running, reports
+the exit code and ends. For Bakeoff's own stacks there is a second kind of server, which has also loaded the stack's file. The
+file of a user's stack is loaded by each child: it may start threads, take long, or change during the run.
 
 Only children whose results contain no time and no memory are forked: references and diagnoses. A timed child is a new process,
 because its import is measured, and because all children of one server have the same memory layout, which changes their speed.
@@ -12,7 +14,7 @@ import contextlib
 import ctypes
 import gc
 import os
-import selectors
+import signal
 import socket
 import sys
 import tempfile
@@ -21,11 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.authoring.discovery import load_stack
+from bakeoff.authoring.discovery import ROOT, load_stack
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.order import ORDERS_FD, READY, Order, read_order
 from bakeoff.system.environment import PHASES_FD
 
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 Main = Callable[[str, Stack[Any] | None], int]  # runs the request in a file, with a stack that is loaded; returns an exit code
 
 
@@ -34,9 +37,10 @@ class _Received:
     """An order, and the file descriptors that came with it."""
 
     path: str
+    stack_path: str
     log: int
     phases: int  # writable end of the pipe for phases
-    status: int  # writable end of a pipe: process id and exit code of the child, a line each
+    status: int  # writable end of a pipe: "pid CHILD KEEPER", and "exit CODE" at the end
 
     def close(self) -> None:
         for fd in (self.log, self.phases, self.status):
@@ -45,83 +49,90 @@ class _Received:
 
 def serve(main: Main) -> None:
     """Take orders until the parent closes its end of the socket, which it does by ending, too."""
-    ctypes.CDLL(None).prctl(1, 0)  # the thread that started this process may end first (prctl(2), PR_SET_PDEATHSIG)
+    _die_with_parent(0)  # the thread that started this process may end first; the end of the socket tells
     orders = socket.socket(fileno=int(os.environ.pop(ORDERS_FD)))
     orders.set_inheritable(False)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     orders.send(READY)
-    servers: dict[str, socket.socket] = {}  # stack file → the server that has loaded it
+    servers: dict[str, socket.socket] = {}  # file of one of Bakeoff's stacks → the server that has loaded it
     while (received := _receive(orders)) is not None:
-        stack_path = read_order(Path(received.path)).stack_path
-        if not (stack_path in servers and _forward(received, servers[stack_path])):  # none, or it has died
+        if not Path(received.stack_path).is_relative_to(ROOT / "compilers"):
+            _fork_keeper(received, None, main, orders, *servers.values())
+        elif not (received.stack_path in servers and _forward(received, servers[received.stack_path])):  # none, or it has died
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             if os.fork() == 0:
+                _die_with_parent(signal.SIGKILL)
                 for other in (orders, ours, *servers.values()):
                     other.close()
                 received.close()
-                _serve_stack(theirs, Path(stack_path), main)
+                _serve_stack(theirs, Path(received.stack_path), main)
                 os._exit(0)
             theirs.close()
-            if stack_path in servers:
-                servers[stack_path].close()
-            servers[stack_path] = ours
+            if received.stack_path in servers:
+                servers[received.stack_path].close()
+            servers[received.stack_path] = ours
             _forward(received, ours)
         received.close()
 
 
-def _forward(received: _Received, server: socket.socket) -> bool:
-    """Pass an order on. False if the server has died; without one, nobody keeps the status pipe, which the parent sees."""
-    try:
-        socket.send_fds(server, [received.path.encode()], [received.log, received.phases, received.status])
-    except OSError:
-        return False
-    return True
-
-
 def _serve_stack(orders: socket.socket, stack_path: Path, main: Main) -> None:
-    """Load the stack, and fork a child for each order. A file that cannot be loaded fails in each child, which reports it."""
-    stack = None
+    """Load one of Bakeoff's stacks, and fork for each order. If it cannot be loaded, each child fails and says why."""
+    threads, stack = _threads(), None
     with contextlib.suppress(Exception, SystemExit):
         stack = load_stack(stack_path)
+    if _threads() > threads:
+        return  # a forked child would wait for threads that it does not have; the parent starts new processes
     gc.freeze()  # these objects stay, so that no child copies their pages only to count references
-    running: dict[int, tuple[int, int]] = {}  # pidfd → process id, status pipe
-    with selectors.DefaultSelector() as selector:
-        selector.register(orders, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select():
-                if key.fd in running:
-                    selector.unregister(key.fd)
-                    pid, status = running.pop(key.fd)
-                    os.close(key.fd)
-                    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-                    with contextlib.suppress(BrokenPipeError):
-                        os.write(status, f"{code}\n".encode())
-                    os.close(status)
-                    continue
-                received = _receive(orders)
-                if received is None:
-                    return
-                pid = os.fork()
-                if pid == 0:
-                    orders.close()
-                    for fd in (fd for pidfd, (_, pipe) in running.items() for fd in (pidfd, pipe)):
-                        os.close(fd)
-                    selector.close()
-                    os._exit(_child(received, stack, main))
-                pidfd = os.pidfd_open(pid)
-                running[pidfd] = pid, received.status
-                selector.register(pidfd, selectors.EVENT_READ)
-                os.close(received.log)
-                os.close(received.phases)
+    while (received := _receive(orders)) is not None:
+        _fork_keeper(received, stack, main, orders)
+        received.close()
+
+
+def _fork_keeper(received: _Received, stack: Stack[Any] | None, main: Main, *sockets: socket.socket) -> None:
+    """Fork a keeper, which forks the child of the order."""
+    if os.fork():
+        return
+    code = 1
+    try:
+        _die_with_parent(signal.SIGKILL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for each in sockets:
+            each.close()
+        _prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans of the child become children of this process
+        child = os.fork()
+        if child == 0:
+            os.close(received.status)
+            os._exit(_child(received, stack, main))
+        os.close(received.log)
+        os.close(received.phases)
+        os.write(received.status, f"pid {child} {os.getpid()}\n".encode())
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        _kill_children()
+        os.write(received.status, f"exit {code}\n".encode())
+    finally:
+        os._exit(0)
+
+
+def _kill_children() -> None:
+    """Kill all children of this process, and theirs, which become its own when their parent ends."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    while children.exists():  # a kernel may lack it; then the parent finds those that it can tell by their environment
+        for pid in children.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
 
 
 def _child(received: _Received, stack: Stack[Any] | None, main: Main) -> int:
     """In the forked child: the environment, folder and CPUs that a new process would have, then the request."""
-    os.setsid()
+    os.setsid()  # the parent ends this process by its group
+    order: Order = read_order(Path(received.path))
     os.dup2(received.log, 1)
     os.dup2(received.log, 2)
-    order: Order = read_order(Path(received.path))
-    os.write(received.status, f"{os.getpid()}\n".encode())  # from now on the parent may kill this process's group
-    os.close(received.status)
+    os.close(received.log)
     _move_paths(str(Path(os.environ["TMPDIR"]).parent), str(Path(order.environment["TMPDIR"]).parent))
     os.environ.clear()
     os.environ.update({**order.environment, PHASES_FD: str(received.phases)})
@@ -135,6 +146,16 @@ def _child(received: _Received, stack: Stack[Any] | None, main: Main) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     return code
+
+
+def _forward(received: _Received, server: socket.socket) -> bool:
+    """Pass an order on. False if the server has died; without one, nobody keeps the status pipe, which the parent sees."""
+    message = f"{received.path}\n{received.stack_path}".encode()
+    try:
+        socket.send_fds(server, [message], [received.log, received.phases, received.status])
+    except OSError:
+        return False
+    return True
 
 
 def _move_paths(old: str, new: str) -> None:
@@ -152,4 +173,18 @@ def _receive(orders: socket.socket) -> _Received | None:
         return None
     for fd in fds:
         os.set_inheritable(fd, False)
-    return _Received(message.decode(), *fds)
+    path, stack_path = message.decode().split("\n")
+    return _Received(path, stack_path, *fds)
+
+
+def _threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def _die_with_parent(signal_number: int) -> None:
+    _prctl(1, signal_number)  # PR_SET_PDEATHSIG
+
+
+def _prctl(option: int, value: int) -> None:
+    """prctl(2)."""
+    ctypes.CDLL(None).prctl(option, value)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,29 +19,30 @@ from bakeoff.runner.plan import PlannedCell
 from tests.support.planting import TOY, planted, settings
 
 Child = Callable[..., Ended[dict[str, Any]]]
-OBSERVING = """
-import os
-import signal
-from tests.support.fakes import honest
-HEADER = {"framework": "numpy"}
-READ_WHEN_IMPORTED = os.environ["TMPDIR"]
+FRAMEWORK, BROKEN = "tests.support.fakes.framework", "tests.support.fakes.broken_framework"
+OBSERVED = """
+from tests.support.fakes import framework, honest
 class Observed(honest.Compiler):
-    pass
+    value = {value}
 STACK = Observed()
 """
 
 
-def source(folder: Path, name: str, text: str = OBSERVING) -> StackSource:
+def source(folder: Path, name: str = "one", text: str = OBSERVED, value: int = 1) -> StackSource:
     path = folder / f"{name}.py"
-    path.write_text(text)
-    return StackSource(name=name, path=path, framework="numpy")
+    path.write_text(f'HEADER = {{"framework": "{FRAMEWORK}"}}\n' + text.format(value=value))
+    return StackSource(name=name, path=path, framework=FRAMEWORK)
+
+
+def planned(stack: StackSource) -> PlannedCell:
+    return PlannedCell(Cell("toy", stack.name, Mode.INFERENCE), TOY, stack)
 
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
     for folder in ("logs", "scratch"):
         (tmp_path / folder).mkdir()
-    launcher = Launcher(settings=settings(), folder=tmp_path / "logs", scratch=tmp_path / "scratch")
+    launcher = Launcher(settings=settings(timeout_s=4.0), folder=tmp_path / "logs", scratch=tmp_path / "scratch")
     yield launcher
     launcher.close()
 
@@ -50,12 +52,13 @@ def child(launcher: Launcher) -> Child:
     """Run a child of a stack, after the child that imports the framework."""
 
     def run(stack: StackSource, forked: bool = True, **options: object) -> Ended[dict[str, Any]]:
-        planned = PlannedCell(Cell("toy", stack.name, Mode.INFERENCE), TOY, stack)
         if not launcher._servers:
-            assert launcher.import_framework(planned).failure is None
+            assert launcher.import_framework(planned(stack)).failure is None
         with launcher.sandbox() as sandbox:
             where = "tests.support.fakes.observing"
-            ended = launcher.run(where, dict[str, Any], planned, sandbox, name=stack.name, options=options, forked=forked)
+            ended = launcher.run(
+                where, dict[str, Any], planned(stack), sandbox, name=stack.name, options=options, forked=forked
+            )
             if ended.result:
                 ended.result["sandbox"] = str(sandbox.root)
             return ended
@@ -63,13 +66,24 @@ def child(launcher: Launcher) -> Child:
     return run
 
 
+def ends(process: psutil.Process) -> bool:
+    """Does a process end in the next seconds?"""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def test_a_forked_child_has_what_a_new_process_has(tmp_path: Path, child: Child) -> None:
-    stack = source(tmp_path, "one")
+    stack = source(tmp_path)
     first, second, new = (child(stack, forked).result for forked in (True, True, False))
     assert first is not None
     assert second is not None
     assert new is not None
-    assert first["parent"] == second["parent"] != os.getpid() == new["parent"]
+    assert first["server"] == second["server"]
+    assert new["parent"] == os.getpid()
     assert len({found["mark"] for found in (first, second, new)}) == 3
     for found in (first, second, new):
         own = str(Path(found["sandbox"], "tmp"))
@@ -81,50 +95,94 @@ def test_a_forked_child_has_what_a_new_process_has(tmp_path: Path, child: Child)
     assert (tmp_path / "logs" / "one.log").read_text() == "output of one\n"
 
 
-def test_a_stack_is_loaded_in_a_server_of_its_own(tmp_path: Path, child: Child) -> None:
-    found = [child(source(tmp_path, name)).result for name in ("one", "two")]
-    assert [r["imported"] for r in found if r] == [["bakeoff_extra_one"], ["bakeoff_extra_two"]]
+def test_a_users_stack_is_loaded_by_each_child(tmp_path: Path, child: Child) -> None:
+    """It may have changed, or start threads, which a forked process would not have."""
+    found = [child(source(tmp_path, value=value)).result for value in (1, 22)]
+    assert [r["value"] for r in found if r] == [1, 22]
 
 
 def test_a_child_that_dies_leaves_its_server(tmp_path: Path, child: Child) -> None:
-    stack = source(tmp_path, "one")
-    before, dead, after = child(stack), child(stack, dies="itself"), child(stack)
+    stack = source(tmp_path)
+    before, dead, after = child(stack), child(stack, does="die"), child(stack)
     assert dead.failure is not None
     assert (dead.failure.status, dead.failure.error) == (Status.CRASH, "SIGKILL")
     assert before.result is not None
     assert after.result is not None
-    assert after.result["parent"] == before.result["parent"]
+    assert after.result["server"] == before.result["server"]
 
 
-def test_a_server_that_dies_is_replaced_by_new_processes(tmp_path: Path, launcher: Launcher, child: Child) -> None:
-    stack = source(tmp_path, "one")
-    before, dead, after = child(stack), child(stack, dies="with its server"), child(stack)
-    assert dead.failure is not None
-    assert dead.failure.status is Status.CRASH
-    assert before.result is not None
-    assert after.result is not None
-    assert after.result["parent"] not in (before.result["parent"], os.getpid())  # the framework's server has forked another
-    os.kill(launcher._servers["numpy"]._process.pid, signal.SIGKILL)
-    assert child(stack).result["parent"] == os.getpid()
+@pytest.mark.parametrize(
+    ("does", "status"),
+    [
+        ("kill its keeper", Status.CRASH),
+        ("kill its server", Status.CRASH),
+        ("stop its keeper", Status.OK),
+        ("hang", Status.TIMEOUT),
+    ],
+)
+def test_no_child_outlasts_its_time(tmp_path: Path, child: Child, does: str, status: Status) -> None:
+    start = time.monotonic()
+    ended = child(source(tmp_path), does=does)
+    assert (ended.failure.status if ended.failure else Status.OK) in (status, Status.CRASH)
+    assert time.monotonic() - start < 20
+    assert child(source(tmp_path)).result is not None  # the next one, forked or not
+
+
+def test_a_server_that_has_died_is_replaced_by_new_processes(tmp_path: Path, launcher: Launcher, child: Child) -> None:
+    stack = source(tmp_path)
+    child(stack)
+    os.kill(launcher._servers[FRAMEWORK]._process.pid, signal.SIGKILL)
+    after = child(stack).result
+    assert after is not None
+    assert after["parent"] == os.getpid()
+
+
+def test_an_order_that_is_gone_leaves_the_server(tmp_path: Path, launcher: Launcher, child: Child) -> None:
+    """As after a time limit: the sandbox is deleted before the server reads the order."""
+    before = child(source(tmp_path)).result
+    assert before is not None
+    read, write = os.pipe()
+    message = f"{tmp_path / 'gone'}\n{tmp_path / 'one.py'}".encode()
+    socket.send_fds(launcher._servers[FRAMEWORK]._orders, [message], [write, write, write])
+    os.close(write)
+    after = child(source(tmp_path)).result
+    os.close(read)
+    assert after is not None
+    assert after["server"] == before["server"]
+
+
+def test_no_descendant_survives(tmp_path: Path, child: Child) -> None:
+    """Also one that has left the child's group and has no environment of its own."""
+    assert child(source(tmp_path), does="leave a daemon").result is not None
+    left = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
+    assert len(left) == 1  # the server
 
 
 def test_a_file_that_cannot_be_loaded_fails_as_in_a_new_process(tmp_path: Path, child: Child) -> None:
-    stack = source(tmp_path, "broken", "HEADER = {'framework': 'numpy'}\nSTACK = 1 / 0\n")
+    stack = source(tmp_path, "broken", "STACK = 1 / 0\n")
     forked, new = (child(stack, forked).failure for forked in (True, False))
     assert forked is not None
     assert new is not None
     assert (forked.status, forked.phase, forked.message) == (new.status, new.phase, "ZeroDivisionError: division by zero")
 
 
+def test_a_framework_that_cannot_be_imported_is_reported_in_time(tmp_path: Path, launcher: Launcher) -> None:
+    """One of its descendants keeps the socket open."""
+    stack = StackSource(name="broken", path=source(tmp_path).path, framework=BROKEN)
+    start = time.monotonic()
+    ended = launcher.import_framework(planned(stack))
+    assert time.monotonic() - start < 4
+    assert ended.failure is not None
+    assert (ended.failure.status, ended.failure.error) == (Status.CRASH, "exit 3")
+    assert not launcher._servers
+
+
 def test_closing_ends_all_servers(tmp_path: Path, launcher: Launcher, child: Child) -> None:
-    found = child(source(tmp_path, "one")).result
+    found = child(source(tmp_path)).result
     assert found is not None
-    server = psutil.Process(found["parent"])
+    server = psutil.Process(found["server"])
     launcher.close()
-    deadline = time.monotonic() + 10
-    while server.is_running() and server.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+    assert ends(server)
 
 
 def test_nothing_is_forked_for_a_gpu(tmp_path: Path) -> None:
@@ -132,7 +190,7 @@ def test_nothing_is_forked_for_a_gpu(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     launcher = Launcher(settings=settings(device="cuda"), folder=tmp_path / "logs", scratch=tmp_path)
     (stack,) = planted(tmp_path / "s", "Eager")
-    ended = launcher.import_framework(PlannedCell(Cell("baseline", "numpy", Mode.INFERENCE), stack, stack))
+    ended = launcher.import_framework(planned(stack))
     assert ended.failure is None
     assert ended.result is not None
     assert ended.result["peak_bytes"] > 2**20

@@ -1,9 +1,10 @@
-"""A job that returns what its child sees: its process, folders and environment; or that dies, if the request says so."""
+"""A job that returns what its child sees: its process, folders and environment; or does what the request's options say."""
 
 import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,36 @@ from bakeoff.worker.job import Job
 def run(job: Job) -> dict[str, Any]:
     stack = job.load_stack()
     print(f"output of {job.request.cell.stack}", flush=True)
-    if dies := job.request.options.get("dies"):
-        os.kill(os.getpid() if dies == "itself" else os.getppid(), signal.SIGKILL)
-        signal.pause()
+    keeper = os.getppid()
+    server = int(Path(f"/proc/{keeper}/stat").read_text().rpartition(")")[2].split()[1])
+    match job.request.options.get("does"):
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "kill its server":
+            os.kill(server, signal.SIGKILL)
+            signal.pause()
+        case "kill its keeper":
+            os.kill(keeper, signal.SIGKILL)
+            signal.pause()
+        case "stop its keeper":
+            os.kill(keeper, signal.SIGSTOP)
+        case "hang":
+            signal.pause()
+        case "leave a daemon":
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    time.sleep(98765)
+                os._exit(0)
+            os.wait()
+    framework = sys.modules[job.request.framework]
     return {
-        "parent": os.getppid(),
+        "pid": os.getpid(),
+        "parent": keeper,
+        "server": server,
         "group": os.getpgid(0) == os.getpid(),
-        "imported": sorted(name for name in sys.modules if name.startswith("bakeoff_extra_")),
-        "folders": [tempfile.gettempdir(), os.environ["TMPDIR"], sys.modules[type(stack).__module__].READ_WHEN_IMPORTED],
+        "value": getattr(stack, "value", None),
+        "folders": [tempfile.gettempdir(), os.environ["TMPDIR"], getattr(framework, "READ_WHEN_IMPORTED", "")],
         "asked": sys.argv[1],
         "work": str(Path.cwd()),
         "mark": os.environ[MARK],
