@@ -19,7 +19,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.records.trial import Trial
 from bakeoff.runner import options
 from bakeoff.runner.session import Session
-from bakeoff.system.folders import whole
+from bakeoff.system.folders import locked, whole
 
 
 def parts(session: Session, command: str) -> dict[str, Any]:
@@ -68,10 +68,12 @@ def save(folder: Path, name: str, parts: dict[str, Any], *, pairs: bool = False)
     home: Path = folder / (saved_runs.PAIRS if pairs else str(get_machine_id()))  # type: ignore[no-untyped-call]
     try:
         home.mkdir(parents=True, exist_ok=True)
-        last = max((int(p.name[:4]) for p in home.glob("[0-9][0-9][0-9][0-9]_*.json")), default=0)
-        path = home / f"{last + 1:04}_{name}.json"
-        with whole(path) as partial:
-            partial.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
+        text = msgspec.json.format(msgspec.json.encode(document), indent=1)
+        with locked(home / ".lock"):  # two runs that end together get two numbers
+            last = max((int(p.name[:4]) for p in home.glob("[0-9][0-9][0-9][0-9]_*.json")), default=0)
+            path = home / f"{last + 1:04}_{name}.json"
+            with whole(path) as partial:
+                partial.write_bytes(text)
     except OSError as error:
         raise UsageError(f"cannot save the run in {home}: {error.strerror}") from None
     return path

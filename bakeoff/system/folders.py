@@ -1,5 +1,6 @@
 """Where does Bakeoff keep its files, and how does it write one? Beside the code, or if installed, in the user's data folder."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,3 +31,11 @@ def whole(path: Path) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.partial")
     yield partial
     partial.rename(path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock on the file `path`, which is made if it does not exist; wait while another process holds it (flock(2))."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

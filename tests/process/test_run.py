@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bakeoff.__main__ import _parser, main
-from bakeoff.archive import saved_runs, storage
+from bakeoff.archive import saved_runs, saving, storage
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.authoring.errors import UsageError
@@ -204,3 +205,9 @@ def test_pytest_saves_where_show_reads_from_any_folder(folder: Path, monkeypatch
     named = subprocess.run([*asked, f"--benchmark-storage=file://{folder / 'named'}"], **{**how(elsewhere), "env": there})
     assert named.returncode == 0, named.stdout
     assert len(saved_runs.runs(folder / "named")) == 1
+
+
+def test_runs_that_end_together_have_different_numbers(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda n: saving.save(tmp_path, f"run_{n}", {"trials": []}), range(16)))
+    assert sorted(int(path.name[:4]) for path in paths) == list(range(1, 17))
