@@ -86,7 +86,8 @@ class Task(ABC, Generic[R]):
         """Yield each record when it is ready. The session saves it before it asks for the next one.
 
         Skip what `session.of(self)` already holds: with --resume these are the records of the unfinished run. Start children
-        with `session.cells`, which prepares cells (`ready`), makes sandboxes (`sandbox`) and runs child.py (`child`).
+        with `session.cells`, which prepares cells (`ready`), makes sandboxes (`sandbox`) and runs child.py (`child`;
+        with `forked=True`, which is fast, if the result has no time and no memory size).
         """
 
     @abstractmethod
