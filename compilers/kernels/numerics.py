@@ -225,9 +225,9 @@ def main(arguments: list[str]) -> int:
     """0 if all are right."""
     torch.set_num_threads(1)
     names = [n for n in CASES if not arguments or any(n == a or n.startswith(f"{a}_") for a in arguments)]
-    told = [checked(name, EXAMPLES) for name in names]
-    sys.stdout.write("".join(json.dumps(row) + "\n" for row in told))
-    return int(any(row["wrong"] for row in told) or not told)
+    results = [checked(name, EXAMPLES) for name in names]
+    sys.stdout.write("".join(json.dumps(row) + "\n" for row in results))
+    return int(any(row["wrong"] for row in results) or not results)
 
 
 if __name__ == "__main__":

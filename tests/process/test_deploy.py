@@ -119,7 +119,7 @@ def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     assert {made["cell"]["stack"] for made in run_["tasks"]["export"]} == {"served", "refuses"}
     recorded = next((b for b in run_["benchmarks"] if b["name"] == "test_deploy[toy-served-inference]"), None)
     assert recorded is not None, done.stdout  # else a machine too busy for a step of a millisecond to settle
-    assert set(recorded["extra_info"]) >= {"export_s", "artifact_bytes", "load_s", "first_answer_s", "parity_error"}
+    assert set(recorded["extra_info"]) >= {"export_s", "artifact_bytes", "load_s", "first_output_s", "parity_error"}
 
     shown = subprocess.run(
         [sys.executable, "-m", "bakeoff", "show", str(path), "--markdown"], capture_output=True, text=True, cwd=ROOT, check=True

@@ -35,7 +35,7 @@ class Row:
         exported = made.failure is None and made.export_s is not None
         found += [seconds(made.export_s or 0.0), f"{made.artifact_bytes / 2**20:.2f}"] if exported else ["–", "–"]
         loaded = self.result.measurements if status.was_timed else []
-        found += [seconds(load_s(self.result)), seconds(first_answer_s(self.result))] if loaded else ["–", "–"]
+        found += [seconds(load_s(self.result)), seconds(first_output_s(self.result))] if loaded else ["–", "–"]
         settled = status is Status.OK
         found += [seconds(self.result.step_s) if settled else "–", self._over_eager() if settled else "–"]
         return [*found, f"{self.result.parity_error:.0e}" if loaded else "–", str(status)]
@@ -50,7 +50,7 @@ def load_s(result: CellResult) -> float:
     return median(m.build_s for m in result.measurements)
 
 
-def first_answer_s(result: CellResult) -> float:
+def first_output_s(result: CellResult) -> float:
     """Seconds from the loaded program to its first output. Median over trials."""
     return median(m.first_call_s for m in result.measurements)
 
