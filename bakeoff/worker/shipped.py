@@ -21,7 +21,7 @@ class Shipped(Model):
 
     def __init__(self, inputs: list[tuple[Array, ...]], properties: dict[str, Any]) -> None:
         self.item = properties["item"]  # type: ignore[misc]  # an instance attribute here
-        self.tolerance = properties["tolerance"]  # type: ignore[misc]  # likewise
+        self.tolerance = properties["tolerance"]  # type: ignore[misc]  # a class variable of Model; here it is what the exporting child wrote
         self.weights_bytes = int(properties["weights_bytes"])
         self._inputs, self._properties = inputs, properties
 
