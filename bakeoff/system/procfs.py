@@ -1,4 +1,4 @@
-"""How much memory and CPU time does a process use? Read from /proc.
+"""How much memory and CPU time does a process use? Read from /proc. Also: who ends it, and who gets its orphans?
 
 Peak memory is VmHWM, not `ru_maxrss`, which a process inherits from its parent over exec.
 """
@@ -111,3 +111,13 @@ def available_bytes() -> int:
 def memory_limit() -> int:
     """The most that a child may use, in bytes: nine tenths of the free memory, so that the parent survives."""
     return available_bytes() * 9 // 10
+
+
+def end_with_parent(signal_number: int) -> None:
+    """Have this process sent a signal when the thread that started it ends; 0: not any more (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal_number)
+
+
+def adopt_orphans() -> None:
+    """Make descendants of this process whose parent ends its own children (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    ctypes.CDLL(None).prctl(36, 1)

@@ -4,7 +4,6 @@ What it prints goes to its log, which is never parsed. It reports its phases thr
 phase in which a child died.
 """
 
-import ctypes
 import dataclasses
 import gc
 import importlib
@@ -21,6 +20,7 @@ from bakeoff.authoring.stack import Stack
 from bakeoff.records.order import ORDERS_FD
 from bakeoff.records.request import Request, read
 from bakeoff.records.trial import Failure, Phase, Start, Status
+from bakeoff.system import procfs
 from bakeoff.system.environment import PHASES_FD, describe, imported_versions
 from bakeoff.system.folders import whole
 from bakeoff.system.sandbox import CacheNotEmpty, Sandbox
@@ -49,8 +49,7 @@ def main(path: str, loaded: Stack[Any] | None = None) -> int:
     `loaded`: the cell's stack, if a fork server has loaded it.
     """
     request = read(Path(path))
-    # end with the parent, which enforces the limits of this process (prctl(2), PR_SET_PDEATHSIG)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    procfs.end_with_parent(signal.SIGKILL)  # the parent enforces the limits of this process
     # if memory runs out, the kernel should kill this process and not the parent, which holds the results
     Path("/proc/self/oom_score_adj").write_text("1000")
     reporter = Reporter()

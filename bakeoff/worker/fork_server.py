@@ -11,7 +11,6 @@ Nothing is forked on a GPU: CUDA cannot be used in a process forked from one tha
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import signal
@@ -26,9 +25,9 @@ from typing import Any
 from bakeoff.authoring.discovery import ROOT, load_stack
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.order import ORDERS_FD, READY, Order, read_order
+from bakeoff.system import procfs
 from bakeoff.system.environment import PHASES_FD
 
-PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 Main = Callable[[str, Stack[Any] | None], int]  # runs the request in a file, with a stack that is loaded; returns an exit code
 
 
@@ -49,7 +48,7 @@ class _Received:
 
 def serve(main: Main) -> None:
     """Take orders until the parent closes its end of the socket, which it does by ending, too."""
-    _die_with_parent(0)  # the thread that started this process may end first; the end of the socket tells
+    procfs.end_with_parent(0)  # the thread that started this process may end first; the end of the socket tells
     orders = socket.socket(fileno=int(os.environ.pop(ORDERS_FD)))
     orders.set_inheritable(False)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
@@ -61,7 +60,7 @@ def serve(main: Main) -> None:
         elif not (received.stack_path in servers and _forward(received, servers[received.stack_path])):  # none, or it has died
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             if os.fork() == 0:
-                _die_with_parent(signal.SIGKILL)
+                procfs.end_with_parent(signal.SIGKILL)
                 for other in (orders, ours, *servers.values()):
                     other.close()
                 received.close()
@@ -94,11 +93,11 @@ def _fork_keeper(received: _Received, stack: Stack[Any] | None, main: Main, *soc
         return
     code = 1
     try:
-        _die_with_parent(signal.SIGKILL)
+        procfs.end_with_parent(signal.SIGKILL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for each in sockets:
             each.close()
-        _prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans of the child become children of this process
+        procfs.adopt_orphans()
         child = os.fork()
         if child == 0:
             os.close(received.status)
@@ -179,12 +178,3 @@ def _receive(orders: socket.socket) -> _Received | None:
 
 def _threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
-
-
-def _die_with_parent(signal_number: int) -> None:
-    _prctl(1, signal_number)  # PR_SET_PDEATHSIG
-
-
-def _prctl(option: int, value: int) -> None:
-    """prctl(2)."""
-    ctypes.CDLL(None).prctl(option, value)
