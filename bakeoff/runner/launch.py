@@ -159,14 +159,19 @@ class Launcher:
             return starting
 
         log = self.folder / f"{stack.framework}-import.log"
-        exit = processes.run(
-            start,
-            log=log,
-            timeout_s=self.settings.timeout_s,
-            memory_limit_bytes=self.settings.memory_limit_bytes,
-            on_phase=self.on_phase,
-            cancelled=self.cancelled.is_set,
-        )
+        try:
+            exit = processes.run(
+                start,
+                log=log,
+                timeout_s=self.settings.timeout_s,
+                memory_limit_bytes=self.settings.memory_limit_bytes,
+                on_phase=self.on_phase,
+                cancelled=self.cancelled.is_set,
+            )
+        except BaseException:  # an interrupt: nobody else would end the server
+            if starting is not None and starting.server is not None:
+                starting.server.close()
+            raise
         self.children_s += exit.wall_s
         ended = self._ended(request, dict[str, int], exit, log)
         if starting is not None and starting.server is not None:
