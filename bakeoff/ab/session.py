@@ -118,4 +118,4 @@ def metrics(text: str) -> list[str]:
 
 
 # options that `ab` does not have
-DEFAULTS: dict[str, Any] = {"trials": 1, "resume": False}
+DEFAULTS: dict[str, Any] = {"trials": 1, "resume": False, "band": 2.0}

@@ -7,7 +7,7 @@ from bakeoff.analysis.results import CellResult
 
 def compile_cpu_s(result: CellResult) -> list[float]:
     """CPU time of the first calls: steadier than wall time. Eager compiles nothing."""
-    return [] if result.eager else [m.first_call_cpu_s for m in result.measurements]
+    return [] if result.eager else [m.first_call_cpu_s for m in result.cold]
 
 
 def warm_compile_cpu_s(result: CellResult) -> list[float]:

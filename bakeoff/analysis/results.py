@@ -31,12 +31,23 @@ class CellResult:
 
     cell: Cell
     trials: tuple[Trial, ...]  # cold, in order
-    warm: tuple[Trial, ...] = ()
+    warm: tuple[Trial, ...] = ()  # from the disk caches that a cold trial left
     recorded: RecordedStatus | None = None  # None: computed on demand, which takes ten milliseconds a cell
 
     @cached_property
+    def measured(self) -> list[Trial]:
+        """The trials with a measurement whose steps count: cold ones, and warm ones that were members of a group."""
+        every = [*self.trials, *(trial for trial in self.warm if trial.group is not None)]
+        return sorted((t for t in every if t.measurement is not None), key=lambda t: t.index)
+
+    @cached_property
     def measurements(self) -> list[Measurement]:
-        """Of the cold trials that have one."""
+        """Of these trials."""
+        return [t.measurement for t in self.measured if t.measurement is not None]
+
+    @cached_property
+    def cold(self) -> list[Measurement]:
+        """Of the cold trials."""
         return [t.measurement for t in self.trials if t.measurement is not None]
 
     @property
@@ -127,7 +138,7 @@ class CellResult:
     @cached_property
     def compiles_s(self) -> list[float]:
         """Cold compile times, of those that had their CPUs to themselves; of all where none had."""
-        return [m.compile_s for m in self.measurements if not m.compiled_at_once] or [m.compile_s for m in self.measurements]
+        return [m.compile_s for m in self.cold if not m.compiled_at_once] or [m.compile_s for m in self.cold]
 
     @cached_property
     def compile_s(self) -> float:
@@ -148,7 +159,8 @@ class CellResult:
     def above_import(self, field: str) -> list[int]:
         """A field of Memory, per trial, above a child that only imported the framework; empty without that baseline."""
         baseline = self.trials[0].baseline_bytes
-        return [] if baseline is None else [max(0, getattr(m.memory, field) - baseline) for m in self.measurements]
+        counted = self.cold if field == "compile_peak_bytes" else self.measurements
+        return [] if baseline is None else [max(0, getattr(m.memory, field) - baseline) for m in counted]
 
     @cached_property
     def trust(self) -> Trust:
@@ -173,6 +185,8 @@ def by_cell(trials: Iterable[Trial], recorded: Mapping[Cell, RecordedStatus] | N
     cold: dict[Cell, list[Trial]] = {}
     warm: dict[Cell, list[Trial]] = {}
     for trial in trials:
+        if trial.control:
+            continue
         cold.setdefault(trial.cell, [])
         (cold if trial.start is Start.COLD else warm).setdefault(trial.cell, []).append(trial)
     return {

@@ -17,7 +17,7 @@ import numpy as np
 from bakeoff.authoring.model import Array
 from bakeoff.records.measurement import Measurement
 
-VERIFYING_TRIALS = 3
+VERIFYING_TRIALS = 2
 TOLERANCE = 0.02  # between segments of the profile of several trials, unless the trials themselves differ by more
 TOLERANCE_UNVERIFIED = 0.10  # of one trial, in which contention cannot be told from the program
 MOST_POINTS = 300  # the change-point search is quadratic

@@ -26,7 +26,7 @@ from bakeoff.views import columns
 
 MODEL = "mlp"  # measured if no model is named
 STEPS = 10_000  # the winner has the least total time for this many steps
-VERIFY_WITHIN_S = 60.0  # limits further trials, so that a first result takes at most 90 s even on a noisy machine
+FURTHER_WITHIN_S = 60.0  # limits further groups, so that a first result takes at most 90 s even on a noisy machine
 LONG = 1_000_000  # another number of steps, for the suggested next command
 
 
@@ -42,9 +42,6 @@ def add_verb(verbs: Any) -> None:
     )
     running.add_argument("names", metavar="NAME", nargs="*", help=f"{_names.HELP} (default: {MODEL} on the main stacks)")
     running.add_argument("--json", action="store_true", help="print the trials as JSON instead of the table")
-    running.add_argument(
-        "--warm", action="store_true", help="also measure each stack's start from the disk caches of its first process"
-    )
     _common.add_storage(running)
     options.add(running, options.RUN, tasks.options("run"))
     running.set_defaults(do=_run)
@@ -55,7 +52,7 @@ def _run(asked: argparse.Namespace) -> int:
     chosen = _names.chosen(asked.names, models, stacks, MODEL)
     named = None if chosen.stacks is None else ",".join(chosen.stacks)
     plan = _common.plan(asked, models=",".join(chosen.models), stacks=named, modes=",".join(chosen.modes))
-    plan = replace(plan, cells=chosen.cells, warm=asked.warm, verify_within_s=VERIFY_WITHIN_S)
+    plan = replace(plan, cells=chosen.cells, further_within_s=FURTHER_WITHIN_S)
     session, path = _common.measured_and_saved(asked, plan)
     results = by_cell(session.trials)
     if asked.json:

@@ -58,7 +58,7 @@ def ran(request: pytest.FixtureRequest, model: str, stack: str, mode: str) -> Ce
     """The cell's result, if all its children finished. Outputs may be wrong, and step times unsteady."""
     plugin = _matrix(request)
     result = plugin.results[Cell(model, stack, Mode(mode))]
-    if not result.measurements or len(result.measurements) < len(result.trials):
+    if not result.measurements or any(trial.measurement is None for trial in result.trials):
         if result.status is Status.UNAVAILABLE:
             _unavailable(request, result.cell, result.reason)
         failure = result.trials[0].failure

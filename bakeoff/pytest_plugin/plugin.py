@@ -23,7 +23,6 @@ from bakeoff.expectations.graph_breaks import ExpectedEverywhere
 from bakeoff.pytest_plugin import selection
 from bakeoff.pytest_plugin.fixtures import CELL_FIXTURES, PLUGIN_NAME, cell_of, of_task
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Start
 from bakeoff.runner import options
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.session import TIMING, Session
@@ -66,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--allow-unsteady",
         action="store_true",
         default=False,
-        help="an unsteady cell is a skip, not an error, and gets no further trials (for shared machines and CI)",
+        help="an unsteady cell is a skip, not an error (for shared machines and CI)",
     )
 
 
@@ -171,9 +170,7 @@ class MatrixPlugin:
                 for name in {TIMING if task is None or task.timed else task.name, TIMING if task is None else task.name}:
                     asked[name][cell] = None
         if any(asked.values()) and not self.config.getoption("collectonly"):
-            warm = any(_start(item) is Start.WARM for item in session.items)
-            verify = not self.config.getoption("allow_unsteady")
-            plan = replace(self._plan_of(frozenset(asked[TIMING])), warm=warm, verify=verify)
+            plan = self._plan_of(frozenset(asked[TIMING]))
             cells = {name: [plan.found(cell) for cell in found] for name, found in asked.items()}
             self._measure(tasks.planned(plan, self.config.getoption, cells))
         return (yield)
@@ -269,11 +266,6 @@ def _width(reporter: Any) -> int:
     from bakeoff.system.terminal import FILE_WIDTH
 
     return shutil.get_terminal_size().columns if reporter.isatty else FILE_WIDTH
-
-
-def _start(item: pytest.Item) -> Start | None:
-    start = getattr(getattr(item, "callspec", None), "params", {}).get("start")
-    return None if start is None else Start(start)
 
 
 def _experiment_names() -> set[str]:

@@ -115,6 +115,23 @@ class SyncCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """What a member of a group ran in one round. Its samples are those after the samples of the slices before it."""
+
+    samples: int
+    cpu_s: float  # CPU seconds of the process during these samples
+    wait_s: float  # for which its first thread was ready to run, and had no CPU; 0 where the kernel does not report it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfTurn:
+    """What a member of a group did while others were compiled or timed: it should have done nothing."""
+
+    wall_s: float  # between its warm-up and its last slice, without its own slices
+    cpu_s: float  # CPU seconds that its threads and descendants used in this time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """Raw numbers of one trial. Seconds are wall-clock seconds, measured in the child, unless the name says cpu."""
 
@@ -141,8 +158,10 @@ class Measurement:
     flops: int | None = None  # of a forward pass, by Model.flops
     moved_bytes: int | None = None  # the least that a forward pass must read and write
     device_step_s: tuple[float, ...] = ()  # one per sample, by the device's clock, of steps queued without waiting
-    alternated: bool = False  # whether its timed steps took turns with a partner's
-    # with that partner, on the same CPUs: CPU seconds of compiling are comparable, wall-clock seconds are not
+    slices: tuple[Slice, ...] = ()  # one per round, of a member of a group
+    out_of_turn: OutOfTurn | None = None
+    alternated: bool = False  # whether its timed steps took turns with those of others
+    # with another member of its group, on the same CPUs: CPU seconds of compiling are comparable, wall-clock seconds are not
     compiled_at_once: bool = False
     losses: tuple[float | None, ...] = ()  # of the first training steps; None where not finite
     reference_losses: tuple[float, ...] = ()  # of the same steps in float64

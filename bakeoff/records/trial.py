@@ -117,12 +117,15 @@ class Trial:
     """The record of one child process that measured a cell."""
 
     cell: Cell
-    index: int
+    index: int  # number of its group among those of the cell, from 0
     start: Start
     settings: Settings
-    wall_s: float  # of the whole child, from start to exit
+    wall_s: float  # of the whole child, from start to exit, without waiting for other members of its group
     finished_at: str
     framework: str
+    # trials of one run with the same name here were members of one group; None: measured alone, as all were before version 2.1
+    group: str | None = None
+    control: bool = False  # the A/A control: a copy of another member of its group
     eager: bool = False  # whether the stack is its framework's eager baseline
     workers: int | None = None  # of a data-parallel stack: the number of workers that share each batch
     exported_by: str | None = None  # of a deployment format: the eager stack whose program was exported

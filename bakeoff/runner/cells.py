@@ -15,8 +15,8 @@ from bakeoff.records.compile_only import CompileOnly, family
 from bakeoff.records.diagnostics import Diagnostics
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Failure, Start, Trial
+from bakeoff.runner.group import Seat
 from bakeoff.runner.launch import Ended, Launcher
-from bakeoff.runner.partner import Partner
 from bakeoff.runner.plan import Plan, PlannedCell
 from bakeoff.runner.preparation import Preparation
 from bakeoff.runner.store import RunFolder
@@ -138,36 +138,39 @@ class CellRunner:
         sandbox: Sandbox | None = None,
         *,
         start: Start = Start.COLD,
-        partner: Partner | None = None,
+        seat: Seat | None = None,
+        group: str | None = None,
     ) -> Trial:
         """Run one trial and return it.
 
         `sandbox`: for a cold start a new one, for a warm start the one that a cold trial has used; None: a new one.
         If `ready` holds a failure, no child is started, and the trial has this failure.
+        `seat`: the child is a member of a group, whose name is `group`.
         """
         stack, cell = planned.stack, planned.cell
         ended: Ended[TrialResult] | None = None
         if ready.failure is None:
             if sandbox is None:
                 with self.sandbox(planned) as own:
-                    return self.trial(planned, index, ready, own, start=start, partner=partner)
+                    return self.trial(planned, index, ready, own, start=start, seat=seat, group=group)
             target = self.plan.settings.target
             ended = self.launcher.run(
                 "bakeoff.tasks.compile_only.child" if target else "bakeoff.worker.measure",
                 TrialResult,
                 planned,
                 sandbox,
-                name=f"{cell}-{index}-{start}",
+                name=f"{cell}-{group or index}-{start}",
                 start=start,
                 reference=ready.reference,
                 artifact=ready.artifact,
                 served=ready.artifact is not None,
-                partner=partner,
+                seat=seat,
             )
         found = ended.result if ended and ended.result else TrialResult()
         return Trial(
             cell=cell,
             index=index,
+            group=group,
             start=start,
             settings=self.plan.settings,
             wall_s=ended.wall_s if ended else 0.0,

@@ -21,10 +21,10 @@ from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.records.order import Order
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Environment, Failure, Phase, Settings, Start
-from bakeoff.records.turns import TURNS_FDS
+from bakeoff.records.turns import TURNS_FD
 from bakeoff.runner import forks, processes
 from bakeoff.runner.forks import ForkServerGone
-from bakeoff.runner.partner import Partner
+from bakeoff.runner.group import Seat
 from bakeoff.runner.plan import PlannedCell
 from bakeoff.runner.worker_result import read_worker_result
 from bakeoff.system.environment import child_cpus, child_environment
@@ -73,7 +73,7 @@ class Launcher:
         artifact: Path | None = None,
         served: bool = False,
         options: Mapping[str, Any] | None = None,
-        partner: Partner | None = None,
+        seat: Seat | None = None,
         diagnosing: bool = False,
         forked: bool = False,
     ) -> Ended[T]:
@@ -83,12 +83,11 @@ class Launcher:
         `settings`: those of the run, unless given.
         `served`: the child does not get the path of the model's file, only `artifact`, the folder of the exported program.
         `options`: JSON values that the child reads from its request.
-        `partner`: the child takes turns with another one.
+        `seat`: the child is a member of a group. Its time limit, and the times of its result, leave out its waiting.
         `diagnosing`: nothing is timed, so the child may run beside others on any CPU.
         `forked`: nor does its result have a memory size, so the child is forked if the framework has a fork server.
         """
         settings, stack = settings or self.settings, planned.stack
-        turns = {"begins": partner.begins, "waits": partner.waits, "at_once": partner.at_once} if partner else {}
         request = Request(
             child=child,
             cell=planned.cell,
@@ -102,21 +101,23 @@ class Launcher:
             reference=None if reference is None else str(reference),
             artifact=None if artifact is None else str(artifact),
             extra=stack.extra,
-            options={**(options or {}), **turns},
+            options=dict(options or {}),
         )
-        pipes = {TURNS_FDS: ",".join(map(str, partner.fds))} if partner else {}
-        order = self._order(request, sandbox, stack, diagnosing=diagnosing, variables=pipes)
+        turns = {TURNS_FD: str(seat.child_fd)} if seat else {}
+        order = self._order(request, sandbox, stack, diagnosing=diagnosing, variables=turns)
         server = self._servers.get(stack.framework) if forked and not settings.target else None
         spawning = processes.spawning(
-            self._argv(stack, order), order.environment, order.cpus, sandbox.work, partner.fds if partner else ()
+            self._argv(stack, order), order.environment, order.cpus, sandbox.work, (seat.child_fd,) if seat else ()
         )
         watching: dict[str, Any] = {
             "log": self.folder / f"{name}.log",
-            "timeout_s": self.settings.timeout_s * (2 if partner else 1),  # each child waits while the other one compiles
+            "timeout_s": self.settings.timeout_s,
             "memory_limit_bytes": self.settings.memory_limit_bytes,
-            "on_phase": (lambda phase: None) if diagnosing else partner.on_phase if partner else self.on_phase,
+            "on_phase": (lambda phase: None) if diagnosing else self.on_phase,
             "cancelled": self.cancelled.is_set,
         }
+        if seat is not None:
+            watching |= {"waited_s": seat.waited_s, "started": seat.started}
         try:
             forking = server.start(order, sandbox.root / "order.json", stack.path) if server is not None else spawning
             exit = processes.run(forking, **watching)

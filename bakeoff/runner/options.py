@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.analysis import settings
+from bakeoff.analysis.ratios import BAND
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import Registry, Source, StackSource
 from bakeoff.authoring.errors import UsageError
@@ -19,6 +20,7 @@ from bakeoff.system import folders
 from bakeoff.system.procfs import memory_limit
 
 _DEFAULTS = settings.defaults()
+GROUPS, MOST_GROUPS = 2, 4  # of each model, without --trials
 DTYPES = ("float32", "float16", "bfloat16")
 
 # flag → keywords that argparse and pytest's addoption both accept
@@ -60,15 +62,21 @@ RUN: dict[str, dict[str, Any]] = {
     },
     "--trials": {
         "type": int,
-        "default": 1,
         "metavar": "N",
-        "help": "child processes per cell, interleaved over cells; with 3 or more the steady state is verified (default: 1)",
+        "help": f"groups: child processes per cell, side by side with those of the model's other cells (default: {GROUPS}, and up "
+        f"to {MOST_GROUPS} while a question is open)",
+    },
+    "--band": {
+        "type": float,
+        "default": 100 * BAND,
+        "metavar": "PERCENT",
+        "help": f"speeds that differ by less are the same (default: {100 * BAND:g})",
     },
     "--timeout-s": {
         "type": float,
         "default": _DEFAULTS["timeout_s"],
         "metavar": "S",
-        "help": "wall time limit of one child, in seconds (default: 300)",
+        "help": "wall time limit of one child, in seconds, without waiting for others (default: 300)",
     },
     "--timed-s": {
         "type": float,
@@ -129,7 +137,9 @@ def plan(option: Callable[[str], Any]) -> Plan:
         models=chosen_models,
         stacks=chosen_stacks,
         modes=modes(option("modes")),
-        trials=at_least(1, option("trials"), "--trials"),
+        trials=GROUPS if option("trials") is None else at_least(1, option("trials"), "--trials"),
+        most_trials=MOST_GROUPS if option("trials") is None else None,
+        band=_band(option("band")),
         all_stacks=list(stacks),
         gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],
         all_models=list(models),
@@ -160,6 +170,12 @@ def need_writable(folders: Mapping[str, Path]) -> None:
             probe.unlink()
         except OSError as error:
             raise UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
+
+
+def _band(percent: float) -> float:
+    if not 0 < percent <= 50:
+        raise UsageError(f"--band {percent:g}: must be above 0 and at most 50 percent")
+    return percent / 100
 
 
 def _settings(option: Callable[[str], Any]) -> Settings:

@@ -60,33 +60,37 @@ def run(
     memory_limit_bytes: int | None,
     on_phase: Callable[[Phase], None],
     cancelled: Callable[[], bool] = lambda: False,
+    started: Callable[[], None] = lambda: None,
+    waited_s: Callable[[], float] = lambda: 0.0,
 ) -> Exit:
     """Start a child and watch it until it ends or exceeds a limit.
 
     Standard output and error go to `log`. `on_phase` is called with each phase that the child reports. If `cancelled` returns
-    True, the child is stopped as by the time limit. An interrupt of the parent also stops the child. Raises OSError if the
-    child cannot be started.
+    True, the child is stopped as by the time limit. An interrupt of the parent also stops the child. `started` is called when
+    the child has been started. `waited_s`: seconds for which it has waited for others, which count for no limit and no time.
+    Raises OSError if the child cannot be started.
     """
     kills = procfs.out_of_memory_kills()
     read_end, write_end = os.pipe()
-    started = time.monotonic()
+    start_s = time.monotonic()
     child: Child | None = None
     watch: _Watch | None = None
     end: End = "exited"
     try:
         with log.open("w+b") as output:  # also readable: a child may read what its framework logs about compilations
             child = start(output, write_end)
+        started()
         watch = _Watch(child, read_end, on_phase)
         while not watch.wait(WATCH_S):
             if memory_limit_bytes is not None and watch.resident() > memory_limit_bytes:
                 end = "out of memory"
-            elif time.monotonic() - started > timeout_s or cancelled():
+            elif time.monotonic() - start_s - waited_s() > timeout_s or cancelled():
                 end = "timeout"
             if end != "exited":
                 _stop(child)
                 break
         code = child.wait()
-        wall_s = time.monotonic() - started
+        wall_s = time.monotonic() - start_s - waited_s()
     finally:
         with _uninterrupted():
             os.close(write_end)

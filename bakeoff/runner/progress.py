@@ -24,16 +24,24 @@ class Progress:
         self.say = say
         self._live = terminal.live(sys.__stderr__)
         self._left = self._total = 0
-        self._cold, self._wall_s = 0, 0.0  # number of cold trials so far; wall seconds of all trials so far
+        self._begun = self._done = 0
+        self._first = time.monotonic()  # when the first trial began
         self._now, self._since = "", 0.0  # the child that runs; time of the last line
 
-    def expect(self, cells: int) -> None:
-        """So many cold trials follow."""
-        self._left = self._total = cells
+    def expect(self, trials: int) -> None:
+        """So many trials follow."""
+        self._left = self._total = trials
+        self._begun = self._done = 0
+        self._first = time.monotonic()
+
+    def expect_further(self, trials: int) -> None:
+        """So many trials more than was expected."""
+        self._left, self._total = self._left + trials, self._total + trials
 
     def begin(self, cell: str, start: Start, index: int) -> None:
         """A child starts."""
-        number = f"[{self._total - self._left + (start is Start.COLD)}/{self._total}]"
+        self._begun += 1
+        number = f"[{self._begun}/{max(self._begun, self._total)}]"
         self._now = f"{number} {cell}" + (" warm" if start is Start.WARM else "") + (f" #{index + 1}" if index else "")
         self._since = time.monotonic()
         self.phase(Phase.START)
@@ -56,12 +64,13 @@ class Progress:
 
     def done(self, trial: Trial) -> None:
         """A trial has ended and is on disk."""
-        if trial.start is Start.COLD:
-            self._left -= 1
-            self._cold += 1
-        self._wall_s += trial.wall_s
-        now = self._now or f"[{self._total - self._left}/{self._total}] {trial.cell}"
-        self._say(f"{now}: {formatted(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}")
+        self._left = max(0, self._left - 1)
+        self._done += 1
+        kind = " warm" * (trial.start is Start.WARM) + " control" * trial.control + f" #{trial.index + 1}" * bool(trial.index)
+        number = f"[{self._done}/{max(self._done, self._total)}]"
+        self._say(
+            f"{number} {trial.cell}{kind}: {formatted(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}"
+        )
         self._now = ""
 
     def expect_more(self, children: int) -> None:
@@ -75,10 +84,9 @@ class Progress:
         self._say(f"[{self._total - self._left}/{self._total}] {line} · {wall_s:.1f} s · {self._left} left")
 
     def _eta(self) -> str:
-        if not self._wall_s or not self._left:
+        if not self._done or not self._left:
             return ""
-        # the mean per cold trial; its warm trial is included
-        seconds = self._wall_s / max(1, self._cold) * self._left
+        seconds = (time.monotonic() - self._first) / self._done * self._left
         return f", about {seconds / 60:.0f} min" if seconds > 90 else f", about {seconds:.0f} s"
 
     def _say(self, line: str) -> None:

@@ -12,6 +12,8 @@ from statistics import median
 from typing import Any, Protocol
 
 from bakeoff.authoring.stack import Step
+from bakeoff.records.measurement import Slice
+from bakeoff.records.turns import ROUNDS
 
 Clock = Callable[[], int]  # nanoseconds, monotonic
 Synchronize = Callable[[Any], None]
@@ -23,6 +25,7 @@ WARM_UP_TOLERANCE = 0.05
 SAMPLE_MIN_NS = 50_000  # the least duration of a sample: reading the clock twice takes about 0.1 µs, 0.2 % of it
 SAMPLES_MIN = 20
 SAMPLES_MAX = 2_000
+SLICE_STEPS = 2  # at least, in a slice
 SEGMENTS = 8  # parts of the timed steps; the resident set size is read after each
 QUEUED_MOST, QUEUED_NS = 10, 20_000_000  # the most steps of a sample of the device's time; fewer where they take long
 DEVICE_SAMPLES, QUEUE_TRIES, HOLD_S = 9, 4, 0.05
@@ -36,6 +39,7 @@ class Timed:
 
     sample_ns: "array[int]" = field(default_factory=lambda: array("q"))
     steps_per_sample: int = 1
+    slices: list[Slice] = field(default_factory=list)  # one per round; empty outside of a group
     outputs: dict[int, Any] = field(default_factory=dict)  # batch index → output of its last timed step, fetched
     resident: list[int] = field(default_factory=list)  # before the first segment, and after each
     peak: int = 0  # before the first output is fetched
@@ -43,18 +47,19 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Functions that are called between samples, outside the clock. Memory in bytes."""
+    """Functions that are called between samples, outside the clock. Memory in bytes, times in nanoseconds."""
 
+    usage: Callable[[], tuple[int, int]]  # CPU time of this process; time for which its first thread waited for a CPU
     resident: Callable[[], int]
     peak: Callable[[], int]
     fetch: Callable[[Any], Any]  # an output, copied: the stack may reuse its buffer for the next one
 
 
 class TakesTurns(Protocol):
-    """Alternates the timed steps with those of another child (bakeoff/worker/turns.py)."""
+    """Alternates slices of the timed steps with those of other children (bakeoff/worker/turns.py)."""
 
-    def rounds(self) -> Iterator[tuple[int, int]]:
-        """Yield (round, number of rounds) when this child may run. Asking for the next round lets the other child run."""
+    def rounds(self, slice_s: float) -> Iterator[bool]:
+        """Yield once per slice, when it may begin: is it the last one? Asking for the next one lets the others run."""
         ...
 
 
@@ -119,7 +124,7 @@ def timed_steps(
 
     Each step is synchronised. Steps that are too short for the clock are timed in blocks of equal length. After `cap_ns` only
     the last samples follow, one per batch. They are timed like the others, and their outputs are fetched at once. With `turns`
-    the samples are split over the rounds, and each round begins with untimed steps.
+    there is a slice of `budget_ns` / ROUNDS, of at least two steps, per round, and each slice begins with untimed steps.
     """
     sample_ns = max(SAMPLE_MIN_NS, budget_ns / SAMPLES_MAX)
     # odd, so that the last steps of successive blocks take all batches in turn if their number is even
@@ -142,16 +147,23 @@ def timed_steps(
         number += block
         return output
 
-    for segment, of in turns.rounds() if turns else _segments():
+    in_slice = max(-(-SLICE_STEPS // block), math.ceil(budget_ns / ROUNDS / max(step_ns * block, 1)))
+    slice_s = (in_slice * block * step_ns + max(HAND_OVER_NS, step_ns)) / 1e9
+    for count, last in ((in_slice, last) for last in turns.rounds(slice_s)) if turns else _segments(samples):
         if turns:
             untimed_steps(step, batches, synchronize, step_ns)
-        for _ in range(samples * segment // of, samples * (segment + 1) // of):
+        before, (cpu_ns, wait_ns) = len(timed.sample_ns), read.usage()
+        for _ in range(count):
             if spent < cap_ns:
                 sample()
+        if turns:
+            used_ns, waited_ns = read.usage()
+            taken = len(timed.sample_ns) - before
+            timed.slices.append(Slice(samples=taken, cpu_s=(used_ns - cpu_ns) / 1e9, wait_s=(waited_ns - wait_ns) / 1e9))
         timed.resident.append(read.resident())
-        if segment == of - 1:
+        if last:
             timed.peak = read.peak()
-        while segment == of - 1 and len(timed.outputs) < len(batches):
+        while last and len(timed.outputs) < len(batches):
             output = sample()
             timed.outputs[(number - 1) % len(batches)] = read.fetch(output)
     return timed
@@ -188,8 +200,10 @@ def device_steps(
     return found if len(found) == DEVICE_SAMPLES else []
 
 
-def _segments() -> Iterator[tuple[int, int]]:
-    return ((segment, SEGMENTS) for segment in range(SEGMENTS))
+def _segments(samples: int) -> Iterator[tuple[int, bool]]:
+    """(number of samples, is it the last one?) of each segment."""
+    for n in range(SEGMENTS):
+        yield samples * (n + 1) // SEGMENTS - samples * n // SEGMENTS, n == SEGMENTS - 1
 
 
 def typical_ns(warmup: Sequence[int]) -> float:

@@ -18,9 +18,10 @@ from bakeoff.authoring.model import Arrays, Draw, Model
 from bakeoff.authoring.protocols import Exportable
 from bakeoff.authoring.stack import Stack, Step
 from bakeoff.records.cell import Mode
-from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, SyncCheck, Threads
+from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, OutOfTurn, SyncCheck, Threads
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
+from bakeoff.records.turns import Answers, Asks
 from bakeoff.system import procfs
 from bakeoff.system.device_lock import DeviceLock
 from bakeoff.worker import clock, reference, training
@@ -36,7 +37,6 @@ ITEMSIZE = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 def run(job: Job) -> dict[str, Any]:
     """{"measurement": Measurement, "diagnostics": Diagnostics} of the job's cell."""
     request, sandbox, found, enter = job.request, job.sandbox, job.found, job.enter
-    begins, warms_first = tuple(request.options.get("begins", ())), bool(request.options.get("waits"))
     settings, now = request.settings, clock.monotonic
     import_start = time.perf_counter()
     stack = job.load_stack()
@@ -55,12 +55,9 @@ def run(job: Job) -> dict[str, Any]:
     rotating, held_out = batches[:ROTATING], batches[ROTATING:]
     build_s = time.perf_counter() - build_start
     built_bytes = procfs.resident_bytes()
-    device = DeviceLock("") if begins else DeviceLock.inherited()  # the children of a pair take turns instead
-    turns = Turns.inherited(begins, warms_first) if begins else None
-    at_once = False
-    if turns is not None and request.options.get("at_once"):
-        turns.meet()  # when both have built
-        at_once = not turns.alone
+    device = DeviceLock.inherited()
+    turns = Turns.inherited(device)
+    at_once = turns is not None and turns.reach(Asks.BUILT) is Answers.TOGETHER
 
     enter(Phase.COMPILE)
     procfs.reset_peak()
@@ -82,14 +79,11 @@ def run(job: Job) -> dict[str, Any]:
 
     enter(Phase.WARM_UP)
     if turns is not None:
-        turns.meet()  # when both have compiled
-        turns.cold()
+        turns.reach(Asks.COMPILED)
     device.take()
     follow = training_check.follow if training_check is not None else lambda output: None
     warmup = clock.warm_up(step, rotating, stack.synchronize, lambda: stack.compilations(program), now, follow)
 
-    if turns is not None:
-        turns.warm()
     enter(Phase.TIMING)
     gc.disable()  # garbage collection is not part of a step; off for all stacks
     before = stack.compilations(program)
@@ -97,7 +91,7 @@ def run(job: Job) -> dict[str, Any]:
     procfs.reset_peak()
     wall, cpu = time.perf_counter(), time.process_time()
     budget_ns = int(settings.timed_s * 1e9)
-    waited_s = turns.waited_s if turns else 0.0  # until now: for the other child to compile and to warm up
+    waits = procfs.CpuWait()
     timed = clock.timed_steps(
         step,
         rotating,
@@ -105,16 +99,22 @@ def run(job: Job) -> dict[str, Any]:
         step_ns=clock.typical_ns(warmup),
         budget_ns=budget_ns,
         cap_ns=10 * budget_ns,
-        read=clock.Readings(procfs.resident_bytes, procfs.peak_bytes, fetch),
+        read=clock.Readings(
+            usage=lambda: (time.process_time_ns(), waits.ns()),
+            resident=procfs.resident_bytes,
+            peak=procfs.peak_bytes,
+            fetch=fetch,
+        ),
         clock=now,
         turns=turns,
     )
-    wall, cpu = time.perf_counter() - wall - (turns.waited_s - waited_s if turns else 0.0), time.process_time() - cpu
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    if turns is not None:
+        wall, cpu = wall - turns.idle_s, cpu - turns.idle_own_cpu_s
     pressure_after = procfs.pressure_s()
     switches = procfs.involuntary_switches() - switches
     busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
     after = stack.compilations(program)
-    alternated = turns is not None and not turns.alone
     if turns is not None:
         turns.finish()
     step_ns = clock.typical_ns(timed.sample_ns) / timed.steps_per_sample
@@ -123,7 +123,7 @@ def run(job: Job) -> dict[str, Any]:
     enter(Phase.PARITY)
     sync_check = _sync_check(stack, step, rotating)
     outputs = {index: ("timed", arrays) for index, arrays in timed.outputs.items()}
-    held_out_ns, waits = [], procfs.CpuWait()
+    held_out_ns = []
     for index, batch in enumerate(held_out, start=ROTATING):
         if training_check is not None:
             training_check.restart()
@@ -197,8 +197,10 @@ def run(job: Job) -> dict[str, Any]:
         ),
         notes=(*stack.notes, *device.notes),
         device_step_s=tuple(device_step_s),
-        alternated=alternated,
-        compiled_at_once=at_once,  # even if the partner has died afterwards
+        slices=tuple(timed.slices),
+        out_of_turn=None if turns is None else OutOfTurn(wall_s=turns.idle_s, cpu_s=turns.idle_cpu_s),
+        alternated=turns is not None,
+        compiled_at_once=at_once,  # even if the others have died afterwards
         losses=tuple(loss if math.isfinite(loss) else None for loss in training_check.losses)
         if training_check is not None
         else (),

@@ -1,84 +1,83 @@
-"""How do the two children of a pair take turns over their timed steps? In the child.
+"""How does a child of a group take its turns? It asks its parent through a socket, and waits for the answer.
 
-They may compile at the same time, on the same CPUs, so that other load affects both. Then each warms up while the other waits,
-and they alternate their timed steps. Two pipes connect them, one in each direction. A byte sent through a pipe gives the other
-child the right to run. The parent chooses at random, in advance, who begins each round, and is not involved afterwards. A
-child whose partner has died or has never started continues alone. Standard library only.
+While it waits it should use no CPU, because another member is compiled or timed. What it uses all the same is recorded: CPU
+time of all its threads and of its descendants. Standard library only.
 """
 
+import contextlib
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bakeoff.records.turns import TURNS_FDS
+from bakeoff.records.turns import TURNS_FD, Answers, Asks
+from bakeoff.system import procfs
+from bakeoff.system.device_lock import DeviceLock
 
 
 @dataclass(slots=True)
 class Turns:
-    """One child's ends of the two pipes.
+    """The child's end of the socket. Times in seconds.
 
-    `begins[i]`: whether this child begins round i. `waits`: whether it warms up first.
-    `alone`: whether the partner has gone. `waited_s`: seconds spent waiting for the partner.
+    `waited_s`: of waiting for the parent. `idle_s`: those between warm-up and the last slice; `idle_cpu_s`: CPU seconds
+    that this process and its descendants used meanwhile; `idle_own_cpu_s`: without the descendants.
     """
 
-    read: int
-    write: int
-    begins: tuple[bool, ...]
-    waits: bool
-    alone: bool = False
+    parent: socket.socket
+    device: DeviceLock  # held in a slice, left while waiting
     waited_s: float = 0.0
+    idle_s: float = 0.0
+    idle_cpu_s: float = 0.0
+    idle_own_cpu_s: float = 0.0
+    _began: float = 0.0  # of the present slice
 
     @classmethod
-    def inherited(cls, begins: tuple[bool, ...], waits: bool) -> "Turns":
-        """With the pipes that the parent opened for this process, which does not pass them on to its own children."""
-        read, write = map(int, os.environ[TURNS_FDS].split(","))
-        for end in (read, write):
-            os.set_inheritable(end, False)
-        return cls(read, write, begins, waits)
+    def inherited(cls, device: DeviceLock) -> "Turns | None":
+        """With the socket that the parent opened for this process, which does not pass it on. None outside of a group."""
+        if TURNS_FD not in os.environ:
+            return None
+        end = int(os.environ[TURNS_FD])
+        os.set_inheritable(end, False)
+        return cls(socket.socket(fileno=end), device)
 
-    def meet(self) -> None:
-        """Wait until both children have called this."""
-        self._hand_over()
-        self._wait()
+    def reach(self, stage: Asks) -> Answers:
+        """Ask to go on after `stage`. Waits for the answer."""
+        return self._ask(stage)
 
-    def cold(self) -> None:
-        """Before warming up: wait until the partner is warm, if the partner warms up first."""
-        if not self.waits:
-            self._wait()
+    def rounds(self, slice_s: float) -> Iterator[bool]:
+        """Yield once per slice, when it may begin: is it the last one? Asking for the next one ends the slice.
 
-    def warm(self) -> None:
-        """After warming up: let the partner warm up, if it has not done so."""
-        if self.waits:
-            self._hand_over()
-
-    def rounds(self) -> Iterator[tuple[int, int]]:
-        """Yield (round, number of rounds) when this child may run. Asking for the next round lets the partner run."""
-        turns = [own for begin in self.begins for own in (begin, not begin)]
-        before = not self.waits  # the child that warmed up second has the right to run
-        for turn, own in enumerate(turns):
-            if own and not before:
-                self._wait()
-            elif before and not own:
-                self._hand_over()
-            if own:
-                yield turn // 2, len(self.begins)
-            before = own
+        `slice_s`: expected duration of a slice.
+        """
+        ask, numbers = Asks.WARM, f"{slice_s:.6f}"
+        while True:
+            own_s, all_s = time.process_time(), procfs.tree_cpu_s()
+            start = time.perf_counter()
+            self.device.leave()
+            answer = self._ask(ask, numbers)
+            self.device.take()
+            self.idle_own_cpu_s += time.process_time() - own_s
+            self.idle_cpu_s += max(0.0, procfs.tree_cpu_s() - all_s)
+            self.idle_s += time.perf_counter() - start
+            self._began = time.monotonic()
+            yield answer is Answers.LAST
+            if answer is Answers.LAST:
+                return
+            ask, numbers = Asks.SLICE, f"{self._began:.6f} {time.monotonic():.6f}"
 
     def finish(self) -> None:
-        """If the partner has the last turn, wait until it ends, so that neither is disturbed by what the other does next."""
-        while self.begins[-1] and not self.alone:  # `alone` is set at the end of the pipe
-            self._wait()
+        """After the last slice: wait until the others have had theirs."""
+        ended = time.monotonic()
+        self.device.leave()
+        self._ask(Asks.TIMED, f"{self._began:.6f} {ended:.6f}")
+        self.device.take()
 
-    def _wait(self) -> None:
+    def _ask(self, ask: Asks, numbers: str = "") -> Answers:
         start = time.perf_counter()
-        if not self.alone and not os.read(self.read, 1):
-            self.alone = True
+        answer = b""
+        with contextlib.suppress(OSError):  # without a parent there is nobody to wait for
+            self.parent.send(f"{ask} {numbers}".encode())
+            answer = self.parent.recv(64)
         self.waited_s += time.perf_counter() - start
-
-    def _hand_over(self) -> None:
-        try:
-            if not self.alone:
-                os.write(self.write, b".")
-        except BrokenPipeError:
-            self.alone = True
+        return Answers(answer.decode()) if answer else Answers.LAST
