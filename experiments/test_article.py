@@ -20,6 +20,7 @@ from bakeoff.authoring.errors import UsageError
 from bakeoff.pytest_plugin.replay import child_clock, replay
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
+from bakeoff.views.matrix import short
 
 PEAK = METRICS["steady_peak"]
 IMAGES_PER_SECOND = {32: {"tensorflow": 285, "torch": 271}, 64: {"tensorflow": 512, "torch": 498}}  # the article's, on a V100
@@ -42,7 +43,7 @@ def test_differentiation(measured, beside, benchmark):
     benchmark.extra_info["cell"] = str(measured.cell)
     loss = beside(Mode.LOSS)
     if loss is not None:
-        benchmark.extra_info["times_loss"] = measured.step_s / loss.step_s
+        benchmark.extra_info["times_loss"] = [loss.low, loss.value, loss.high]
     replay(benchmark, measured.steady_step_s)
 
 
@@ -55,9 +56,9 @@ def test_training_memory(ran, record_property):
     assert PEAK.value(ran) >= 2 * weights, "less than what a training step must hold"
 
 
-def table(results):
+def table(ratios):
     """Printed after a run: throughput at the article's batch sizes, and the parts of a training step."""
-    return "\n".join([*throughput(results.values()), *_parts(results), ""])
+    return "\n".join([*throughput(ratios.results.values()), *_parts(ratios), ""])
 
 
 def throughput(results):
@@ -84,15 +85,14 @@ def memory(results):
         yield f"  {stack:16} {sizes}   {'  '.join(f'≤ {limit} MiB: {batch}' for limit, batch in fits.items())}"
 
 
-def _parts(results):
-    ok = {cell: r for cell, r in results.items() if r.status is Status.OK}
-    losses = [r for cell, r in ok.items() if cell.mode is Mode.LOSS]
+def _parts(ratios):
+    losses = [cell for cell, r in ratios.results.items() if cell.mode is Mode.LOSS and r.status is Status.OK]
     if losses:
         yield "a training step as multiples of its loss (forward in training form): with gradients; also with the optimizer"
     for loss in losses:
-        more = [ok.get(Cell(loss.cell.model, loss.cell.stack, mode)) for mode in (Mode.GRADIENT, Mode.TRAINING)]
-        multiples = "  ".join("   –  " if r is None else f"×{r.step_s / loss.step_s:5.2f}" for r in more)
-        yield f"  {loss.cell.model:20} {loss.cell.stack:16} {multiples}"
+        more = [ratios.between(loss, Cell(loss.model, loss.stack, mode)) for mode in (Mode.GRADIENT, Mode.TRAINING)]
+        multiples = "  ".join("     –     " if ratio is None else short(ratio) for ratio in more)
+        yield f"  {loss.model:20} {loss.stack:16} {multiples}"
 
 
 def _resnet50(results):

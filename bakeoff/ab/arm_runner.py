@@ -1,6 +1,5 @@
 """How does one arm of an A/B session measure its cells? With its own children, started as in any other session."""
 
-import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -10,8 +9,8 @@ from bakeoff.authoring.discovery import Source, StackSource
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status, Trial
 from bakeoff.runner.cells import CellRunner, Ready
+from bakeoff.runner.group import Member
 from bakeoff.runner.launch import Launcher
-from bakeoff.runner.partner import Partner
 from bakeoff.runner.plan import PlannedCell
 from bakeoff.runner.session import TIMING
 from bakeoff.runner.store import RunFolder
@@ -20,7 +19,7 @@ from bakeoff.runner.task import AddsToTrials
 
 @dataclass(slots=True)
 class ArmRunner:
-    """Runs the children of one arm, or of one of the control's two copies of the baseline."""
+    """Runs the children of one arm, or of the A/A control, which is a copy of the baseline."""
 
     cells: CellRunner
     models: discovery.Registry[Source]
@@ -43,23 +42,19 @@ class ArmRunner:
             return None
         return PlannedCell(cell, self.models[cell.model], self.stacks[cell.stack])
 
-    @property
-    def timed_out(self) -> bool:
-        """Did the last trial exceed its time limit?"""
-        last = self.trials[-1].failure
-        return last is not None and last.status is Status.TIMEOUT
-
-    def prepare(self, cell: Cell, lock: threading.Lock) -> tuple[PlannedCell, Ready]:
-        """Prepare what the cell needs before its child starts, once. `lock`, the session's, admits one thread at a time."""
+    def prepare(self, cell: Cell) -> tuple[PlannedCell, Ready]:
+        """Prepare what the cell needs before its child starts, once."""
         planned = self.planned(cell)
         assert planned is not None
-        with lock:
-            return planned, self.cells.ready(planned)
+        return planned, self.cells.ready(planned)
 
-    def trial(self, cell: Cell, index: int, partner: Partner | None, lock: threading.Lock) -> None:
-        """Run one trial and save it immediately."""
-        planned, ready = self.prepare(cell, lock)
-        trial = self.cells.trial(planned, index, ready, partner=partner)
+    def member(self, cell: Cell, index: int, group: str) -> Member[tuple["ArmRunner", Trial]]:
+        """The member of a group that runs one trial. Its result is this runner and the trial, which is not kept yet."""
+        planned, ready = self.prepare(cell)
+        return Member(lambda seat: (self, self.cells.trial(planned, index, ready, seat=seat, group=group)))
+
+    def keep(self, trial: Trial) -> None:
+        """Add a trial and save it at once."""
         if self.launcher.cancelled.is_set():
             return  # stopped by an interrupt, so this is no result of the cell
         self._save(trial)
@@ -85,15 +80,15 @@ def drop_incomplete_pairs(arms: tuple[ArmRunner, ArmRunner], cells: Collection[C
         arm.trials[:] = [t for t in arm.trials if t.cell not in cells or (t.cell, t.index) in present[0] & present[1]]
 
 
-def control_cell(cells: Collection[Cell], baseline: ArmRunner, control: tuple[ArmRunner, ArmRunner]) -> Cell | None:
-    """The cell that the control measures next.
+def control_cell(cells: Collection[Cell], baseline: ArmRunner, control: ArmRunner) -> Cell | None:
+    """The cell whose groups have an A/A control next.
 
     It keeps its cell until that fails, and then takes one that has not failed, of an eager stack if there is one.
     """
-    baseline_statuses, *control_statuses = [
-        {c: result.status for c, result in by_cell(arm.trials).items()} for arm in (baseline, *control)
-    ]
-    left = [c for c in cells if all(found.get(c, Status.OK).was_timed for found in control_statuses)]
-    begun = [c for c in left if c in control_statuses[0]]
-    suitable = begun or [c for c in left if baseline_statuses.get(c, Status.OK).was_timed]
+    baseline_statuses, control_statuses = (
+        {c: result.status for c, result in by_cell(arm.trials).items()} for arm in (baseline, control)
+    )
+    left = [c for c in cells if all(found.get(c, Status.OK).was_timed for found in (baseline_statuses, control_statuses))]
+    begun = [c for c in left if c in control_statuses]
+    suitable = begun or left
     return next((c for c in suitable if baseline.stacks[c.stack].eager), suitable[0] if suitable else None)

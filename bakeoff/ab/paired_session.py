@@ -1,14 +1,12 @@
-"""How are two arms measured in one session? As pairs of children that compile at the same time and take turns at their steps.
+"""How are two arms measured in one session? Each pair is a group of both, whose children take turns at their steps.
 
-Each child warms up alone. Interim analyses follow after 7, 12 and 20 pairs; a cell whose verdicts are all decided gets no more
-pairs. The A/A control, which is the baseline measured against its own copy, shows how far this session can be trusted.
-docs/decisions/0010-compiled-at-once.md explains why the children of a pair do not compile one after the other.
+They compile at the same time on the same CPUs, and warm up alone. Interim analyses follow after 7, 12 and 20 pairs; a cell
+whose verdicts are all decided gets no more pairs. The A/A control, a copy of the baseline in the groups of one cell, shows how
+far this session can be trusted. docs/decisions/0010-compiled-at-once.md explains why they do not compile one after the other.
 """
 
-import os
 import random
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +26,8 @@ from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.compare.rounds import summaries_of_pairs
 from bakeoff.compare.verdicts import Verdict
 from bakeoff.records.cell import Cell
-from bakeoff.records.trial import Phase
-from bakeoff.records.turns import ROUNDS
 from bakeoff.runner.cells import CellRunner
-from bakeoff.runner.partner import Ends, Partner
+from bakeoff.runner.group import Group
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.progress import formatted
 from bakeoff.runner.store import Store
@@ -67,10 +63,9 @@ class PairedSession:
         self._additions = additions
         self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
         self._metrics, self._interim_analyses = tuple(metrics), tuple(interim_analyses)
-        self._lock = threading.Lock()
         self._random = random.Random(seed)  # noqa: S311 - the order of children needs no cryptography
         self.baseline, self.candidate = (self._arm_runner(arm, root) for arm in arms)
-        self.control = (self._copy_of(self.baseline, root), self._copy_of(self.baseline, root)) if control else None
+        self.control = self._copy_of(self.baseline, root) if control else None
 
     def run(self) -> None:
         """Run pairs of all cells until every verdict is decided or the last interim analysis is done."""
@@ -80,11 +75,12 @@ class PairedSession:
         try:
             for pair_count in self._interim_analyses:
                 for index in range(done, pair_count + extra):
-                    if self.control is not None and done == 0 and (chosen := control_cell(shared, self.baseline, self.control)):
-                        self._pair(chosen, index, self.control, pair_count + extra, "control")
+                    chosen = None
+                    if self.control is not None and done == 0:
+                        chosen = control_cell(shared, self.baseline, self.control)
                     for cell in self._random.sample(open_cells, len(open_cells)):
                         if not self._failed(cell):
-                            self._pair(cell, index, (self.baseline, self.candidate), pair_count + extra, "")
+                            self._pair(cell, index, pair_count + extra, self.control if cell == chosen else None)
                 done = pair_count + extra
                 open_cells = [cell for cell in self._undecided() if not self._failed(cell)]
                 if not open_cells:
@@ -92,9 +88,8 @@ class PairedSession:
             self.finished = True
             self._add_findings()
         finally:
-            for arms in filter(None, ((self.baseline, self.candidate), self.control)):
-                drop_incomplete_pairs(arms, shared)
-            for arm in (self.baseline, self.candidate, *(self.control or ())):
+            drop_incomplete_pairs((self.baseline, self.candidate), shared)
+            for arm in filter(None, (self.baseline, self.candidate, self.control)):
                 arm.folder.finish()
                 arm.launcher.close()
                 shutil.rmtree(arm.folder.scratch, ignore_errors=True)
@@ -102,7 +97,11 @@ class PairedSession:
     @property
     def record(self) -> Ab:
         """The record that is saved with the candidate's trials."""
-        control = ([], []) if self.control is None else summaries_of_pairs(self.control[0].trials, self.control[1].trials)
+        control = self.control.trials if self.control is not None else []
+        copied = {(trial.cell, trial.index) for trial in control}
+        original = [trial for trial in self.baseline.trials if (trial.cell, trial.index) in copied]
+        there = {(trial.cell, trial.index) for trial in original}
+        paired = summaries_of_pairs(original, [trial for trial in control if (trial.cell, trial.index) in there])
         return Ab(
             baseline=self._arms[0].arm,
             candidate=self._arms[1].arm,
@@ -113,8 +112,8 @@ class PairedSession:
             alternated=self.alternated,
             trials=self.baseline.trials,
             summaries=self._summaries[0],
-            control=(control[0], control[1]),
-            control_trials=[t for arm in self.control or () for t in arm.trials],
+            control=paired,
+            control_trials=control,
         )
 
     @property
@@ -151,7 +150,7 @@ class PairedSession:
             if len(having) == 2:
                 shared.append(cell)
             elif having:  # a new or a removed cell: one trial gives its status
-                having[0].trial(cell, 0, None, self._lock)
+                self._group(cell, 0, having, "0")
         return shared
 
     def _undecided(self) -> list[Cell]:
@@ -173,74 +172,51 @@ class PairedSession:
                 for trial, wall_s in arm.added(task, shared):
                     self._say(f"{task.done} {trial.cell} of {named.arm.label} in {wall_s:.1f} s")
 
-    def _pair(self, cell: Cell, index: int, arms: tuple[ArmRunner, ArmRunner], pair_count: int, kind: str) -> None:
-        """Run both children, in random order.
+    def _pair(self, cell: Cell, index: int, pair_count: int, control: ArmRunner | None) -> None:
+        """Run the children of both arms, and of the control, side by side as far as there is memory for them."""
+        arms = [self.baseline, self.candidate, *([] if control is None else [control])]
+        left, part = self._random.sample(arms, len(arms)), 0
+        while left:  # more than once only where memory does not hold all of them
+            left = self._group(cell, index, left, f"{index}" + f" part {part + 1}" * (part > 0))
+            part += 1
+        last = [next((t for t in reversed(arm.trials) if t.cell == cell), None) for arm in arms]
+        both = [trial for trial in last[:2] if trial is not None and trial.measurement is not None]
+        self.alternated += len(both) == 2 and both[0].group == both[1].group
+        found = " · ".join(formatted(trial) for trial in last[:2] if trial is not None)
+        self._say(f"pair {index + 1}/{pair_count} {cell}{' with control' * (control is not None)}: {found}")
 
-        They compile at the same time if memory allows. Otherwise the second child joins after the first has compiled, or runs
-        after the first has ended.
-        """
-        first, second = self._random.sample(arms, 2)
-        begins = tuple(self._random.random() < 0.5 for _ in range(ROUNDS))
-        free, at_once = procfs.available_bytes(), self._room_for_two(cell)
-        ready, ended = threading.Event(), threading.Event()
-        to_second, to_first = os.pipe(), os.pipe()
-        ends = [Ends(to_first[0], to_second[1]), Ends(to_second[0], to_first[1])]
-
-        def on_first(phase: Phase) -> None:
-            ends[0].close()
-            if phase is Phase.WARM_UP:  # compiling is finished
-                ready.set()
-
-        def run_first() -> None:
-            partner_of_first = Partner(fds=ends[0].fds, begins=begins, waits=True, at_once=at_once, on_phase=on_first)
-            try:
-                first.trial(cell, index, partner_of_first, self._lock)
-            finally:
-                ends[0].close()
-                ended.set()
-                ready.set()
-
-        for arm in arms:  # now, while no child waits with its clock running
-            arm.prepare(cell, self._lock)
-        thread = threading.Thread(target=run_first)
-        thread.start()
-        partner = None
-        try:
-            if not at_once:
-                ready.wait()
-            held = max(0, free - procfs.available_bytes())
-            if at_once or (not ended.is_set() and procfs.available_bytes() > SPARE * held):
-                others = tuple(not begin for begin in begins)
-                partner = Partner(
-                    fds=ends[1].fds, begins=others, waits=False, at_once=at_once, on_phase=lambda phase: ends[1].close()
-                )
-                second.trial(cell, index, partner, self._lock)
-        except BaseException:
-            first.launcher.cancelled.set()
-            raise
-        finally:
-            ends[1].close()  # without a partner the first child continues alone
-            thread.join()
-        if partner is None:
-            second.trial(cell, index, None, self._lock)
-        elif all(arm.timed_out for arm in arms):  # one of them may only have waited for the other
-            for arm in arms:
-                arm.trials.pop()
-                arm.trial(cell, index, None, self._lock)
-        last = [next(t for t in reversed(arm.trials) if t.cell == cell) for arm in arms]
-        self.alternated += not kind and all(t.measurement is not None and t.measurement.alternated for t in last)
-        self._say(
-            f"pair {index + 1}/{pair_count} {cell}{f' ({kind})' * bool(kind)}: {formatted(last[0])} · {formatted(last[1])}"
+    def _group(self, cell: Cell, index: int, arms: Sequence[ArmRunner], name: str) -> list[ArmRunner]:
+        """Run children side by side. Returns the arms that memory did not hold."""
+        refused = [arm for arm in arms if arm.prepare(cell)[1].failure is not None]
+        for arm in refused:  # now, while no child waits
+            planned, ready = arm.prepare(cell)
+            arm.keep(arm.cells.trial(planned, index, ready))
+        members = {id(arm): arm.member(cell, index, name) for arm in arms if arm not in refused}
+        group = Group(
+            list(members.values()),
+            order=self._random,
+            cancel=self._cancel,
+            at_once=self._room_to_compile(cell, len(members)),
+            room=lambda: procfs.available_bytes() > SPARE * self._peak(cell),
         )
+        for arm, trial in group.run():
+            arm.keep(trial)
+        return [arm for arm in arms if arm not in refused and members[id(arm)] in group.not_started]
 
-    def _room_for_two(self, cell: Cell) -> bool:
-        """Is there memory for two children of the cell, by the largest peak so far? Unknown, so False, before the first pair.
+    def _cancel(self) -> None:
+        for arm in filter(None, (self.baseline, self.candidate, self.control)):
+            arm.launcher.cancelled.set()
+
+    def _room_to_compile(self, cell: Cell, children: int) -> bool:
+        """Is there memory for all children of the cell at once? Unknown, so False, before the first pair.
 
         Always False on a GPU: compilers time candidate kernels there, and two of them would disturb each other.
         """
-        if self._plan.settings.device != "cpu":
-            return False
-        arms = (self.baseline, self.candidate, *(self.control or ()))
+        peak = self._peak(cell)
+        return self._plan.settings.device == "cpu" and peak > 0 and procfs.available_bytes() > children * SPARE * peak
+
+    def _peak(self, cell: Cell) -> int:
+        """The largest peak of a child of the cell so far; 0 before the first one has ended."""
+        arms = filter(None, (self.baseline, self.candidate, self.control))
         measured = [t.measurement.memory for arm in arms for t in arm.trials if t.cell == cell and t.measurement is not None]
-        peak = max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in measured), default=None)
-        return peak is not None and procfs.available_bytes() > 2 * SPARE * peak
+        return max((max(m.compile_peak_bytes, m.steady_peak_bytes) for m in measured), default=0)

@@ -1,16 +1,17 @@
-"""Which stack takes the least time for a number of steps, compiling included? Pure: for the command line and for reports.
+"""Which stacks take the least time for a number of steps, compiling included? Pure: for the command line and for reports.
 
 total(N) = compile_s + N × step_s, by the definitions of bakeoff.analysis.results; importing the framework and building the
-model are not part of it. Uncertain cases are reported as "cannot be told apart". A stack that had too little of its CPUs is
-neither a winner nor a loser: its real total may be lower than what was measured.
+model are not part of it. Speeds are compared by their ratios (bakeoff.analysis.ratios), so that stacks that cannot be told
+apart win together. A stack that was not measured side by side with the others cannot be ranked.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
+from bakeoff.analysis.ratios import Ratio, Ratios, Verdict
 from bakeoff.analysis.results import CellResult
+from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 
 COMPILE_NOISE = 0.10  # relative, from process to process: as [sessions] in experiments/budgets.toml
@@ -27,19 +28,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The time that a number of steps takes with one stack, compiling included."""
+    """The time that a number of steps takes with one stack, compiling included. `wins`: no other is shown to take less."""
 
     result: CellResult
     steps: int
     span: Span
+    wins: bool
 
     @property
     def seconds(self) -> float:
         return self.span.value
-
-    def near(self, other: "Total") -> bool:
-        """Do the bounds overlap, so that the two cannot be told apart?"""
-        return self.span.low <= other.span.high and other.span.low <= self.span.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,126 +46,136 @@ class FastestFrom:
 
     result: CellResult
     from_steps: int
-    earliest: int  # lower bound of from_steps, from both stacks' noise
-    latest: int | None  # upper bound; None: perhaps never
-
-
-def totals(results: Iterable[CellResult], steps: int, *, warm: bool = False) -> list[Total]:
-    """Of each stack that has a speed, the least first. `warm`: with disk caches, where the stack has them."""
-    found = []
-    for result in _fit(results):
-        compile_s, step_s = compiling(result, warm=warm), stepping(result)
-        parts = ((compile_s.value, step_s.value), (compile_s.low, step_s.low), (compile_s.high, step_s.high))
-        found.append(Total(result, steps, Span(*(once + steps * each for once, each in parts))))
-    return sorted(found, key=lambda total: total.seconds)
+    earliest: int  # bounds of from_steps
+    latest: int | None  # None: perhaps never
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The winner, or why none is named."""
+class BreakEven:
+    """After how many steps compiling has paid for itself. `steps` is None for never, and where that is not decided."""
 
-    winner: Total | None
-    undecided: str = ""
+    decided: bool
+    steps: int | None = None
+    earliest: int | None = None
+    latest: int | None = None
 
-
-def choose(ranking: Sequence[Total]) -> Choice:
-    """The stack with the least total, unless one that cannot be compared might have taken less.
-
-    `ranking` is what totals() returned.
-    """
-    sure = [total for total in ranking if total.result.trust.speed_can_be_compared]
-    doubtful = [total for total in ranking if not total.result.trust.speed_can_be_compared]
-    if not ranking:
-        return Choice(None, "no stack has a speed")
-    possible = [total for total in doubtful if not sure or total.span.low <= sure[0].span.high]
-    if possible:
-        return Choice(None, _undecided([total.result for total in possible]))
-    return Choice(sure[0])
+    def __str__(self) -> str:
+        if not self.decided:
+            return "not decided"
+        if self.steps is None:
+            return "never pays back"
+        return f"pays back after {self.steps:,} steps ({self.earliest:,} to {self.latest:,})"
 
 
-def undecided_ranges(results: Iterable[CellResult], *, warm: bool = False) -> str:
-    """Why crossings() names nobody: a stack that cannot be compared might take the least time for some number of steps."""
-    there = _fit(results)
-    ranges = _envelope([r for r in there if r.trust.speed_can_be_compared], warm=warm)
-    possible = [r for r in there if not r.trust.speed_can_be_compared and _may_win(r, ranges, warm=warm)]
-    return _undecided(possible) if possible else ""
+class Costs:
+    """What the stacks of one model and mode cost. `among`: names of stacks, or None for all. `warm`: from disk caches."""
 
+    def __init__(
+        self, ratios: Ratios, model: str, mode: Mode, among: Sequence[str] | None = None, *, warm: bool = False
+    ) -> None:
+        self._ratios, self._warm = ratios, warm
+        able = [r for r in ratios.row(model, mode) if r.status is Status.OK and (among is None or r.cell.stack in among)]
+        best = ratios.best(model, mode, [r.cell.stack for r in able])
+        self._best = None if best is None else ratios.results[best]
+        self.ranked = [r for r in able if best is not None and ratios.between(r.cell, best) is not None]
+        self.alone = [r.cell.stack for r in able if r not in self.ranked]  # not measured side by side with the best one
 
-def _may_win(doubtful: CellResult, ranges: Sequence[FastestFrom], *, warm: bool) -> bool:
-    """Might it take less than the fastest stack for some number of steps?
+    def totals(self, steps: int) -> list[Total]:
+        """Of each stack, the least first."""
+        spans = {r.cell: self._total(r, steps) for r in self.ranked}
+        if not spans:
+            return []
+        first = min(self.ranked, key=lambda r: spans[r.cell].value)
+        found = [Total(r, steps, spans[r.cell], self._may_be_as_good(r, first, steps)) for r in self.ranked]
+        return sorted(found, key=lambda total: total.seconds)
 
-    The least totals are concave and its own are a line, so that it suffices to look at the ends of the ranges.
-    """
-    if not ranges:
-        return True
-    compile_s, step_s = compiling(doubtful, warm=warm), stepping(doubtful)
-    if step_s.low < stepping(ranges[-1].result).high:
-        return True
-    for fastest in ranges:
-        best_compile, best_step = compiling(fastest.result, warm=warm), stepping(fastest.result)
-        if compile_s.low + fastest.from_steps * step_s.low <= best_compile.high + fastest.from_steps * best_step.high:
+    def ranges(self) -> list[FastestFrom]:
+        """Which stack takes the least time from how many steps on, from 1 upwards. One follows another only if it is faster."""
+        if not self.ranked:
+            return []
+        now = min(self.ranked, key=lambda r: (self._compiling(r).value, r.step_s))
+        ranges = [FastestFrom(now, 1, 1, 1)]
+        while later := [(r, paid) for r in self.ranked if (paid := self._overtakes(r, now)) is not None]:
+            now, paid = min(later, key=lambda pair: (pair[1].steps or 0, self._speed(pair[0])))
+            begins = (paid.steps or 0) + 1
+            if len(ranges) > 1 and ranges[-1].from_steps >= begins:  # its range would contain no whole step
+                ranges.pop()
+            ranges.append(FastestFrom(now, begins, (paid.earliest or 0) + 1, None if paid.latest is None else paid.latest + 1))
+        return ranges
+
+    def _overtakes(self, result: CellResult, before: CellResult) -> BreakEven | None:
+        """When `result` has taken less time than `before`; None if it never does, or if that is not decided."""
+        ratio = self._ratios.between(result.cell, before.cell)
+        if ratio is None or ratio.verdict is not Verdict.FASTER:
+            return None
+        return paid_after(self._compiling(result), self._compiling(before), before.step_s, ratio)
+
+    def _speed(self, result: CellResult) -> float:
+        """The inverse of its speed over the best one's."""
+        ratio = self._over_best(result)
+        return 1 / ratio.value
+
+    def _over_best(self, result: CellResult) -> Ratio:
+        assert self._best is not None
+        ratio = self._ratios.between(result.cell, self._best.cell)
+        assert ratio is not None  # it is in `ranked`
+        return ratio
+
+    def _total(self, result: CellResult, steps: int) -> Span:
+        compile_s, ratio = self._compiling(result), self._over_best(result)
+        assert self._best is not None
+        step_s = self._best.step_s
+        parts = ((compile_s.value, ratio.value), (compile_s.low, ratio.high), (compile_s.high, ratio.low))
+        return Span(*(once + steps * step_s / speed for once, speed in parts))
+
+    def _may_be_as_good(self, result: CellResult, first: CellResult, steps: int) -> bool:
+        """Is it not shown to take more time than `first`, or only by less than the band?"""
+        if result is first:
             return True
-    return False
+        ratio = self._ratios.between(result.cell, first.cell)
+        if ratio is None:
+            return False
+        own, best = self._compiling(result), self._compiling(first)
+        low = own.low - best.high + steps * first.step_s * (1 / ratio.high - 1)
+        high = own.high - best.low + steps * first.step_s * (1 / ratio.low - 1)
+        return low <= 0 or high <= self._ratios.band * self._total(first, steps).value
+
+    def _compiling(self, result: CellResult) -> Span:
+        return compiling(result, warm=self._warm)
 
 
-def _undecided(possible: Sequence[CellResult]) -> str:
-    named = ", ".join(f"{r.cell.stack} ({r.trust.cpu_share:.0%})" for r in possible)
-    return f"other work ran beside the measurement, and stacks that may be the fastest had a CPU for too little of it: {named}"
+def break_even(ratios: Ratios, cell: Cell) -> BreakEven | None:
+    """Against the eager stack of the same framework; None for that stack itself, and where there is no ratio."""
+    eager, ratio = ratios.eager(cell), ratios.over_eager(cell)
+    if eager is None or eager == cell or ratio is None:
+        return None
+    if not ratio.decided or ratio.verdict is Verdict.SAME:
+        return BreakEven(decided=False)
+    if ratio.verdict is Verdict.SLOWER:
+        return BreakEven(decided=True)
+    result, other = ratios.results[cell], ratios.results[eager]
+    return paid_after(compiling(result), compiling(other), other.step_s, ratio)
 
 
-def crossings(results: Iterable[CellResult], *, warm: bool = False) -> list[FastestFrom]:
-    """Which stack takes the least time from how many steps on, from 1 upwards; empty where undecided_ranges() says why."""
-    there = _fit(results)
-    if undecided_ranges(there, warm=warm):
-        return []
-    return _envelope([r for r in there if r.trust.speed_can_be_compared], warm=warm)
+def paid_after(compile_s: Span, other_compile_s: Span, other_step_s: float, ratio: Ratio) -> BreakEven:
+    """After how many steps of a program that is faster, by `ratio`, its longer compiling has paid for itself."""
 
+    def steps(more_s: float, ratio: float) -> int:
+        return math.ceil(max(0.0, more_s) / (other_step_s * (1 - 1 / ratio)))
 
-def _envelope(there: Sequence[CellResult], *, warm: bool) -> list[FastestFrom]:
-    """The lower envelope of the totals."""
-    if not there:
-        return []
-    cost = {id(r): (compiling(r, warm=warm), stepping(r)) for r in there}
-    now = min(there, key=lambda r: (cost[id(r)][0].value + r.step_s, r.step_s))
-    ranges = [FastestFrom(now, 1, 1, 1)]
-    while faster := [r for r in there if r.step_s < now.step_s]:
-        old_compile, old_step = cost[id(now)]
-        at = {id(r): (cost[id(r)][0].value - old_compile.value) / (old_step.value - r.step_s) for r in faster}
-        now = min(faster, key=lambda r: (at[id(r)], r.step_s))
-        new_compile, new_step = cost[id(now)]
-        begins = math.floor(at[id(now)]) + 1
-        early = (new_compile.low - old_compile.high) / (old_step.high - new_step.low)
-        gain = old_step.low - new_step.high
-        late = math.floor(max(0.0, new_compile.high - old_compile.low) / gain) + 1 if gain > 0 else None
-        if len(ranges) > 1 and ranges[-1].from_steps == begins:  # its range would contain no whole step
-            ranges.pop()
-        ranges.append(FastestFrom(now, begins, max(1, math.floor(early) + 1), late))
-    return ranges
-
-
-def stepping(result: CellResult) -> Span:
-    """Seconds of a step, with bounds: differences between processes, variation that stays unnoticed, time without a CPU."""
-    steadiness, trust = result.steadiness, result.trust
-    each = [median(steadiness.samples(m)) for m in result.measurements]
-    variation = trust.step_tolerance / 2
-    value = result.step_s
-    low = min(*each, value * (1 - min(1.0, variation)))
-    if not trust.speed_can_be_compared:  # alone it would have taken its CPU time
-        low *= trust.cpu_share
-    return Span(value, low, max(*each, value * (1 + variation)))
+    return BreakEven(
+        decided=True,
+        steps=steps(compile_s.value - other_compile_s.value, ratio.value),
+        earliest=steps(compile_s.low - other_compile_s.high, ratio.high),
+        latest=steps(compile_s.high - other_compile_s.low, ratio.low),
+    )
 
 
 def compiling(result: CellResult, *, warm: bool = False) -> Span:
     """Seconds of compiling, with bounds: differences between processes, but at least COMPILE_NOISE, and at least a step."""
-    value = result.compile_s
-    each = result.compiles_s
+    value, each = result.compile_s, result.compiles_s
     if warm and result.warm_compile_s is not None:
         value = result.warm_compile_s
         each = [t.measurement.compile_s for t in result.warm if t.measurement is not None]
     off = max(COMPILE_NOISE * value, result.step_s)
-    low = max(0.0, min(*each, value - off))
-    return Span(value, low if result.trust.speed_can_be_compared else low * result.trust.cpu_share, max(*each, value + off))
-
-
-def _fit(results: Iterable[CellResult]) -> list[CellResult]:
-    return [result for result in results if result.status is Status.OK]
+    return Span(value, max(0.0, min(*each, value - off)), max(*each, value + off))

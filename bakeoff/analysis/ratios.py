@@ -1,4 +1,4 @@
-"""Which of two cells is faster, and by how much? From the rounds that they ran side by side, with an interval and a verdict. Pure.
+"""Which of two cells is faster, and by how much? From the rounds that they ran side by side, with interval and verdict. Pure.
 
 A ratio is of speeds: step time of the other cell / step time of this one. Per round it is the ratio of the typical steps of two
 slices, moments apart; per group the median over the rounds; over groups the mean. Logarithms are used throughout.
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate, pairwise
 from statistics import fmean, median, variance
 
 from bakeoff.analysis.intervals import spread
@@ -20,6 +21,7 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Status, Trial
+from bakeoff.records.turns import ROUNDS
 
 BAND = 0.02
 # A bound is read after two groups, and again after four where a question was open. Each reading has this error probability, so
@@ -115,9 +117,10 @@ class Ratios:
     band: float = BAND
 
     @classmethod
-    def of(cls, trials: Iterable[Trial], band: float = BAND) -> "Ratios":
+    def of(cls, trials: Iterable[Trial], band: float = BAND, *, results: Mapping[Cell, CellResult] | None = None) -> "Ratios":
+        """Of the trials of a run. `results`: what `by_cell` makes of them, if it is known."""
         every = list(trials)
-        return cls(by_cell(every), [trial for trial in every if trial.control], band)
+        return cls(by_cell(every) if results is None else results, [t for t in every if t.control], band)
 
     def between(self, cell: Cell, other: Cell) -> Ratio | None:
         """Speed of `cell` / speed of `other`. None if one of them has no speed, or if no group had both."""
@@ -234,7 +237,9 @@ def _of_group(trial: Trial, other: Trial) -> _GroupRatio | None:
     """Speed of one member / speed of another, over the rounds of their group."""
     if trial.measurement is None or other.measurement is None:
         return None
-    logs = [math.log(y / x) for x, y in zip(rounds(trial.measurement), rounds(other.measurement), strict=False) if x > 0 and y > 0]
+    logs = [
+        math.log(y / x) for x, y in zip(rounds(trial.measurement), rounds(other.measurement), strict=False) if x > 0 and y > 0
+    ]
     if not logs:
         return None
     return _GroupRatio(median(logs), 1.2533 * spread(logs) / math.sqrt(len(logs)))
@@ -242,13 +247,18 @@ def _of_group(trial: Trial, other: Trial) -> _GroupRatio | None:
 
 def rounds(measurement: Measurement) -> list[float]:
     """Seconds of the typical step in each slice."""
-    found, first = [], 0
-    for one in measurement.slices:
-        samples = measurement.step_s[first : first + one.samples]
-        first += one.samples
-        if samples:
-            found.append(typical(samples))
-    return found
+    return [typical(samples) for samples in slices(measurement) if samples]
+
+
+def slices(measurement: Measurement) -> list[Sequence[float]]:
+    """The samples of each slice. In a pair of an older Bakeoff, ROUNDS slices of equal numbers."""
+    samples = measurement.step_s
+    counts = [one.samples for one in measurement.slices]
+    if not counts:
+        of = min(ROUNDS, len(samples))
+        return [samples[len(samples) * n // of : len(samples) * (n + 1) // of] for n in range(of)]
+    ends = list(accumulate(counts, initial=0))
+    return [samples[first:last] for first, last in pairwise(ends)]
 
 
 def typical(samples: Sequence[float]) -> float:

@@ -9,6 +9,8 @@ from bakeoff.records.measurement import Measurement, Parity
 from bakeoff.records.trial import Start, Status, Trial
 
 MOST_MEAN_OVER_MEDIAN = 1.5
+MOST_OUT_OF_TURN = 0.05  # CPU time of a member of a group out of its turns, as a share of that in its turns,
+LEAST_OUT_OF_TURN_S = 0.02  # and never less than this: messages and idle threads take a few milliseconds
 FLOOR_S = 10e-6  # differences below it are the clock's and the processor caches'
 
 
@@ -41,7 +43,20 @@ def of_trial(trial: Trial) -> tuple[Status, str]:
         )
     if diagnostics.graphs is not None and not measurement.compilations_after:
         return Status.ERROR, "the stack captured graphs, but its compile counter says that nothing was ever compiled"
-    return _threads(measurement)
+    status, reason = _threads(measurement)
+    return (status, reason) if status is not Status.OK else _out_of_turn(measurement)
+
+
+def _out_of_turn(measurement: Measurement) -> tuple[Status, str]:
+    """Was the child still while other members of its group were compiled or timed? What it did then slowed them down."""
+    idle, own = measurement.out_of_turn, sum(one.cpu_s for one in measurement.slices)
+    if idle is None or idle.cpu_s <= max(LEAST_OUT_OF_TURN_S, MOST_OUT_OF_TURN * own):
+        return Status.OK, ""
+    return Status.ERROR, (
+        f"worked out of turn: it used {idle.cpu_s:.2f} s of CPU time in {idle.wall_s:.1f} s in which other members of its "
+        f"group were compiled or timed, and {own:.2f} s in its own turns (a thread pool that spins, a compilation in the background, "
+        "work done ahead of time)"
+    )
 
 
 def _wrong(parity: Parity | None) -> tuple[Status, str]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bakeoff import tasks
-from bakeoff.analysis import cost
-from bakeoff.analysis.cost import Total
+from bakeoff.analysis.cost import Costs, Total
 from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import CellResult
@@ -24,8 +23,10 @@ from bakeoff.runner.option_values import at_least
 from bakeoff.runner.plan import Plan
 from bakeoff.system import terminal
 from bakeoff.views import columns
+from bakeoff.views.matrix import ratio_as_json, short
 
 MOST_RANKED_STEPS = 10**12
+ALONE = "had no turn beside the others (an older Bakeoff, or too little memory): measure again, with --measure"
 UNDECIDED = 3  # exit code, the same as that of `bakeoff gate`
 
 
@@ -65,14 +66,23 @@ def _pick(asked: argparse.Namespace) -> int:
     if len(plan.models) != 1 or len(plan.modes) != 1:
         raise UsageError("pick chooses for one model and one mode: name one of each")
     found = _evidence(asked, plan)
-    ranking = cost.totals(found.results, asked.steps)
+    costs = costs_of(found)
+    ranking = costs.totals(asked.steps)
     if asked.json:
         print(json.dumps(_record(asked, found, ranking), indent=1))
     else:
         print(*_text(asked, found, ranking), sep="\n")
-    if not ranking:
-        return 1
-    return 0 if cost.choose(ranking).winner is not None else UNDECIDED
+    if ranking:
+        return 0
+    return UNDECIDED if costs.alone else 1
+
+
+def costs_of(found: Evidence, *, warm: bool = False) -> Costs:
+    """What the stacks of the evidence cost. `warm`: from disk caches, if there are."""
+    cell = found.results[0].cell if found.results else None
+    if cell is None:
+        return Costs(found.ratios, "", Mode.INFERENCE, [], warm=warm)
+    return Costs(found.ratios, cell.model, cell.mode, [r.cell.stack for r in found.results], warm=warm)
 
 
 def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
@@ -80,33 +90,32 @@ def _evidence(asked: argparse.Namespace, plan: Plan) -> Evidence:
     stacks = None if asked.stacks is None else [stack.name for stack in plan.stacks]
     if asked.measure:
         session, path = _common.measured_and_saved(asked, plan)
-        return evidence.of(session.trials, stacks, f"measured now, saved run {path.name[:4]}", plan.settings)
+        source, cell = f"measured now, saved run {path.name[:4]}", (plan.models[0].name, plan.modes[0])
+        return evidence.of(session.trials, *cell, stacks, source, plan.settings, band=plan.band)
     model, mode, storage = plan.models[0].name, plan.modes[0], _common.saved_in(asked)
     if asked.run is not None:
-        return evidence.named(asked.run, storage, model, mode, stacks, plan.settings)
+        return evidence.named(asked.run, storage, model, mode, stacks, plan.settings, plan.band)
     alone = [stack.name for stack in plan.all_stacks if stack.workers is None and stack.exported_by is None]
-    return evidence.latest(storage, model, mode, stacks, plan.settings, stacks or alone)
+    return evidence.latest(storage, model, mode, stacks, plan.settings, stacks or alone, plan.band)
 
 
 def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) -> dict[str, object]:
-    warm = {t.result.cell: t.seconds for t in cost.totals(found.results, asked.steps, warm=True)}
-    choice = cost.choose(ranking)
+    warm = {t.result.cell: t.seconds for t in costs_of(found, warm=True).totals(asked.steps)}
     rows = [
         {
             "stack": total.result.cell.stack,
+            "wins": total.wins,
             "total_s": total.seconds,
             "low_s": total.span.low,
             "high_s": total.span.high,
+            "ratio_best": ratio_as_json(found.ratios.over_best(total.result.cell, [t.result.cell.stack for t in ranking])),
             "compile_s": total.result.compile_s,
             "step_s": total.result.step_s,
             "warm_compile_s": total.result.warm_compile_s,
-            "warm_total_s": warm[total.result.cell] if total.result.warm_compile_s is not None else None,
+            "warm_total_s": warm.get(total.result.cell) if total.result.warm_compile_s is not None else None,
             "metrics": {n: v for n, m in METRICS.items() if (v := m.value(total.result)) is not None},
             "processes": len(total.result.measurements),
-            "verified": total.result.trust.verified,
-            "can_be_compared": total.result.trust.speed_can_be_compared,
             "doubts": [finding.text for finding in total.result.trust.findings],
-            "within_noise_of_winner": total.near(choice.winner) if choice.winner is not None else None,
         }
         for total in ranking
     ]
@@ -116,19 +125,19 @@ def _record(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]
         "steps": asked.steps,
         "source": found.source,
         "settings": saved_runs.to_json(found.settings),
-        "winner": None if choice.winner is None else _name(choice.winner),
-        "undecided": choice.undecided,
+        "winners": [_name(total) for total in ranking if total.wins],
+        "measured_alone": costs_of(found).alone,
         "ranking": rows,
-        "by_steps": {"cold": _ranges(found.results, warm=False), "warm": _ranges(found.results, warm=True)},
+        "by_steps": {"cold": _ranges(costs_of(found)), "warm": _ranges(costs_of(found, warm=True))},
         "no_speed": [{"stack": name, "status": status, "reason": why} for name, status, why in _without(found.results)],
         "remarks": list(found.remarks),
     }
 
 
-def _ranges(results: Sequence[CellResult], *, warm: bool) -> list[dict[str, object]]:
-    ranges = cost.crossings(results, warm=warm)
+def _ranges(costs: Costs) -> list[dict[str, object]]:
     return [
-        {"stack": r.result.cell.stack, "from_steps": r.from_steps, "earliest": r.earliest, "latest": r.latest} for r in ranges
+        {"stack": r.result.cell.stack, "from_steps": r.from_steps, "earliest": r.earliest, "latest": r.latest}
+        for r in costs.ranges()
     ]
 
 
@@ -139,58 +148,57 @@ def _text(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) 
     where = f"{of.device}, {of.threads} thread{'s' * (of.threads != 1)}, size {of.size}{shape}, {of.dtype}"
     out = columns.wrapped(f"{asked.model} {asked.mode}, {asked.steps:,} steps; {where}; {found.source}", width)
     if ranking:
-        out += ["", *_table(ranking, found.results, width)]
-        out += [line for text in verdict(ranking, found.results) for line in columns.wrapped(text, width, "  ")]
+        out += ["", *_table(ranking, found, width)]
+        out += [line for text in verdict(ranking, found) for line in columns.wrapped(text, width, "  ")]
+    elif alone := costs_of(found).alone:
+        out += columns.wrapped(f"undecided: {', '.join(alone)} {ALONE}", width, "  ")
     else:
         out.append("no stack has a speed for it:")
     lines = [f"no speed: {name} ({status}): {reason}" for name, status, reason in _without(found.results)]
     return out + [line for text in (*lines, *found.remarks) for line in columns.wrapped(text, width, "  ")]
 
 
-def _table(ranking: Sequence[Total], results: Sequence[CellResult], width: int) -> list[str]:
-    warm = {t.result.cell: t.seconds for t in cost.totals(results, ranking[0].steps, warm=True)}
+def _table(ranking: Sequence[Total], found: Evidence, width: int) -> list[str]:
+    warm = {t.result.cell: t.seconds for t in costs_of(found, warm=True).totals(ranking[0].steps)}
+    stacks = [_name(total) for total in ranking]
     rows = []
     for total in ranking:
-        result, span, count = total.result, total.span, len(total.result.measurements)
-        evidence = f"{count} trial{'s' * (count != 1)}" + (", steady" if result.trust.verified else ", not verified")
-        if not result.trust.speed_can_be_compared:
-            evidence += f", CPU for {result.trust.cpu_share:.0%}"
+        result, span, ratio = total.result, total.span, found.ratios.over_best(total.result.cell, stacks)
         again = _time(warm[result.cell]) if result.warm_compile_s is not None else "–"
         times = (_time(total.seconds), f"{_time(span.low)} – {_time(span.high)}", _time(result.compile_s))
-        rows.append((result.cell.stack, *times, seconds(result.step_s), again, evidence))
-    names = ("stack", "total", "between", "compile", "step", "if warm", "evidence")
+        speed = "–" if ratio is None else short(ratio) if ratio.error else "the best"
+        rows.append((result.cell.stack, *times, seconds(result.step_s), speed, again))
+    names = ("stack", "total", "between", "compile", "step", "speed over the best", "if warm")
     tables = columns.packed(columns.of_rows(names, rows), width)
     return [line for table in tables for line in (*columns.drawn(table, apart=False), "")]
 
 
-def verdict(ranking: Sequence[Total], results: Sequence[CellResult]) -> list[str]:
-    """The winner, the runner-up, and the winners for other numbers of steps; or why there is no winner."""
-    choice = cost.choose(ranking)
-    best = choice.winner
-    if best is None:
-        return [f"undecided: {choice.undecided}", "to decide: measure again on a quieter machine, with --measure"]
-    out = [f"winner: {_name(best)}, {_time(best.seconds)} with compiling, from empty caches"]
-    others = [total for total in ranking if total is not best]
+def verdict(ranking: Sequence[Total], found: Evidence) -> list[str]:
+    """The winners, the runner-up, and the winners for other numbers of steps."""
+    winners, others = [t for t in ranking if t.wins], [t for t in ranking if not t.wins]
+    named, time = ", ".join(map(_name, winners)), f"{_time(winners[0].seconds)} with compiling, from empty caches"
+    if len(winners) > 1:
+        out = [f"winners, which cannot be told apart: {named}; {time}"]
+    else:
+        out = [f"winner: {named}, {time}"]
     if others:
         second = others[0]
-        out.append(f"runner-up: {_name(second)}, {_time(second.seconds)}, ×{second.seconds / best.seconds:.2f}")
-        near = [total for total in others if total.near(best)]
-        if near:
-            more = "" if best.result.trust.verified else "; more trials would help: --trials 5"
-            out.append(f"within noise of the winner, cannot be told apart: {', '.join(map(_name, near))}{more}")
-    else:
+        out.append(
+            f"runner-up: {_name(second)}, {_time(second.seconds)} ({_time(second.span.low)} – {_time(second.span.high)})"
+        )
+    elif len(ranking) == 1:
         out.append("no comparison: no other stack has a speed in this run")
-    cold, warm = (_by_steps(results, warm=warm) for warm in (False, True))
+    if alone := costs_of(found).alone:
+        out.append(f"not ranked: {', '.join(alone)} {ALONE}")
+    cold, warm = (_by_steps(costs_of(found, warm=warm)) for warm in (False, True))
     return [*out, f"by the number of steps: {cold}", *([f"from warm disk caches: {warm}"] if warm != cold else [])]
 
 
-def _by_steps(results: Sequence[CellResult], *, warm: bool) -> str:
-    if undecided := cost.undecided_ranges(results, warm=warm):
-        return f"undecided: {undecided}"
+def _by_steps(costs: Costs) -> str:
     parts = []
-    for span in cost.crossings(results, warm=warm):
+    for span in costs.ranges():
         latest = "perhaps never" if span.latest is None else f"{span.latest:,}"
-        between = f" (between {span.earliest:,} and {latest}, by their noise)" if span.from_steps > 1 else ""
+        between = f" (between {span.earliest:,} and {latest})" if span.from_steps > 1 else ""
         parts.append(f"{span.result.cell.stack} from {span.from_steps:,} on{between}")
     return "; ".join(parts)
 

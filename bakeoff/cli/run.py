@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import tasks
-from bakeoff.analysis import cost
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.analysis.settings import flags_of_the_cell
 from bakeoff.archive.storage import FLAG
@@ -59,7 +58,7 @@ def _run(asked: argparse.Namespace) -> int:
         _common.print_json(session)
     else:
         width = terminal.columns(sys.stdout)
-        print(tables.terminal(session.trials, session.one_time_costs, session.records, width), end="")
+        print(tables.terminal(session.trials, session.one_time_costs, session.records, width, band=plan.band), end="")
         for failure in [t.failure for t in session.trials if t.failure is not None and t.failure.traceback]:
             print(failure.traceback)
         if not asked.target:
@@ -73,13 +72,13 @@ def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[st
     for model, mode in dict.fromkeys((trial.cell.model, trial.cell.mode) for trial in session.trials):
         of = [t for t in session.trials if (t.cell.model, t.cell.mode) == (model, mode)]
         stacks = None if chosen.stacks is None else list(dict.fromkeys(trial.cell.stack for trial in of))
-        found = evidence.of(of, stacks, "", session.plan.settings)
-        ranking = cost.totals(found.results, STEPS)
+        found = evidence.of(session.trials, model, mode, stacks, "", session.plan.settings, band=session.plan.band)
+        ranking = pick.costs_of(found).totals(STEPS)
         if len(found.results) > 1:
             yield f"\n{model} {mode}, {STEPS:,} steps:"
-            lines = pick.verdict(ranking, found.results) if ranking else ["no winner: no stack has a speed for it"]
+            lines = pick.verdict(ranking, found) if ranking else ["no winner: no stack has a speed for it"]
             unsteady = [r.cell.stack for r in found.results if r.status is Status.UNSTEADY]
-            lines += [f"unsteady, so no speed: {', '.join(unsteady)}; use --trials 3 for more trials"] * bool(unsteady)
+            lines += [f"unsteady, so no speed: {', '.join(unsteady)}"] * bool(unsteady)
             yield from (f"  {line}" for text in lines for line in columns.wrapped(text, width - 2, "  "))
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from bakeoff.analysis.ratios import BAND, Ratios
 from bakeoff.analysis.rerun import command_line
-from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.results import CellResult
 from bakeoff.analysis.settings import SETTINGS, differing
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.archive import saved_runs
@@ -26,6 +27,7 @@ class Evidence:
     """Results of one model and mode, and their source."""
 
     results: Sequence[CellResult]
+    ratios: Ratios  # of the whole run
     source: str
     settings: Settings
     remarks: tuple[str, ...] = ()
@@ -33,26 +35,35 @@ class Evidence:
 
 def of(
     trials: Iterable[Trial],
+    model: str,
+    mode: Mode,
     stacks: Sequence[str] | None,
     source: str,
     settings: Settings,
     *remarks: str,
+    band: float = BAND,
 ) -> Evidence:
-    """Of `stacks`, or for None those that run the model by themselves: neither a deployment format nor several workers."""
-    found = list(by_cell(trials).values())
+    """From all trials of a run: results of one model and mode.
+
+    `stacks`: None for those that run the model by themselves, neither a deployment format nor several workers.
+    """
+    ratios = Ratios.of(trials, band)
+    found = ratios.row(model, mode)
     if stacks is None:
         apart = [r for r in found if r.trials[0].exported_by is not None or r.trials[0].workers is not None]
         if apart:
             names = ", ".join(r.cell.stack for r in apart)
             remarks += (f"not ranked unless --stacks names them, because they do not run a model alone: {names}",)
-        return Evidence([r for r in found if r not in apart], source, settings, remarks)
+        return Evidence([r for r in found if r not in apart], ratios, source, settings, remarks)
     missing = [name for name in stacks if name not in {r.cell.stack for r in found}]
     if missing:
         remarks += (f"not in that run: {', '.join(missing)}",)
-    return Evidence([r for r in found if r.cell.stack in stacks], source, settings, remarks)
+    return Evidence([r for r in found if r.cell.stack in stacks], ratios, source, settings, remarks)
 
 
-def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings) -> Evidence:
+def named(
+    name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings, band: float = BAND
+) -> Evidence:
     """Of one saved run, with remarks on other settings or another machine."""
     path = saved_runs.find(name, storage)
     found = _run_of(path, model, mode)
@@ -60,11 +71,17 @@ def named(name: str, storage: Path, model: str, mode: Mode, stacks: Sequence[str
         raise UsageError(f"the run {name} has no cell of {model} {mode}; `bakeoff show {name}` prints those that it has")
     unlike = _settings(found.summaries, settings) + _machine(found.summaries)
     elsewhere = [f"that run had another {text}" for text in unlike]
-    return _read(found, model, mode, stacks, *elsewhere)
+    return _read(found, model, mode, stacks, *elsewhere, band=band)
 
 
 def latest(
-    storage: Path, model: str, mode: Mode, stacks: Sequence[str] | None, settings: Settings, rankable: Collection[str]
+    storage: Path,
+    model: str,
+    mode: Mode,
+    stacks: Sequence[str] | None,
+    settings: Settings,
+    rankable: Collection[str],
+    band: float = BAND,
 ) -> Evidence:
     """Of the latest saved run on this machine with these settings that has the model on any of the `rankable` stacks.
 
@@ -78,7 +95,7 @@ def latest(
                 continue
             unlike = _settings(found.summaries, settings) + _machine(found.summaries)
             if not unlike:
-                return _read(found, model, mode, stacks)
+                return _read(found, model, mode, stacks, band=band)
             if differs == "none has it":
                 differs = f"{found.label} has it with another {', '.join(unlike)}"
     raise UsageError(
@@ -100,7 +117,7 @@ def _run_of(path: Path, model: str, mode: Mode) -> saved_runs.Run:
     return msgspec.structs.replace(run, summaries=mine)
 
 
-def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] | None, *remarks: str) -> Evidence:
+def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] | None, *remarks: str, band: float) -> Evidence:
     run = saved_runs.read(found.path)
     trials = [t for t in run.trials if (t.cell.model, t.cell.mode) == (model, mode)]
     mixed = [s.title for s in SETTINGS if s.forbids and len({getattr(t.settings, s.name) for t in trials}) > 1]
@@ -112,7 +129,7 @@ def _read(found: saved_runs.Run, model: str, mode: Mode, stacks: Sequence[str] |
     if not trials:
         raise UsageError(f"{found.path} is not a complete saved run: it has summaries of {model} {mode}, and no trials")
     source = f"saved run {found.label}" + (f" of {found.when[:19]}" if found.when else "")
-    return of(trials, stacks, source, trials[0].settings, *remarks)
+    return of(run.trials, model, mode, stacks, source, trials[0].settings, *remarks, band=band)
 
 
 def _settings(summaries: Sequence[CellSummary], mine: Settings) -> list[str]:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from statistics import fmean, median
 
 from bakeoff.analysis import metrics, summary
+from bakeoff.analysis.ratios import slices
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Trial
-from bakeoff.records.turns import ROUNDS
 
 
 def summaries_of_pairs(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> tuple[list[CellSummary], list[CellSummary]]:
@@ -71,17 +71,11 @@ def _ratio(before: Measurement, after: Measurement, statistic: Callable[[Sequenc
     """
     if before.steps_per_sample != after.steps_per_sample:
         statistic = fmean
-    of = min(ROUNDS, len(before.step_s), len(after.step_s))
-    rounds = zip(_rounds(before.step_s, of), _rounds(after.step_s, of), strict=True)
-    return median(_of_equal_numbers(x, y, statistic) for x, y in rounds)
+    rounds = zip(slices(before), slices(after), strict=False)  # as many in both, since their group had so many
+    return median(_of_equal_numbers(x, y, statistic) for x, y in rounds if x and y)
 
 
 def _of_equal_numbers(x: Sequence[float], y: Sequence[float], statistic: Callable[[Sequence[float]], float]) -> float:
     count = min(len(x), len(y))
     x, y = ([side[n * len(side) // count] for n in range(count)] for side in (x, y))
     return math.log(statistic(y) / statistic(x))
-
-
-def _rounds(samples: Sequence[float], of: int) -> list[Sequence[float]]:
-    """The samples as `of` rounds had them."""
-    return [samples[len(samples) * n // of : len(samples) * (n + 1) // of] for n in range(of)]

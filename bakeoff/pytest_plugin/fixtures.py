@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Protocol
 import pytest
 
 from bakeoff import tasks
+from bakeoff.analysis.ratios import Ratio, Ratios
 from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import PACKAGE
@@ -43,6 +44,7 @@ class MatrixState(Protocol):
     """The part of the plugin that the fixtures use."""
 
     results: dict[Cell, CellResult]
+    ratios: Ratios
     session: Session | None
     expected_breaks: ExpectedEverywhere | None
 
@@ -103,15 +105,10 @@ def diagnostics(request: pytest.FixtureRequest, ran: CellResult) -> Diagnostics:
 
 
 @pytest.fixture
-def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mode], CellResult | None]:
-    """A function that gives the result of another mode of the same model and stack, if its status is ok."""
-    results, cell = _matrix(request).results, measured.cell
-
-    def other(mode: Mode) -> CellResult | None:
-        found = results.get(Cell(cell.model, cell.stack, mode))
-        return found if found is not None and found.status is Status.OK else None
-
-    return other
+def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mode], Ratio | None]:
+    """A function that gives the ratio of another mode's speed to this cell's, of the same model and stack; None if unknown."""
+    ratios, cell = _matrix(request).ratios, measured.cell
+    return lambda mode: ratios.between(Cell(cell.model, cell.stack, mode), cell)
 
 
 @pytest.fixture
@@ -123,8 +120,8 @@ def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, fl
 @pytest.fixture
 def scaling(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
     """The number of workers of a data-parallel cell, and its scaling efficiency if one worker was measured too."""
-    of = scaling_table.of(measured, _matrix(request).results.values())
-    return {"workers": of.workers} | ({} if of.efficiency is None else {"scaling_efficiency": of.efficiency})
+    of = scaling_table.of(measured, _matrix(request).ratios)
+    return {"workers": of.workers} | ({} if of.efficiency is None else {"scaling_efficiency": of.efficiency.value})
 
 
 @pytest.fixture

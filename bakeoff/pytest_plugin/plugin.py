@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bakeoff import tasks
+from bakeoff.analysis.ratios import Ratios
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.archive import saving, storage
 from bakeoff.authoring.discovery import ROOT
@@ -93,11 +94,12 @@ class MatrixPlugin:
         self.config = config
         self.session: Session | None = None
         self.results: dict[Cell, CellResult] = {}
+        self.ratios = Ratios({})
         self.expected_breaks: ExpectedEverywhere | None = None
         self._plan: Plan | None = None
         self._saved = False
         self._gaps: list[Gap] | None = None
-        self._tables: list[Callable[[dict[Cell, CellResult]], str]] = []
+        self._tables: list[Callable[[Ratios], str]] = []
 
     @property
     def plan(self) -> Plan:
@@ -213,6 +215,7 @@ class MatrixPlugin:
             raise
         finally:
             self.results = by_cell(self.session.trials)
+            self.ratios = Ratios.of(self.session.trials, plan.band, results=self.results)
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         if self.session is not None:
@@ -251,9 +254,11 @@ class MatrixPlugin:
             return
         terminalreporter.section("bakeoff")
         run = self.session
-        terminalreporter.write(tables.terminal(run.trials, run.one_time_costs, run.records, _width(terminalreporter)))
+        terminalreporter.write(
+            tables.terminal(run.trials, run.one_time_costs, run.records, _width(terminalreporter), band=run.plan.band)
+        )
         for table in self._tables:
-            terminalreporter.write(table(self.results))
+            terminalreporter.write(table(self.ratios))
         own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0
         terminalreporter.write_line(
             f"{len(self.session.trials)} trials in {self.session.wall_s:.0f} s, of which {own:.1%} outside children; "

@@ -8,8 +8,8 @@ function open(name, focus) {
   find("#cell-status").textContent = cell.reason ? `${cell.status}: ${cell.reason}` : cell.status;
   find("#cell-body").hidden = false;
   const facts = [["status", cell.status], ["trials", String(cell.trials)]];
-  if (cell.over_eager != null) facts.push([`× ${cell.framework}'s eager`, `×${cell.over_eager.toFixed(2)}`]);
-  if (cell.break_even) facts.push(["break-even", cell.break_even]);
+  if (cell.over_eager != null) facts.push([`× ${cell.framework}'s eager`, `${times(cell)}, ${cell.over_eager_verdict}`]);
+  if (cell.break_even) facts.push(["compiling", cell.break_even]);
   if (cell.share_of_machine_peak != null) facts.push(["share of the machine peak", `${digits(100 * cell.share_of_machine_peak, 2)} %`]);
   for (const metric of data.metrics) if (cell.metrics[metric.name] != null) facts.push([metric.title, formatted(metric, cell)]);
   for (const doubt of cell.doubts) facts.push(["trust", doubt]);

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
-from bakeoff.analysis.cost import compiling, stepping
+from bakeoff.analysis.cost import break_even, compiling
 from bakeoff.analysis.metrics import METRICS
+from bakeoff.analysis.ratios import Ratio
 from bakeoff.analysis.rerun import command
-from bakeoff.analysis.results import CellResult, break_even_steps, comparable_speeds
+from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Mode
 from bakeoff.records.diagnostics import GraphBreak
 from bakeoff.records.measurement import Measurement
@@ -47,16 +48,21 @@ class CellFacts:
     doubts: Sequence[str] = ()  # how far its numbers can be trusted, in sentences
     cpu_share: float | None = None
     step_s: float | None = None
-    step_low_s: float | None = None  # bounds: bakeoff.analysis.cost
-    step_high_s: float | None = None
     noise: float | None = None  # slowest window of a process over its fastest − 1, where that is the machine's doing
     verified: bool | None = None
     compile_s: float | None = None
     compile_low_s: float | None = None
     compile_high_s: float | None = None
     warm_compile_s: float | None = None
-    over_eager: float | None = None  # throughput over the framework's eager stack
-    break_even: str = ""  # empty, or never, undecided, or the number of steps
+    over_eager: float | None = None  # speed over the framework's eager stack, with bounds and a verdict
+    over_eager_low: float | None = None
+    over_eager_high: float | None = None
+    over_eager_verdict: str = ""
+    over_best: float | None = None  # speed over the fastest stack of the model and mode, with bounds
+    over_best_low: float | None = None
+    over_best_high: float | None = None
+    fastest: bool = False  # it cannot be told apart from the fastest stack
+    break_even: str = ""  # after how many steps compiling pays back, in words
     break_even_steps: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)  # those of bakeoff.analysis.metrics that are known
     flops_per_s: float | None = None
@@ -95,24 +101,24 @@ def _facts(matrix: Matrix, result: CellResult, roofline: Roofline | None) -> Cel
     trial, cell, trust = result.trials[0], result.cell, result.trust
     known: dict[str, Any] = {}
     if result.status is Status.OK:
-        eager = matrix.eager(result)
-        step, compiled = stepping(result), compiling(result)
+        compiled, ratios = compiling(result), matrix.ratios
+        paid = break_even(ratios, cell)
         known = {
             "item": result.measurements[0].item,
             "speed_can_be_compared": trust.speed_can_be_compared,
             "doubts": [f"{finding.doubt}: {finding.text}" for finding in trust.findings],
             "cpu_share": trust.cpu_share,
             "step_s": result.step_s,
-            "step_low_s": step.low,
-            "step_high_s": step.high,
             "noise": trust.noise or None,
             "verified": trust.verified,
             "compile_s": result.compile_s,
             "compile_low_s": compiled.low,
             "compile_high_s": compiled.high,
             "warm_compile_s": result.warm_compile_s,
-            "over_eager": matrix.over_eager(result),
-            **({} if eager is None or eager is result else _break_even(result, eager)),
+            **({} if result.eager else _ratio("over_eager", ratios.over_eager(cell), verdict=True)),
+            **_ratio("over_best", ratios.over_best(cell)),
+            "fastest": cell.stack in matrix.winners(cell.model, cell.mode),
+            **({} if paid is None else {"break_even": str(paid), "break_even_steps": paid.steps}),
             **_reached(result, roofline),
         }
     elif result.status is Status.COMPILED and result.compile_only is not None:
@@ -135,13 +141,12 @@ def _facts(matrix: Matrix, result: CellResult, roofline: Roofline | None) -> Cel
     )
 
 
-def _break_even(result: CellResult, eager: CellResult) -> dict[str, Any]:
-    if not comparable_speeds(result, eager):
-        return {"break_even": "undecided"}
-    steps = break_even_steps(result, eager)
-    if steps is None:
-        return {"break_even": "never"}
-    return {"break_even": f"{math.ceil(steps):,} steps", "break_even_steps": math.ceil(steps)}
+def _ratio(name: str, ratio: Ratio | None, *, verdict: bool = False) -> dict[str, Any]:
+    """The fields of a ratio."""
+    if ratio is None:
+        return {}
+    found: dict[str, Any] = {name: ratio.value, f"{name}_low": ratio.low, f"{name}_high": ratio.high}
+    return found | ({f"{name}_verdict": str(ratio.verdict)} if verdict else {})
 
 
 def _reached(result: CellResult, roofline: Roofline | None) -> dict[str, float]:

@@ -4,42 +4,44 @@
 const alone = data.cells.filter((cell) => cell.workers == null);  // data-parallel workers do not run the model alone
 const opening = alone.find((cell) => cell.step_s) || data.cells[0] || {};
 const chosen = { model: opening.model, mode: opening.mode, steps: 1000 };
-const total = (cell, steps) => cell.compile_s + steps * cell.step_s;
-const lowest = (cell) => cell.compile_low_s + chosen.steps * cell.step_low_s;
-const highest = (cell) => cell.compile_high_s + chosen.steps * cell.step_high_s;
+const fastest = new Map(data.cells.filter((c) => c.over_best === 1).map((c) => [`${c.model} ${c.mode}`, c.step_s]));
+// a step by the ratio of the speeds, which is measured side by side; of a cell without a ratio its own
+const stepOf = (c) => (c.over_best == null ? c.step_s : fastest.get(`${c.model} ${c.mode}`) / c.over_best);
+const total = (cell, steps) => cell.compile_s + steps * stepOf(cell);
+// How much more than `first` it takes, at least and at most: compile times have bounds, and so has the ratio of the speeds.
+const speedOver = (cell, first, end) => cell[`over_best${end}`] / first.over_best;
+const excess = (cell, first) => [
+  cell.compile_low_s - first.compile_high_s + chosen.steps * stepOf(first) * (1 / speedOver(cell, first, "_high") - 1),
+  cell.compile_high_s - first.compile_low_s + chosen.steps * stepOf(first) * (1 / speedOver(cell, first, "_low") - 1),
+];
+const times = (c) => (c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)} ±${((c.over_eager_high - c.over_eager_low) / 2).toFixed(2)}${c.over_eager_verdict === "undecided" ? "?" : ""}`);
 const row = () => alone.filter((c) => c.model === chosen.model && c.mode === chosen.mode);
 
 function choose() {
   const every = row(), fast = every.filter((c) => c.step_s);
-  const ranked = [...fast].sort((a, b) => total(a, chosen.steps) - total(b, chosen.steps));
+  const ranked = fast.filter((c) => c.over_best != null).sort((a, b) => total(a, chosen.steps) - total(b, chosen.steps));
+  const aside = fast.filter((c) => c.over_best == null);  // not measured side by side with the others
   const answer = find("#answer");
   if (!answer) return;
-  const many = chosen.steps.toLocaleString("en");
-  if (!ranked.length) answer.textContent = `No stack has a speed for ${chosen.model} (${chosen.mode}).`;
+  const many = `${chosen.steps.toLocaleString("en")} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}`;
+  if (!fast.length) answer.textContent = `No stack has a speed for ${chosen.model} (${chosen.mode}).`;
+  else if (!ranked.length) answer.textContent = `Undecided for ${many}: the stacks were not measured side by side.`;
   else {
-    const sure = ranked.filter((c) => c.speed_can_be_compared), best = sure[0];
-    const possible = ranked.filter((c) => !c.speed_can_be_compared && (!best || lowest(c) <= highest(best)));
-    if (possible.length) {
-      const named = possible.map((c) => `${c.stack} (${Math.round(100 * c.cpu_share)} %)`).join(", ");
-      answer.textContent = `Undecided for ${many} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}: other work ran beside the measurement, and stacks that may be the fastest had a CPU for too little of it: ${named}.`;
-    } else {
-      const second = ranked.find((c) => c !== best);
-      let text = `${best.stack} for ${many} step${chosen.steps === 1 ? "" : "s"} of ${chosen.model}: ${seconds(total(best, chosen.steps))}`;
-      text += `, of which ${seconds(best.compile_s)} compile.`;
-      if (second) {
-        const ratio = total(second, chosen.steps) / total(best, chosen.steps);
-        text += ` Next is ${second.stack}, ${seconds(total(second, chosen.steps))} (×${ratio.toFixed(2)}).`;
-        const alike = sure.slice(1).filter((c) => lowest(c) <= highest(best)).map((c) => c.stack);
-        if (alike.length) text += ` Within the noise of this run it cannot be told apart from ${alike.join(", ")}; more trials would help: --trials 5.`;
-      }
-      answer.textContent = text;
-    }
+    const first = ranked[0];
+    const wins = (c) => { const [low, high] = excess(c, first); return c === first || low <= 0 || high <= data.band * total(first, chosen.steps); };
+    const winners = ranked.filter(wins), second = ranked.find((c) => !wins(c));
+    let text = `${winners.map((c) => c.stack).join(", ")} for ${many}: ${seconds(total(first, chosen.steps))}`;
+    text += `, of which ${seconds(first.compile_s)} compile.`;
+    if (winners.length > 1) text += " These cannot be told apart.";
+    if (second) text += ` Next is ${second.stack}, ${seconds(total(second, chosen.steps))}.`;
+    if (aside.length) text += ` Not measured side by side with them: ${aside.map((c) => c.stack).join(", ")}.`;
+    answer.textContent = text;
   }
   drawCost(fast);
   drawTotal(fast);
   const body = find("#ranking tbody");
-  body.replaceChildren(...ranked.map((c) => {
-    const cellTexts = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)}`, c.break_even || "–", [...c.doubts, ...data.details[c.cell].notes].join("; ")];
+  body.replaceChildren(...[...ranked, ...aside].map((c) => {
+    const cellTexts = [c.stack, seconds(total(c, chosen.steps)), seconds(c.compile_s), seconds(c.step_s), speed(c), times(c), c.break_even || "–", [...c.doubts, ...data.details[c.cell].notes].join("; ")];
     const line = make("tr");
     line.append(...cellTexts.map((text) => make("td", text)));
     return line;
@@ -65,9 +67,9 @@ function drawCost(fast) {
     }
   }
   const paid = fast.filter((c) => !c.eager && c.break_even_steps != null && c.break_even_steps <= chosen.steps).map((c) => c.stack);
-  const never = fast.filter((c) => c.break_even === "never").map((c) => c.stack);
-  const open = fast.filter((c) => c.break_even === "undecided").map((c) => c.stack);
-  const text = !fast.length ? "" : `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} no faster than eager.` : ""}${open.length ? ` Undecided, because other work ran beside: ${open.join(", ")}.` : ""}`;
+  const never = fast.filter((c) => c.break_even.startsWith("never")).map((c) => c.stack);
+  const open = fast.filter((c) => c.break_even === "not decided").map((c) => c.stack);
+  const text = !fast.length ? "" : `After ${chosen.steps.toLocaleString("en")} steps compiling has paid for itself with ${paid.join(", ") || "no stack"}.${never.length ? ` It never does with ${never.join(", ")}, which ${never.length > 1 ? "are" : "is"} slower than eager.` : ""}${open.length ? ` Not decided: ${open.join(", ")}.` : ""}`;
   draw("cost", { cells: shown, break_even: breakEven }, `Compile time against throughput of ${chosen.model}. ${text}`);
   setText("cost", text);
 }
@@ -81,9 +83,9 @@ function drawTotal(fast) {
     }
     marks.push({ stack: c.stack, steps: chosen.steps, seconds: total(c, chosen.steps) });
   }
-  const { undecided = "", fastest = [] } = (fast.length && data.ranges[`${chosen.model} ${chosen.mode}`]) || {};
-  const between = (g) => ` (between ${g.low.toLocaleString("en")} and ${g.high == null ? "never" : g.high.toLocaleString("en")}, by their noise)`;
-  const text = undecided ? `undecided: ${undecided}` : fastest.map((g, i) => (i ? `from ${g.from.toLocaleString("en")} steps on ${g.stack}${between(g)}` : `${g.stack} from the first step`)).join(", ");
+  const fastest = (fast.length && data.ranges[`${chosen.model} ${chosen.mode}`]) || [];
+  const between = (g) => ` (between ${g.low.toLocaleString("en")} and ${g.high == null ? "never" : g.high.toLocaleString("en")})`;
+  const text = fastest.map((g, i) => (i ? `from ${g.from.toLocaleString("en")} steps on ${g.stack}${between(g)}` : `${g.stack} from the first step`)).join(", ");
   draw("total", { totals, marks, chosen: [{ steps: chosen.steps }] }, `Total time against steps. Least time: ${text}.`);
   setText("total", text ? `Least time: ${text}.` : "");
 }
@@ -99,18 +101,15 @@ function setSteps(value) {
 // ---- the matrix ---------------------------------------------------------------------------------------------------
 // Of the chosen name: [number or null, text], and how to colour it from −1 (bad) to 1 (good).
 const RATIOS = {
-  over_eager: { text: (c) => (c.over_eager == null ? speed(c) : `×${c.over_eager.toFixed(2)}`), strength: (number) => Math.log2(number) / 2 },
-  over_best: { text: (c) => `×${c.over_best.toFixed(2)}`, strength: null },
+  over_eager: { text: (c) => (c.over_eager == null ? speed(c) : times(c)), strength: (number) => Math.log2(number) / 2 },
+  over_best: { text: (c) => (c.over_best == null ? "–" : `×${c.over_best.toFixed(2)}`), strength: null },
   share_of_machine_peak: { text: (c) => (c.share_of_machine_peak == null ? "–" : `${Math.round(100 * c.share_of_machine_peak)} %`), strength: (number) => number },
 };
 
 function colour() {
   const name = find("#metric").value, metric = data.metrics.find((m) => m.name === name), ratio = RATIOS[name];
-  const best = new Map();
-  for (const c of cells.values()) if (throughput(c)) best.set(`${c.model} ${c.mode}`, Math.max(throughput(c), best.get(`${c.model} ${c.mode}`) || 0));
   const rows = new Map();  // numbers are compared within a model
   for (const c of cells.values()) {
-    c.over_best = throughput(c) ? throughput(c) / best.get(`${c.model} ${c.mode}`) : null;
     const key = `${c.model} ${c.mode}`;
     if (c.status === "ok") (rows.get(key) || rows.set(key, []).get(key)).push(value(c, name));
   }

@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 
-from bakeoff.analysis.cost import crossings, undecided_ranges
+from bakeoff.analysis.cost import Costs
 from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.metric import UNITS, JudgedBy, Metric
 from bakeoff.analysis.metrics import METRICS, THROUGHPUT
-from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.ratios import BAND
+from bakeoff.analysis.results import by_cell
 from bakeoff.analysis.summary import recorded
 from bakeoff.archive.saved_runs import SavedRun
+from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Status
 from bakeoff.report import charts, facts
 from bakeoff.report import sections as other_sections
@@ -29,7 +31,7 @@ from bakeoff.views.matrix import Matrix
 SCRIPTS = ("draw.js", "cell.js", "page.js")
 RATIOS = {  # of a cell to other cells or to the machine; what is known of a cell alone is in bakeoff.analysis.metrics
     "over_eager": "speed-up over its framework's eager",
-    "over_best": "share of the fastest stack's throughput",
+    "over_best": "speed over the fastest stack",
     "share_of_machine_peak": "share of the machine peak",
 }
 
@@ -130,6 +132,7 @@ def _values(page: Page) -> dict[str, Any]:
         "roofline": roofline,
         "metrics": [_metric(m) for m in listed],
         "throughput": THROUGHPUT,
+        "band": BAND,
         "ranges": _ranges(matrix),
         "changes": None if changes is None else changes.get("drawn"),
         "trends": None if trends is None else trends["data"],
@@ -141,7 +144,7 @@ def _values(page: Page) -> dict[str, Any]:
         "models": list(dict.fromkeys(f.model for f in shown)),
         "modes": list(dict.fromkeys(f.mode for f in shown)),
         "metrics": [*ratios.items(), *((m.name, m.title) for m in listed)],
-        "matrices": [_heat(cells, mode) for mode in dict.fromkeys(f.mode for f in shown)],
+        "matrices": [_heat(matrix, cells, mode) for mode in dict.fromkeys(f.mode for f in shown)],
         "failures": [(why, ", ".join(str(r.cell) for r in found)) for why, found in matrix.failures().items()],
         "notes": matrix.notes_on_successes(),
         "curve_steps": facts.CURVE_STEPS,
@@ -167,21 +170,16 @@ def _metric(metric: Metric) -> dict[str, Any]:
     }
 
 
-def _ranges(matrix: Matrix) -> dict[str, dict[str, Any]]:
-    """Model and mode → which stack is the fastest from how many steps on, with bounds, or why that is undecided: as `pick`."""
-    alone = [r for r in matrix.results.values() if r.trials[0].workers is None]
-    rows: dict[str, list[CellResult]] = {}
-    for r in alone:
-        rows.setdefault(f"{r.cell.model} {r.cell.mode}", []).append(r)
+def _ranges(matrix: Matrix) -> dict[str, list[dict[str, Any]]]:
+    """Model and mode → which stack is the fastest from how many steps on, with bounds: as `pick`."""
+    rows = dict.fromkeys((cell.model, cell.mode) for cell in matrix.results)
+    alone = [r.cell.stack for r in matrix.results.values() if r.trials[0].workers is None]
     return {
-        row: {
-            "undecided": undecided_ranges(found),
-            "fastest": [
-                {"stack": g.result.cell.stack, "from": g.from_steps, "low": g.earliest, "high": g.latest}
-                for g in crossings(found)
-            ],
-        }
-        for row, found in rows.items()
+        f"{model} {mode}": [
+            {"stack": g.result.cell.stack, "from": g.from_steps, "low": g.earliest, "high": g.latest}
+            for g in Costs(matrix.ratios, model, mode, alone).ranges()
+        ]
+        for model, mode in rows
     }
 
 
@@ -215,15 +213,16 @@ def _summary(shown: Sequence[CellFacts], run: SavedRun) -> str:
 
 
 def _heat(
-    cells: Sequence[tuple[CellFacts, Detail]], mode: str
-) -> tuple[str, list[str], list[tuple[str, list[tuple[str, Any]]]]]:
-    """(mode, stacks, rows), as the page shows it where no script runs: speed-up over eager."""
+    matrix: Matrix, cells: Sequence[tuple[CellFacts, Detail]], mode: str
+) -> tuple[str, list[str], list[tuple[str, list[tuple[str, Any]], list[str]]]]:
+    """(mode, stacks, rows of model, cells and winners), as the page shows it where no script runs: speed over eager."""
     here = {(f.model, f.stack): (f, d) for f, d in cells if f.mode == mode}
     stacks = list(dict.fromkeys(stack for _, stack in here))
     rows = []
     for model in dict.fromkeys(model for model, _ in here):
         row = [(stack, here.get((model, stack))) for stack in stacks]
-        rows.append((model, [(stack, None if found is None else _button(found[0], found[1].notes)) for stack, found in row]))
+        buttons = [(stack, None if found is None else _button(found[0], found[1].notes)) for stack, found in row]
+        rows.append((model, buttons, matrix.winners(model, Mode(mode))))
     return mode, stacks, rows
 
 
@@ -232,9 +231,14 @@ def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
     failed = found.failed
     value = found.status
     if found.step_s is not None:
-        value = seconds(found.step_s) if found.over_eager is None else f"×{found.over_eager:.2f}"
+        value = seconds(found.step_s) if found.over_eager is None else _ratio(found)
     title = "; ".join([f"{found.cell}: {found.status}" + (f": {found.reason}" if found.reason else ""), *notes])
     return {"id": found.cell, "failed": failed, "value": value, "title": title}
+
+
+def _ratio(found: CellFacts) -> str:
+    off = ((found.over_eager_high or 0.0) - (found.over_eager_low or 0.0)) / 2
+    return f"×{found.over_eager:.2f} ±{off:.2f}"
 
 
 def _roofline(roofline: Roofline | None) -> str:

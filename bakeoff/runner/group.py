@@ -181,12 +181,13 @@ class Group(Generic[T]):
             if not self._at_once:
                 yield from self._led(member)
         if self._at_once:
-            for stage, answer in ((Asks.BUILT, Answers.TOGETHER), (Asks.COMPILED, None)):
-                for member in alive:
-                    yield from self._until(member, stage)
-                ready = [member for member in alive if not member.seat.ended]
-                for member in ready if answer is not None else ():
-                    member.seat.answer(answer if len(ready) > 1 else Answers.GO)
+            for member in alive:
+                yield from self._until(member, Asks.BUILT)
+            ready = [member for member in alive if not member.seat.ended]
+            for member in ready:
+                member.seat.answer(Answers.TOGETHER if len(ready) > 1 else Answers.GO)
+            for member in alive:
+                yield from self._until(member, Asks.COMPILED)
             for member in alive:
                 yield from self._led(member)
 

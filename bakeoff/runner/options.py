@@ -63,8 +63,8 @@ RUN: dict[str, dict[str, Any]] = {
     "--trials": {
         "type": int,
         "metavar": "N",
-        "help": f"groups: child processes per cell, side by side with those of the model's other cells (default: {GROUPS}, and up "
-        f"to {MOST_GROUPS} while a question is open)",
+        "help": "groups: child processes per cell, side by side with those of the model's other cells "
+        f"(default: {GROUPS}, and up to {MOST_GROUPS} while a question is open)",
     },
     "--band": {
         "type": float,

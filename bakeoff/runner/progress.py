@@ -68,9 +68,7 @@ class Progress:
         self._done += 1
         kind = " warm" * (trial.start is Start.WARM) + " control" * trial.control + f" #{trial.index + 1}" * bool(trial.index)
         number = f"[{self._done}/{max(self._done, self._total)}]"
-        self._say(
-            f"{number} {trial.cell}{kind}: {formatted(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}"
-        )
+        self._say(f"{number} {trial.cell}{kind}: {formatted(trial)} · {trial.wall_s:.1f} s · {self._left} left{self._eta()}")
         self._now = ""
 
     def expect_more(self, children: int) -> None:

@@ -90,7 +90,7 @@ def descendants() -> list[int]:
 
 def _tasks(pid: int) -> list[str]:
     try:
-        return os.listdir(f"/proc/{pid}/task")
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - as above
     except OSError:
         return []
 

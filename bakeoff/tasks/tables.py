@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bakeoff import tasks
+from bakeoff.analysis.ratios import BAND
 from bakeoff.analysis.results import by_cell
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.records.trial import OneTimeCost, Trial
@@ -21,12 +22,25 @@ def records_of(run: SavedRun) -> dict[str, list[Any]]:
     return found
 
 
-def terminal(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], records: Records, width: int) -> str:
-    """All tables as text for a terminal of `width` columns. Empty tables are left out."""
+def matrix(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost]) -> Matrix:
+    """The matrix of a run."""
+    return Matrix.of(_not_exported(trials), one_time_costs)
+
+
+def terminal(
+    trials: Sequence[Trial],
+    one_time_costs: Sequence[OneTimeCost],
+    records: Records,
+    width: int,
+    *,
+    verbose: bool = False,
+    band: float = BAND,
+) -> str:
+    """All tables as text for a terminal of `width` columns. Empty tables are left out. `verbose`: all about each cell."""
     in_matrix = _not_exported(trials)
     parts = []
     if in_matrix or one_time_costs:
-        parts += [Matrix.of(in_matrix, one_time_costs).terminal(width)]
+        parts += [Matrix.of(in_matrix, one_time_costs, band=band).terminal(width, verbose=verbose)]
     if in_matrix:
         parts += [kernel_table.terminal(by_cell(in_matrix), width), scaling_table.terminal(in_matrix, width)]
     parts += [task.table(records[task.name], trials, width) for task in tasks.every() if records.get(task.name)]

@@ -2,21 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from statistics import mean
+from dataclasses import dataclass, field
 
+from bakeoff.analysis import formatting
+from bakeoff.analysis.ratios import BAND, Ratio, Ratios, Verdict
 from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
 from bakeoff.analysis.trust import Doubt
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import OneTimeCost, Status, Trial
 from bakeoff.views import cell_lines
-from bakeoff.views.cell_lines import MatrixRow
 from bakeoff.views.columns import Column, drawn, packed, wrapped
 
-ROOM = 12  # width of a column, unless its stack's name is longer: the six main stacks fit side by side in 100 columns
 AGAIN = "  again: "
+WINNERS = "fastest"  # heading of the last column
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,7 @@ class Matrix:
 
     results: Mapping[Cell, CellResult]
     one_time_costs: Sequence[OneTimeCost] = ()
+    ratios: Ratios = field(default_factory=lambda: Ratios({}))
 
     @classmethod
     def of(
@@ -32,8 +32,11 @@ class Matrix:
         trials: Sequence[Trial],
         one_time_costs: Sequence[OneTimeCost] = (),
         recorded: Mapping[Cell, RecordedStatus] | None = None,
+        *,
+        band: float = BAND,
     ) -> "Matrix":
-        return cls(by_cell(trials, recorded), tuple(one_time_costs))
+        results = by_cell(trials, recorded)
+        return cls(results, tuple(one_time_costs), Ratios.of(trials, band, results=results))
 
     @property
     def modes(self) -> list[Mode]:
@@ -41,22 +44,23 @@ class Matrix:
 
     def row(self, model: str, mode: Mode) -> dict[str, CellResult]:
         """Stack → result."""
-        return {c.stack: r for c, r in self.results.items() if c.model == model and c.mode == mode}
+        return {r.cell.stack: r for r in self.ratios.row(model, mode)}
 
-    def compared(self, result: CellResult) -> MatrixRow:
-        """The results that this one is compared with, and itself."""
-        return self._compared[result.cell.model, result.cell.mode]
+    def lines(self, result: CellResult) -> list[str]:
+        """The lines of a cell: its ratio, and its compile time with the marks. Of an eager cell: its step time."""
+        if result.status is Status.COMPILED and result.compile_only is not None:
+            made = [text for legend, text in cell_lines.lines(self.ratios, result) if "kernel" in text or " reg" in text]
+            return [formatting.cold_compile(result.compile_only.first_call_s)[0], *made]
+        if result.status is not Status.OK:
+            return [str(result.status)]
+        ratio = None if result.eager else self.ratios.over_eager(result.cell)
+        first = formatting.seconds(result.step_s) if result.eager or ratio is None else short(ratio)
+        return [first, " ".join((formatting.cold_compile(result.compile_s)[0], *self._marks(result)))]
 
-    @cached_property
-    def _compared(self) -> dict[tuple[str, Mode], MatrixRow]:
-        found: dict[tuple[str, Mode], list[CellResult]] = {}
-        for cell, result in self.results.items():
-            found.setdefault((cell.model, cell.mode), []).append(result)
-        return {row: MatrixRow(results) for row, results in found.items()}
-
-    def lines(self, result: CellResult, room: int | None = None) -> list[str]:
-        """The lines of a cell, at most `room` wide if given."""
-        return cell_lines.lines(self.compared(result), result, room)
+    def _marks(self, result: CellResult) -> list[str]:
+        """Graph breaks, and contention."""
+        breaks = [f"b{result.break_count}"] if result.break_count else []
+        return [*breaks, *["~"] * result.trust.says(Doubt.CONTENTION)]
 
     def notes(self) -> list[str]:
         """The notes below the table: failures, and those of `notes_on_successes`."""
@@ -80,7 +84,23 @@ class Matrix:
             found.append(f"compile-only ({of}): {gap}")
         diagnosed = [(cell, r.diagnostics) for cell, r in self.results.items() if r.diagnostics is not None]
         found += [f"{cell}: {text}" for cell, record in diagnosed for text in record.remarks]
-        return [*found, *self._doubts(), *self.means()]
+        return [*found, *self._doubts(), *self._groups(), *self.means()]
+
+    def _groups(self) -> list[str]:
+        """How the ratios came about, and what the A/A control says."""
+        found = []
+        control = self.ratios.control
+        if control is not None:
+            of = next(trial.cell for trial in self.ratios.controls)
+            said = "as it should be" if control.verdict not in (Verdict.FASTER, Verdict.SLOWER) else "so ratios err by as much"
+            found.append(f"A/A control, {of} against a copy of itself: {cell_lines.ratio_text(control)}, {said}")
+        timed = [r for r in self.results.values() if r.status is Status.OK]
+        if alone := [r for r in timed if not any(trial.group is not None for trial in r.measured)]:
+            found.append(f"{len(alone)} cells were measured alone, by an older Bakeoff, so their speeds cannot be compared")
+        parts = {r.cell.model for r in timed for t in r.measured if t.group is not None and " " in t.group}
+        if parts:
+            found.append(f"too little memory for all children at once, so the groups were split: {', '.join(sorted(parts))}")
+        return found
 
     def _doubts(self) -> list[str]:
         """How far the numbers can be trusted: a note per kind of doubt."""
@@ -89,11 +109,9 @@ class Matrix:
         if busy := doubted[Doubt.CONTENTION]:
             worst = min(busy, key=lambda r: r.trust.cpu_share)
             had = f"had a CPU for too small a share of the timed steps, {worst.cell} for {worst.trust.cpu_share:.0%}"
-            found.append(f"contention: {len(busy)} cells {had}; no comparison of their speeds is decided")
+            found.append(f"contention: {len(busy)} cells {had}; it lengthens seconds, and hardly changes ratios")
         if noisy := [r for r in doubted[Doubt.NOISE] if r.status is Status.OK]:
-            found.append(f"noise: in {len(noisy)} cells step times differ between processes, by the ± shown with items/s")
-        if unverified := [r for r in doubted[Doubt.UNVERIFIED] if r.status is Status.OK]:
-            found.append(f"steady state not verified in {len(unverified)} cells: that needs three trials, --trials 3")
+            found.append(f"noise: in {len(noisy)} cells the step time varies by itself; `bakeoff show -v` says by how much")
         return found
 
     def failures(self) -> dict[str, list[CellResult]]:
@@ -114,79 +132,119 @@ class Matrix:
         return lines
 
     def means(self) -> list[str]:
-        """The geometric mean of each stack's speed-up over its framework's eager stack, and the number of models in it."""
+        """The geometric mean of each stack's speed over its framework's eager stack, and the number of models in it."""
         lines = []
         for mode in self.modes:
             models = list(dict.fromkeys(c.model for c in self.results if c.mode == mode))
             for stack in self.stacks(mode):
-                for over, by in ((self.over_eager, ""), (self._over_eager_on_device, " by the GPU's own time")):
-                    ratios = [s for m in models if (s := over(self.results.get(Cell(m, stack, mode)))) is not None]
-                    if any(r != 1.0 for r in ratios):
-                        geometric = f"×{math.exp(mean(map(math.log, ratios))):.2f} its eager{by}"
-                        of = f"geometric mean of {len(ratios)} of {len(models)} models"
-                        lines.append(f"{stack} {mode}: {geometric}, {of}")
+                cells = [cell for model in models if (cell := Cell(model, stack, mode)) in self.results]
+                found = [r for c in cells if not self.results[c].eager and (r := self.ratios.over_eager(c)) is not None]
+                if found:
+                    mean = math.exp(sum(ratio.log for ratio in found) / len(found))
+                    error = mean * math.hypot(*(ratio.half_width for ratio in found)) / len(found)
+                    of = f"geometric mean of {len(found)} of {len(models)} models"
+                    lines.append(f"{stack} {mode}: ×{mean:.2f} ±{error:.2f} its eager, {of}")
         return lines
 
-    def terminal(self, width: int) -> str:
-        """The table as text. Stacks that do not fit into `width` follow in further tables below."""
+    def terminal(self, width: int, *, verbose: bool = False) -> str:
+        """The table as text. Stacks that do not fit into `width` follow below. `verbose`: everything about each cell, too."""
         out = []
         for mode in self.modes:
-            out += wrapped(f"{mode}, line by line: " + "; ".join(self.legend(mode)), width)
-            blocks = packed(self._columns(mode, short=False), width)
-            if len(blocks) > 1:
-                blocks = packed(self._columns(mode, short=True), width)
-            out += [line for columns in blocks for line in ("", *drawn(columns))]
+            out += wrapped(f"{mode}: {self.legend(mode)}", width)
+            out += [line for columns in packed(self._columns(mode), width) for line in ("", *drawn(columns))]
+        for result in self.results.values() if verbose else ():
+            out += [*self.about(result, width), ""]
         for note in self.notes():  # a command stays on one line, so that it can be copied
             out += [note] if note.startswith(AGAIN) else wrapped(note, width, "  ")
         return "".join(f"{line}\n" for line in out)
 
-    def legend(self, mode: Mode) -> list[str]:
-        """The meaning of each line of a cell."""
-        return cell_lines.legend(row for (_, of), row in self._compared.items() if of == mode)
+    def about(self, result: CellResult, width: int) -> list[str]:
+        """Everything that is known of one cell, as lines of text."""
+        found = [str(result.cell)]
+        for legend, text in cell_lines.lines(self.ratios, result):
+            found += wrapped(f"  {legend}: {text}", width, "    ")
+        return found
 
-    def _columns(self, mode: Mode, *, short: bool) -> list[Column]:
-        """The column of labels, and a column per stack."""
+    def legend(self, mode: Mode) -> str:
+        """How to read a cell."""
+        results = [result for cell, result in self.results.items() if cell.mode is mode]
+        if any(result.status is Status.COMPILED for result in results):
+            return "compile time; kernels; the most registers of a thread, bytes spilled"
+        parts = ["speed over the framework's eager stack with its 95 % interval (?: undecided; eager: its step time)"]
+        parts.append("then the compile time")
+        marks = [mark for result in results if result.status is Status.OK for mark in self._marks(result)]
+        if any(mark != "~" for mark in marks):
+            parts.append("b2: two graph breaks")
+        if "~" in marks:
+            parts.append("~: other work took its CPU")
+        return "; ".join([*parts, f"{WINNERS}: all that cannot be told apart from the best"])
+
+    def winners(self, model: str, mode: Mode) -> list[str]:
+        """The stacks that cannot be told apart from the fastest one, without data-parallel ones."""
+        alone = [r.cell.stack for r in self.ratios.row(model, mode) if r.trials[0].workers is None]
+        return self.ratios.winners(model, mode, alone)
+
+    def _columns(self, mode: Mode) -> list[Column]:
+        """The column of models, a column per stack, and the winners."""
         stacks = self.stacks(mode)
-        rows = self._rows(mode, stacks, short=short)
-        columns = [Column("", [label for label, _ in rows])]
-        return columns + [Column(name, [cells[i] for _, cells in rows]) for i, name in enumerate(stacks)]
+        models = list(dict.fromkeys(c.model for c in self.results if c.mode == mode))
+        rows = [self.row(model, mode) for model in models]
+        columns = [Column("", [[model] for model in models])]
+        columns += [Column(name, [self.lines(row[name]) if name in row else [] for row in rows]) for name in stacks]
+        winners = [self.winners(model, mode) for model in models]
+        return [*columns, Column(WINNERS, winners)] if any(winners) and len(stacks) > 1 else columns
 
     def markdown(self) -> str:
         """The table as Markdown."""
         out = []
         for mode in self.modes:
-            stacks = self.stacks(mode)
-            out += [f"**{mode}**, line by line: " + "; ".join(self.legend(mode)), "", "| | " + " | ".join(stacks) + " |"]
-            out.append("|---" * (len(stacks) + 1) + "|")
-            for label, cells in self._rows(mode, stacks):
-                out.append("| " + " | ".join("<br>".join(lines) for lines in (label, *cells)) + " |")
+            columns = self._columns(mode)
+            out += [f"**{mode}**: {self.legend(mode)}", "", "| " + " | ".join(column.name for column in columns) + " |"]
+            out.append("|---" * len(columns) + "|")
+            for cells in zip(*(column.cells for column in columns), strict=True):
+                out.append("| " + " | ".join("<br>".join(lines) for lines in cells) + " |")
             out.append("")
         return "\n".join([*out, *(f"- {note}" for note in self.notes())]) + "\n"
+
+    def json(self, chosen: Sequence[CellResult] | None = None) -> dict[str, object]:
+        """Cells with their ratios, and the winners of each model and mode, as JSON values. `chosen`: None for all cells."""
+        shown = list(self.results.values()) if chosen is None else chosen
+        cells = [
+            {
+                "cell": str(result.cell),
+                "status": str(result.status),
+                "reason": result.reason,
+                "ratio_eager": ratio_as_json(self.ratios.over_eager(result.cell)),
+                "ratio_best": ratio_as_json(self.ratios.over_best(result.cell)),
+                "compile_s": result.compile_s if result.cold else None,
+                "warm_compile_s": result.warm_compile_s,
+                "step_s": result.step_s if result.status is Status.OK else None,
+                "breaks": result.break_count,
+                "doubts": [finding.text for finding in result.trust.findings],
+            }
+            for result in shown
+        ]
+        rows = dict.fromkeys((result.cell.model, result.cell.mode) for result in shown)
+        winners = [{"model": model, "mode": str(mode), "winners": self.winners(model, mode)} for model, mode in rows]
+        return {"cells": cells, "models": winners, "control": ratio_as_json(self.ratios.control)}
 
     def stacks(self, mode: Mode) -> list[str]:
         """The stacks of a mode, in the order of the run."""
         return list(dict.fromkeys(c.stack for c in self.results if c.mode == mode))
 
-    def _rows(self, mode: Mode, stacks: Sequence[str], *, short: bool = False) -> list[tuple[list[str], list[list[str]]]]:
-        """(label, cells) of each model; each label and each cell is a list of lines."""
-        rows = []
-        for model in dict.fromkeys(c.model for c in self.results if c.mode == mode):
-            row = self.row(model, mode)
-            item = next((m.item for r in row.values() for m in r.measurements), "")
-            rooms = {s: max(ROOM, len(s)) if short else None for s in stacks}
-            rows.append(([model, item], [self.lines(row[s], rooms[s]) if s in row else [] for s in stacks]))
-        return rows
 
-    def over_eager(self, result: CellResult | None) -> float | None:
-        """Step time of the framework's eager stack / step time of this stack; None if either has no speed."""
-        return None if result is None else self.compared(result).over_eager(result)
+def short(ratio: Ratio) -> str:
+    """A ratio with half the width of its interval, and a question mark if it is undecided."""
+    digits = 2 if ratio.value < 9.995 else 1 if ratio.value < 99.95 else 0
+    off = (ratio.high - ratio.low) / 2
+    return f"×{ratio.value:.{digits}f} ±{off:.{digits}f}" + "?" * (not ratio.decided)
 
-    def eager(self, result: CellResult) -> CellResult | None:
-        """The result of the same framework's eager stack on the same model, if its status is ok."""
-        return self.compared(result).eager(result)
 
-    def _over_eager_on_device(self, result: CellResult | None) -> float | None:
-        return None if result is None else self.compared(result).over_eager_on_device(result)
+def ratio_as_json(ratio: Ratio | None) -> dict[str, object] | None:
+    """As JSON values."""
+    if ratio is None:
+        return None
+    return {"value": ratio.value, "low": ratio.low, "high": ratio.high, "verdict": str(ratio.verdict), "groups": ratio.groups}
 
 
 def _first_line(text: str) -> str:

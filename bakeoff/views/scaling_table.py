@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bakeoff.analysis.cost import Span
 from bakeoff.analysis.formatting import figure
-from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.ratios import Ratio, Ratios
+from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Mode
 from bakeoff.records.trial import Status, Trial
 from bakeoff.system.terminal import plain
 
 SCALING_LEGEND = (
-    "data-parallel training; efficiency: items/s of n workers / (n × items/s of one worker), with the same global batch; "
+    "data-parallel training; efficiency: speed of n workers / (n × speed of one), side by side with the same global batch; "
     "parity: the largest difference from one process with the global batch, as a share of its tolerance"
 )
 SCALING_COLUMNS = ("model", "stack", "workers", "items/s", "efficiency", "parity", "status")
@@ -21,24 +23,25 @@ class Scaled:
     """A data-parallel cell, and the cell in which one worker does the same work."""
 
     result: CellResult
-    alone: CellResult | None
+    ratio: Ratio | None  # speed over the cell of one worker
 
     @property
     def workers(self) -> int:
         return self.result.trials[0].workers or 1
 
     @property
-    def efficiency(self) -> float | None:
-        """throughput(n) / (n × throughput(1)); None if either has no speed."""
-        if self.alone is None or {self.result.status, self.alone.status} != {Status.OK}:
+    def efficiency(self) -> Span | None:
+        """Speed of n workers / (n × speed of one), with bounds; None if either has no speed."""
+        if self.ratio is None:
             return None
-        return self.result.throughput / (self.workers * self.alone.throughput)
+        return Span(*(each / self.workers for each in (self.ratio.value, self.ratio.low, self.ratio.high)))
 
 
-def of(result: CellResult, results: Iterable[CellResult]) -> Scaled:
-    """`result` and the cell of one worker among `results`: the one whose stack name differs only in the number at its end."""
-    same = (r for r in results if (r.cell.model, r.cell.mode) == (result.cell.model, result.cell.mode))
-    return Scaled(result, next((r for r in same if r.trials[0].workers == 1 and _family(r) == _family(result)), None))
+def of(result: CellResult, ratios: Ratios) -> Scaled:
+    """`result`, compared with the cell of one worker: the one whose stack name differs only in the number at its end."""
+    same = ratios.row(result.cell.model, result.cell.mode)
+    alone = next((r.cell for r in same if r.trials[0].workers == 1 and _family(r) == _family(result)), None)
+    return Scaled(result, None if alone is None else ratios.between(result.cell, alone))
 
 
 def _family(result: CellResult) -> str:
@@ -47,8 +50,12 @@ def _family(result: CellResult) -> str:
 
 def rows(trials: Iterable[Trial]) -> list[Scaled]:
     """The data-parallel training cells, in the order of the run."""
-    results = by_cell(trials).values()
-    return [of(r, results) for r in results if r.cell.mode is Mode.TRAINING and r.trials and r.trials[0].workers is not None]
+    ratios = Ratios.of(trials)
+    return [
+        of(r, ratios)
+        for r in ratios.results.values()
+        if r.cell.mode is Mode.TRAINING and r.trials and r.trials[0].workers is not None
+    ]
 
 
 def terminal(trials: Sequence[Trial], width: int) -> str:
@@ -80,7 +87,7 @@ def formatted(row: Scaled) -> tuple[str, ...]:
         result.cell.stack,
         str(row.workers),
         speed,
-        "–" if efficiency is None else f"{efficiency:.2f}",
+        "–" if efficiency is None else f"{efficiency.value:.2f} ±{(efficiency.high - efficiency.low) / 2:.2f}",
         f"{max(off):.2g}" if off else "–",
         str(result.status),
     )

@@ -1,16 +1,17 @@
 """How are deployment formats compared in a table? A row per model and format, as text or Markdown. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from bakeoff.analysis.formatting import seconds
-from bakeoff.analysis.results import CellResult, by_cell
+from bakeoff.analysis.ratios import Ratio, Ratios
+from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status, Trial
 from bakeoff.tasks.export.record import Export
 from bakeoff.views.columns import drawn, of_rows, wrapped
-from bakeoff.views.matrix import Matrix
+from bakeoff.views.matrix import Matrix, short
 
 LEGEND = (
     "exported with the model's code, then loaded and run in a process without it; first output: the first step after loading; "
@@ -25,7 +26,7 @@ class Row:
 
     export: Export
     result: CellResult
-    eager: CellResult | None = None
+    ratio: Ratio | None = None  # speed over the eager stack that was exported
 
     @property
     def cells(self) -> list[str]:
@@ -37,12 +38,11 @@ class Row:
         loaded = self.result.measurements if status.was_timed else []
         found += [seconds(load_s(self.result)), seconds(first_output_s(self.result))] if loaded else ["–", "–"]
         settled = status is Status.OK
-        found += [seconds(self.result.step_s) if settled else "–", self._over_eager() if settled else "–"]
+        found += [
+            seconds(self.result.step_s) if settled else "–",
+            short(self.ratio) if settled and self.ratio is not None else "–",
+        ]
         return [*found, f"{self.result.parity_error:.0e}" if loaded else "–", str(status)]
-
-    def _over_eager(self) -> str:
-        eager = self.eager
-        return f"×{eager.step_s / self.result.step_s:.2f}" if eager is not None and eager.status is Status.OK else "–"
 
 
 def load_s(result: CellResult) -> float:
@@ -55,19 +55,18 @@ def first_output_s(result: CellResult) -> float:
     return median(m.first_call_s for m in result.measurements)
 
 
-def rows(results: Mapping[Cell, CellResult], exports: Sequence[Export]) -> list[Row]:
+def rows(ratios: Ratios, exports: Sequence[Export]) -> list[Row]:
     """A row per exported cell that has a result, ordered by model."""
-    return [
-        Row(made, results[made.cell], results.get(Cell(made.cell.model, made.exporter, made.cell.mode)))
-        for made in sorted(exports, key=lambda made: made.cell)
-        if made.cell in results
-    ]
+    made = [each for each in sorted(exports, key=lambda each: each.cell) if each.cell in ratios.results]
+    eager = [Cell(each.cell.model, each.exporter, each.cell.mode) for each in made]
+    pairs = zip(made, eager, strict=True)
+    return [Row(each, ratios.results[each.cell], ratios.between(each.cell, other)) for each, other in pairs]
 
 
 def terminal(trials: Sequence[Trial], exports: Sequence[Export], width: int) -> str:
     """As text for `width` columns. The reasons of failures follow the table."""
     lines = [*wrapped(LEGEND, width), ""]
-    lines += drawn(of_rows(COLUMNS, [row.cells for row in rows(by_cell(trials), exports)]), apart=False)
+    lines += drawn(of_rows(COLUMNS, [row.cells for row in rows(Ratios.of(trials), exports)]), apart=False)
     lines.append("")
     for note in _notes(trials, exports):
         lines += wrapped(note, width, "  ")
@@ -77,7 +76,7 @@ def terminal(trials: Sequence[Trial], exports: Sequence[Export], width: int) -> 
 def markdown(trials: Sequence[Trial], exports: Sequence[Export]) -> str:
     """As a Markdown table. The reasons of failures follow it."""
     lines = [LEGEND, "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    lines += [f"| {' | '.join(row.cells)} |" for row in rows(by_cell(trials), exports)]
+    lines += [f"| {' | '.join(row.cells)} |" for row in rows(Ratios.of(trials), exports)]
     return "\n".join([*lines, "", *(f"- {note}" for note in _notes(trials, exports))]) + "\n"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, final
 
-from bakeoff.analysis.results import by_cell
+from bakeoff.analysis.ratios import Ratios
 from bakeoff.authoring.discovery import StackSource, check, shown
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell, Mode
@@ -128,7 +128,7 @@ class Exporting(Task[Export]):
         return table.markdown(trials, records)
 
     def section(self, records: Sequence[Export], trials: Sequence[Trial]) -> Section | None:
-        rows = [row.cells for row in table.rows(by_cell(trials), records)]
+        rows = [row.cells for row in table.rows(Ratios.of(trials), records)]
         return Section(title=self.title, legend=table.LEGEND, columns=table.COLUMNS, rows=rows) if rows else None
 
 
