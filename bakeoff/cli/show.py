@@ -22,8 +22,8 @@ def add_verb(verbs: Any) -> None:
 def _show(asked: argparse.Namespace) -> int:
     run = saved_runs.read(saved_runs.find(asked.run, _common.saved_in(asked)))
     if asked.markdown:
-        print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run)), end="")
+        print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run), run.neighbours), end="")
     else:
         width = terminal.columns(sys.stdout)
-        print(tables.terminal(run.trials, run.one_time_costs, tables.records_of(run), width), end="")
+        print(tables.terminal(run.trials, run.one_time_costs, tables.records_of(run), width, run.neighbours), end="")
     return 0

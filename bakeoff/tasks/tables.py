@@ -6,6 +6,7 @@ from typing import Any
 from bakeoff import tasks
 from bakeoff.analysis.results import by_cell
 from bakeoff.archive.saved_runs import SavedRun
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Trial
 from bakeoff.views import kernel_table, scaling_table
 from bakeoff.views.matrix import Matrix
@@ -21,22 +22,34 @@ def records_of(run: SavedRun) -> dict[str, list[Any]]:
     return found
 
 
-def terminal(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], records: Records, width: int) -> str:
+def terminal(
+    trials: Sequence[Trial],
+    one_time_costs: Sequence[OneTimeCost],
+    records: Records,
+    width: int,
+    neighbours: Neighbours | None = None,
+) -> str:
     """All tables as text for a terminal of `width` columns. Empty tables are left out."""
     in_matrix = _not_exported(trials)
     parts = []
     if in_matrix or one_time_costs:
-        parts += [Matrix.of(in_matrix, one_time_costs).terminal(width)]
+        parts += [Matrix.of(in_matrix, one_time_costs, neighbours=neighbours).terminal(width)]
     if in_matrix:
         parts += [kernel_table.terminal(by_cell(in_matrix), width), scaling_table.terminal(in_matrix, width)]
     parts += [task.table(records[task.name], trials, width) for task in tasks.every() if records.get(task.name)]
     return "".join(parts)
 
 
-def markdown(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], records: Records) -> str:
+def markdown(
+    trials: Sequence[Trial],
+    one_time_costs: Sequence[OneTimeCost],
+    records: Records,
+    neighbours: Neighbours | None = None,
+) -> str:
     """All tables as Markdown, except those that have no Markdown form."""
     in_matrix = _not_exported(trials)
-    parts = [Matrix.of(in_matrix, one_time_costs).markdown()] if in_matrix or one_time_costs else []
+    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours)
+    parts = [matrix.markdown()] if in_matrix or one_time_costs else []
     parts += [kernel_table.markdown(by_cell(in_matrix))] if in_matrix else []
     found = [task.markdown(records[task.name], trials) for task in tasks.every() if records.get(task.name)]
     return "\n".join([*parts, *filter(None, found)])

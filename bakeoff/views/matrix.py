@@ -10,6 +10,7 @@ from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
 from bakeoff.analysis.trust import Doubt
 from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Status, Trial
 from bakeoff.views import cell_lines
 from bakeoff.views.cell_lines import MatrixRow
@@ -21,10 +22,11 @@ AGAIN = "  again: "
 
 @dataclass(frozen=True)
 class Matrix:
-    """Results by cell, and the one-time costs of the machine."""
+    """Results by cell, the one-time costs of the machine, and what its other CPUs do to the children's."""
 
     results: Mapping[Cell, CellResult]
     one_time_costs: Sequence[OneTimeCost] = ()
+    neighbours: Neighbours | None = None
 
     @classmethod
     def of(
@@ -32,8 +34,9 @@ class Matrix:
         trials: Sequence[Trial],
         one_time_costs: Sequence[OneTimeCost] = (),
         recorded: Mapping[Cell, RecordedStatus] | None = None,
+        neighbours: Neighbours | None = None,
     ) -> "Matrix":
-        return cls(by_cell(trials, recorded), tuple(one_time_costs))
+        return cls(by_cell(trials, recorded), tuple(one_time_costs), neighbours)
 
     @property
     def modes(self) -> list[Mode]:
@@ -63,13 +66,14 @@ class Matrix:
         return [*self._notes_on_failures(), *self.notes_on_successes()]
 
     def notes_on_successes(self) -> list[str]:
-        """One-time costs, unequal conditions of stacks, diagnoses, and doubts about the numbers."""
+        """One-time costs, CPUs that share a core, unequal conditions of stacks, diagnoses, and doubts about the numbers."""
         found = []
         for tool in self.one_time_costs:
             cost = (
                 tool.failure.message if tool.failure else f"{tool.wall_s:.1f} s, {tool.bytes >> 20} MiB, on {tool.measured_at}"
             )
             found.append(f"one-time cost of this machine, not part of any cell: {tool.stack}: {cost}")
+        found += self.neighbours.notes() if self.neighbours is not None else []
         fair = [(c.stack, note) for c, r in self.results.items() for m in r.measurements for note in m.notes]
         for note in dict.fromkeys(note for _, note in fair):
             of = ", ".join(dict.fromkeys(stack for stack, n in fair if n == note))
