@@ -25,7 +25,9 @@ from bakeoff.compare.budgets import Budgets
 from bakeoff.compare.pairs import INTERIM_ANALYSES
 from bakeoff.compare.rounds import summaries_of_pairs
 from bakeoff.compare.verdicts import Verdict
+from bakeoff.machine import neighbours
 from bakeoff.records.cell import Cell
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.group import Group
 from bakeoff.runner.plan import Plan
@@ -33,6 +35,7 @@ from bakeoff.runner.progress import formatted
 from bakeoff.runner.store import Store
 from bakeoff.runner.task import AddsToTrials
 from bakeoff.system import procfs
+from bakeoff.system.environment import child_cpus
 
 SPARE = 1.3  # a second child starts beside the first only if this many times the first child's memory is free
 
@@ -60,6 +63,7 @@ class PairedSession:
             raise UsageError("there is no cell to compare")
         self.alternated = 0
         self.finished = False
+        self.neighbours: Neighbours | None = None  # measured by `run`, if cells are timed on the CPU
         self._additions = additions
         self._plan, self._budgets, self._arms, self._say = plan, budgets, arms, say
         self._metrics, self._interim_analyses = tuple(metrics), tuple(interim_analyses)
@@ -73,6 +77,8 @@ class PairedSession:
         extra = pairs.extra_pairs(self._metrics)
         done = 0
         try:
+            if self._plan.settings.device == "cpu":
+                self.neighbours = neighbours.of_this_machine(child_cpus(self._plan.settings.threads), self._say)
             for pair_count in self._interim_analyses:
                 for index in range(done, pair_count + extra):
                     chosen = None
@@ -122,7 +128,7 @@ class PairedSession:
 
     def parts(self, command: str) -> dict[str, Any]:
         """The keys of the saved run, as JSON values. `command`: the command line of the run."""
-        return saving.run_parts(command, self.candidate.trials, self._summaries[1], ab=self.record)
+        return saving.run_parts(command, self.candidate.trials, self._summaries[1], ab=self.record, neighbours=self.neighbours)
 
     def _arm_runner(self, arm: Checkout, root: Store) -> ArmRunner:
         plan = self._plan

@@ -4,7 +4,8 @@ The file is JSON in pytest-benchmark's format, with further keys; `trials` holds
 Versions of these keys (`schema_version`):
 
 1  until 2026-11-28, without the key `schema_version`. Other names for most keys; version1.py lists them and reads such files.
-2  `summaries`, `one_time_costs`, and `tasks`: the records of every task except timing, by the name of the task.
+2  `summaries`, `one_time_costs`, and `tasks`: the records of every task except timing, by the name of the task. `neighbours`,
+   which older runs of this version do not have.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from bakeoff.archive.paired import Ab
 from bakeoff.authoring.errors import UsageError
 from bakeoff.records.cell import Cell
 from bakeoff.records.measurement import Measurement
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Start, Trial
 from bakeoff.system.terminal import clean
 
@@ -47,6 +49,7 @@ class SavedRun(msgspec.Struct, frozen=True):
     datetime: str = ""  # when it was saved, ISO 8601
     version: str = ""  # of pytest-benchmark
     one_time_costs: list[OneTimeCost] = []
+    neighbours: Neighbours | None = None  # None in old runs, and where no cell was timed on the CPU
     tasks: dict[str, msgspec.Raw] = {}  # name of a task → its records, which `of` reads
     commit_info: Commit = Commit()
     command: str = ""  # the command line that made the run
@@ -209,6 +212,8 @@ def read(path: Path) -> SavedRun:
         )
     if not run.trials and not run.tasks:
         raise UsageError(f"{path} holds no trials: nothing was measured in it")
+    if run.neighbours is not None and (problem := run.neighbours.problem()):
+        raise UsageError(f"{path} is not a complete saved run: {problem}")
     cold = {trial.cell for trial in run.trials if trial.start is Start.COLD}
     for trial in run.trials:
         wrong = _impossible(trial.measurement) if trial.measurement is not None else ""

@@ -24,7 +24,7 @@ from bakeoff.system.folders import locked, whole
 
 def parts(session: Session, command: str) -> dict[str, Any]:
     """The keys that Bakeoff adds to a saved run, as JSON values. `command`: the command line of the run."""
-    own = {"one_time_costs": session.one_time_costs, "tasks": session.records}
+    own = {"one_time_costs": session.one_time_costs, "neighbours": session.neighbours, "tasks": session.records}
     return run_parts(command, session.trials, summary.of_trials(session.trials), **own)
 
 

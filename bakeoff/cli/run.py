@@ -58,7 +58,8 @@ def _run(asked: argparse.Namespace) -> int:
         _common.print_json(session)
     else:
         width = terminal.columns(sys.stdout)
-        print(tables.terminal(session.trials, session.one_time_costs, session.records, width, band=plan.band), end="")
+        found = session.trials, session.one_time_costs, session.records
+        print(tables.terminal(*found, width, session.neighbours, band=plan.band), end="")
         for failure in [t.failure for t in session.trials if t.failure is not None and t.failure.traceback]:
             print(failure.traceback)
         if not asked.target:

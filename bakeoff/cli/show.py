@@ -44,7 +44,7 @@ def _show(asked: argparse.Namespace) -> int:
         raise UsageError(f"show prints one run: {' and '.join(runs)} are {len(runs)}; a cell is named as model-stack-mode")
     path = saved_runs.find(runs[0] if runs else None, _common.saved_in(asked))
     run = saved_runs.read(path)
-    matrix = tables.matrix(run.trials, run.one_time_costs)
+    matrix = tables.matrix(run.trials, run.one_time_costs, run.neighbours)
     chosen = _cells([name for name in asked.names if _is_cell(name)], matrix)
     width = terminal.columns(sys.stdout)
     if asked.json:
@@ -52,10 +52,10 @@ def _show(asked: argparse.Namespace) -> int:
     elif chosen:
         print("\n\n".join("\n".join(matrix.about(result, width)) for result in chosen))
     elif asked.markdown:
-        print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run)), end="")
+        print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run), run.neighbours), end="")
     else:
         records = tables.records_of(run)
-        print(tables.terminal(run.trials, run.one_time_costs, records, width, verbose=asked.verbose), end="")
+        print(tables.terminal(run.trials, run.one_time_costs, records, width, run.neighbours, verbose=asked.verbose), end="")
     return 0
 
 

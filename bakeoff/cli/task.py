@@ -27,7 +27,8 @@ def add_verb(verbs: Any) -> None:
 def _task(asked: argparse.Namespace) -> int:
     task = tasks.named(asked.task)
     session, path = _common.measured_and_saved(asked, _common.plan(asked), task)
-    print(table(session.trials, session.one_time_costs, session.records, terminal.columns(sys.stdout)), end="")
+    width = terminal.columns(sys.stdout)
+    print(table(session.trials, session.one_time_costs, session.records, width, session.neighbours), end="")
     _common.to_stderr(f"saved: {path}")
     failed = [record for record in session.of(task) if task.failure(record) is not None]
     return 1 if failed else 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bakeoff.machine.host import Facts, Folder
+from bakeoff.records.neighbours import SLOWED, named
 from bakeoff.system.environment import RECORDED
 
 GIB = 2**30
@@ -48,7 +49,7 @@ class Finding:
 def examine(facts: Facts) -> list[Finding]:
     """All findings, in the order in which to fix them."""
     judges: Sequence[Callable[[Facts], Iterator[Finding]]] = (
-        _software, _compiler, _cpus, _frequency, _others, _memory, _virtual, _folders, _variables, _one_time_cost
+        _software, _compiler, _cpus, _neighbours, _frequency, _others, _memory, _virtual, _folders, _variables, _one_time_cost
     )  # fmt: skip
     return [finding for judge in judges for finding in judge(facts)]
 
@@ -98,6 +99,29 @@ def _cpus(facts: Facts) -> Iterator[Finding]:
     if facts.siblings:
         what = f"{facts.siblings} of a child's CPUs share their core with another CPU, whose load slows them"
         yield Finding(Mark.WARN, "SMT", what, "echo off > /sys/devices/system/cpu/smt/control, as root")
+
+
+def _neighbours(facts: Facts) -> Iterator[Finding]:
+    found = facts.neighbours
+    if facts.neighbours_unknown:
+        yield Finding(Mark.WARN, "neighbours", facts.neighbours_unknown, "wait until the machine is calm")
+    if found is None:
+        return
+    compare = "compare by ratios of one run or bakeoff ab, not by seconds of different runs"
+    for sentence in found.sentences():
+        yield Finding(Mark.WARN, "neighbours", sentence, f"keep that CPU idle while measuring; {compare}")
+    low, high = found.alone_s
+    took = f"{1e3 * low:.1f} to {1e3 * high:.1f} ms"
+    if not found.shared:
+        others = named([other.cpu for other in found.others])
+        left = f"; not tried: {named(found.left_out)}" if found.left_out else ""
+        yield Finding(
+            Mark.OK, "neighbours", f"keeping {others} busy did not slow a loop on CPU {found.cpu} just now ({took}){left}"
+        )
+    if high >= SLOWED * low:
+        what = f"alone, the loop on CPU {found.cpu} took {took} of CPU time"
+        why = "other work shares its core for some of the time, or its frequency changes"
+        yield Finding(Mark.WARN, "neighbours", f"{what}: {why}", compare)
 
 
 def _frequency(facts: Facts) -> Iterator[Finding]:

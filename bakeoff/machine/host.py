@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from bakeoff.machine import neighbours
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.system import procfs
 from bakeoff.system.environment import child_cpus, cpu_model
 
@@ -57,7 +59,9 @@ class Facts:
     cores: int = 1  # CPUs of the machine
     affinity: int = 1  # CPUs that this process may use
     quota: float | None = None  # CPUs that the control group allows; None: no limit
-    siblings: int = 0  # CPUs of a child that share their core with another CPU
+    siblings: int = 0  # CPUs of a child that share their core with another CPU, as the kernel says
+    neighbours: Neighbours | None = None  # None: there is only one CPU, or it could not be measured
+    neighbours_unknown: str = ""  # why it could not be measured
     governors: tuple[str, ...] = ()  # of frequency scaling
     driver: str = ""  # of frequency scaling
     turbo: bool | None = None
@@ -87,11 +91,13 @@ def read(
     children: Mapping[str, str],
     one_time_cost: bool | None,
 ) -> Facts:
-    """Read all facts. Takes SAMPLED_S seconds.
+    """Read all facts. Takes SAMPLED_S seconds, and what neighbours.py takes.
 
     `folders`: purpose → folder that will be written to. The other arguments are fields of Facts.
     """
     busiest, busy, steal = _sampled()
+    unknown: list[str] = []
+    measured = neighbours.of_this_machine(child_cpus(threads), unknown.append)
     return Facts(
         threads=threads,
         python=sys.version_info[:3],
@@ -104,6 +110,8 @@ def read(
         affinity=len(os.sched_getaffinity(0)),
         quota=_quota(),
         siblings=_siblings(child_cpus(threads)),
+        neighbours=measured,
+        neighbours_unknown=" ".join(unknown),
         governors=tuple(sorted({_line(p) for p in CPU.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {""})),
         driver=_line(CPU / "cpu0/cpufreq/scaling_driver"),
         turbo=_turbo(),

@@ -254,9 +254,8 @@ class MatrixPlugin:
             return
         terminalreporter.section("bakeoff")
         run = self.session
-        terminalreporter.write(
-            tables.terminal(run.trials, run.one_time_costs, run.records, _width(terminalreporter), band=run.plan.band)
-        )
+        found, width = (run.trials, run.one_time_costs, run.records), _width(terminalreporter)
+        terminalreporter.write(tables.terminal(*found, width, run.neighbours, band=run.plan.band))
         for table in self._tables:
             terminalreporter.write(table(self.ratios))
         own = 1 - self.session.children_s / self.session.wall_s if self.session.wall_s else 0.0

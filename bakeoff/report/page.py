@@ -95,7 +95,7 @@ def _vega(kept: Path) -> str:
 def _values(page: Page) -> dict[str, Any]:
     run = page.run
     alone = [t for t in run.trials if t.exported_by is None]
-    matrix = Matrix.of(alone, run.one_time_costs, recorded(run.summaries or ()))
+    matrix = Matrix.of(alone, run.one_time_costs, recorded(run.summaries or ()), run.neighbours)
     roofline = other_sections.roofline(run)
     cells = facts.of(matrix, roofline)
     shown = [f for f, _ in cells]

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from bakeoff.machine import neighbours
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Trial
 from bakeoff.runner.cells import CellRunner
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.progress import Progress
 from bakeoff.runner.store import RunFolder, Store
 from bakeoff.runner.task import Task
+from bakeoff.system.environment import child_cpus
 
 R = TypeVar("R")
 TIMING = "timing"  # the task whose records are trials
@@ -35,6 +38,7 @@ class Session:
             task.name: {task.key(r): r for r in self.folder.records(task.name, task.record)} if resume else {}
             for task in self.tasks
         }
+        self.neighbours: Neighbours | None = None  # measured by `run`, if cells are timed on the CPU
         self.wall_s = 0.0
         self.started = time.monotonic()  # when `run` was called
         self.progress = Progress(say)
@@ -77,7 +81,10 @@ class Session:
     def run(self) -> None:
         """Do everything that is not done yet. After an interrupt, all finished records are in `records` and on disk."""
         self.started = time.monotonic()
+        settings = self.plan.settings
         try:
+            if TIMING in self.plan.tasks and settings.device == "cpu" and not settings.target:
+                self.neighbours = neighbours.of_this_machine(child_cpus(settings.threads), self.progress.say)
             for task in self.tasks:
                 plan = self.plan.tasks.get(task.name)
                 if plan is not None:

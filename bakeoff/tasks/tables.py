@@ -7,6 +7,7 @@ from bakeoff import tasks
 from bakeoff.analysis.ratios import BAND
 from bakeoff.analysis.results import by_cell
 from bakeoff.archive.saved_runs import SavedRun
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Trial
 from bakeoff.views import kernel_table, scaling_table
 from bakeoff.views.matrix import Matrix
@@ -22,9 +23,9 @@ def records_of(run: SavedRun) -> dict[str, list[Any]]:
     return found
 
 
-def matrix(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost]) -> Matrix:
+def matrix(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], neighbours: Neighbours | None = None) -> Matrix:
     """The matrix of a run."""
-    return Matrix.of(_not_exported(trials), one_time_costs)
+    return Matrix.of(_not_exported(trials), one_time_costs, neighbours=neighbours)
 
 
 def terminal(
@@ -32,6 +33,7 @@ def terminal(
     one_time_costs: Sequence[OneTimeCost],
     records: Records,
     width: int,
+    neighbours: Neighbours | None = None,
     *,
     verbose: bool = False,
     band: float = BAND,
@@ -40,17 +42,24 @@ def terminal(
     in_matrix = _not_exported(trials)
     parts = []
     if in_matrix or one_time_costs:
-        parts += [Matrix.of(in_matrix, one_time_costs, band=band).terminal(width, verbose=verbose)]
+        shown = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band)
+        parts += [shown.terminal(width, verbose=verbose)]
     if in_matrix:
         parts += [kernel_table.terminal(by_cell(in_matrix), width), scaling_table.terminal(in_matrix, width)]
     parts += [task.table(records[task.name], trials, width) for task in tasks.every() if records.get(task.name)]
     return "".join(parts)
 
 
-def markdown(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], records: Records) -> str:
+def markdown(
+    trials: Sequence[Trial],
+    one_time_costs: Sequence[OneTimeCost],
+    records: Records,
+    neighbours: Neighbours | None = None,
+) -> str:
     """All tables as Markdown, except those that have no Markdown form."""
     in_matrix = _not_exported(trials)
-    parts = [Matrix.of(in_matrix, one_time_costs).markdown()] if in_matrix or one_time_costs else []
+    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours)
+    parts = [matrix.markdown()] if in_matrix or one_time_costs else []
     parts += [kernel_table.markdown(by_cell(in_matrix))] if in_matrix else []
     found = [task.markdown(records[task.name], trials) for task in tasks.every() if records.get(task.name)]
     return "\n".join([*parts, *filter(None, found)])

@@ -10,6 +10,7 @@ from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
 from bakeoff.analysis.trust import Doubt
 from bakeoff.records.cell import Cell, Mode
+from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Status, Trial
 from bakeoff.views import cell_lines
 from bakeoff.views.columns import Column, drawn, packed, wrapped
@@ -20,10 +21,11 @@ WINNERS = "fastest"  # heading of the last column
 
 @dataclass(frozen=True)
 class Matrix:
-    """Results by cell, and the one-time costs of the machine."""
+    """Results by cell, the one-time costs of the machine, and what its other CPUs do to the children's."""
 
     results: Mapping[Cell, CellResult]
     one_time_costs: Sequence[OneTimeCost] = ()
+    neighbours: Neighbours | None = None
     ratios: Ratios = field(default_factory=lambda: Ratios({}))
 
     @classmethod
@@ -32,11 +34,12 @@ class Matrix:
         trials: Sequence[Trial],
         one_time_costs: Sequence[OneTimeCost] = (),
         recorded: Mapping[Cell, RecordedStatus] | None = None,
+        neighbours: Neighbours | None = None,
         *,
         band: float = BAND,
     ) -> "Matrix":
         results = by_cell(trials, recorded)
-        return cls(results, tuple(one_time_costs), Ratios.of(trials, band, results=results))
+        return cls(results, tuple(one_time_costs), neighbours, Ratios.of(trials, band, results=results))
 
     @property
     def modes(self) -> list[Mode]:
@@ -67,13 +70,14 @@ class Matrix:
         return [*self._notes_on_failures(), *self.notes_on_successes()]
 
     def notes_on_successes(self) -> list[str]:
-        """One-time costs, unequal conditions of stacks, diagnoses, and doubts about the numbers."""
+        """One-time costs, CPUs that share a core, unequal conditions of stacks, diagnoses, and doubts about the numbers."""
         found = []
         for tool in self.one_time_costs:
             cost = (
                 tool.failure.message if tool.failure else f"{tool.wall_s:.1f} s, {tool.bytes >> 20} MiB, on {tool.measured_at}"
             )
             found.append(f"one-time cost of this machine, not part of any cell: {tool.stack}: {cost}")
+        found += self.neighbours.notes() if self.neighbours is not None else []
         fair = [(c.stack, note) for c, r in self.results.items() for m in r.measurements for note in m.notes]
         for note in dict.fromkeys(note for _, note in fair):
             of = ", ".join(dict.fromkeys(stack for stack, n in fair if n == note))

@@ -7,6 +7,7 @@ import pytest
 
 from bakeoff.machine.doctor import Finding, Mark, examine
 from bakeoff.machine.host import Busy, Facts, Folder
+from bakeoff.records.neighbours import Neighbour, Neighbours
 
 GIB = 2**30
 QUIET = Facts(
@@ -28,6 +29,14 @@ QUIET = Facts(
     folders=(Folder("runs", "/here/.bakeoff", 50 * GIB),),
     one_time_cost=True,
 )
+
+
+def neighbours(slowdown: float, slowest: float = 0.004) -> Neighbours:
+    """CPU 1 beside CPU 0, in ten rounds that take 4 ms alone, and two that take `slowest`."""
+    alone = (0.004,) * 10 + (slowest,) * 2
+    beside = tuple(slowdown * s for s in alone)
+    other = Neighbour(cpu=0, before_s=alone, beside_s=beside, after_s=alone)
+    return Neighbours(cpu=1, others=(other,), threads_per_core=1)
 
 
 def of(about: str, **changes: Any) -> list[Finding]:
@@ -58,6 +67,8 @@ def test_a_quiet_machine_is_fine() -> None:
         ("CPUs", {"quota": 0.5, "threads": 1}, Mark.BAD, "cpu.max"),
         ("CPUs", {"cores": 1, "affinity": 1, "threads": 1}, Mark.WARN, "two CPUs"),
         ("SMT", {"siblings": 2}, Mark.WARN, "smt/control"),
+        ("neighbours", {"neighbours": neighbours(1.9)}, Mark.WARN, "bakeoff ab"),
+        ("neighbours", {"neighbours_unknown": "a child ended early"}, Mark.WARN, "wait"),
         ("frequency", {"governors": ("powersave",)}, Mark.BAD, "cpupower"),
         ("frequency", {"governors": ("powersave",), "driver": "intel_pstate"}, Mark.WARN, "cpupower"),
         ("frequency", {"governors": ("performance", "schedutil")}, Mark.WARN, "cpupower"),
@@ -107,3 +118,19 @@ def test_variables_are_classified_and_their_values_not_shown() -> None:
 def test_the_one_time_cost_is_reported_if_a_stack_needs_it() -> None:
     assert "not yet paid" in only("one-time cost of Inductor", one_time_cost=False).message
     assert of("one-time cost of Inductor", one_time_cost=None) == []
+
+
+def test_cpus_that_share_a_core_are_named() -> None:
+    found = only("neighbours", neighbours=neighbours(1.9)).message
+    assert found.startswith("CPU 1 shares a core with CPU 0: a loop on CPU 1 takes 1.9 times as long while CPU 0 is busy")
+    calm = only("neighbours", neighbours=neighbours(1.02))
+    assert (calm.mark, calm.message) == (Mark.OK, "keeping CPU 0 busy did not slow a loop on CPU 1 just now (4.0 to 4.0 ms)")
+    left = replace(neighbours(1.0), left_out=(2, 3))
+    assert only("neighbours", neighbours=left).message.endswith("; not tried: CPUs 2 and 3")
+
+
+def test_a_loop_that_is_slow_alone_is_reported() -> None:
+    """Its core has other work that this machine cannot see, such as another virtual machine's."""
+    calm, restless = of("neighbours", neighbours=neighbours(1.0, slowest=0.008))
+    assert (calm.mark, restless.mark) == (Mark.OK, Mark.WARN)
+    assert "alone, the loop on CPU 1 took 4.0 to 8.0 ms of CPU time" in restless.message
