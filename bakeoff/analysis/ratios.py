@@ -1,6 +1,6 @@
 """Which of two cells is faster, and by how much? From the rounds that they ran side by side, with interval and verdict. Pure.
 
-A ratio is of speeds: step time of the other cell / step time of this one. Per round it is the ratio of the typical steps of two
+A ratio is of speeds: step time of the other cell / step time of this one. Per round it is the ratio of the mean steps of two
 slices, moments apart; per group the median over the rounds; over groups the mean. Logarithms are used throughout.
 
 What separates two processes of the same program (memory layout, threads, caches) does not show in rounds, only between groups.
@@ -21,12 +21,12 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Status, Trial
-from bakeoff.records.turns import ROUNDS
 
 BAND = 0.02
 # A bound is read after two groups, and again after four where a question was open. Each reading has this error probability, so
 # that an interval that was read twice covers with 95 % (Pocock 1977: 0.0294 for both bounds of each of two readings).
 RISK = 0.0147
+OLD_ROUNDS = 20
 DEFAULT_SD = 0.005  # between processes, of the logarithm of a ratio, while nothing is known
 DEFAULT_DF = 4.0  # weight of the variance of all pairs beside that of one pair, in degrees of freedom
 # quantile of Student's t that is exceeded with probability RISK, by degrees of freedom (scipy.special.stdtrit)
@@ -246,24 +246,23 @@ def _of_group(trial: Trial, other: Trial) -> _GroupRatio | None:
 
 
 def rounds(measurement: Measurement) -> list[float]:
-    """Seconds of the typical step in each slice."""
-    return [typical(samples) for samples in slices(measurement) if samples]
+    """Seconds of the mean step in each slice.
+
+    Where a CPU is shared, only the mean is right: short steps fit between two turns of the other program, so that their median
+    and their low percentiles show nothing of it, and long steps do not (docs/decisions/0015-ratios.md).
+    """
+    return [fmean(samples) for samples in slices(measurement) if samples]
 
 
 def slices(measurement: Measurement) -> list[Sequence[float]]:
-    """The samples of each slice. In a pair of an older Bakeoff, ROUNDS slices of equal numbers."""
+    """The samples of each slice. In a pair of an older Bakeoff, OLD_ROUNDS slices of equal numbers."""
     samples = measurement.step_s
     counts = [one.samples for one in measurement.slices]
     if not counts:
-        of = min(ROUNDS, len(samples))
+        of = min(OLD_ROUNDS, len(samples))
         return [samples[len(samples) * n // of : len(samples) * (n + 1) // of] for n in range(of)]
     ends = list(accumulate(counts, initial=0))
     return [samples[first:last] for first, last in pairwise(ends)]
-
-
-def typical(samples: Sequence[float]) -> float:
-    """Seconds of the typical step of a slice."""
-    return median(samples)
 
 
 def undecided_cells(trials: Iterable[Trial], cells: Collection[Cell], band: float, most: int) -> set[Cell]:

@@ -54,8 +54,8 @@ def _out_of_turn(measurement: Measurement) -> tuple[Status, str]:
         return Status.OK, ""
     return Status.ERROR, (
         f"worked out of turn: it used {idle.cpu_s:.2f} s of CPU time in {idle.wall_s:.1f} s in which other members of its "
-        f"group were compiled or timed, and {own:.2f} s in its own turns (a thread pool that spins, a compilation in the background, "
-        "work done ahead of time)"
+        f"group were compiled or timed, and {own:.2f} s in its own turns (a thread pool that spins, a compilation in the "
+        "background, work done ahead of time)"
     )
 
 

@@ -66,10 +66,11 @@ def _paired(made: CellSummary, other: list[CellSummary], baseline: Sequence[Tria
 def _ratio(before: Measurement, after: Measurement, statistic: Callable[[Sequence[float]], float]) -> float:
     """Median over the rounds of the logarithm of candidate to baseline.
 
-    Both sides of a round have the same number of samples: a 10th percentile of few is higher than of many. Where one side was
-    timed in longer blocks than the other, only means are comparable.
+    In groups it is the ratio of means (bakeoff/analysis/ratios.py). In pairs of an older Bakeoff both sides of a round have the
+    same number of samples: a 10th percentile of few is higher than of many. Where one side was timed in longer blocks than the
+    other, only means are comparable.
     """
-    if before.steps_per_sample != after.steps_per_sample:
+    if before.steps_per_sample != after.steps_per_sample or (before.slices and after.slices):
         statistic = fmean
     rounds = zip(slices(before), slices(after), strict=False)  # as many in both, since their group had so many
     return median(_of_equal_numbers(x, y, statistic) for x, y in rounds if x and y)

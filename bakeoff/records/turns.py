@@ -6,8 +6,7 @@ may be followed by numbers: WARM by the expected seconds of a slice, SLICE by th
 
 from enum import StrEnum
 
-ROUNDS = 20  # of a group, unless its slices are long
-SLICE_S = 0.05  # duration of a slice with the default --timed-s; at least two steps
+ROUNDS = 100  # of a group, unless its slices are long: each lasts --timed-s / ROUNDS, and at least two steps
 TURNS_FD = "BAKEOFF_TURNS_FD"  # environment variable: file descriptor of the child's end of the socket
 
 

@@ -20,8 +20,8 @@ from typing import Generic, TypeVar
 from bakeoff.records.turns import ROUNDS, Answers, Asks
 
 T = TypeVar("T")
-LEAST_ROUNDS = 8  # of a group, however long its slices are
-MEMBER_S = 4.0  # there are fewer rounds than ROUNDS if they would take more seconds per member
+LEAST_ROUNDS = 10  # of a group, however long its slices are
+MEMBER_S = 2.5  # there are fewer rounds than ROUNDS if they would take more seconds per member
 
 
 class Seat:

@@ -146,7 +146,8 @@ class _Groups:
         members = {planned: self._member(planned, number, name, ready[planned]) for planned in cells}
         everybody = list(members.values())
         if self.control and " " not in name:
-            eager = next((planned for planned in cells if planned.stack.eager), cells[0])
+            able = [planned for planned in cells if planned.stack.eager] or list(cells)
+            eager = min(able, key=lambda planned: ready[planned].baseline_bytes or 0)  # its framework is imported soonest
             everybody.append(self._member(eager, number, name, ready[eager], control=True))
         free = procfs.available_bytes()
 
