@@ -29,15 +29,13 @@ from bakeoff.machine import neighbours
 from bakeoff.records.cell import Cell
 from bakeoff.records.neighbours import Neighbours
 from bakeoff.runner.cells import CellRunner
-from bakeoff.runner.group import Group
+from bakeoff.runner.group import SPARE, Group
 from bakeoff.runner.plan import Plan
 from bakeoff.runner.progress import formatted
 from bakeoff.runner.store import Store
 from bakeoff.runner.task import AddsToTrials
 from bakeoff.system import procfs
 from bakeoff.system.environment import child_cpus
-
-SPARE = 1.3  # a second child starts beside the first only if this many times the first child's memory is free
 
 
 class PairedSession:

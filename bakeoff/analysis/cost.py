@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bakeoff.analysis.ratios import Ratio, Ratios, Verdict
+from bakeoff.analysis.ratios import Ratio, Ratios, SpeedVerdict
 from bakeoff.analysis.results import CellResult
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
@@ -106,7 +106,7 @@ class Costs:
     def _overtakes(self, result: CellResult, before: CellResult) -> BreakEven | None:
         """When `result` has taken less time than `before`; None if it never does, or if that is not decided."""
         ratio = self._ratios.between(result.cell, before.cell)
-        if ratio is None or ratio.verdict is not Verdict.FASTER:
+        if ratio is None or ratio.verdict is not SpeedVerdict.FASTER:
             return None
         return paid_after(self._compiling(result), self._compiling(before), before.step_s, ratio)
 
@@ -149,9 +149,9 @@ def break_even(ratios: Ratios, cell: Cell) -> BreakEven | None:
     eager, ratio = ratios.eager(cell), ratios.over_eager(cell)
     if eager is None or eager == cell or ratio is None:
         return None
-    if not ratio.decided or ratio.verdict is Verdict.SAME:
+    if not ratio.decided or ratio.verdict is SpeedVerdict.SAME:
         return BreakEven(decided=False)
-    if ratio.verdict is Verdict.SLOWER:
+    if ratio.verdict is SpeedVerdict.SLOWER:
         return BreakEven(decided=True)
     result, other = ratios.results[cell], ratios.results[eager]
     return paid_after(compiling(result), compiling(other), other.step_s, ratio)

@@ -67,15 +67,6 @@ def kernels(count: float) -> tuple[str, ...]:
     return (f"{count:.0f} kernel{'s' * (count != 1)}",)
 
 
-def break_even(steps: int | None, *, undecided: bool) -> tuple[str, ...]:
-    """Forms of the number of steps after which compiling has paid for itself (break-even); None: never."""
-    if undecided:
-        return "break-even undecided", "unclear", ""
-    if steps is None:
-        return "never pays", "never"
-    return f"pays after {figure(steps)}", f"pays after {compact(steps)}", f"from {compact(steps)}", compact(steps)
-
-
 def three(value: float) -> str:
     """Three digits, trailing zeros kept: 1.00, 23.7, 123."""
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"

@@ -34,7 +34,7 @@ QUANTILES = {4: 3.3192, 5: 3.0205, 6: 2.8443, 7: 2.7286, 8: 2.6468, 9: 2.5861, 1
 QUANTILES |= {30: 2.2873, 60: 2.2314, 120: 2.2044}
 
 
-class Verdict(StrEnum):
+class SpeedVerdict(StrEnum):
     """Is a cell faster than another one?"""
 
     FASTER = "faster"
@@ -71,18 +71,18 @@ class Ratio:
         return quantile(self.freedom) * self.error
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> SpeedVerdict:
         """SAME if the interval is within the band; else FASTER or SLOWER if it does not contain 1."""
         band = math.log1p(self.band)
         if -band <= self.log - self.half_width and self.log + self.half_width <= band:
-            return Verdict.SAME
+            return SpeedVerdict.SAME
         if self.log > self.half_width:
-            return Verdict.FASTER
-        return Verdict.SLOWER if -self.log > self.half_width else Verdict.UNDECIDED
+            return SpeedVerdict.FASTER
+        return SpeedVerdict.SLOWER if -self.log > self.half_width else SpeedVerdict.UNDECIDED
 
     @property
     def decided(self) -> bool:
-        return self.verdict is not Verdict.UNDECIDED
+        return self.verdict is not SpeedVerdict.UNDECIDED
 
     def inverse(self) -> "Ratio":
         """Of the other cell to this one."""
@@ -166,7 +166,7 @@ class Ratios:
             return []
         able = [r.cell for r in self.row(model, mode) if r.status is Status.OK and (among is None or r.cell.stack in among)]
         over = [(cell, ratio) for cell in able if cell != best and (ratio := self.between(cell, best)) is not None]
-        near = sorted((-ratio.log, cell.stack) for cell, ratio in over if ratio.verdict is not Verdict.SLOWER)
+        near = sorted((-ratio.log, cell.stack) for cell, ratio in over if ratio.verdict is not SpeedVerdict.SLOWER)
         return [best.stack, *(stack for _, stack in near)]
 
     @cached_property

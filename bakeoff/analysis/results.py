@@ -201,17 +201,6 @@ def _fitting(recorded: RecordedStatus | None, trials: Sequence[Trial]) -> Record
     return recorded if recorded is not None and (has or not recorded.status.succeeded) else None
 
 
-def comparable_speeds(*results: CellResult) -> bool:
-    """May a verdict rest on the speeds of all of these?"""
-    return all(result.trust.speed_can_be_compared for result in results)
-
-
-def break_even_steps(result: CellResult, eager: CellResult) -> float | None:
-    """After how many steps compiling has paid for itself against eager; None if never. Undecided without comparable_speeds."""
-    gain = eager.step_s - result.step_s
-    return max(0.0, result.compile_s - eager.compile_s) / gain if gain > 0 else None
-
-
 def tenth_percentile(samples: Sequence[float]) -> float:
     """Of at least one sample."""
     return quantiles(samples, n=10, method="inclusive")[0] if len(samples) > 1 else samples[0]

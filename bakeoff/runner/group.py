@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 from bakeoff.records.turns import ROUNDS, Answers, Asks
 
 T = TypeVar("T")
+SPARE = 1.3  # another child starts only if this many times the memory of a child is free
 LEAST_ROUNDS = 10  # of a group, however long its slices are
 MEMBER_S = 2.5  # there are fewer rounds than ROUNDS if they would take more seconds per member
 

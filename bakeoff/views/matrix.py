@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bakeoff.analysis import formatting
-from bakeoff.analysis.ratios import BAND, Ratio, Ratios, Verdict
+from bakeoff.analysis.ratios import BAND, Ratio, Ratios, SpeedVerdict
 from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
 from bakeoff.analysis.trust import Doubt
@@ -96,7 +96,11 @@ class Matrix:
         control = self.ratios.control
         if control is not None:
             of = next(trial.cell for trial in self.ratios.controls)
-            said = "as it should be" if control.verdict not in (Verdict.FASTER, Verdict.SLOWER) else "so ratios err by as much"
+            said = (
+                "as it should be"
+                if control.verdict not in (SpeedVerdict.FASTER, SpeedVerdict.SLOWER)
+                else "so ratios err by as much"
+            )
             found.append(f"A/A control, {of} against a copy of itself: {cell_lines.ratio_text(control)}, {said}")
         timed = [r for r in self.results.values() if r.status is Status.OK]
         if alone := [r for r in timed if not any(trial.group is not None for trial in r.measured)]:

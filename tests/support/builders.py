@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,18 @@ from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.compile_only import CompileOnly, Kernel
 from bakeoff.records.diagnostics import CompilePhase, Diagnostics, GraphBreak, Kind
-from bakeoff.records.measurement import Caches, Check, Contention, Measurement, Memory, Parity, SyncCheck, Threads
+from bakeoff.records.measurement import (
+    Caches,
+    Check,
+    Contention,
+    Measurement,
+    Memory,
+    OutOfTurn,
+    Parity,
+    Slice,
+    SyncCheck,
+    Threads,
+)
 from bakeoff.records.trial import Environment, Failure, Phase, Settings, Start, Status, Trial
 from bakeoff.runner.task import Roofline
 from bakeoff.tasks.machine_peak.record import MachinePeak
@@ -24,7 +35,9 @@ SETTINGS = Settings(size="small", batch_size=None, device="cpu", threads=1, time
 
 
 def measurement(step_s: Sequence[float] = (0.001,) * 100, **changes: Any) -> Measurement:
-    """An honest one."""
+    """An honest one, of a member of a group: its samples are those of up to ten slices."""
+    ends = [len(step_s) * n // 10 for n in range(11)]
+    slices = [Slice(samples=last - first, cpu_s=0.1, wait_s=0.0) for first, last in pairwise(ends) if last > first]
     base = Measurement(
         import_s=1.0,
         build_s=0.1,
@@ -51,15 +64,19 @@ def measurement(step_s: Sequence[float] = (0.001,) * 100, **changes: Any) -> Mea
         contention=Contention(wall_s=1.0, cpu_s=1.0, involuntary_switches=0, load_1min=0.0, pressure_s=None),
         threads=Threads(requested=1, affinity=1),
         caches=Caches(found_files=0, found_bytes=0, left_files=0, left_bytes=0),
+        slices=tuple(slices),
+        out_of_turn=OutOfTurn(wall_s=1.0, cpu_s=0.001),
+        alternated=True,
     )
     return replace(base, **changes)
 
 
 def trial(found: Measurement | None, model: str = "toy", stack: str = "compiler", **changes: Any) -> Trial:
-    """A cold one."""
+    """A cold one, of the group with the number of its index."""
     base = Trial(
         cell=Cell(model, stack, Mode.INFERENCE),
         index=0,
+        group=str(changes.get("index", 0)),
         start=Start.COLD,
         settings=SETTINGS,
         wall_s=3.0,

@@ -33,7 +33,7 @@ def stepping(clock: FakeClock, cost: Callable[[int], int]) -> tuple[Callable[[An
     return step, fed
 
 
-READ = one_clock.Readings(resident=lambda: 1, peak=lambda: 2, fetch=lambda output: output)
+READ = one_clock.Readings(usage=lambda: (0, 0), resident=lambda: 1, peak=lambda: 2, fetch=lambda output: output)
 
 
 def nothing(output: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, final
 from bakeoff.analysis.ratios import undecided_cells
 from bakeoff.records.trial import Start, Status, Trial
 from bakeoff.runner.cells import Ready
-from bakeoff.runner.group import Group, Member, Seat
+from bakeoff.runner.group import SPARE, Group, Member, Seat
 from bakeoff.runner.plan import Plan, PlannedCell, TaskPlan
 from bakeoff.runner.session import TIMING, Session
 from bakeoff.runner.task import Task
@@ -21,7 +21,6 @@ from bakeoff.system import procfs
 from bakeoff.system.sandbox import Sandbox
 
 WARM_GROUP = 1  # number of the group that starts from the disk caches of the first
-SPARE = 1.3  # another child starts only if this many times the memory of a child is free
 CHILD_BYTES = 1 << 30  # of a child, while no child of the model has been seen
 
 
