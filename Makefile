@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 TESTERS ?= $(shell nproc)
 
-.PHONY: help setup run experiments article quick test check overhead gate ab gate-power targets gpu gpu-libraries clean
+.PHONY: help setup run experiments article quick test check overhead gate ab gate-power reproducibility targets gpu gpu-libraries clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ ab: $(READY)  ## measure this checkout against another in pairs, with an exit co
 gate-power: $(READY)  ## how often gate and ab err, beside --benchmark-compare-fail: records for three quarters of an hour, then resamples
 	$(BIN)/python -m benchmarks.gate_power record .bakeoff/power
 	$(BIN)/python -m benchmarks.gate_power table .bakeoff/power/pairs/*.json
+
+reproducibility: $(READY)  ## does the matrix say the same thing again? Eight runs, half of them beside other work; over an hour
+	$(BIN)/python -m benchmarks.reproducibility run .bakeoff/reproducibility $(ARGS)
 
 targets: $(READY)  ## compile all models for GPUs that are not here, and compare with experiments/compiled.toml (ARGS="--models mlp")
 	$(BIN)/pytest experiments/test_compiled.py experiments/test_kernels.py --target cuda:sm_80 --stacks torch_inductor,torch_triton --benchmark-autosave $(ARGS)

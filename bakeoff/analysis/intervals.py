@@ -1,5 +1,7 @@
 """How large is the shift between two sets of processes? Exact rank intervals, which assume no distribution of the noise.
 
+Only shifts of ratios that were measured side by side are judged by Student's t: they come with a standard error.
+
 Values are logarithms, one per process, so that a shift is the logarithm of a ratio. Estimates are Hodges and Lehmann's (1963);
 the intervals are order statistics of the pairwise averages (signed rank) or differences (rank sum), with exact null
 distributions: Hollander, Wolfe & Chicken, Nonparametric Statistical Methods (2014), chapters 3.3 and 4.3.
@@ -49,6 +51,14 @@ def unpaired(baseline: Sequence[float], candidate: Sequence[float], risk: float)
     """Of candidate − baseline, at least one value each; each bound is wrong with at most probability `risk`."""
     shifts = np.subtract.outer(np.asarray(candidate, dtype=float), np.asarray(baseline, dtype=float))
     return _order_interval(shifts.ravel(), rank_sum_cdf(len(baseline), len(candidate)), risk)
+
+
+def of_estimate(estimate: float, error: float, freedom: float, risk: float) -> Interval:
+    """Of a normally distributed estimate with a standard error of so many degrees of freedom, by Student's t."""
+    from scipy.special import stdtrit  # takes a second to import
+
+    half = float(stdtrit(freedom, 1 - risk)) * error
+    return Interval(estimate, estimate - half, estimate + half)
 
 
 def least_pairs(risk: float) -> int:

@@ -9,13 +9,24 @@ from dataclasses import dataclass, field
 
 from bakeoff.analysis.metric import JudgedBy, Metric
 from bakeoff.analysis.metrics import METRICS
-from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
+from bakeoff.analysis.ratios import Ratios
+from bakeoff.analysis.results import CellResult, RecordedStatus
 from bakeoff.analysis.steady import Steadiness
 from bakeoff.analysis.trust import Trust
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Environment, Settings, Status, Trial
 
 _NAME = re.compile(r"\w{1,100}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatioSummary:
+    """Speed over the framework's eager stack, as in Ratio: logarithm, standard error, degrees of freedom."""
+
+    log: float
+    error: float
+    freedom: float
+    groups: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +50,7 @@ class CellSummary:
     verified: bool = False
     noise: float = 0.0
     reference: bool = True
+    ratio_eager: RatioSummary | None = None  # None for eager stacks, and in runs without groups
     steady_from: int | None = None  # step after the first call; None in runs saved before this was
 
     def __post_init__(self) -> None:
@@ -68,6 +80,9 @@ class CellSummary:
             other = metric.must_agree
             if other and len(self.values.get(metric.name, ())) != len(self.values.get(other, ())):
                 return f"{metric.name} of {self.cell} lacks its {other}"
+        ratio = self.ratio_eager
+        if ratio is not None and not (abs(ratio.log) < 50 and 0 < ratio.error < 50 and 1 <= ratio.freedom < 1e6):
+            return f"the ratio of {self.cell} to eager is beyond all bounds"
         if not all(0 <= count < 2**53 for count in self.counts.values()):
             return f"{self.cell} has a count that is negative or beyond all bounds"
         if self.environment is not None and not 0 <= self.environment.memory_bytes < 2**60:
@@ -88,11 +103,13 @@ def recorded(found: Iterable[CellSummary]) -> dict[Cell, RecordedStatus]:
 
 def of_trials(trials: Iterable[Trial]) -> list[CellSummary]:
     """The summary of each cell."""
-    return [of_result(result) for result in by_cell(trials).values()]
+    ratios = Ratios.of(trials)
+    return [of_result(result, ratios) for result in ratios.results.values()]
 
 
-def of_result(result: CellResult) -> CellSummary:
-    """A cell that is not ok has no values, only its status and the counts of its diagnosis."""
+def of_result(result: CellResult, ratios: Ratios | None = None) -> CellSummary:
+    """A cell that is not ok has no values, only its status and the counts of its diagnosis. `ratios`: of the run."""
+    over = None if ratios is None or result.eager else ratios.over_eager(result.cell)
     trust = result.trust
     measured = bool(result.measurements)
     numbers = {metric: metric.value(result) for metric in METRICS.values() if metric.judged_by is not None}
@@ -109,6 +126,9 @@ def of_result(result: CellResult) -> CellSummary:
         values=_values(result),
         counts={metric.name: int(number) for metric, number in known.items() if metric.judged_by is JudgedBy.EXACT},
         levels={metric.name: number for metric, number in known.items() if metric.judged_by is JudgedBy.LEVEL},
+        ratio_eager=None
+        if over is None
+        else RatioSummary(log=over.log, error=over.error, freedom=over.freedom, groups=over.groups),
         steady_from=result.steadiness.start if measured else 0,
         verified=trust.verified if measured else False,
         noise=trust.noise if result.status is Status.OK else 0.0,

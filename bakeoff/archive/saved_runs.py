@@ -232,6 +232,9 @@ def _impossible(measured: Measurement) -> str:
         return f"samples of {measured.steps_per_sample} steps"
     if not measured.held_out_step_s or not measured.contention.wall_s > 0:
         return "no held-out steps, or no time in which it was timed"
+    counts = [one.samples for one in measured.slices]
+    if min(counts, default=0) < 0 or sum(counts) > len(measured.step_s):
+        return "slices of more samples than it has"
     return ""
 
 

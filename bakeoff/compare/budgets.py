@@ -86,7 +86,7 @@ def read_budgets(path: Path, cells: Iterable[Cell] | None = None) -> Budgets:
         for name, value in names.items():
             _check(path, f"[{table}]", name, value, (*compared(),))
     for name, value in budgets.sessions.items():
-        _check(path, "[sessions]", name, value, with_intervals())
+        _check(path, "[sessions]", name, value, (*with_intervals(), "ratio_eager"))
     known = None if cells is None or not budgets.row else list(cells)
     for row in budgets.row:
         _check(path, f"the row of {row.cells}", row.metric, row.budget, (*compared(), CELL))

@@ -17,6 +17,7 @@ from bakeoff.analysis.summary import CellSummary
 from bakeoff.compare.verdicts import MISS, Change, Comparison, Rules, Verdict
 from bakeoff.records.trial import Status
 
+BY_RATIOS = "by its ratio to eager in each run"
 MOVED_TOGETHER = 0.8  # share of the cells that changed in one direction
 ROUNDING = 2.0**-23  # of float32, relative: a smaller error is as good as none
 
@@ -68,7 +69,7 @@ def _cell(before: CellSummary | None, after: CellSummary | None, rules: Rules) -
     for name in rules.metrics:
         metric = METRICS[name]
         if metric.judged_by is JudgedBy.INTERVAL and name in _valued(before, after, rules):
-            changes.append(_timed(before, after, metric, rules))
+            changes.append(_by_ratios(before, after, metric, rules) or _timed(before, after, metric, rules))
         elif metric.judged_by is JudgedBy.INTERVAL and before.values.get(name) and after.values.get(name):
             note = "a value of 0 has no ratio; a metric that can be 0 needs a `floor` in its definition"
             changes.append(Change(cell=after.cell, metric=name, verdict=Verdict.UNDECIDED, note=note))
@@ -103,6 +104,34 @@ def _status(before: CellSummary, after: CellSummary) -> list[Change]:
     reason = after.reason if not after.status.succeeded else before.reason
     note = f"{before.status} → {after.status}: {reason}"
     return [Change(cell=after.cell, metric=CELL, verdict=verdict, trials=(before.trials, after.trials), note=note)]
+
+
+def _by_ratios(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change | None:
+    """The speed of a cell by its ratio to eager in both runs, which a changed machine does not spoil. None without ratios."""
+    x, y = before.ratio_eager, after.ratio_eager
+    if rules.pairs or metric.name != SPEED or x is None or y is None:
+        return None
+    error = math.hypot(x.error, y.error, math.sqrt(2) * rules.session_sd.get("ratio_eager", 0.0))
+    freedom = error**4 / (x.error**4 / x.freedom + y.error**4 / y.freedom)  # Welch 1947
+    slower = x.log - y.log  # steps take longer where the speed over eager has become less
+    strict, plain = (intervals.of_estimate(slower, error, freedom, risk) for risk in (rules.change_risk, rules.miss_risk))
+    budget = rules.budget(after.cell, metric)
+    verdict, note = verdict_of(strict, plain, budget, None), BY_RATIOS
+    if verdict is Verdict.UNDECIDED and verdict_of(plain, plain, budget, None) in (Verdict.BETTER, Verdict.WORSE):
+        note = f"{BY_RATIOS}; by itself it changed, but not certain enough among {rules.tests} comparisons"
+    return Change(
+        cell=after.cell,
+        metric=metric.name,
+        verdict=verdict,
+        baseline=median(before.values[metric.name]),
+        candidate=median(after.values[metric.name]),
+        ratio=math.exp(plain.estimate),
+        low=math.exp(plain.low),
+        high=math.exp(min(plain.high, 700.0)),
+        budget=budget,
+        trials=(x.groups, y.groups),
+        note=note,
+    )
 
 
 def _timed(before: CellSummary, after: CellSummary, metric: Metric, rules: Rules) -> Change:
