@@ -5,9 +5,9 @@
 A cell spends most of its time on the CPU: importing, generating data, compiling, checking. So units (a pytest process each,
 with one model or operation) run in parallel lanes, each with its own CPUs and its own storage. Only one cell at a time is timed
 on the GPU (bakeoff/system/device_lock.py). Timed units run first, checks after them. When the time is up, running units are
-interrupted and save what they have, and units that have not started are listed. Unsteady cells get two more trials at the end
-if there is time. The exit code is 0 only if all other units finished and nothing failed. Requires PyTorch, Triton and
-pytest-benchmark; `make gpu-libraries` installs the rest.
+interrupted and save what they have, and units that have not started are listed. Unsteady cells get two more groups at the end,
+beside eager, if there is time. The exit code is 0 only if all other units finished and nothing failed. Requires PyTorch, Triton
+and pytest-benchmark; `make gpu-libraries` installs the rest.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from pathlib import Path
 
 from bakeoff.analysis import summary
 from bakeoff.analysis.results import by_cell
-from bakeoff.analysis.steady import VERIFYING_TRIALS
 from bakeoff.archive import saved_runs, saving
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.authoring import discovery
@@ -42,6 +41,8 @@ LONGEST = ("resnet50", "bert_encoder", "gpt_decoder", "cross_entropy", "embeddin
 WITHOUT_OWN_KERNELS = ("branchy", "copy", "lstm", "resnet50")  # they contain no operation that a kernel of Bakeoff replaces
 ALSO_COMPILED = ("bert_encoder", "dlrm", "mlp")  # of tests/frameworks/test_gpu.py
 RUN = ("--device", "cuda", "--require-all", "--timeout-s", "240")  # time limit of a child, including its wait for the GPU
+GROUPS = 2  # of each model: the second one starts from the disk caches of the first
+EAGER = "torch_eager"
 TIMED = ("--size", "full", "--threads", "{cpus}", "--no-diagnosis", "--allow-unsteady", "--benchmark-autosave")
 Groups = dict[str, list[Unit]]
 
@@ -55,7 +56,8 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
     def timed(group: str, experiment: str, model: str, *arguments: str) -> Unit:
         title = f"{group}: {discovery.operation(model) or model}"
         kept = ("--bakeoff-storage", str(HOME / "lane-{lane}"), "--benchmark-storage", str(saved_by(folder, Unit(title, ()))))
-        return Unit(title, ("pytest", f"experiments/{experiment}.py", "--models", model, *arguments, *RUN, *TIMED, *kept))
+        found = ("pytest", f"experiments/{experiment}.py", "--models", model)
+        return Unit(title, (*found, *arguments, *RUN, *TIMED, "--trials", str(GROUPS), *kept))
 
     group, alone = "kernels, bfloat16", ("-k", "not test_right", "--dtype", "bfloat16")
     groups = {group: [timed(group, "test_kernels", f"kernel_{name}", *alone, *_stacks(name)) for name in kernels]}
@@ -71,9 +73,7 @@ def units(folder: Path) -> tuple[Groups, list[Unit]]:
 
 
 def _stacks(name: str, *further: str) -> tuple[str, ...]:
-    return "--stacks", ",".join(
-        ["torch_eager", "torch_inductor", *further, *["torch_triton"][: name not in WITHOUT_OWN_KERNELS]]
-    )
+    return "--stacks", ",".join([EAGER, "torch_inductor", *further, *["torch_triton"][: name not in WITHOUT_OWN_KERNELS]])
 
 
 def again(unit: Unit) -> Unit:
@@ -82,21 +82,15 @@ def again(unit: Unit) -> Unit:
 
 
 def verifying(folder: Path, group: Sequence[Unit]) -> list[Unit]:
-    """Further trials for unsteady cells, by the rule of bakeoff/runner/session.py: all trials of a cell decide together."""
+    """Further groups of unsteady cells and of eager, which they are compared with. All trials of a cell decide together."""
     found = []
     for unit in group:
         run, _ = merged(folder, [unit])
         results = by_cell(run.trials) if run else {}
-        stacks = ",".join(cell.stack for cell, result in results.items() if result.status is Status.UNSTEADY)
-        more = (
-            "--trials",
-            str(VERIFYING_TRIALS - 1),
-            "--stacks",
-            stacks,
-            "--benchmark-storage",
-            str(saved_by(folder, again(unit))),
-        )
-        found += [Unit(again(unit).title, (*unit.words, *more))] if stacks else []
+        unsteady = [cell.stack for cell, result in results.items() if result.status is Status.UNSTEADY]
+        stacks = ",".join(dict.fromkeys([EAGER, *unsteady]))
+        more = ("--stacks", stacks, "--benchmark-storage", str(saved_by(folder, again(unit))))
+        found += [Unit(again(unit).title, (*unit.words, *more))] if unsteady else []
     return found
 
 
@@ -110,16 +104,21 @@ def merged(folder: Path, group: Sequence[Unit]) -> tuple[SavedRun | None, list[s
     trials: list[Trial] = []
     costs: dict[str, OneTimeCost] = {}
     problems: list[str] = []
-    for before, unit in ((before, unit) for each in group for before, unit in enumerate((each, again(each)))):
+    for further, unit in ((further, unit) for each in group for further, unit in ((False, each), (True, again(each)))):
         for path in saved_runs.runs(saved_by(folder, unit)):
             try:
                 run = saved_runs.read(path)
             except UsageError as error:
                 problems.append(str(error))
                 continue
-            trials += [replace(trial, index=before + trial.index) for trial in run.trials]
+            trials += [_further(trial) for trial in run.trials] if further else run.trials
             costs |= {cost.stack: cost for cost in run.one_time_costs}  # every lane has them; one is reported
     return SavedRun(trials=trials, one_time_costs=list(costs.values())) if trials else None, problems
+
+
+def _further(trial: Trial) -> Trial:
+    """A trial of a further group, whose number and name differ from those of the first groups."""
+    return replace(trial, index=GROUPS + trial.index, group=None if trial.group is None else f"further-{trial.group}")
 
 
 def keep(run: SavedRun, storage: Path, name: str) -> Path:

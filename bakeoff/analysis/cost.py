@@ -15,6 +15,7 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 
 COMPILE_NOISE = 0.10  # relative, from process to process: as [sessions] in experiments/budgets.toml
+MOST_COUNTED_STEPS = 1e15  # no larger number is counted: a file written by hand may hold any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class FastestFrom:
     result: CellResult
     from_steps: int
     earliest: int  # bounds of from_steps
-    latest: int | None  # None: perhaps never
+    latest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,14 @@ class Costs:
         if not self.ranked:
             return []
         now = min(self.ranked, key=lambda r: (self._compiling(r).value, r.step_s))
-        ranges = [FastestFrom(now, 1, 1, 1)]
-        while later := [(r, paid) for r in self.ranked if (paid := self._overtakes(r, now)) is not None]:
+        ranges, others = [FastestFrom(now, 1, 1, 1)], [r for r in self.ranked if r is not now]
+        while later := [(r, paid) for r in others if (paid := self._overtakes(r, now)) is not None]:
             now, paid = min(later, key=lambda pair: (pair[1].steps or 0, self._speed(pair[0])))
-            begins = (paid.steps or 0) + 1
-            if len(ranges) > 1 and ranges[-1].from_steps >= begins:  # its range would contain no whole step
+            others.remove(now)
+            begins, earliest, latest = (max(1, steps or 0) for steps in (paid.steps, paid.earliest, paid.latest))
+            if ranges[-1].from_steps >= begins:  # its range would contain no whole step
                 ranges.pop()
-            ranges.append(FastestFrom(now, begins, (paid.earliest or 0) + 1, None if paid.latest is None else paid.latest + 1))
+            ranges.append(FastestFrom(now, begins, earliest, latest) if ranges else FastestFrom(now, 1, 1, latest))
         return ranges
 
     def _overtakes(self, result: CellResult, before: CellResult) -> BreakEven | None:
@@ -130,11 +132,9 @@ class Costs:
 
     def _may_be_as_good(self, result: CellResult, first: CellResult, steps: int) -> bool:
         """Is it not shown to take more time than `first`, or only by less than the band?"""
-        if result is first:
-            return True
         ratio = self._ratios.between(result.cell, first.cell)
-        if ratio is None:
-            return False
+        if result is first or ratio is None:  # None: no group had both, only each of them and the best one
+            return True
         own, best = self._compiling(result), self._compiling(first)
         low = own.low - best.high + steps * first.step_s * (1 / ratio.high - 1)
         high = own.high - best.low + steps * first.step_s * (1 / ratio.low - 1)
@@ -161,7 +161,7 @@ def paid_after(compile_s: Span, other_compile_s: Span, other_step_s: float, rati
     """After how many steps of a program that is faster, by `ratio`, its longer compiling has paid for itself."""
 
     def steps(more_s: float, ratio: float) -> int:
-        return math.ceil(max(0.0, more_s) / (other_step_s * (1 - 1 / ratio)))
+        return math.ceil(min(MOST_COUNTED_STEPS, max(0.0, more_s) / (other_step_s * (1 - 1 / ratio))))
 
     return BreakEven(
         decided=True,

@@ -10,7 +10,7 @@ the A/A control, and by a default (Smyth 2004, Linear models and empirical Bayes
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -27,7 +27,7 @@ BAND = 0.02
 # that an interval that was read twice covers with 95 % (Pocock 1977: 0.0294 for both bounds of each of two readings).
 RISK = 0.0147
 OLD_ROUNDS = 20
-DEFAULT_SD = 0.005  # between processes, of the logarithm of a ratio, while nothing is known
+DEFAULT_SD = 0.0075  # between processes, of the logarithm of a ratio, while nothing is known
 DEFAULT_DF = 4.0  # weight of the variance of all pairs beside that of one pair, in degrees of freedom
 # quantile of Student's t that is exceeded with probability RISK, by degrees of freedom (scipy.special.stdtrit)
 QUANTILES = {4: 3.3192, 5: 3.0205, 6: 2.8443, 7: 2.7286, 8: 2.6468, 9: 2.5861, 10: 2.5393, 12: 2.4717, 15: 2.4073, 20: 2.3459}
@@ -76,9 +76,9 @@ class Ratio:
         band = math.log1p(self.band)
         if -band <= self.log - self.half_width and self.log + self.half_width <= band:
             return SpeedVerdict.SAME
-        if self.log > self.half_width:
+        if self.low > 1:
             return SpeedVerdict.FASTER
-        return SpeedVerdict.SLOWER if -self.log > self.half_width else SpeedVerdict.UNDECIDED
+        return SpeedVerdict.SLOWER if self.high < 1 else SpeedVerdict.UNDECIDED
 
     @property
     def decided(self) -> bool:
@@ -93,6 +93,10 @@ class Ratio:
         more = groups - self.groups
         error = self.error * math.sqrt(self.groups / groups)
         return Ratio(log=self.log, error=error, freedom=self.freedom + more, groups=groups, band=self.band)
+
+    def may_be_decided(self, groups: int) -> bool:
+        """Is it undecided, and may so many groups decide it?"""
+        return not self.decided and self.with_groups(groups).decided
 
 
 def quantile(freedom: float) -> float:
@@ -115,6 +119,7 @@ class Ratios:
     results: Mapping[Cell, CellResult]
     controls: Sequence[Trial] = ()
     band: float = BAND
+    _known: dict[tuple[Cell, Cell], list[_GroupRatio]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, trials: Iterable[Trial], band: float = BAND, *, results: Mapping[Cell, CellResult] | None = None) -> "Ratios":
@@ -145,12 +150,20 @@ class Ratios:
         return [r for cell, r in self.results.items() if (cell.model, cell.mode) == (model, mode)]
 
     def best(self, model: str, mode: Mode, among: Collection[str] | None = None) -> Cell | None:
-        """The cell with the highest speed. `among`: names of stacks; None: all. None if no cell has a speed."""
-        able = [r.cell for r in self.row(model, mode) if r.status is Status.OK and (among is None or r.cell.stack in among)]
-        best = None
+        """The cell with the highest speed, if speeds can be compared.
+
+        `among`: names of stacks; None: all that run a model alone. None if no cell has a speed, or if there are several, and no
+        group had two of them.
+        """
+        able = self._able(model, mode, among)
+        groups = {cell: {trial.group for trial in self._timed(cell)} - {None} for cell in able}
+        beside = {cell: sum(cell == other or not groups[cell].isdisjoint(groups[other]) for other in able) for cell in able}
+        best = max(able, key=beside.__getitem__, default=None)  # in split groups: one that can be compared with most others
+        if best is None or beside[best] < min(2, len(able)):
+            return None
         for cell in able:
-            ratio = None if best is None else self.between(cell, best)
-            if best is None or (ratio is not None and ratio.log > 0):
+            ratio = self.between(cell, best)
+            if ratio is not None and ratio.log > 0:
                 best = cell
         return best
 
@@ -164,34 +177,41 @@ class Ratios:
         best = self.best(model, mode, among)
         if best is None:
             return []
-        able = [r.cell for r in self.row(model, mode) if r.status is Status.OK and (among is None or r.cell.stack in among)]
-        over = [(cell, ratio) for cell in able if cell != best and (ratio := self.between(cell, best)) is not None]
+        others = [cell for cell in self._able(model, mode, among) if cell != best]
+        over = [(cell, ratio) for cell in others if (ratio := self.between(cell, best)) is not None]
         near = sorted((-ratio.log, cell.stack) for cell, ratio in over if ratio.verdict is not SpeedVerdict.SLOWER)
         return [best.stack, *(stack for _, stack in near)]
 
     @cached_property
     def control(self) -> Ratio | None:
         """Speed of the A/A control / speed of the cell that it is a copy of: 1, but for noise. None without a control."""
-        found = [
-            ratio
-            for trial in self.controls
-            for other in self.results[trial.cell].measured
-            if trial.group == other.group and (ratio := _of_group(trial, other)) is not None
-        ]
-        return self._ratio(found) if found else None
+        return self._ratio(self._control_pairs) if self._control_pairs else None
+
+    @cached_property
+    def _control_pairs(self) -> list[_GroupRatio]:
+        """One per group that had the control and the cell that it is a copy of."""
+        pairs = [(x, y) for x in self.controls if x.cell in self.results for y in self.results[x.cell].measured]
+        return [ratio for x, y in pairs if x.group == y.group and (ratio := _of_group(x, y)) is not None]
+
+    def _able(self, model: str, mode: Mode, among: Collection[str] | None) -> list[Cell]:
+        """The cells that have a speed; without those of several workers, if `among` does not name them."""
+        able = [r for r in self.row(model, mode) if r.status is Status.OK]
+        return [r.cell for r in able if (r.trials[0].workers is None if among is None else r.cell.stack in among)]
 
     def _timed(self, cell: Cell) -> list[Trial]:
         result = self.results.get(cell)
         return result.measured if result is not None and result.status is Status.OK else []
 
     def _pairs(self, cell: Cell, other: Cell) -> list[_GroupRatio]:
-        """One per group that had both."""
-        groups: dict[int, list[_GroupRatio]] = {}
-        for x in self._timed(cell):
-            for y in self._timed(other):
-                if x.group is not None and x.group == y.group and (ratio := _of_group(x, y)) is not None:
-                    groups.setdefault(x.index, []).append(ratio)
-        return [parts[0] for parts in groups.values()]
+        """One per group that had both. They are computed once."""
+        if (cell, other) not in self._known:
+            groups: dict[int, list[_GroupRatio]] = {}
+            for x in self._timed(cell):
+                for y in self._timed(other):
+                    if x.group is not None and x.group == y.group and (ratio := _of_group(x, y)) is not None:
+                        groups.setdefault(x.index, []).append(ratio)
+            self._known[cell, other] = [parts[0] for parts in groups.values()]
+        return self._known[cell, other]
 
     def _ratio(self, found: Sequence[_GroupRatio]) -> Ratio:
         groups, own = len(found), len(found) - 1
@@ -215,14 +235,8 @@ class Ratios:
             logs = [ratio.log for ratio in self._pairs(cell, eager)] if eager is not None and eager != cell else []
             if len(logs) > 1:
                 found.append((variance(logs), len(logs) - 1))
-        control = [
-            ratio.log
-            for trial in self.controls
-            for other in self.results[trial.cell].measured
-            if trial.group == other.group and (ratio := _of_group(trial, other)) is not None
-        ]
-        if control:
-            found.append((fmean(log**2 for log in control), len(control)))
+        if control := self._control_pairs:
+            found.append((fmean(ratio.log**2 for ratio in control), len(control)))
         total = sum(freedom for _, freedom in found)
         # a median, since a few cells may differ much more than the others; that of chi-squared / freedom is below 1
         typical = median(v / CHI_SQUARED.get(freedom, 1.0) for v, freedom in found) if found else 0.0
@@ -246,12 +260,12 @@ def _of_group(trial: Trial, other: Trial) -> _GroupRatio | None:
 
 
 def rounds(measurement: Measurement) -> list[float]:
-    """Seconds of the mean step in each slice.
+    """Seconds of the mean step in each slice; 0 in one without samples.
 
     Where a CPU is shared, only the mean is right: short steps fit between two turns of the other program, so that their median
     and their low percentiles show nothing of it, and long steps do not (docs/decisions/0015-ratios.md).
     """
-    return [fmean(samples) for samples in slices(measurement) if samples]
+    return [fmean(samples) if samples else 0.0 for samples in slices(measurement)]
 
 
 def slices(measurement: Measurement) -> list[Sequence[float]]:
@@ -277,6 +291,6 @@ def undecided_cells(trials: Iterable[Trial], cells: Collection[Cell], band: floa
         others = (ratios.eager(cell), ratios.best(cell.model, cell.mode))
         for other in others:
             ratio = ratios.between(cell, other) if other is not None and other != cell else None
-            if ratio is not None and other is not None and not ratio.decided and ratio.with_groups(most).decided:
+            if ratio is not None and ratio.may_be_decided(most):
                 wanted |= {cell, *(each for each in others if each is not None)}
     return wanted

@@ -86,7 +86,7 @@ class CellResult:
             stalled = stalls(measurement, self.steadiness)
             if stalled:
                 return Status.UNSTEADY, stalled
-        return Status.OK, "" if self.steadiness.verified else "steady state not verified (fewer than 3 trials)"
+        return Status.OK, "" if self.steadiness.verified else "steady state not verified (fewer than 2 trials)"
 
     @property
     def status(self) -> Status:

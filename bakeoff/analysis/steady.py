@@ -1,6 +1,6 @@
 """Where in the timed steps of a cell does the steady part begin, if there is one?
 
-Warm-up falls on the same step in every process while contention does not, so with three or more trials the change points
+Warm-up falls on the same step in every process while contention does not, so with two or more trials the change points
 are sought on the pointwise lower quartile across trials (docs/methodology.md). The scheme is that of Barrett et al. 2017
 (Virtual Machine Warmup Blows Hot and Cold): PELT on despiked logs, penalty 15 log n, equivalent segments merged backwards.
 With fewer trials the verdict is "not verified", and only a gross failure to settle is called unsteady. A change that not every

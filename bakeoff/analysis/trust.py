@@ -49,7 +49,7 @@ class Trust:
         if self.noise:
             found.append(TrustFinding(Doubt.NOISE, f"its step time varies by ±{self.noise / 2:.0%}: the machine is noisy"))
         if not self.verified:
-            found.append(TrustFinding(Doubt.UNVERIFIED, "its steady state is not verified: that takes three trials"))
+            found.append(TrustFinding(Doubt.UNVERIFIED, "its steady state is not verified: that takes two trials"))
         if not self.reference:
             found.append(TrustFinding(Doubt.NO_REFERENCE, "its outputs were not compared with a float64 reference"))
         return tuple(found)

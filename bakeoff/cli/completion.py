@@ -93,6 +93,11 @@ def _runs(parsed_args: argparse.Namespace, **_: Any) -> Mapping[str, str]:
     return numbers | {path.stem: "pairs" for path in pairs}
 
 
+def _shown(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Mapping[str, str]:
+    """Saved runs, and cells."""
+    return {**_runs(parsed_args), **dict.fromkeys(_cells(prefix, parsed_args), "")}
+
+
 def _listed(names: Offer) -> Offer:
     """Completes the last name of a comma-separated list."""
 
@@ -169,4 +174,7 @@ BY_NAME: dict[str, Offer] = {
 OF_TASKS: dict[str, Offer] = {"models": _listed(_models), "folders": _folders, "other": _nothing}
 # arguments whose name means something else in this command
 RUN_ARGUMENTS = ("baseline", "candidate")
-OF_VERB: dict[tuple[str, str], Offer] = {(verb, name): _runs for verb in ("compare", "gate") for name in RUN_ARGUMENTS}
+OF_VERB: dict[tuple[str, str], Offer] = {
+    ("show", "names"): _shown,
+    **{(verb, name): _runs for verb in ("compare", "gate") for name in RUN_ARGUMENTS},
+}

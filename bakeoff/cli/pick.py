@@ -149,11 +149,7 @@ def _text(asked: argparse.Namespace, found: Evidence, ranking: Sequence[Total]) 
     out = columns.wrapped(f"{asked.model} {asked.mode}, {asked.steps:,} steps; {where}; {found.source}", width)
     if ranking:
         out += ["", *_table(ranking, found, width)]
-        out += [line for text in verdict(ranking, found) for line in columns.wrapped(text, width, "  ")]
-    elif alone := costs_of(found).alone:
-        out += columns.wrapped(f"undecided: {', '.join(alone)} {ALONE}", width, "  ")
-    else:
-        out.append("no stack has a speed for it:")
+    out += [line for text in verdict(ranking, found) for line in columns.wrapped(text, width, "  ")]
     lines = [f"no speed: {name} ({status}): {reason}" for name, status, reason in _without(found.results)]
     return out + [line for text in (*lines, *found.remarks) for line in columns.wrapped(text, width, "  ")]
 
@@ -175,6 +171,9 @@ def _table(ranking: Sequence[Total], found: Evidence, width: int) -> list[str]:
 
 def verdict(ranking: Sequence[Total], found: Evidence) -> list[str]:
     """The winners, the runner-up, and the winners for other numbers of steps."""
+    alone = costs_of(found).alone
+    if not ranking:
+        return [f"undecided: {', '.join(alone)} {ALONE}" if alone else "no winner: no stack has a speed for it"]
     winners, others = [t for t in ranking if t.wins], [t for t in ranking if not t.wins]
     named, time = ", ".join(map(_name, winners)), f"{_time(winners[0].seconds)} with compiling, from empty caches"
     if len(winners) > 1:
@@ -188,7 +187,7 @@ def verdict(ranking: Sequence[Total], found: Evidence) -> list[str]:
         )
     elif len(ranking) == 1:
         out.append("no comparison: no other stack has a speed in this run")
-    if alone := costs_of(found).alone:
+    if alone:
         out.append(f"not ranked: {', '.join(alone)} {ALONE}")
     cold, warm = (_by_steps(costs_of(found, warm=warm)) for warm in (False, True))
     return [*out, f"by the number of steps: {cold}", *([f"from warm disk caches: {warm}"] if warm != cold else [])]
@@ -197,8 +196,7 @@ def verdict(ranking: Sequence[Total], found: Evidence) -> list[str]:
 def _by_steps(costs: Costs) -> str:
     parts = []
     for span in costs.ranges():
-        latest = "perhaps never" if span.latest is None else f"{span.latest:,}"
-        between = f" (between {span.earliest:,} and {latest})" if span.from_steps > 1 else ""
+        between = f" (between {span.earliest:,} and {span.latest:,})" if span.from_steps > 1 else ""
         parts.append(f"{span.result.cell.stack} from {span.from_steps:,} on{between}")
     return "; ".join(parts)
 

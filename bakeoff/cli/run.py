@@ -77,7 +77,7 @@ def _winners(session: Session, chosen: _names.Chosen, width: int) -> Iterator[st
         ranking = pick.costs_of(found).totals(STEPS)
         if len(found.results) > 1:
             yield f"\n{model} {mode}, {STEPS:,} steps:"
-            lines = pick.verdict(ranking, found) if ranking else ["no winner: no stack has a speed for it"]
+            lines = pick.verdict(ranking, found)
             unsteady = [r.cell.stack for r in found.results if r.status is Status.UNSTEADY]
             lines += [f"unsteady, so no speed: {', '.join(unsteady)}"] * bool(unsteady)
             yield from (f"  {line}" for text in lines for line in columns.wrapped(text, width - 2, "  "))

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from bakeoff.analysis.results import CellResult
@@ -24,8 +25,7 @@ def add_verb(verbs: Any) -> None:
         "print the tables of a saved run, or everything about single cells",
         "bakeoff show",
         "bakeoff show 0007 --markdown",
-        "bakeoff show mlp-torch_inductor          # one cell of the latest run",
-        "bakeoff show 0007 mlp-torch_inductor-training",
+        "bakeoff show 0007 mlp-torch_inductor          # everything about one cell",
     )
     showing.add_argument(
         "names", metavar="RUN|CELL", nargs="*", help="path or number of a run (default: the latest); cells as model-stack-mode"
@@ -39,13 +39,15 @@ def add_verb(verbs: Any) -> None:
 
 
 def _show(asked: argparse.Namespace) -> int:
-    runs = [name for name in asked.names if not _is_cell(name)]
+    storage = _common.saved_in(asked)
+    cells = [name for name in asked.names if _is_cell(name, storage)]
+    runs = [name for name in asked.names if name not in cells]
     if len(runs) > 1:
         raise UsageError(f"show prints one run: {' and '.join(runs)} are {len(runs)}; a cell is named as model-stack-mode")
-    path = saved_runs.find(runs[0] if runs else None, _common.saved_in(asked))
+    path = saved_runs.find(runs[0] if runs else None, storage)
     run = saved_runs.read(path)
     matrix = tables.matrix(run.trials, run.one_time_costs, run.neighbours)
-    chosen = _cells([name for name in asked.names if _is_cell(name)], matrix)
+    chosen = _cells(cells, matrix)
     width = terminal.columns(sys.stdout)
     if asked.json:
         print(json.dumps({"run": path.name, **matrix.json(chosen or None)}, indent=1, allow_nan=False))
@@ -59,8 +61,15 @@ def _show(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _is_cell(name: str) -> bool:
-    return "-" in name and "/" not in name and not name.endswith(".json")
+def _is_cell(name: str, storage: Path) -> bool:
+    """Names of runs may have hyphens, too."""
+    if "-" not in name or "/" in name or name.endswith(".json"):
+        return False
+    try:
+        saved_runs.find(name, storage)
+    except UsageError:
+        return True
+    return False
 
 
 def _cells(names: Sequence[str], matrix: Matrix) -> list[CellResult]:

@@ -32,7 +32,7 @@ function drawWarmup(cell, detail) {
   const label = from <= last ? `steady from step ${from}` : "";
   const text = from <= last ? `Steady from step ${from} on.` : `The steady part begins at step ${from}, beyond what is drawn.`;
   draw("warmup", { curves, steady: label ? [{ step: from, label }] : [] }, `Microseconds of the first steps. ${text}`);
-  setText("warmup", `${text} ${cell.verified ? "Verified over trials." : "Not verified: that takes three trials."}`);
+  setText("warmup", `${text} ${cell.verified ? "Verified over trials." : "Not verified: that takes two trials."}`);
 }
 function drawSpread(detail) {
   const spread = detail.spread.map((s, i) => ({ trial: String(i + 1), p5: s[0], p25: s[1], p50: s[2], p75: s[3], p95: s[4] }));

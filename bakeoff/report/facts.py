@@ -134,7 +134,7 @@ def _facts(matrix: Matrix, result: CellResult, roofline: Roofline | None) -> Cel
         workers=trial.workers,
         status=str(result.status),
         reason=result.reason,
-        trials=len(result.trials),
+        trials=len(result.measured) or len(result.trials),
         command=command(cell, trial.settings),
         metrics={name: _rounded(value) for name, value in values.items() if value is not None and math.isfinite(value)},
         **{name: _rounded(value) for name, value in known.items()},

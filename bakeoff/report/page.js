@@ -4,15 +4,15 @@
 const alone = data.cells.filter((cell) => cell.workers == null);  // data-parallel workers do not run the model alone
 const opening = alone.find((cell) => cell.step_s) || data.cells[0] || {};
 const chosen = { model: opening.model, mode: opening.mode, steps: 1000 };
-const fastest = new Map(data.cells.filter((c) => c.over_best === 1).map((c) => [`${c.model} ${c.mode}`, c.step_s]));
+const fastest = new Map(data.cells.filter((c) => c.over_best_low === 1 && c.over_best_high === 1).map((c) => [`${c.model} ${c.mode}`, c.step_s]));
 // a step by the ratio of the speeds, which is measured side by side; of a cell without a ratio its own
 const stepOf = (c) => (c.over_best == null ? c.step_s : fastest.get(`${c.model} ${c.mode}`) / c.over_best);
 const total = (cell, steps) => cell.compile_s + steps * stepOf(cell);
-// How much more than `first` it takes, at least and at most: compile times have bounds, and so has the ratio of the speeds.
-const speedOver = (cell, first, end) => cell[`over_best${end}`] / first.over_best;
+// How much more than `first` it takes, at least and at most: compile times have bounds, and so have the ratios of the speeds.
+const speedOver = (cell, first, end, other) => cell[`over_best${end}`] / first[`over_best${other}`];
 const excess = (cell, first) => [
-  cell.compile_low_s - first.compile_high_s + chosen.steps * stepOf(first) * (1 / speedOver(cell, first, "_high") - 1),
-  cell.compile_high_s - first.compile_low_s + chosen.steps * stepOf(first) * (1 / speedOver(cell, first, "_low") - 1),
+  cell.compile_low_s - first.compile_high_s + chosen.steps * stepOf(first) * (1 / speedOver(cell, first, "_high", "_low") - 1),
+  cell.compile_high_s - first.compile_low_s + chosen.steps * stepOf(first) * (1 / speedOver(cell, first, "_low", "_high") - 1),
 ];
 const times = (c) => (c.over_eager == null ? "–" : `×${c.over_eager.toFixed(2)} ±${((c.over_eager_high - c.over_eager_low) / 2).toFixed(2)}${c.over_eager_verdict === "undecided" ? "?" : ""}`);
 const row = () => alone.filter((c) => c.model === chosen.model && c.mode === chosen.mode);
@@ -84,7 +84,7 @@ function drawTotal(fast) {
     marks.push({ stack: c.stack, steps: chosen.steps, seconds: total(c, chosen.steps) });
   }
   const fastest = (fast.length && data.ranges[`${chosen.model} ${chosen.mode}`]) || [];
-  const between = (g) => ` (between ${g.low.toLocaleString("en")} and ${g.high == null ? "never" : g.high.toLocaleString("en")})`;
+  const between = (g) => ` (between ${g.low.toLocaleString("en")} and ${g.high.toLocaleString("en")})`;
   const text = fastest.map((g, i) => (i ? `from ${g.from.toLocaleString("en")} steps on ${g.stack}${between(g)}` : `${g.stack} from the first step`)).join(", ");
   draw("total", { totals, marks, chosen: [{ steps: chosen.steps }] }, `Total time against steps. Least time: ${text}.`);
   setText("total", text ? `Least time: ${text}.` : "");

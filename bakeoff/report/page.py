@@ -14,7 +14,7 @@ from bakeoff.analysis.cost import Costs
 from bakeoff.analysis.formatting import seconds
 from bakeoff.analysis.metric import UNITS, JudgedBy, Metric
 from bakeoff.analysis.metrics import METRICS, THROUGHPUT
-from bakeoff.analysis.ratios import BAND
+from bakeoff.analysis.ratios import BAND, SpeedVerdict
 from bakeoff.analysis.results import by_cell
 from bakeoff.analysis.summary import recorded
 from bakeoff.archive.saved_runs import SavedRun
@@ -238,7 +238,7 @@ def _button(found: CellFacts, notes: Sequence[str]) -> dict[str, Any]:
 
 def _ratio(found: CellFacts) -> str:
     off = ((found.over_eager_high or 0.0) - (found.over_eager_low or 0.0)) / 2
-    return f"×{found.over_eager:.2f} ±{off:.2f}"
+    return f"×{found.over_eager:.2f} ±{off:.2f}" + "?" * (found.over_eager_verdict == SpeedVerdict.UNDECIDED)
 
 
 def _roofline(roofline: Roofline | None) -> str:

@@ -140,26 +140,27 @@ class CellRunner:
         start: Start = Start.COLD,
         seat: Seat | None = None,
         group: str | None = None,
+        control: bool = False,
     ) -> Trial:
         """Run one trial and return it.
 
         `sandbox`: for a cold start a new one, for a warm start the one that a cold trial has used; None: a new one.
         If `ready` holds a failure, no child is started, and the trial has this failure.
-        `seat`: the child is a member of a group, whose name is `group`.
+        `seat`: the child is a member of a group, whose name is `group`. `control`: it is the A/A control of this group.
         """
         stack, cell = planned.stack, planned.cell
         ended: Ended[TrialResult] | None = None
         if ready.failure is None:
             if sandbox is None:
                 with self.sandbox(planned) as own:
-                    return self.trial(planned, index, ready, own, start=start, seat=seat, group=group)
+                    return self.trial(planned, index, ready, own, start=start, seat=seat, group=group, control=control)
             target = self.plan.settings.target
             ended = self.launcher.run(
                 "bakeoff.tasks.compile_only.child" if target else "bakeoff.worker.measure",
                 TrialResult,
                 planned,
                 sandbox,
-                name=f"{cell}-{group or index}-{start}",
+                name=f"{cell}-{group or index}-{'control' if control else start}",
                 start=start,
                 reference=ready.reference,
                 artifact=ready.artifact,
@@ -171,6 +172,7 @@ class CellRunner:
             cell=cell,
             index=index,
             group=group,
+            control=control,
             start=start,
             settings=self.plan.settings,
             wall_s=ended.wall_s if ended else 0.0,

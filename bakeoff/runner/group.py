@@ -9,20 +9,20 @@ import contextlib
 import os
 import random
 import selectors
+import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bakeoff.records.turns import ROUNDS, Answers, Asks
 
 T = TypeVar("T")
 SPARE = 1.3  # another child starts only if this many times the memory of a child is free
-LEAST_ROUNDS = 10  # of a group, however long its slices are
-MEMBER_S = 2.5  # there are fewer rounds than ROUNDS if they would take more seconds per member
+LEAST_ROUNDS = 15  # of a group, however long its slices are
+MEMBER_S = 3.0  # there are fewer rounds than ROUNDS if they would take more seconds per member
 
 
 class Seat:
@@ -79,6 +79,12 @@ class Seat:
         self._waited_s, self.asks = self.waited_s(), None
         with contextlib.suppress(OSError):  # it has died; the thread that runs it will say so
             self._ours.send(word.encode())
+
+    def hang_up(self) -> None:
+        """Answer no more. A child that asks for something goes on as without a parent."""
+        if self.asks is not None:
+            self.answer(Answers.LAST)
+        self._ours.close()
 
     def close(self) -> None:
         """Close everything."""
@@ -140,7 +146,6 @@ class Group(Generic[T]):
         self.members = list(members)
         self._order, self._cancel, self._at_once, self._room, self._on_round = order, cancel, at_once, room, on_round
         self._selector = selectors.DefaultSelector()
-        self._ended: deque[Member[T]] = deque()
         self.not_started: list[Member[T]] = []  # for lack of memory: they belong in another group
 
     def run(self) -> Iterator[T]:
@@ -150,6 +155,8 @@ class Group(Generic[T]):
             warm = [member for member in self.members if member.seat.asks is Asks.WARM]
             rounds = self._rounds(warm)
             for number in range(rounds):
+                if not warm:
+                    break
                 self._on_round(number, rounds)
                 for member in self._order.sample(warm, len(warm)):
                     member.seat.answer(Answers.LAST if number == rounds - 1 else Answers.GO)
@@ -162,13 +169,13 @@ class Group(Generic[T]):
             self._cancel()
             raise
         finally:
-            for member in self.members:
-                if member.thread is not None:
-                    if member.seat.asks is not None:  # it would wait for ever
-                        member.seat.answer(Answers.GO)
-                    member.thread.join()
-                member.seat.close()
-            self._selector.close()
+            with _uninterrupted():
+                for member in self.members:
+                    if member.thread is not None and member.thread.ident is not None:  # else the system had no thread left
+                        member.seat.hang_up()
+                        member.thread.join()
+                    member.seat.close()
+                self._selector.close()
 
     def _begin(self) -> Iterator[T]:
         """Start all members, and have them compile and warm up."""
@@ -212,7 +219,7 @@ class Group(Generic[T]):
                 self._selector.unregister(key.fd)
                 member.seat.ended, member.seat.asks = True, None
                 yield member.result()
-            elif not member.seat.read():
+            elif member.seat.ended or not member.seat.read():  # what it asked for before it died needs no answer
                 self._selector.unregister(key.fd)
 
     def _start(self, member: Member[T]) -> None:
@@ -224,3 +231,25 @@ class Group(Generic[T]):
         """ROUNDS; fewer where slices are so long that they would take more than MEMBER_S per member."""
         each = sum(member.seat.slice_s for member in warm) / max(1, len(warm))
         return max(LEAST_ROUNDS, min(ROUNDS, int(MEMBER_S / each) if each > 0 else ROUNDS))
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Delay Ctrl-C until the end of this block.
+
+    It would end `Thread.join`, and the interpreter would take a thread whose child is alive for one that has ended (bpo-45274).
+    """
+    if threading.current_thread() is not threading.main_thread():  # others are not interrupted
+        yield
+        return
+    missed: list[int] = []
+    before: dict[int, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, lambda number, frame: missed.append(number))
+    try:
+        yield
+    finally:
+        for handled, handler in before.items():
+            signal.signal(handled, signal.SIG_DFL if handler is None else handler)
+        for late in missed[:1]:
+            signal.raise_signal(late)

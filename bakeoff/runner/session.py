@@ -107,5 +107,6 @@ class Session:
         self.keep(next(task for task in self.tasks if task.name == TIMING), trial)
 
     def forget(self, task: Task[R], record: R) -> None:
-        """Drop a record that is to be made again."""
+        """Delete a record that is to be made again."""
+        self.folder.delete(task.name, task.key(record))
         del self._records[task.name][task.key(record)]

@@ -67,6 +67,10 @@ class RunFolder:
         folder.mkdir(exist_ok=True)
         write(folder / f"{name}.json", record)
 
+    def delete(self, task: str, name: str) -> None:
+        """Delete the file of a record."""
+        (self.path / task / f"{name}.json").unlink(missing_ok=True)
+
     def records(self, task: str, kind: type[T]) -> Iterator[T]:
         """The stored records of a task, by name of their files. One that cannot be read is skipped, and so made again."""
         for path in sorted((self.path / task).glob("*.json")):

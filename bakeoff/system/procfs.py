@@ -56,9 +56,9 @@ def cpu_s_with_children() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def tree_cpu_s() -> float:
-    """CPU seconds of this process and of all its descendants, those that have ended and been waited for included."""
-    used = cpu_s_with_children()
+def descendants_cpu_s() -> float:
+    """CPU seconds of the descendants of this process that run."""
+    used = 0.0
     for pid in descendants():
         try:
             used += time.clock_gettime(~pid << 3 | 2)  # the CPU clock of a process, as clock_getcpuclockid(3) makes it

@@ -32,7 +32,7 @@ def _over_best(ratios: Ratios, result: CellResult) -> str:
     ratio, best = ratios.over_best(result.cell), ratios.best(result.cell.model, result.cell.mode)
     if ratio is None or best is None:
         return ""
-    return "it is the best" if best == result.cell else f"{ratio_text(ratio)} than {best.stack}"
+    return "it is the best" if best == result.cell else f"{ratio_text(ratio)} ({best.stack})"
 
 
 def _break_even(ratios: Ratios, result: CellResult) -> str:

@@ -13,14 +13,14 @@ GAP = "  "  # between columns
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, and the lines of each row."""
+    """A heading, which may have several lines, and the lines of each row."""
 
     name: str
     cells: Sequence[Sequence[str]]
 
     @property
     def width(self) -> int:
-        return max(map(len, (self.name, *(line for lines in self.cells for line in lines))))
+        return max(map(len, (*self.name.split("\n"), *(line for lines in self.cells for line in lines))))
 
 
 def of_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column]:
@@ -47,7 +47,7 @@ def packed(columns: Sequence[Column], width: int) -> list[list[Column]]:
 def drawn(columns: Sequence[Column], *, apart: bool = True) -> Iterator[str]:
     """The lines of a table; `apart`: with an empty line below each row."""
     widths = [column.width for column in columns]
-    rows = [[[column.name] for column in columns], *zip(*(column.cells for column in columns), strict=True)]
+    rows = [[column.name.split("\n") for column in columns], *zip(*(column.cells for column in columns), strict=True)]
     for number, row in enumerate(rows):
         for lines in zip_longest(*row, fillvalue=""):
             yield GAP.join(text.ljust(width) for text, width in zip(lines, widths, strict=True)).rstrip()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bakeoff.analysis import formatting
 from bakeoff.analysis.ratios import BAND, Ratio, Ratios, SpeedVerdict
@@ -13,7 +13,7 @@ from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Status, Trial
 from bakeoff.views import cell_lines
-from bakeoff.views.columns import Column, drawn, packed, wrapped
+from bakeoff.views.columns import Column, across, drawn, packed, wrapped
 
 AGAIN = "  again: "
 WINNERS = "fastest"  # heading of the last column
@@ -24,9 +24,9 @@ class Matrix:
     """Results by cell, the one-time costs of the machine, and what its other CPUs do to the children's."""
 
     results: Mapping[Cell, CellResult]
+    ratios: Ratios
     one_time_costs: Sequence[OneTimeCost] = ()
     neighbours: Neighbours | None = None
-    ratios: Ratios = field(default_factory=lambda: Ratios({}))
 
     @classmethod
     def of(
@@ -39,7 +39,7 @@ class Matrix:
         band: float = BAND,
     ) -> "Matrix":
         results = by_cell(trials, recorded)
-        return cls(results, tuple(one_time_costs), neighbours, Ratios.of(trials, band, results=results))
+        return cls(results, Ratios.of(trials, band, results=results), tuple(one_time_costs), neighbours)
 
     @property
     def modes(self) -> list[Mode]:
@@ -49,15 +49,15 @@ class Matrix:
         """Stack → result."""
         return {r.cell.stack: r for r in self.ratios.row(model, mode)}
 
-    def lines(self, result: CellResult) -> list[str]:
+    def lines(self, result: CellResult, *, tight: bool = False) -> list[str]:
         """The lines of a cell: its ratio, and its compile time with the marks. Of an eager cell: its step time."""
         if result.status is Status.COMPILED and result.compile_only is not None:
             made = [text for legend, text in cell_lines.lines(self.ratios, result) if "kernel" in text or " reg" in text]
             return [formatting.cold_compile(result.compile_only.first_call_s)[0], *made]
         if result.status is not Status.OK:
-            return [str(result.status)]
+            return str(result.status).split() if tight else [str(result.status)]
         ratio = None if result.eager else self.ratios.over_eager(result.cell)
-        first = formatting.seconds(result.step_s) if result.eager or ratio is None else short(ratio)
+        first = formatting.seconds(result.step_s) if result.eager or ratio is None else short(ratio, tight=tight)
         return [first, " ".join((formatting.cold_compile(result.compile_s)[0], *self._marks(result)))]
 
     def _marks(self, result: CellResult) -> list[str]:
@@ -96,11 +96,10 @@ class Matrix:
         control = self.ratios.control
         if control is not None:
             of = next(trial.cell for trial in self.ratios.controls)
-            said = (
-                "as it should be"
-                if control.verdict not in (SpeedVerdict.FASTER, SpeedVerdict.SLOWER)
-                else "so ratios err by as much"
-            )
+            said = {
+                SpeedVerdict.SAME: "as it should be",
+                SpeedVerdict.UNDECIDED: "so processes of one program differ much here, and intervals are wide",
+            }.get(control.verdict, "so ratios err by as much")
             found.append(f"A/A control, {of} against a copy of itself: {cell_lines.ratio_text(control)}, {said}")
         timed = [r for r in self.results.values() if r.status is Status.OK]
         if alone := [r for r in timed if not any(trial.group is not None for trial in r.measured)]:
@@ -159,7 +158,10 @@ class Matrix:
         out = []
         for mode in self.modes:
             out += wrapped(f"{mode}: {self.legend(mode)}", width)
-            out += [line for columns in packed(self._columns(mode), width) for line in ("", *drawn(columns))]
+            columns = self._columns(mode)
+            if across(columns) > width:
+                columns = self._columns(mode, tight=True)
+            out += [line for part in packed(columns, width) for line in ("", *drawn(part))]
         for result in self.results.values() if verbose else ():
             out += [*self.about(result, width), ""]
         for note in self.notes():  # a command stays on one line, so that it can be copied
@@ -189,16 +191,17 @@ class Matrix:
 
     def winners(self, model: str, mode: Mode) -> list[str]:
         """The stacks that cannot be told apart from the fastest one, without data-parallel ones."""
-        alone = [r.cell.stack for r in self.ratios.row(model, mode) if r.trials[0].workers is None]
-        return self.ratios.winners(model, mode, alone)
+        return self.ratios.winners(model, mode)
 
-    def _columns(self, mode: Mode) -> list[Column]:
-        """The column of models, a column per stack, and the winners."""
+    def _columns(self, mode: Mode, *, tight: bool = False) -> list[Column]:
+        """The column of models, a column per stack, and the winners. `tight`: as narrow as possible."""
         stacks = self.stacks(mode)
         models = list(dict.fromkeys(c.model for c in self.results if c.mode == mode))
         rows = [self.row(model, mode) for model in models]
         columns = [Column("", [[model] for model in models])]
-        columns += [Column(name, [self.lines(row[name]) if name in row else [] for row in rows]) for name in stacks]
+        for name in stacks:
+            cells = [self.lines(row[name], tight=tight) if name in row else [] for row in rows]
+            columns.append(Column(name.replace("_", "_\n", 1) if tight else name, cells))
         winners = [self.winners(model, mode) for model in models]
         return [*columns, Column(WINNERS, winners)] if any(winners) and len(stacks) > 1 else columns
 
@@ -241,11 +244,13 @@ class Matrix:
         return list(dict.fromkeys(c.stack for c in self.results if c.mode == mode))
 
 
-def short(ratio: Ratio) -> str:
-    """A ratio with half the width of its interval, and a question mark if it is undecided."""
-    digits = 2 if ratio.value < 9.995 else 1 if ratio.value < 99.95 else 0
+def short(ratio: Ratio, *, tight: bool = False) -> str:
+    """A ratio with half the width of its interval, and a question mark if it is undecided. `tight`: as short as possible."""
     off = (ratio.high - ratio.low) / 2
-    return f"×{ratio.value:.{digits}f} ±{off:.{digits}f}" + "?" * (not ratio.decided)
+    digits = 0 if ratio.value >= 99.95 else 1 if ratio.value >= 9.995 else 2 if off >= 0.005 else 3
+    between = f"±{off:.{digits}f}"
+    text = f"×{ratio.value:.{digits}f}{between.replace('±0.', '±.') if tight else f' {between}'}"
+    return text + "?" * (not ratio.decided)
 
 
 def ratio_as_json(ratio: Ratio | None) -> dict[str, object] | None:

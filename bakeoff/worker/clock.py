@@ -150,7 +150,7 @@ def timed_steps(
     in_slice = max(-(-SLICE_STEPS // block), math.ceil(budget_ns / ROUNDS / max(step_ns * block, 1)))
     slice_s = (in_slice * block * step_ns + max(HAND_OVER_NS, step_ns)) / 1e9
     for count, last in ((in_slice, last) for last in turns.rounds(slice_s)) if turns else _segments(samples):
-        if turns:
+        if turns and (last or spent < cap_ns):  # else there is nothing to time in this slice
             untimed_steps(step, batches, synchronize, step_ns)
         before, (cpu_ns, wait_ns) = len(timed.sample_ns), read.usage()
         for _ in range(count):

@@ -44,7 +44,6 @@ def measured(home: Path, stacks: list[StackSource], modes: list[Mode], **changes
         modes=modes,
         # test_implementations.py tests whether the frameworks agree; a cell that is refused needs no reference
         all_stacks=[] if changes else [s for s in ROOM if s.eager and s.framework == stacks[0].framework],
-        verify=False,
     )
     session = session_of(plan, Store(home), diagnose=False, left_out=["machine_peak"])
     session.run()

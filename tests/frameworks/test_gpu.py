@@ -44,7 +44,7 @@ def run(pytestconfig: pytest.Config) -> Callable[..., CellResult]:
         plan = Plan(
             settings=asked, models=[models[model]], stacks=[stacks[stack]], modes=[Mode.INFERENCE], all_stacks=list(stacks)
         )
-        session = session_of(replace(plan, warm=False, verify=False), home)
+        session = session_of(replace(plan, warm=False), home)
         session.run()
         (result,) = by_cell(session.trials).values()
         return result

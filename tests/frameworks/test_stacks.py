@@ -65,7 +65,6 @@ def measured(home: Store, cells: list[Cell], diagnosed: list[Cell], *, reference
         # test_implementations.py tests whether the two frameworks agree
         all_stacks=[s for s in stacks if s.framework == chosen[0].framework] if reference else [],
         warm=False,
-        verify=False,  # what is slow now and then is no question here
     )
     session = session_of(plan, home, diagnose=False, asked={"diagnose": diagnosed}, left_out=["machine_peak"])
     session.run()

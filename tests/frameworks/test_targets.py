@@ -72,7 +72,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, storage: Callable[[Path],
             cells=frozenset(Cell(model, stack, Mode.INFERENCE) for model, stack in asked.items()),
             all_stacks=[s for s in stacks if s.framework == "torch"],
             warm=False,
-            verify=False,  # what is slow now and then is no question here
         )
         # the child that compiles for a target finds all; a timed one counts itself
         session = session_of(plan, home, diagnose=False, left_out=["machine_peak"])

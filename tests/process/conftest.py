@@ -35,7 +35,6 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
         trials: int = 1,
         mode: Mode = Mode.INFERENCE,
         room: str = "",
-        verify: bool = True,
         **changes: object,
     ) -> dict[str, CellResult]:
         folder = tmp_path_factory.mktemp("fakes")
@@ -45,7 +44,6 @@ def measure_fakes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
             stacks=stacks,
             modes=[mode],
             trials=trials,
-            verify=verify,
             all_stacks=planted(folder, "Eager", room=room),
         )
         session = session_of(plan, Store(folder / "store"))

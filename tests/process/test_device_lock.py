@@ -16,6 +16,7 @@ import pytest
 
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import ROOT, StackSource
+from bakeoff.records.turns import ROUNDS
 from bakeoff.system.device_lock import NOTE, DeviceLock
 from bakeoff.system.environment import DEVICE_LOCK
 from tests.support.planting import planted
@@ -159,7 +160,7 @@ def test_waiting_is_in_no_metric_and_the_lock_is_held_while_timed(
     finally:
         done.set()
         thread.join()
-    measured = result.measurements[0]  # there are more where it did not settle
+    (measured,) = result.measurements
     assert NOTE in measured.notes
     assert held > 0.3, "the timed steps alone go on for 0.3 s"
     assert free(path)
@@ -180,11 +181,49 @@ def test_a_child_waits_outside_its_clocks(
     started = time.monotonic()
     (result,) = measure_fakes(stack).values()
     assert time.monotonic() - started > 3 * HELD_S
-    measured = result.measurements[0]  # there are more where it did not settle
+    (measured,) = result.measurements
     assert 0.1 < measured.first_call_s < HELD_S
     assert sum(measured.warmup_s) < HELD_S
     assert measured.contention.wall_s < HELD_S
     assert result.trials[0].wall_s > 1
+
+
+LANE = """
+import sys
+from pathlib import Path
+from bakeoff.authoring.discovery import StackSource
+from bakeoff.records.cell import Mode
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.store import Store
+from tests.support.planting import TOY, planted, settings
+from tests.support.sessions import session_of
+folder = Path(sys.argv[1])
+stacks = [StackSource(name="tuning", path=Path(sys.argv[2]), framework="numpy"), *planted(folder, "Eager", "Compiler")]
+plan = Plan(settings=settings(timed_s=0.05), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE])
+session = session_of(plan, Store(folder / "store"), left_out=["machine_peak"])
+session.run()
+for trial in session.trials:
+    print(trial.cell.stack, len(trial.measurement.slices) if trial.measurement else trial.failure.message)
+"""
+
+
+def test_groups_of_two_lanes_share_a_device(tmp_path: Path) -> None:
+    """Each member of either group has the device in its slices only, and none waits for ever."""
+    stack = tuning(tmp_path, True)
+    lanes = [
+        subprocess.Popen(
+            [sys.executable, "-c", LANE, str(tmp_path / name), str(stack.path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, DEVICE_LOCK: str(tmp_path / "lock")},
+        )
+        for name in ("one", "two")
+    ]
+    for lane in lanes:
+        lines = lane.communicate(timeout=100)[0].splitlines()
+        assert sorted(lines) == [f"{name} {ROUNDS}" for name in ("compiler", "eager", "eager", "tuning")]
+    assert free(tmp_path / "lock")
 
 
 def test_without_the_lock_nothing_is_reported(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:

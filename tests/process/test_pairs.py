@@ -5,14 +5,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+import psutil
 import pytest
 
 from bakeoff.ab import paired_session
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.discovery import ROOT
 from bakeoff.records.measurement import Measurement
+from bakeoff.records.trial import Trial
+from bakeoff.records.turns import ROUNDS
 from tests.support.commands import NO_FRAMEWORK, experiments, how, pytest_here
 from tests.support.pairs import ab, run_of, where
 from tests.support.planting import plant
@@ -24,7 +26,7 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     body = json.loads(done.stdout)
     (change,) = [c for c in body["changes"] if c["metric"] == "step"]
     assert change["verdict"] == "worse"
-    assert change["ratio"] == pytest.approx(2, rel=0.2)
+    assert change["ratio"] == pytest.approx(2, rel=0.35)  # where CPUs are shared, short slices fit in better than long ones
     assert body["accept"].startswith("bakeoff gate ")
     run = run_of(folder)
     assert run.ab is not None
@@ -32,7 +34,7 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     assert run.ab.finished
     trials = saved_runs.read(run.path).trials
     assert len(trials) == 4
-    assert all(isinstance(t.measurement, Measurement) and t.measurement.alternated for t in trials)
+    assert all(isinstance(t.measurement, Measurement) and len(t.measurement.slices) == ROUNDS for t in trials)
     at_once = [t.measurement.compiled_at_once for t in trials if t.measurement is not None]
     assert at_once == [False, True, True, True]  # the first pair shows what two take
     for measured in [t.measurement for t in trials if t.measurement is not None]:  # the partner's turns are not its own time
@@ -47,7 +49,7 @@ def test_equal_arms_get_the_verdict_same_with_a_control(folder: Path) -> None:
     done = ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "3", "--metrics", "step", stacks="eager")
     assert done.returncode in (0, 3), done.stdout + done.stderr  # a busy machine may leave it undecided, and no more
     assert "A/A control toy-eager-inference" in done.stdout
-    assert "(control)" in done.stderr
+    assert "pair 1/3 toy-eager-inference with control: " in done.stderr
 
 
 def test_another_cell_replaces_a_control_cell_that_fails(folder: Path) -> None:
@@ -84,7 +86,7 @@ def test_kernel_counts_known_only_from_a_diagnosis_are_gated_in_pairs(folder: Pa
 
 
 def test_an_arm_that_hangs_does_not_stop_the_other(folder: Path) -> None:
-    """Each waits for the other, and both are stopped: then each is measured alone, and the one that is well says so."""
+    """It is stopped by its own time limit, for which the other waits."""
     done = ab(
         folder,
         "KNOB_HANGS=0",
@@ -121,28 +123,37 @@ def test_without_memory_for_two_one_runs_after_the_other(
     assert "0 of 3 pairs took turns; the others ran one process after the other" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("words", "pairs", "controls"), [(["--no-control"], 2, 0), ([], 1, 2)])
+@pytest.mark.parametrize(
+    ("words", "alone", "ends", "pairs"),
+    [
+        (["--no-control"], True, 6, 2),  # the second child of the third pair
+        (["--no-control"], False, 5, 2),  # the first one, while the other waits
+        ([], True, 5, 1),  # the second of three of the second pair
+    ],
+)
 def test_an_interrupt_leaves_no_incomplete_pair(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
+    alone: bool,
+    ends: int,
     pairs: int,
-    controls: int,
 ) -> None:
     from bakeoff.__main__ import main
     from bakeoff.ab.arm_runner import ArmRunner
 
-    begun, trial = [], ArmRunner.trial
+    ended, keep = [], ArmRunner.keep
 
-    def interrupted(side: ArmRunner, *asked: Any) -> None:
-        begun.append(asked)
-        if len(begun) == 6:  # the second child of the third pair, or of the control's second pair
+    def interrupted(side: ArmRunner, trial: Trial) -> None:
+        ended.append(trial)
+        if len(ended) == ends:
             raise KeyboardInterrupt
-        trial(side, *asked)
+        keep(side, trial)
 
-    monkeypatch.setattr(ArmRunner, "trial", interrupted)
-    monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # one after the other: the pair's first child has ended by then
+    monkeypatch.setattr(ArmRunner, "keep", interrupted)
+    if alone:
+        monkeypatch.setattr(paired_session, "SPARE", float("inf"))  # what is free never covers a second child
     words = ["--models=toy", "--stacks=knob", "--interim-analyses=8", "--metrics=step", *words]
     assert main(["ab", "KNOB_STEP=1", "KNOB_STEP=2", *words, *where(folder)]) == 130
     assert "saved: " in capsys.readouterr().err
@@ -151,7 +162,8 @@ def test_an_interrupt_leaves_no_incomplete_pair(
     assert not run.ab.finished
     assert [t.index for t in run.ab.trials] == list(range(pairs))
     assert [f.trials for f in (*run.ab.summaries, *run.summaries)] == [pairs, pairs]
-    assert len(run.ab.control_trials) == controls
+    assert [f.trials for side in run.ab.control for f in side] == ([] if "--no-control" in words else [pairs, pairs])
+    assert not [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_verdicts_are_items_of_pytest(folder: Path) -> None:

@@ -8,13 +8,14 @@ import pytest
 from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import CellResult
 from bakeoff.records.trial import TIMED, Phase, Status
+from bakeoff.records.turns import ROUNDS
 from tests.support.planting import FAKES, ROOMS, left_behind, planted, room_of
 
 # fault → status, and words that its reason must hold
 FAULTS = {
     "Eager": (Status.OK, ""),
     "Compiler": (Status.OK, ""),
-    "Asynchronous": (Status.ERROR, "returned before its work was done"),
+    "Asynchronous": (Status.ERROR, "worked out of turn"),  # Lazy and LazyTinyWork only return early
     "Lazy": (Status.ERROR, "returned before its work was done"),
     "AsynchronousHonest": (Status.OK, ""),
     "WrongOutput": (Status.WRONG, "timed batch"),
@@ -58,7 +59,13 @@ FAULTS = {
     "RaisesInFetch": (Status.ERROR, "planted in fetch"),
     "RaisesInDiagnose": (Status.ERROR, "planted in diagnose"),
     "ExitsWithSystemExit": (Status.ERROR, "SystemExit"),
+    "SpinsAfterItsSlice": (Status.ERROR, "worked out of turn"),
+    "CompilesInTheBackground": (Status.ERROR, "worked out of turn"),
+    "WorksAhead": (Status.ERROR, "worked out of turn"),
+    "HangsInASlice": (Status.TIMEOUT, "in phase timing"),
+    "KilledInASlice": (Status.CRASH, "SIGKILL in phase timing"),
 }
+DISTURBING = ("SpinsAfterItsSlice", "CompilesInTheBackground", "WorksAhead", "HangsInASlice", "KilledInASlice")
 HIDDEN_BY_COMPANY = ("StallsNowAndThen", "NeverSettles", "CachesByContent", "CachesTinyWork")
 PHASES = {
     "RaisesInBuild": Phase.BUILD,
@@ -75,17 +82,32 @@ PHASES = {
 def results(
     measure_fakes: Callable[..., dict[str, CellResult]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, CellResult]:
-    hang, slow = ("Hangs", "HangsStubbornly"), ("SlowAndSlower",)
-    stacks = planted(tmp_path_factory.mktemp("faults"), *(fault for fault in FAULTS if fault not in (*hang, *slow)))
+    hang, slow, short = ("Hangs", "HangsStubbornly"), ("SlowAndSlower",), ("CachesByContent", "CachesTinyWork")
+    apart = (*hang, *slow, *short, *DISTURBING)
+    stacks = planted(tmp_path_factory.mktemp("faults"), *(fault for fault in FAULTS if fault not in apart))
     hanging = measure_fakes(*planted(tmp_path_factory.mktemp("hang"), *hang), timeout_s=4.0)  # others may need longer
-    # a trial of it takes ten seconds, and NeverSettles shows that further trials do not change the result
-    slowing = measure_fakes(*planted(tmp_path_factory.mktemp("slow"), *slow), timeout_s=60.0, verify=False)
-    return {**measure_fakes(*stacks, timeout_s=60.0, memory_limit_bytes=2**30), **hanging, **slowing}
+    # its steps are long, and all others would wait for them
+    slowing = measure_fakes(*planted(tmp_path_factory.mktemp("slow"), *slow), timeout_s=60.0)
+    # what changes in one of two processes is noise, to which steps of a microsecond are exposed
+    caching = measure_fakes(*planted(tmp_path_factory.mktemp("short"), *short), trials=2)
+    return {**measure_fakes(*stacks, timeout_s=60.0, memory_limit_bytes=2**30), **hanging, **slowing, **caching}
+
+
+LIMIT_S = 6.0
+
+
+@pytest.fixture(scope="module")
+def disturbed(
+    measure_fakes: Callable[..., dict[str, CellResult]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, CellResult]:
+    """Of a group with two correct stacks, the first and the last one to start."""
+    folder = tmp_path_factory.mktemp("disturbed")
+    return measure_fakes(*planted(folder, "Compiler", *DISTURBING, "Eager"), timeout_s=LIMIT_S)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
-    result = results[fault.lower()]
+def test_fault_is_named(results: dict[str, CellResult], disturbed: dict[str, CellResult], fault: str) -> None:
+    result = (disturbed if fault in DISTURBING else results)[fault.lower()]
     status, words = FAULTS[fault]
     if (
         status is Status.OK and result.status is Status.UNSTEADY
@@ -99,6 +121,17 @@ def test_fault_is_named(results: dict[str, CellResult], fault: str) -> None:
         )
     assert (result.status, result.reason if result.status != status else "") == (status, "")
     assert words in result.reason
+
+
+@pytest.mark.parametrize("stack", ["compiler", "eager"])
+def test_what_one_member_of_a_group_does_is_not_held_against_the_others(disturbed: dict[str, CellResult], stack: str) -> None:
+    """Its own time limit stops the one that hangs, and those that wait for it keep theirs."""
+    result = disturbed[stack]
+    assert result.status in TIMED, result.reason
+    assert len(result.measurements[0].slices) == ROUNDS
+    assert result.measurements[0].out_of_turn is not None
+    assert result.measurements[0].out_of_turn.wall_s > LIMIT_S or stack == "eager"
+    assert result.trials[0].wall_s < LIMIT_S
 
 
 def test_most_correct_stacks_become_steady(results: dict[str, CellResult]) -> None:
@@ -150,6 +183,7 @@ def test_every_fault_is_planted() -> None:
     elsewhere = {"NoOp", "WarmsUpFor60Steps", "CachesOnDisk", "HangsIfTold"}  # test_clock.py and test_session.py
     elsewhere |= {"Diagnosed", "CountsAnotherBreak", "DiesInDiagnosis", "HangsInDiagnosis", "Refuses", "CompilesPerShape"}
     elsewhere |= {"Knob", "CountsKernels"}  # test_pairs.py
+    elsewhere |= {"CachesAndHangsIfTold", "RaisesMemoryErrorOnce"}  # test_session.py and test_groups.py
     classes = {
         name for room in ROOMS for name in re.findall(r"^class (\w+)\(", (FAKES / f"{room}.py").read_text(), re.MULTILINE)
     }

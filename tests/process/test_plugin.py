@@ -30,11 +30,13 @@ def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     names = "eager,compiler,cachesondisk"
     first = experiments(stacks, "--benchmark-autosave", names=names)
     assert first.returncode == 0, first.stdout
-    assert "[3/3] toy-cachesondisk-inference warm: compile" in first.stdout
+    assert "toy-cachesondisk-inference warm #2: compile" in first.stdout
     assert "outside children" in first.stdout
     run = json.loads(saved(stacks)[0].read_text())
-    first_trials = [t["cell"]["stack"] for t in run["trials"] if t["index"] == 0]  # a noisy minute may have asked for more
-    assert first_trials == ["eager", "compiler", "cachesondisk", "cachesondisk"]
+    for group in "01":  # questions that are open may have asked for more
+        of_group = [t["cell"]["stack"] + " control" * t["control"] for t in run["trials"] if t["group"] == group]
+        assert of_group == ["eager", "compiler", "cachesondisk", "eager control"]
+    assert "A/A control, toy-eager-inference against a copy of itself: ×" in first.stdout
     assert run["command"].startswith("pytest ")
     assert "machine_peak" not in run["tasks"]  # nobody counted these models' flops
 
@@ -94,7 +96,9 @@ def test_error_is_no_measurement_and_failed_is_a_false_claim(stacks: Path) -> No
     assert "ERROR experiments/test_parity.py::test_parity[toy-raisesincompile-inference]" in run.stdout
     assert "planted in compile" in run.stdout
     trials = json.loads(saved(stacks)[0].read_text())["trials"]
-    assert [t["failure"] and t["failure"]["status"] for t in trials if t["index"] == 0] == [None, None, "error"]
+    statuses = {t["cell"]["stack"]: t["failure"] and t["failure"]["status"] for t in trials}
+    assert statuses == {"eager": None, "wrongoutput": None, "raisesincompile": "error"}
+    assert [t["index"] for t in trials if t["failure"]] == [0], "a cell that has failed is in no further group"
 
 
 def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
@@ -109,8 +113,8 @@ def test_an_unsteady_cell_is_an_error_unless_allowed(stacks: Path) -> None:
 def test_one_experiment_measures_only_what_it_needs(stacks: Path) -> None:
     run = experiments(stacks, "-k", "step_time and cachesondisk", names="eager,cachesondisk")
     assert run.returncode == 0, run.stdout
-    assert "[1/1] toy-cachesondisk" in run.stdout
-    assert "warm:" not in run.stdout
+    assert "toy-cachesondisk-inference: compile" in run.stdout
+    assert "toy-eager-inference: compile" not in run.stdout
 
 
 @pytest.mark.parametrize(
@@ -171,20 +175,22 @@ def test_a_model_without_an_implementation_is_unsupported(stacks: Path) -> None:
 
 
 def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
-    plant(stacks / "stacks", "HangsIfTold")
-    begun = command(stacks, names="eager,compiler,hangsiftold")
+    plant(stacks / "stacks", "CachesAndHangsIfTold", disk_cache=True)
+    names = "eager,compiler,cachesandhangsiftold"
     reported = {**os.environ, "HANG": "1"}
+    begun = command(stacks, names=names)
     child = subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=reported)
-    assert child.stdout is not None
-    while "[2/3]" not in child.stdout.readline():
-        assert child.poll() is None
+    deadline = time.monotonic() + 60
+    while not list(stacks.glob("runs/runs/*/logs/toy-cachesandhangsiftold-inference-1-warm.log")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     time.sleep(1)
     os.kill(child.pid, signal.SIGINT)
     out, _ = child.communicate(timeout=30)
     assert child.returncode == 2
-    assert "2 trials are kept: continue with --resume" in out
-    assert "×1.00" in out  # the matrix
-    resumed = experiments(stacks, "--resume", names="eager,compiler,hangsiftold")
+    assert "4 trials are kept: continue with --resume" in out  # of the first group, with its control
+    assert "×1.0" in out  # the matrix
+    resumed = experiments(stacks, "--resume", names=names)
     assert resumed.returncode == 0, resumed.stdout
-    assert "[1/1] toy-hangsiftold" in resumed.stdout  # nothing else is measured again
+    assert "toy-cachesandhangsiftold-inference warm #2: compile" in resumed.stdout
     assert "test_step_time[toy-compiler-inference]" in resumed.stdout

@@ -104,7 +104,7 @@ def test_a_storage_is_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for fault in ("Eager", "Compiler", "WrongOutput", "HangsIfTold"):
+    for fault in ("Eager", "Compiler", "WrongOutput", "HangsIfTold", "RaisesInCompile"):
         plant(tmp_path / "stacks", fault)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "toy.py").write_text((FAKES / "toy.py").read_text())
@@ -161,11 +161,11 @@ def test_json_is_the_trials(folder: Path) -> None:
 
 
 def test_an_interrupt_keeps_finished_trials_and_resume_continues(folder: Path) -> None:
-    call = words(folder, "toy", "eager", "hangsiftold")
+    call = words(folder, "toy", "raisesincompile", "eager", "hangsiftold")
     there = {**os.environ, "PYTHONPATH": str(ROOT), "HANG": "1"}
     child = subprocess.Popen(call, cwd=folder, env=there, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list(folder.glob("runs/runs/*/timing/*.json")):
+    while not list(folder.glob("runs/runs/*/logs/toy-hangsiftold-*.log")):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(1)
@@ -175,10 +175,10 @@ def test_an_interrupt_keeps_finished_trials_and_resume_continues(folder: Path) -
     assert "continue with --resume" in output
     assert saved_runs.runs(folder / "saved") == []
     resumed = subprocess.run([*call, "--resume"], **how(folder))
-    assert resumed.returncode == 0, resumed.stderr
-    assert "[1/1] toy-hangsiftold" in resumed.stderr  # nothing is measured twice
+    assert resumed.returncode == 1, resumed.stderr
+    assert "toy-raisesincompile-inference: " not in resumed.stderr  # it is not tried twice
     (path,) = saved_runs.runs(folder / "saved")
-    assert {trial.cell.stack for trial in saved_runs.read(path).trials} == {"eager", "hangsiftold"}
+    assert {trial.cell.stack for trial in saved_runs.read(path).trials} == {"raisesincompile", "eager", "hangsiftold"}
 
 
 def test_pytest_saves_where_show_reads_from_any_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

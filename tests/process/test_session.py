@@ -12,39 +12,53 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bakeoff.analysis.results import CellResult
+from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.authoring.discovery import Source, StackSource
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import OneTimeCost, Start, Status
+from bakeoff.records.trial import OneTimeCost, Start, Status, Trial
+from bakeoff.records.turns import ROUNDS
 from bakeoff.runner.cells import TrialResult
+from bakeoff.runner.group import Group
 from bakeoff.runner.launch import Launcher
 from bakeoff.runner.plan import Plan, PlannedCell
 from bakeoff.runner.preparation import Preparation
+from bakeoff.runner.session import Session
 from bakeoff.runner.store import ONE_TIME_COST, Store, write
 from bakeoff.system.sandbox import Sandbox
 from tests.support.planting import TOY, left_behind, planted, settings
 from tests.support.sessions import session_of
 
 
-def test_trials_are_interleaved_over_cells(tmp_path: Path) -> None:
+def test_each_group_has_all_cells_and_a_control(tmp_path: Path) -> None:
     plan = Plan(
         settings=settings(timed_s=0.05),
         models=[TOY],
         stacks=planted(tmp_path / "s", "Eager", "Compiler"),
         modes=[Mode.INFERENCE],
         trials=2,
-        verify=False,  # whether they settle in a noisy minute
     )
     session = session_of(plan, Store(tmp_path / "store"))
     session.run()
-    assert [(t.cell.stack, t.index) for t in session.trials] == [("eager", 0), ("compiler", 0), ("eager", 1), ("compiler", 1)]
-    assert session.children_s < session.wall_s
+    assert [(t.group, t.index, t.cell.stack, t.control) for t in session.trials] == [
+        (str(number), number, stack, control)
+        for number in range(2)
+        for stack, control in (("eager", False), ("compiler", False), ("eager", True))
+    ]
+    assert {len(t.measurement.slices) for t in session.trials if t.measurement} == {ROUNDS}
+    assert len(by_cell(session.trials)) == 2, "a control is not a cell"
+    assert session.children_s < session.wall_s, "waiting for others was counted"
     assert not list((session.folder.path / "scratch").glob("*"))
+    logs = {path.stem for path in (session.folder.path / "logs").iterdir()}
+    assert logs >= {f"toy-eager-inference-{number}-{what}" for number in range(2) for what in ("cold", "control")}
 
 
-def test_warm_start_finds_what_the_cold_one_left(measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path) -> None:
-    result = measure_fakes(*planted(tmp_path, "CachesOnDisk", disk_cache=True))["cachesondisk"]
+def test_the_second_group_starts_from_the_caches_of_the_first(
+    measure_fakes: Callable[..., dict[str, CellResult]], tmp_path: Path
+) -> None:
+    result = measure_fakes(*planted(tmp_path, "CachesOnDisk", disk_cache=True), trials=2)["cachesondisk"]
     assert result.status in (Status.OK, Status.UNSTEADY)  # a noisy minute says nothing of caches
+    assert [t.index for t in result.trials] == [0]
+    assert [t.index for t in result.warm] == [1]
     assert result.compile_s > 0.25
     assert result.warm_compile_s is not None
     assert result.warm_compile_s < 0.25
@@ -154,65 +168,166 @@ def test_another_interpreter_runs_a_frameworks_children(tmp_path: Path) -> None:
         stacks=planted(tmp_path / "s", "Eager"),
         modes=[Mode.INFERENCE],
         interpreters={"numpy": str(other)},
-        verify=False,
     )
     session = session_of(plan, Store(tmp_path / "store"))
     session.run()
     assert session.trials[0].measurement is not None
     started = (tmp_path / "trace").read_text().count("used")
-    assert started == 2  # the fork server, which forks the child of the reference, and the measurement
+    assert started == 3  # the fork server, which forks the child of the reference, the measurement, and its control
 
 
 INTERRUPTED = """
 import sys
 from pathlib import Path
 from bakeoff.records.cell import Mode
-from bakeoff.runner.cells import TrialResult
-from bakeoff.runner.plan import Plan, PlannedCell
-from bakeoff.runner.session import Session
+from bakeoff.runner.plan import Plan
+from bakeoff.runner.store import Store
 from tests.support.sessions import session_of
-from bakeoff.runner.store import Store, write
 from tests.support.planting import TOY, planted, settings
 folder = Path(sys.argv[1])
-stacks = planted(folder / "s", *sys.argv[3:])
-plan = Plan(settings=settings(), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], verify=False)
+stacks = [s for name in sys.argv[4:] for s in planted(folder / "s", name, disk_cache=name.startswith("Caches"))]
+plan = Plan(settings=settings(timed_s=0.05), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], trials=int(sys.argv[3]))
 session = session_of(plan, Store(folder / "store"), resume=sys.argv[2] == "resume", say=lambda line: print(line, flush=True))
 session.run()
 """
 
 
-def test_interrupt_keeps_finished_trials_and_resume_continues(tmp_path: Path) -> None:
-    stacks = ("Eager", "Compiler", "HangsIfTold", "NoOp")
-    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
-    reported = {**os.environ, "HANG": "1"}
-    child = subprocess.Popen(
-        [*command, "begin", *stacks], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=reported
+def begun(folder: Path, trials: int, *stacks: str) -> "subprocess.Popen[str]":
+    """A session in a process of its own, in which HangsIfTold hangs."""
+    return subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(folder), "begin", str(trials), *stacks],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HANG": "1"},
     )
-    assert child.stdout is not None
-    lines = [child.stdout.readline() for _ in range(2)]
-    assert "[2/4] toy-compiler" in lines[1]
-    time.sleep(1)  # the third is hanging now
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=20)
-    assert child.returncode != 0
-    saved = sorted(p.name for p in (tmp_path / "store").glob("runs/*/timing/*"))
-    assert saved == ["toy-compiler-inference-0-cold.json", "toy-eager-inference-0-cold.json"]
 
-    again = subprocess.run([*command, "resume", *stacks], capture_output=True, text=True, timeout=60, check=True)
-    assert "[1/2] toy-hangsiftold" in again.stdout
-    assert len(list((tmp_path / "store").glob("runs/*/timing/*"))) == 4
+
+def interrupted(folder: Path, child: str, trials: int, *stacks: str) -> list[str]:
+    """The trials that are kept of a session that was interrupted one second after `child` had begun."""
+    with begun(folder, trials, *stacks) as session:
+        wait_for(folder, child)
+        time.sleep(1)
+        session.send_signal(signal.SIGINT)
+        session.communicate(timeout=30)
+    assert session.returncode != 0
+    return kept(folder)
+
+
+def wait_for(folder: Path, child: str) -> None:
+    """Until the log of a child is there."""
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(f"store/runs/*/logs/{child}.log")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def kept(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("store/runs/*/timing/*"))
+
+
+def resumed(folder: Path, trials: int, *stacks: str) -> str:
+    command = [sys.executable, "-c", INTERRUPTED, str(folder), "resume", str(trials), *stacks]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
+
+
+def test_an_interrupt_in_the_first_group_keeps_finished_trials_and_resume_repeats_the_rest(tmp_path: Path) -> None:
+    stacks = ("RaisesInCompile", "Eager", "HangsIfTold")
+    failed = "toy-raisesincompile-inference-0-cold"
+    assert interrupted(tmp_path, "toy-hangsiftold-inference-0-cold", 1, *stacks) == [failed]
+    output = resumed(tmp_path, 1, *stacks)
+    assert "raisesincompile" not in output
+    assert "[3/3] toy-eager-inference control" in output
+    assert kept(tmp_path) == [
+        "toy-eager-inference-0-cold", "toy-eager-inference-0-control", "toy-hangsiftold-inference-0-cold", failed,
+    ]  # fmt: skip
+
+
+def test_an_interrupt_in_the_second_group_keeps_the_first_and_resume_has_warm_starts(tmp_path: Path) -> None:
+    """The caches of the first group are gone, so that it is repeated, too."""
+    stacks = ("Eager", "CachesAndHangsIfTold")
+    first = ["toy-cachesandhangsiftold-inference-0-cold", "toy-eager-inference-0-cold", "toy-eager-inference-0-control"]
+    assert interrupted(tmp_path, "toy-cachesandhangsiftold-inference-1-warm", 2, *stacks) == first
+    resumed(tmp_path, 2, *stacks)
+    second = ["toy-cachesandhangsiftold-inference-1-warm", "toy-eager-inference-1-cold", "toy-eager-inference-1-control"]
+    assert kept(tmp_path) == sorted([*first, *second])
+
+
+def unfinished(session: Session, *lost: str) -> None:
+    """As an interrupt would have left it, before these trials had ended."""
+    run = session.folder.path / "run.json"
+    run.write_text(run.read_text().replace('"finished": true', '"finished": false'))
+    for name in lost:
+        (session.folder.path / "timing" / f"{name}.json").unlink()
+
+
+def run_of(folder: Path, *stacks: StackSource, resume: bool = False, trials: int = 2) -> Session:
+    short, eager = settings(timed_s=0.05), planted(folder / "e", "Eager")
+    plan = Plan(settings=short, models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], all_stacks=eager, trials=trials)
+    return session_of(plan, Store(folder / "store"), resume=resume)
+
+
+@pytest.mark.parametrize("lost", ["toy-cachesondisk-inference-1-warm", "toy-compiler-inference-1-cold"])
+def test_resume_has_a_warm_start_whichever_trial_of_the_second_group_is_missing(tmp_path: Path, lost: str) -> None:
+    stacks = [*planted(tmp_path / "s", "CachesOnDisk", disk_cache=True), *planted(tmp_path / "s", "Compiler")]
+    first = run_of(tmp_path, *stacks)
+    first.run()
+    names = sorted(path.name for path in (first.folder.path / "timing").iterdir())
+    unfinished(first, lost)
+    again = run_of(tmp_path, *stacks, resume=True)
+    again.run()
+    assert [(t.cell.stack, t.start) for t in again.trials if t.index == 1 and not t.control] == [
+        ("cachesondisk", Start.WARM),
+        ("compiler", Start.COLD),
+    ]
+    assert sorted(path.name for path in (again.folder.path / "timing").iterdir()) == names
+    before, after = ({t.cell: t.finished_at for t in session.trials if t.index == 0} for session in (first, again))
+    assert all(before[cell] < after[cell] for cell in before), "warm starts need caches of the first group"
+
+
+def test_resume_repeats_the_group_that_was_interrupted_and_no_other(tmp_path: Path) -> None:
+    stacks = planted(tmp_path / "s", "Eager", "Compiler")
+    first = run_of(tmp_path, *stacks)
+    first.run()
+    time.sleep(1)  # times are known to the second
+    unfinished(first, "toy-compiler-inference-1-cold")
+    again = run_of(tmp_path, *stacks, resume=True)
+    again.run()
+    before, after = ({(t.index, t.cell): t.finished_at for t in s.trials if not t.control} for s in (first, again))
+    assert before.keys() == after.keys()
+    assert {index for index, cell in before if before[index, cell] != after[index, cell]} == {1}
+
+
+def test_trials_of_a_group_that_is_repeated_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a second interrupt would leave a mixture of two groups, which --resume would take for one."""
+    stacks = planted(tmp_path / "s", "Eager", "Compiler")
+    first = run_of(tmp_path, *stacks, trials=1)
+    first.run()
+    unfinished(first, "toy-compiler-inference-0-cold")
+    again = run_of(tmp_path, *stacks, resume=True, trials=1)
+    assert len(again.trials) == 2
+
+    def interrupt(group: Group[Trial]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Group, "_begin", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        again.run()
+    third = run_of(tmp_path, *stacks, resume=True, trials=1)
+    third.folder.close()
+    assert third.trials == []
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,), (signal.SIGKILL,)])
 def test_nothing_is_left_behind(tmp_path: Path, signals: tuple[signal.Signals, ...]) -> None:
-    """However the session ends, its child and the child's own children end, too; a killed one's own children do not."""
-    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), "begin", "Eager", "HangsStubbornly"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as session:
-        assert session.stdout is not None
-        assert "[1/2]" in session.stdout.readline()
-        time.sleep(2)
+    """However the session ends, all children of the group and their own children end, too; a killed one's own do not."""
+    with begun(tmp_path, 1, "Eager", "HangsStubbornly") as session:
+        deadline = time.monotonic() + 60
+        while len(left_behind()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         workers = psutil.Process(session.pid).children()
-        assert workers
+        assert len(workers) >= 2
         for number in signals:
             session.send_signal(number)
             time.sleep(0.3)
@@ -225,23 +340,6 @@ def test_nothing_is_left_behind(tmp_path: Path, signals: tuple[signal.Signals, .
     assert not rest or signals == (signal.SIGTERM,) or signals == (signal.SIGKILL,)
 
 
-def test_resume_measures_a_cell_again_whose_warm_start_is_missing(tmp_path: Path) -> None:
-    stacks = planted(tmp_path / "s", "CachesOnDisk", disk_cache=True)
-    eager = planted(tmp_path / "s", "Eager")
-    short = settings(timed_s=0.05)
-    plan = Plan(settings=short, models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], all_stacks=eager, verify=False)
-    home = Store(tmp_path / "store")
-    first = session_of(plan, home)
-    first.run()
-    run = first.folder.path / "run.json"
-    run.write_text(run.read_text().replace('"finished": true', '"finished": false'))  # as an interrupt would have left it
-    next((first.folder.path / "timing").glob("*-warm.json")).unlink()
-    again = session_of(plan, home, resume=True)
-    assert [t.start for t in again.trials] == [Start.COLD]
-    again.run()
-    assert [t.start for t in again.trials] == [Start.COLD, Start.WARM]
-
-
 def test_a_run_of_one_framework_does_not_import_another_one_for_the_reference(tmp_path: Path) -> None:
     """The eager stack is not selected, and that of another framework comes first in the list of all stacks."""
     (eager,) = planted(tmp_path / "s", "Eager")
@@ -252,14 +350,14 @@ def test_a_run_of_one_framework_does_not_import_another_one_for_the_reference(tm
         stacks=planted(tmp_path / "s", "Compiler"),
         modes=[Mode.INFERENCE],
         all_stacks=[other, eager],
-        verify=False,
     )
     session = session_of(plan, Store(tmp_path / "store"), left_out=["machine_peak"])
     session.run()
     assert session.trials[0].measurement is not None
     assert session.trials[0].measurement.parity is not None
     logs = {path.name for path in (session.folder.path / "logs").iterdir()}
-    assert logs == {"numpy-import.log", "toy-eager-inference-reference.log", "toy-compiler-inference-0-cold.log"}
+    children = {f"toy-compiler-inference-0-{what}.log" for what in ("cold", "control")}
+    assert logs == {"numpy-import.log", "toy-eager-inference-reference.log", *children}
 
 
 COUNTED = """

@@ -23,7 +23,7 @@ def serve(folder: Path, name: str) -> Path:
 
 def run(folder: Path, model: Source, *stacks: StackSource, **changes: object) -> tuple[Session, dict[str, CellResult]]:
     every = [*planted(folder / "eager", "Eager"), *discovery.stacks()]
-    options = {"settings": settings(), "modes": [Mode.INFERENCE], "all_stacks": every, "verify": False, **changes}
+    options = {"settings": settings(), "modes": [Mode.INFERENCE], "all_stacks": every, **changes}
     session = session_of(Plan(models=[model], stacks=stacks, **options), Store(folder / "store"))
     session.run()
     return session, {cell.stack: result for cell, result in by_cell(session.trials).items()}

@@ -37,12 +37,12 @@ def test_the_control_keeps_its_cell_until_it_fails() -> None:
     wrong = replace(measurement(), parity=Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.5),)))
     bad = trial(wrong, stack="eager")  # it has a measurement, and no speed
     cells = [good.cell, eager.cell]
-    assert control_cell(cells, side(), (side(), side())) == eager.cell
-    assert control_cell(cells, side(), (side(eager), side(bad))) == good.cell
-    assert control_cell(cells, side(bad), (side(), side())) == good.cell
-    assert control_cell(cells, side(bad), (side(eager), side(eager))) == eager.cell
-    assert control_cell(cells, side(good), (side(good), side(good))) == good.cell
-    assert control_cell([eager.cell], side(), (side(bad), side(eager))) is None
+    assert control_cell(cells, side(), side()) == eager.cell
+    assert control_cell(cells, side(eager), side(bad)) == good.cell
+    assert control_cell(cells, side(bad), side()) == good.cell
+    assert control_cell(cells, side(eager), side(eager)) == eager.cell
+    assert control_cell(cells, side(good), side(good)) == good.cell
+    assert control_cell([eager.cell], side(eager), side(bad)) is None
 
 
 def test_a_run_of_pairs_holds_its_command(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bakeoff.analysis.results import by_cell
+from bakeoff.analysis.ratios import Ratios
 from bakeoff.authoring import discovery
 from bakeoff.pytest_plugin.selection import named_cells
 from bakeoff.records.cell import Cell, Mode
@@ -29,9 +29,14 @@ def test_tables_of_known_figures() -> None:
         cell("mlp", Mode.GRADIENT, 0.006),
         cell("mlp", Mode.TRAINING, 0.007),
     ]
-    text = article.table(by_cell(trials))
+    text = article.table(Ratios.of(trials))
     assert "batch 32  torch_eager          64.0 (  512)   article, torch: 271" in text
-    assert "mlp                  torch_eager      × 3.00  × 3.50" in text
+    assert "mlp                  torch_eager      ×3.00 ±0.05  ×3.50 ±0.06" in text
+
+
+def test_a_part_of_a_step_that_had_no_turn_beside_the_loss_has_no_multiple() -> None:
+    trials = [cell("mlp", Mode.LOSS, 0.002), replace(cell("mlp", Mode.GRADIENT, 0.006), group=None)]
+    assert "×" not in article.table(Ratios.of(trials))
 
 
 def test_one_table_over_saved_runs_of_several_batch_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +61,7 @@ def test_an_unknown_saved_run_is_reported_in_one_line(tmp_path: Path, capsys: py
 
 def test_a_cell_that_trains_wrongly_has_no_throughput_in_the_table() -> None:
     wrong = replace(cell("resnet50", Mode.TRAINING, 0.5, 32).measurement, parity=None)
-    text = article.table(by_cell([trial(wrong, cell=Cell("resnet50", "torch_eager", Mode.TRAINING))]))
+    text = article.table(Ratios.of([trial(wrong, cell=Cell("resnet50", "torch_eager", Mode.TRAINING))]))
     assert "64.0" not in text
     assert "error" in text
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,8 +50,7 @@ def test_a_session_and_an_arm_refuse_the_same_cells(
     assert cells.trial(PlannedCell(cell, TOY, stack), 0, ready).failure == ready.failure  # and no child is started
 
     arm = ArmRunner(cells, Registry("model", [TOY]), Registry("stack", [stack]))
-    arm.trial(cell, 0, None, threading.Lock())
-    assert [trial.failure for trial in arm.trials] == [ready.failure]
+    assert arm.prepare(cell) == (PlannedCell(cell, TOY, stack), ready)
 
 
 @pytest.mark.parametrize(("workers", "threads"), [(1, 1), (1, 10_000), (2, 5_000)])

@@ -2,9 +2,11 @@
 
 import argparse
 import io
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from bakeoff.authoring.discovery import ROOT, StackSource
 from bakeoff.cli._names import chosen
 from bakeoff.machine import available
 from bakeoff.machine.available import Machine
+from tests.support.builders import matrix, save
 from tests.support.planting import FAKES, plant
 
 FRAMEWORKS = ("torch", "tensorflow", "keras", "onnxruntime", "ai_edge_litert")
@@ -123,7 +126,8 @@ def test_every_verb_has_examples_that_parse(verb: str) -> None:
         for name in (getattr(asked, "model", None) or getattr(asked, "cell", None) or "mlp").rstrip("*-").split("-")[:1]:
             assert name in models
         if hasattr(asked, "names"):
-            chosen(asked.names, discovery.models(), discovery.stacks(), "mlp")
+            named = [name for name in asked.names if not name.isdigit()]  # a number is that of a saved run
+            chosen(named, discovery.models(), discovery.stacks(), "mlp")
         for name in (getattr(asked, "stacks", None) or "tf_xla").split(","):
             assert name in stacks
 
@@ -183,6 +187,7 @@ def completed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
         ("bakeoff run mlp tf_x", ["tf_xla", "tf_xla_signature"]),
         ("bakeoff run mlp tf_xla tr", ["training"]),
         ("bakeoff explain mlp-tf_ea", ["mlp-tf_eager"]),
+        ("bakeoff show 0007 mlp-tf_ea", ["mlp-tf_eager"]),
         ("bakeoff explain mlp-tf_eager-inf", ["mlp-tf_eager-inference"]),
         ("bakeoff pick bert", ["bert_encoder"]),
         ("bakeoff pick mlp --mode gr", ["gradient"]),
@@ -260,7 +265,7 @@ def test_names_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixtur
     assert main(["run", "mlp", "--shape", "width=64", "torch_nothing"]) == 2
     assert "there is no model, stack or mode torch_nothing" in capsys.readouterr().err
     for words in (
-        ["show", "0001", "--markdown", "0002"],
+        ["pick", "mlp", "--steps", "5", "lstm"],
         ["run", "mlp", "--nope"],
         ["run", "mlp", "--trials", "3", "--nope", "x"],
     ):
@@ -268,6 +273,50 @@ def test_names_may_stand_on_both_sides_of_an_option(capsys: pytest.CaptureFixtur
             main(words)
         assert ended.value.code == 2
         assert "unrecognized arguments: " in capsys.readouterr().err
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> list[str]:
+    """The option that names a folder with a saved run."""
+    save(tmp_path, 7, [replace(t, index=i, group=str(i)) for i in range(2) for t in matrix(1)])
+    return ["--benchmark-storage", str(tmp_path / "saved")]
+
+
+def test_show_prints_everything_about_a_cell(saved: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "7", "m0-torch_inductor", "branchy-tf_function-inference", *saved]) == 0
+    first, second = capsys.readouterr().out.split("\n\n")
+    assert first.startswith("m0-torch_inductor-inference\n  compile s cold: ")
+    assert "  × its framework's eager: ×1.998 [" in first
+    assert second.startswith("branchy-tf_function-inference\n")
+    assert "reason: tracing stops at" in second
+    assert main(["show", "m0-torch_inductor", *saved]) == 0  # of the latest run
+    assert capsys.readouterr().out == f"{first}\n"
+
+
+def test_show_as_json_has_ratios_and_winners(saved: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--json", *saved]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["run"] == "0007_run.json"
+    assert len(found["cells"]) == 7
+    assert found["models"][0]["winners"] == ["torch_inductor"]
+    assert main(["show", "m0-tf_function", "--json", *saved]) == 0
+    (cell,) = json.loads(capsys.readouterr().out)["cells"]
+    assert (cell["cell"], cell["ratio_eager"]["verdict"]) == ("m0-tf_function-inference", "faster")
+
+
+def test_show_names_the_cells_that_are_like_one_that_is_not_there(saved: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "m0-torch_indctor", *saved]) == 2
+    error = capsys.readouterr().err
+    assert "the run has no cell m0-torch_indctor; there are: m0-torch_inductor-inference" in error
+    assert main(["show", "7", "8", *saved]) == 2
+    assert "show prints one run: 7 and 8 are 2" in capsys.readouterr().err
+
+
+def test_show_finds_a_run_whose_name_has_a_hyphen(saved: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (path,) = (tmp_path / "saved").glob("*/*.json")
+    path.rename(path.with_name("0007_before-the-change.json"))
+    assert main(["show", "before-the-change", *saved]) == 0
+    assert "torch_inductor" in capsys.readouterr().out
 
 
 def test_only_one_form_of_output_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

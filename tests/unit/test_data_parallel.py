@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bakeoff.analysis.cost import Span
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import load
@@ -41,11 +42,15 @@ def test_scaling_efficiency_is_of_the_same_stack_with_one_worker() -> None:
     trials = [_trial("eager", None, 0.001), _trial("a_1", 1, 0.004), _trial("b_1", 1, 0.002), _trial("b_2", 2, 0.00125)]
     rows = {row.result.cell.stack: row for row in scaling_table.rows(trials)}
     assert list(rows) == ["a_1", "b_1", "b_2"]
-    assert rows["a_1"].efficiency == rows["b_1"].efficiency == 1.0
-    assert rows["b_2"].efficiency == pytest.approx(0.8)
+    assert rows["a_1"].efficiency == rows["b_1"].efficiency == Span(1.0, 1.0, 1.0)
+    efficiency = rows["b_2"].efficiency
+    assert efficiency.value == pytest.approx(0.8)
+    assert efficiency.low < 0.8 < efficiency.high
     assert scaling_table.rows(trials[3:])[0].efficiency is None  # nothing to compare with
+    alone = [replace(trial, group=None) for trial in trials]
+    assert {row.result.cell.stack: row.efficiency for row in scaling_table.rows(alone)}["b_2"] is None
     text = scaling_table.terminal(trials, 100)
-    assert "0.80" in text
+    assert "0.80 ±0.01" in text
     assert "3,200 samples" in text
     assert scaling_table.terminal(trials[:1], 100) == ""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bakeoff.analysis.results import by_cell
+from bakeoff.analysis.ratios import Ratios
 from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.trial import Failure, Phase, Status
 from bakeoff.tasks import tables
@@ -38,8 +38,8 @@ def test_the_table_shows_no_speed_of_what_is_wrong() -> None:
         )
         for t in trials[1:]
     ]
-    rows = {row.export.cell.stack: row.cells for row in deploy_table.rows(by_cell(trials), exports)}
-    assert rows["served_good"] == ["toy", "good", "1.5 s", "1.50", "100 ms", "500 ms", "500 µs", "×2.00", "1e-07", "ok"]
+    rows = {row.export.cell.stack: row.cells for row in deploy_table.rows(Ratios.of(trials), exports)}
+    assert rows["served_good"] == ["toy", "good", "1.5 s", "1.50", "100 ms", "500 ms", "500 µs", "×2.00 ±0.03", "1e-07", "ok"]
     assert rows["served_bad"] == ["toy", "bad", "1.5 s", "1.50", "–", "–", "–", "–", "–", "wrong"]
     failed = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message="no runtime")
     exports[1] = replace(exports[1], export_s=None, files={}, failure=failed)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.analysis.ratios import Ratios
 from bakeoff.analysis.results import by_cell
 from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import ROOT
@@ -45,21 +46,25 @@ def test_own_kernels_run_on_models_with_operations_for_them() -> None:
     assert models - ours == set(gpu.WITHOUT_OWN_KERNELS)
 
 
-def test_unsteady_cells_get_more_trials_and_all_trials_decide(tmp_path: Path) -> None:
-    unit = Unit("matrix, float32: mlp", ("pytest", "--stacks", "torch_eager,torch_inductor", "--trials", "1"))
+def test_unsteady_cells_get_more_groups_beside_eager_and_all_trials_decide(tmp_path: Path) -> None:
+    unit = Unit("matrix, float32: mlp", ("pytest", "--stacks", "torch_eager,torch_inductor,torch_script", "--trials", "2"))
     settled = cell("mlp", "torch_eager", 0.001)
     rising = measurement([0.001] * 150 + [0.002] * 150, held_out_step_s=(0.001,))
     keep_as(tmp_path, unit, [settled, replace(cell("mlp", "torch_inductor", 0.001), measurement=rising)])
     (more,) = gpu.verifying(tmp_path, [unit])
     assert more.title == "matrix, float32: mlp, verified"
-    assert more.words[len(unit.words) :][:4] == ("--trials", "2", "--stacks", "torch_inductor")
-    keep_as(tmp_path, more, [replace(cell("mlp", "torch_inductor", 0.001, seed), index=seed) for seed in (0, 1)])
+    assert more.words[len(unit.words) :][:2] == ("--stacks", "torch_eager,torch_inductor")
+    further = [cell("mlp", stack, 0.002, n, index=n) for n in (0, 1) for stack in ("torch_eager", "torch_inductor")]
+    keep_as(tmp_path, more, further)
     run, _ = gpu.merged(tmp_path, [unit])
     assert run is not None
     assert [(trial.cell.stack, trial.index) for trial in run.trials] == [
-        ("torch_eager", 0), ("torch_inductor", 0), ("torch_inductor", 1), ("torch_inductor", 2),
-    ]  # fmt: skip
+        (stack, index) for index in (0, 2, 3) for stack in ("torch_eager", "torch_inductor")
+    ]
     assert all(result.status is Status.OK for result in by_cell(run.trials).values())
+    ratio = Ratios.of(run.trials).between(*(cell("mlp", stack, 0.001).cell for stack in ("torch_inductor", "torch_eager")))
+    assert ratio is not None
+    assert ratio.groups == 3, "members of groups with the same number in another run were taken for members of one"
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

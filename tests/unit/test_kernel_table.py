@@ -7,7 +7,6 @@ import pytest
 
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.diagnostics import Compiled, Diagnostics
-from bakeoff.records.measurement import Check, Parity
 from bakeoff.records.trial import Failure, Phase, Status, Trial
 from bakeoff.views import kernel_table
 from bakeoff.views.matrix import Matrix
@@ -85,11 +84,14 @@ def test_without_a_gpu_a_time_is_unavailable() -> None:
     assert kernel_table.markdown(by_cell([trial(measurement())])) == ""
 
 
-def test_the_devices_ratio_is_to_an_eager_whose_output_is_right() -> None:
-    wrong = Parity(tolerance=1e-5, checks=(Check(batch=0, when="timed", error=0.5),))
-    ours = ran("mlp", "torch_triton", 0.002, device_step_s=(0.001,))
-    right, off = (ran("mlp", "torch_eager", 0.004, device_step_s=(0.003,), **with_) for with_ in ({}, {"parity": wrong}))
-    assert "device 1 ms ×3.00" in Matrix.of([right, ours]).markdown()
-    assert "torch_triton inference: ×3.00 its eager by the GPU's own time" in Matrix.of([right, ours]).markdown()
-    assert "device 1 ms<br>" in Matrix.of([off, ours]).markdown()
-    assert "by the GPU's own time" not in Matrix.of([off, ours]).markdown()
+def test_the_devices_own_time_is_in_no_ratio() -> None:
+    """A ratio has an interval from rounds, and the device's own times were measured after them."""
+    ours, eager = (
+        ran("mlp", "torch_triton", 0.002, device_step_s=(0.001,)),
+        ran("mlp", "torch_eager", 0.004, device_step_s=(0.003,)),
+    )
+    matrix = Matrix.of([eager, ours])
+    found = matrix.about(matrix.results[ours.cell], 128)
+    assert "  the GPU's own time for a step in a queue of steps: device 1 ms" in found
+    assert any(line.startswith("  × its framework's eager: ×2.000 [") for line in found)
+    assert "3.00" not in matrix.terminal(128)

@@ -27,28 +27,41 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     return found
 
 
-def two_cells(output: list[str]) -> Progress:
+class Clock:
+    now = 100.0
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("time.monotonic", lambda: found.now)
+    return found
+
+
+def two_cells(output: list[str], clock: Clock) -> Progress:
+    """The first of them takes three seconds."""
     progress = Progress(output.append)
     progress.expect(2)
     progress.begin("toy-compiler-inference", Start.COLD, 0)
     progress.phase(Phase.COMPILE)
+    clock.now += 3
     progress.done(trial(measurement()))
     return progress
 
 
-def test_a_terminal_shows_cell_phase_done_and_left(screen: Screen) -> None:
+def test_a_terminal_shows_cell_phase_done_and_left(screen: Screen, clock: Clock) -> None:
     output: list[str] = []
-    progress = two_cells(output)
+    progress = two_cells(output, clock)
     assert "[1/2] toy-compiler-inference: compile · 2 left" in screen.getvalue()
     progress.begin("toy-other-inference", Start.COLD, 0)
     assert screen.getvalue().endswith("[2/2] toy-other-inference: start · 1 left, about 3 s")
     assert output == ["[1/2] toy-compiler-inference: compile 499 ms, step 1 ms · 3.0 s · 1 left, about 3 s"]
 
 
-def test_a_live_line_has_no_colours_and_never_wraps(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_line_has_no_colours_and_never_wraps(screen: Screen, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "40")
-    two_cells([])
+    two_cells([], clock)
     written = screen.getvalue().replace("\r\x1b[K", "\n")
     assert "\x1b" not in written
     assert "[1/2] toy-compiler" in written
@@ -56,46 +69,73 @@ def test_a_live_line_has_no_colours_and_never_wraps(screen: Screen, monkeypatch:
 
 
 @pytest.mark.parametrize("variable", [("TERM", "dumb"), ("CI", "true")])
-def test_logs_get_plain_lines(screen: Screen, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]) -> None:
+def test_logs_get_plain_lines(screen: Screen, clock: Clock, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]) -> None:
     monkeypatch.setenv(*variable)
     output: list[str] = []
-    two_cells(output)
+    two_cells(output, clock)
     assert screen.getvalue() == ""
     assert len(output) == 1
     assert "\x1b" not in output[0]
 
 
-def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_plain_lines(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = io.StringIO()
     monkeypatch.setattr(sys, "__stderr__", pipe)
     output: list[str] = []
-    two_cells(output)
+    two_cells(output, clock)
     assert (pipe.getvalue(), len(output)) == ("", 1)
 
 
-def test_a_long_phase_is_reported_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_phase_is_reported_without_a_terminal(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "__stderr__", io.StringIO())
-    clock = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     output: list[str] = []
     progress = Progress(output.append)
     progress.expect(1)
     progress.begin("toy-slow-inference", Start.COLD, 0)
     progress.phase(Phase.BUILD)
-    clock[0] += PATIENCE_S
+    clock.now += PATIENCE_S
     progress.phase(Phase.COMPILE)
     progress.phase(Phase.WARM_UP)
     assert output == ["[1/1] toy-slow-inference: compile · 1 left"]
 
 
-def test_time_left_counts_what_was_measured_before(screen: Screen) -> None:
-    """The second series of trials, for cells that did not settle, takes as long for each as the first did."""
+def test_further_trials_take_as_long_as_those_before(screen: Screen, clock: Clock) -> None:
+    """A further group, for questions that are open."""
     output: list[str] = []
-    progress = two_cells(output)
+    progress = two_cells(output, clock)
+    clock.now += 1
     progress.done(trial(measurement()))
-    progress.expect(4)
-    progress.begin("toy-compiler-inference", Start.COLD, 1)
-    assert screen.getvalue().endswith("[1/4] toy-compiler-inference #2: start · 4 left, about 12 s")
+    progress.expect_further(3)
+    progress.begin("toy-compiler-inference", Start.COLD, 2)
+    assert screen.getvalue().endswith("[2/5] toy-compiler-inference #3: start · 3 left, about 6 s")
+
+
+def test_members_that_are_alive_together_are_numbered_as_they_begin_and_as_they_end(screen: Screen) -> None:
+    output: list[str] = []
+    progress = Progress(output.append)
+    progress.expect(3)
+    progress.begin("toy-compiler-inference", Start.COLD, 0)
+    progress.begin("toy-eager-inference", Start.COLD, 0)
+    assert "[2/3] toy-eager-inference: start · 3 left" in screen.getvalue()
+    progress.note("toy: round 1 of 100")
+    assert screen.getvalue().endswith("\x1b[Ktoy: round 1 of 100")
+    before = screen.getvalue()
+    progress.phase(Phase.PARITY)  # of whichever has it: nobody is named
+    assert screen.getvalue() == before
+    progress.done(trial(measurement()))
+    assert output[0].startswith("[1/3] toy-compiler-inference: ")
+
+
+def test_a_warm_start_a_control_and_the_number_of_a_group_are_named(screen: Screen) -> None:
+    output: list[str] = []
+    progress = Progress(output.append)
+    progress.expect(2)
+    progress.done(trial(measurement(), start=Start.WARM, index=1))
+    progress.done(trial(measurement(), control=True))
+    assert [line.partition(": ")[0] for line in output] == [
+        "[1/2] toy-compiler-inference warm #2",
+        "[2/2] toy-compiler-inference control",
+    ]
 
 
 def test_a_failure_names_its_phase(screen: Screen) -> None:

@@ -64,7 +64,11 @@ def test_the_page_shows_what_the_run_contains(report, tmp_path: Path) -> None:
             assert reported["step_s"] == pytest.approx(result.step_s, rel=1e-4)
             assert reported["metrics"]["throughput"] == pytest.approx(result.throughput, rel=1e-4)
             assert reported["compile_s"] == pytest.approx(result.compile_s, rel=1e-4)
-    assert "×2.00" in page  # tf_function over tf_eager, where no script runs
+    before_scripts = page.partition("<script")[0]
+    (ratio,) = [c["over_eager"] for c in data["cells"] if c["cell"] == "m0-tf_function-inference"]
+    assert ratio == pytest.approx(2, rel=0.01)
+    assert f">×{ratio:.2f} ±" in before_scripts  # where no script runs
+    assert re.search(r'class="winners">torch_<wbr>inductor</td>', before_scripts)
     assert "unsupported: tracing stops at models/branchy.py:75" in page
     assert "pytest experiments --benchmark-autosave" in page
     assert "http://" not in re.sub(r"http://www\.w3\.org\S*", "", page.split("<script", maxsplit=1)[0])
@@ -83,8 +87,28 @@ def test_workers_are_not_ranked_and_nothing_never_pays_without_an_eager_stack(re
     page = report()
     data = embedded(page)
     assert [c["workers"] for c in data["cells"]] == [2, None]
-    assert [g["stack"] for g in data["ranges"]["m0 inference"]["fastest"]] == ["torch_script"]
+    assert [g["stack"] for g in data["ranges"]["m0 inference"]] == ["torch_script"]
     assert [c["over_eager"] for c in data["cells"]] == [None, None]
+
+
+def test_a_ratio_that_decides_nothing_is_marked_where_no_script_runs(report, tmp_path: Path) -> None:
+    steps = {"torch_eager": (1e-3, 1e-3), "torch_script": (0.95e-3, 1.01e-3)}
+    save(tmp_path, 1, [cell("m0", stack, s, seed=i, index=i) for stack, each in steps.items() for i, s in enumerate(each)])
+    page = report()
+    verdict = {c["stack"]: c["over_eager_verdict"] for c in embedded(page)["cells"]}
+    assert verdict == {"torch_eager": "", "torch_script": "undecided"}
+    assert re.search(r">×1\.02 ±0\.0\d\?<", page)
+    assert re.search(r'class="winners">torch_<wbr>script, torch_<wbr>eager</td>', page)
+
+
+def test_cells_that_were_measured_alone_have_no_winner(report, tmp_path: Path) -> None:
+    save(tmp_path, 1, [replace(t, group=None) for t in matrix(1)])
+    page = report()
+    data = embedded(page)
+    assert {c["over_best"] for c in data["cells"] if c["model"] == "m0"} == {None}
+    assert not any(c["fastest"] for c in data["cells"] if c["model"] == "m0")
+    assert data["ranges"]["m0 inference"] == []
+    assert "measured alone, by an older Bakeoff" in page
 
 
 def test_trends_of_nothing_are_no_section(report, tmp_path: Path, kept: Path, capsys) -> None:
@@ -186,7 +210,11 @@ def test_a_training_run_and_one_without_any_speed(report, tmp_path: Path) -> Non
 def test_no_file_makes_a_traceback(kept: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """One value of another kind somewhere in a run: a line, or a page that holds only numbers that are some."""
     folder = tmp_path_factory.mktemp("fuzz")
-    path = save(folder, 1, [cell("m0", "torch_script", 1e-3, count=30), broken("m0", "tf_function", "no")])
+    path = save(
+        folder,
+        1,
+        [*(cell("m0", f"torch_{name}", 1e-3, count=30) for name in ("eager", "script")), broken("m0", "tf_function", "no")],
+    )
     body = json.loads(path.read_bytes())
     node: Any = body[data.draw(st.sampled_from(["trials", "summaries", "tasks"]))]
     parent: Any = body

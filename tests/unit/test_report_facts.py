@@ -6,31 +6,54 @@ from typing import Any
 import pytest
 
 from bakeoff.analysis import summary
-from bakeoff.analysis.cost import totals
+from bakeoff.analysis.cost import Costs
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.trial import Status
+from bakeoff.records.trial import Status, Trial
 from bakeoff.report import facts
 from bakeoff.views.matrix import Matrix
 from tests.support.builders import ROOFLINE, SETTINGS, cell, matrix, measurement, trial
 
 
+def side_by_side(**steps: float) -> list[Trial]:
+    """The trials of two groups, by their steps."""
+    return [cell("m", stack, step, seed=n + 10 * i, index=i) for i in range(2) for n, (stack, step) in enumerate(steps.items())]
+
+
 def test_values_of_a_cell() -> None:
-    trials = [cell("m", "torch_eager", 1e-3), cell("m", "torch_inductor", 0.5e-3, seed=5)]
-    results = Matrix.of(trials).results
+    trials = side_by_side(torch_eager=1e-3, torch_inductor=0.5e-3, torch_script=0.502e-3)
     reported = {f.stack: f for f, _ in facts.of(Matrix.of(trials), ROOFLINE)}
     fast = reported["torch_inductor"]
     assert fast.over_eager == pytest.approx(2, rel=0.01)
+    assert fast.over_eager_low < fast.over_eager < fast.over_eager_high
+    assert fast.over_eager_verdict == "faster"
+    assert (fast.over_best, fast.over_best_low, fast.over_best_high) == (1, 1, 1)
+    assert {stack for stack, each in reported.items() if each.fastest} == {"torch_inductor", "torch_script"}
+    assert fast.trials == 2
+    assert fast.break_even.startswith(f"pays back after {fast.break_even_steps:,} steps (")
     assert fast.break_even_steps == pytest.approx((4999 * 0.5 - 49) / 0.5, rel=0.02)
     # 2 Mflop in 0.5 ms, twenty flops a byte: below the machine's limit of 50 Gflop/s at that intensity
     assert fast.flops_per_s == pytest.approx(4e9, rel=0.01)
     assert fast.flops_per_byte == 20
     assert fast.share_of_machine_peak == pytest.approx(0.08, rel=0.01)
-    assert reported["torch_eager"].break_even_steps is None
-    for stack, each in reported.items():  # the page and `bakeoff pick` know the same of noise
-        (total,) = [t for t in totals(results.values(), 1000) if t.result.cell.stack == stack]
-        assert each.step_low_s is not None
-        assert each.compile_low_s is not None
-        assert each.compile_low_s + 1000 * each.step_low_s == pytest.approx(total.span.low, rel=1e-4)
+    eager = reported["torch_eager"]
+    assert (eager.break_even, eager.break_even_steps, eager.over_eager) == ("", None, None)
+
+
+def test_the_page_and_pick_know_the_same_of_noise() -> None:
+    matrix = Matrix.of(side_by_side(torch_eager=1e-3, torch_inductor=0.5e-3, torch_script=0.7e-3))
+    reported = {f.stack: f for f, _ in facts.of(matrix, None)}
+    step_s = reported["torch_inductor"].step_s  # of the best one
+    for total in Costs(matrix.ratios, "m", Mode.INFERENCE).totals(1000):
+        each = reported[total.result.cell.stack]
+        assert each.compile_low_s + 1000 * step_s / each.over_best_high == pytest.approx(total.span.low, rel=1e-3)
+        assert each.compile_high_s + 1000 * step_s / each.over_best_low == pytest.approx(total.span.high, rel=1e-3)
+
+
+def test_a_speed_that_was_measured_alone_is_compared_with_none() -> None:
+    trials = [replace(cell("m", stack, step), group=None) for stack, step in (("torch_eager", 1e-3), ("torch_script", 0.5e-3))]
+    for each, _ in facts.of(Matrix.of(trials), None):
+        assert each.step_s is not None
+        assert (each.over_eager, each.over_best, each.fastest, each.break_even) == (None, None, False, "")
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,10 @@ from tests.support.planting import settings
 def test_compiled_is_a_status_of_its_own() -> None:
     result = lowered((kernel(), kernel(registers=64, spill_bytes=8)))
     assert result.status is Status.COMPILED
-    assert "compiled (not run)" in Matrix({result.cell: result}).terminal(128)
-    assert "64 reg, 8 B spilled" in Matrix({result.cell: result}).terminal(128)
+    matrix = Matrix.of(result.trials)
+    assert "64 reg, 8 B spilled" in matrix.terminal(128)
+    assert "  status: compiled (not run)" in matrix.about(matrix.results[result.cell], 128)
+    assert matrix.winners("toy", result.cell.mode) == []
     found = of_result(result)
     assert (found.values, found.counts["registers"], found.counts["spill_bytes"]) == ({}, 64, 8)
 

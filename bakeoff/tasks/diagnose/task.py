@@ -79,7 +79,7 @@ class Diagnosing(Task[Diagnosis]):
         return str(record.cell)
 
     def run(self, session: Session, plan: TaskPlan) -> Iterator[Diagnosis]:
-        first = {t.cell: t for t in session.trials if t.index == 0 and t.start is Start.COLD}
+        first = _first(session.trials)
         done = {d.cell for d in session.of(self)} | {t.cell for t in first.values() if t.diagnosed}
         todo = [p for p in plan.cells if p.cell not in done and self._wanted(session, p, p.cell in first)]
         artifacts: Path | None = plan.options["artifacts"]
@@ -106,7 +106,7 @@ class Diagnosing(Task[Diagnosis]):
 
     def _wanted(self, session: Session, planned: PlannedCell, timed: bool) -> bool:
         if timed:
-            return wanted(next(t for t in session.trials if t.cell == planned.cell and t.index == 0 and t.start is Start.COLD))
+            return wanted(_first(session.trials)[planned.cell])
         return planned.cell not in {p.cell for p in session.plan.selected()} and not session.cells.preparation.refused(
             planned.stack
         )
@@ -120,7 +120,7 @@ class Diagnosing(Task[Diagnosis]):
 
     def find(self, session: Session, cell: Cell) -> Diagnosis | None:
         """Of a timed cell what its first trial has of it."""
-        trial = next((t for t in session.trials if t.cell == cell and t.index == 0 and t.start is Start.COLD), None)
+        trial = _first(session.trials).get(cell)
         if trial is None:
             return super().find(session, cell)
         if trial.measurement is not None and not trial.diagnosed:
@@ -145,6 +145,11 @@ class Diagnosing(Task[Diagnosis]):
 
     def section(self, records: Sequence[Diagnosis], trials: Sequence[Trial]) -> Section | None:
         return table.section(self.title, records)
+
+
+def _first(trials: Sequence[Trial]) -> dict[Cell, Trial]:
+    """Cell → the trial that gets its diagnosis: of the first group, and no A/A control, which is not shown."""
+    return {t.cell: t for t in reversed(trials) if t.index == 0 and t.start is Start.COLD and not t.control}
 
 
 def _folder(path: str | None) -> Path | None:

@@ -5,12 +5,12 @@ left, so that the warm start is measured, too; the others start from empty cache
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any, final
 
 from bakeoff.analysis.ratios import undecided_cells
+from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Start, Status, Trial
 from bakeoff.runner.cells import Ready
 from bakeoff.runner.group import SPARE, Group, Member, Seat
@@ -21,7 +21,6 @@ from bakeoff.system import procfs
 from bakeoff.system.sandbox import Sandbox
 
 WARM_GROUP = 1  # number of the group that starts from the disk caches of the first
-CHILD_BYTES = 1 << 30  # of a child, while no child of the model has been seen
 
 
 @final
@@ -43,7 +42,8 @@ class Timing(Task[Trial]):
     def run(self, session: Session, plan: TaskPlan) -> Iterator[Trial]:
         cells, target = session.plan.selected(), session.plan.settings.target
         models = list(dict.fromkeys(planned.cell.model for planned in cells))
-        session.progress.expect(len(cells) * (1 if target else session.plan.trials))
+        # each group of the first model has a control, too
+        session.progress.expect(len(cells) if target else (len(cells) + bool(cells)) * session.plan.trials)
         for model in models:
             mine = [planned for planned in cells if planned.cell.model == model]
             with ExitStack() as sandboxes:
@@ -62,12 +62,12 @@ class _Groups:
         self.task, self.session, self.cells, self.sandboxes = task, session, cells, sandboxes
         self.caches: dict[PlannedCell, Sandbox] = {}  # sandboxes of the first group
         self.control = control
-        self.child_bytes = CHILD_BYTES
         self.order = random.Random()  # noqa: S311 - the order of slices needs no cryptography
 
     def compiled_only(self) -> Iterator[Trial]:
         """One trial of each cell, for a target that this machine may not have. Nothing is timed, so there are no groups."""
         done = {trial.cell for trial in self.session.trials}
+        self.session.progress.expect_further(-len([planned for planned in self.cells if planned.cell in done]))
         for planned in self.cells:
             if planned.cell not in done:
                 ready = self.session.cells.ready(planned)
@@ -75,72 +75,85 @@ class _Groups:
                 yield self.session.cells.trial(planned, 0, ready)
 
     def timed(self) -> Iterator[Trial]:
-        """All groups: as many as the plan says, and more while a question is open and another group may decide it."""
+        """All groups: as many as the plan says, and then, if a question is open that more may decide, as many as it allows.
+
+        Only the first `plan.trials` groups say whether it is open: a question that is asked again and again is once answered by
+        chance (docs/decisions/0015-ratios.md).
+        """
         plan = self.session.plan
         if self._caches_are_gone():
             for trial in self._trials():
-                self.session.forget(self.task, trial)
+                if trial.index or trial.failure is None:
+                    self.session.forget(self.task, trial)
         for number in range(plan.trials):
             yield from self._group(number, self.cells)
-        for number in range(plan.trials, plan.most_trials or plan.trials):
+        most = plan.most_trials or plan.trials
+        first = [trial for trial in self._trials() if trial.index < plan.trials]
+        cells = [planned.cell for planned in self.cells] if most > plan.trials else []
+        wanted = undecided_cells(first, cells, plan.band, most)
+        chosen = [planned for planned in self.cells if planned.cell in wanted]
+        for number in range(plan.trials, most if chosen else plan.trials):
             if not plan.may_go_on(self.session.started):
                 break
-            wanted = undecided_cells(self._trials(), [planned.cell for planned in self.cells], plan.band, plan.most_trials or 0)
-            chosen = [planned for planned in self.cells if planned.cell in wanted]
-            if not chosen:
-                break
-            self.session.progress.expect_further(len(chosen))
+            self.session.progress.expect_further(len(chosen) + self.control)
             yield from self._group(number, chosen)
 
     def _trials(self) -> list[Trial]:
         return [trial for trial in self.session.trials if trial.cell in {planned.cell for planned in self.cells}]
 
+    def _failed(self) -> set[Cell]:
+        """The cells that have no measurement in one of their groups, so that others are pointless."""
+        return {trial.cell for trial in self._trials() if trial.failure is not None and not trial.control}
+
     def _caches_are_gone(self) -> bool:
-        """After --resume: is there a first group, but no warm start from its caches, which no longer exist?"""
+        """After --resume: is there a first group, but no complete second one, whose warm starts need caches of the first?"""
         if not self.session.plan.warm or self.session.plan.trials <= WARM_GROUP:
             return False
-        stacks = {planned.cell for planned in self.cells if planned.stack.disk_cache}
-        cold = {trial.cell for trial in self._trials() if trial.start is Start.COLD and trial.measurement is not None}
-        warm = {trial.cell for trial in self._trials() if trial.start is Start.WARM}
-        return bool(stacks & cold - warm)
+        caching = {planned.cell for planned in self.cells if planned.stack.disk_cache}
+        first = {trial.cell for trial in self._trials() if trial.index == 0 and trial.measurement is not None}
+        second = {trial.cell for trial in self._trials() if trial.index == WARM_GROUP and not trial.control}
+        return bool(first & caching) and not second >= first
 
     def _group(self, number: int, cells: Sequence[PlannedCell]) -> Iterator[Trial]:
         """One group, in several parts where memory does not hold all children at once."""
-        before = self._trials()
-        there = {trial.cell for trial in before if trial.index == number}
-        failed = {trial.cell for trial in before if trial.failure is not None}
+        progress, before = self.session.progress, [trial for trial in self._trials() if trial.index == number]
+        failed = self._failed()
         todo = [planned for planned in cells if planned.cell not in failed]
-        if there >= {planned.cell for planned in todo}:
+        if {trial.cell for trial in before if not trial.control} >= {planned.cell for planned in todo}:
+            progress.expect_further(-len(cells) - self.control)
             return
-        for trial in [trial for trial in before if trial.index == number]:  # of a group that was interrupted
-            self.session.forget(self.task, trial)
+        progress.expect_further(len(todo) - len(cells))
+        for trial in before:  # of a group that was interrupted
+            if trial.control or trial.failure is None:
+                self.session.forget(self.task, trial)
         ready = {planned: self.session.cells.ready(planned) for planned in todo}
         for planned in [planned for planned in todo if ready[planned].failure is not None]:
             todo.remove(planned)
             yield self.session.cells.trial(planned, number, ready[planned])
-        part, retried = 0, set[PlannedCell]()
+        if not todo:
+            progress.expect_further(-self.control)
+        able = [planned for planned in todo if planned.stack.eager]
+        part, alone, beside, retried = 0, False, list[PlannedCell](), set[PlannedCell]()
         while todo:
             name = f"{number}" + f" part {part + 1}" * (part > 0)
-            left: list[PlannedCell] = []  # what memory did not hold
-            yield from self._part(number, name, todo, ready, left, retried)
-            if left:
-                self.session.progress.say(f"{left[0].cell.model}: too little memory for all children, so the group is split")
-            retried |= set(left)
+            left = yield from self._part(number, name, [*beside, *todo], ready, retried)
+            left = [planned for planned in left if planned not in beside]
+            alone |= len(left) == len(todo)  # eager stacks took all the memory
+            if left and not part:
+                progress.say(f"{left[0].cell.model}: too little memory for all children, so the group is split")
             frameworks = {planned.stack.framework for planned in left}
-            eager = [p for p in cells if p.stack.eager and p.stack.framework in frameworks and ready[p].failure is None]
-            todo = [*(planned for planned in eager if planned not in left), *left]
-            part += 1
+            unable = {*left, *(planned for planned in able if planned.cell in self._failed())}
+            beside = [p for p in able if p.stack.framework in frameworks and p not in unable and not alone]
+            progress.expect_further(len(beside))
+            todo, part = left, part + 1
 
     def _part(
-        self,
-        number: int,
-        name: str,
-        cells: Sequence[PlannedCell],
-        ready: dict[PlannedCell, Ready],
-        left: list[PlannedCell],
-        retried: set[PlannedCell],
-    ) -> Iterator[Trial]:
-        """Children that are alive together. `left` gets the cells that memory did not hold, unless they are in `retried`."""
+        self, number: int, name: str, cells: Sequence[PlannedCell], ready: dict[PlannedCell, Ready], retried: set[PlannedCell]
+    ) -> Generator[Trial, None, list[PlannedCell]]:
+        """Children that are alive together. Returns the cells that memory did not hold.
+
+        Among these are cells whose children ran out of memory beside others. Each gets one more chance: see `retried`.
+        """
         session = self.session
         members = {planned: self._member(planned, number, name, ready[planned]) for planned in cells}
         everybody = list(members.values())
@@ -151,9 +164,9 @@ class _Groups:
         free = procfs.available_bytes()
 
         def room() -> bool:
-            started = sum(member.thread is not None for member in everybody)
-            self.child_bytes = max(self.child_bytes * (started == 0), (free - procfs.available_bytes()) // max(1, started))
-            return procfs.available_bytes() > SPARE * self.child_bytes
+            alive = sum(member.thread is not None and not member.seat.ended for member in everybody)
+            now = procfs.available_bytes()
+            return not alive or now > SPARE * max(0, free - now) / alive
 
         group = Group(
             everybody,
@@ -162,16 +175,16 @@ class _Groups:
             room=room,
             on_round=lambda number, of: session.progress.note(f"{cells[0].cell.model}: round {number + 1} of {of}"),
         )
+        lost = []
         for trial in group.run():
-            if session.launcher.cancelled.is_set():
-                continue  # stopped by an interrupt, so this is no result of the cell
             planned = next(planned for planned in cells if planned.cell == trial.cell)
-            lost = trial.failure is not None and trial.failure.status is Status.OUT_OF_MEMORY
-            if lost and len(everybody) > 1 and planned not in retried and not trial.control:
-                left.append(planned)  # others had the memory that it needed
+            out_of_memory = trial.failure is not None and trial.failure.status is Status.OUT_OF_MEMORY
+            if out_of_memory and len(everybody) > 1 and planned not in retried and not trial.control:
+                lost.append(planned)  # others had the memory that it needed
             else:
                 yield trial
-        left += [planned for planned, member in members.items() if member in group.not_started]
+        retried |= set(lost)
+        return [*lost, *(planned for planned, member in members.items() if member in group.not_started)]
 
     def _member(self, planned: PlannedCell, number: int, name: str, ready: Ready, *, control: bool = False) -> Member[Trial]:
         cells, start = self.session.cells, Start.COLD
@@ -184,8 +197,7 @@ class _Groups:
                 self.caches[planned] = sandbox
 
         def run(seat: Seat) -> Trial:
-            trial = cells.trial(planned, number, ready, sandbox, start=start, seat=seat, group=name)
-            return replace(trial, control=control)
+            return cells.trial(planned, number, ready, sandbox, start=start, seat=seat, group=name, control=control)
 
         return Member(run, lambda: self.session.progress.begin(str(planned.cell) + " control" * control, start, number))
 

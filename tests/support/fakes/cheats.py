@@ -2,13 +2,15 @@
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
 
 import numpy as np
 
-from bakeoff import BuildConfig, Diagnostics, Model, Weights
+from bakeoff import BuildConfig, Diagnostics, Model, Step, Weights
 from tests.support.fakes.honest import STEP_S, Compiler, Program, spend
 
 
@@ -188,3 +190,56 @@ class HitsACache(Compiler):
 
     def counters(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=1)
+
+
+class SpinsAfterItsSlice(Compiler):
+    """Its pool of threads spins for a while when no step follows, as one of OpenMP does."""
+
+    def compile(self, program: Program) -> Step:
+        self.stepped = time.perf_counter()
+        threading.Thread(target=self.spin, daemon=True).start()
+        return super().compile(program)
+
+    def spin(self) -> None:
+        spun = 0.0
+        while True:
+            time.sleep(0.001)
+            last = self.stepped
+            if spun < last < time.perf_counter() - 2 * STEP_S:
+                spend(0.003)
+                spun = last
+
+    def forward(self, x: Any) -> Any:
+        output = super().forward(x)
+        self.stepped = time.perf_counter()
+        return output
+
+
+class CompilesInTheBackground(Compiler):
+    """A process of its own goes on compiling for two seconds, for a better program later."""
+
+    def compile(self, program: Program) -> Step:
+        subprocess.Popen([sys.executable, "-c", "import time\nwhile time.process_time() < 2: pass"])
+        return super().compile(program)
+
+
+class WorksAhead(Compiler):
+    """A helper thread computes the results of inputs that it has seen, while nobody asks for them."""
+
+    def compile(self, program: Program) -> Step:
+        self.seen: dict[bytes, Any] = {}
+        self.ready: dict[bytes, Any] = {}
+        threading.Thread(target=self.help, daemon=True).start()
+        return super().compile(program)
+
+    def help(self) -> None:
+        while True:
+            time.sleep(0.002)
+            for key, x in list(self.seen.items()):
+                if key not in self.ready:
+                    self.ready[key] = super().forward(x)
+
+    def forward(self, x: Any) -> Any:
+        key = x.tobytes()
+        self.seen[key] = x
+        return self.ready.pop(key) if key in self.ready else super().forward(x)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,17 @@ class RaisesMemoryError(Compiler):
         raise MemoryError("no 17 GiB here")
 
 
+class RaisesMemoryErrorOnce(Compiler):
+    """Memory is too little for its first process. A variable names the file in which it remembers that."""
+
+    def compile(self, program: Program) -> Step:
+        tried = Path(os.environ["TRIED"])
+        if not tried.exists():
+            tried.touch()
+            raise MemoryError("no room beside the others")
+        return super().compile(program)
+
+
 class KilledByKernel(Compiler):
     """SIGKILL, as the kernel sends when memory runs out, and others may send, too."""
 
@@ -118,6 +130,24 @@ class RaisesInTiming(Compiler):
     def forward(self, x: Any) -> Any:
         if not gc.isenabled():
             raise RuntimeError("planted in timing")
+        return super().forward(x)
+
+
+class HangsInASlice(Compiler):
+    def forward(self, x: Any) -> Any:
+        if not gc.isenabled():  # garbage collection is off only during timing
+            self.timed = getattr(self, "timed", 0) + 1
+            if self.timed > 20:
+                time.sleep(3600)
+        return super().forward(x)
+
+
+class KilledInASlice(Compiler):
+    def forward(self, x: Any) -> Any:
+        if not gc.isenabled():
+            self.timed = getattr(self, "timed", 0) + 1
+            if self.timed > 20:
+                os.kill(os.getpid(), signal.SIGKILL)
         return super().forward(x)
 
 

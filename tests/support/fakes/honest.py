@@ -149,3 +149,12 @@ class CachesOnDisk(Compiler):
 
     def counters(self, program: Program) -> Diagnostics:
         return Diagnostics(graphs=1, recompiles=0, cache_hits=self.hits)
+
+
+class CachesAndHangsIfTold(CachesOnDisk):
+    """Hangs where it finds its cache, if a variable says so: in the second group of a run."""
+
+    def forward(self, x: Any) -> Any:
+        if self.hits and os.environ.get("HANG"):
+            time.sleep(3600)
+        return super().forward(x)
