@@ -37,8 +37,9 @@ def test_a_planted_slow_down_is_found_by_pairs_that_took_turns(folder: Path) -> 
     assert all(isinstance(t.measurement, Measurement) and len(t.measurement.slices) == ROUNDS for t in trials)
     at_once = [t.measurement.compiled_at_once for t in trials if t.measurement is not None]
     assert at_once == [False, True, True, True]  # the first pair shows what two take
-    for measured in [t.measurement for t in trials if t.measurement is not None]:  # the partner's turns are not its own time
-        assert measured.contention.wall_s < 1.6 * sum(measured.step_s) * measured.steps_per_sample
+    # one step in three begins a slice and is not counted; with the partner's turns it would be three times the sum
+    for measured in [t.measurement for t in trials if t.measurement is not None]:
+        assert measured.contention.wall_s < 2 * sum(measured.step_s) * measured.steps_per_sample
     words = ["gate", str(run.path), f"--budgets={folder / 'budgets.toml'}"]
     again = subprocess.run([sys.executable, "-m", "bakeoff", *words], **how())  # read, not measured
     assert again.returncode == 1

@@ -39,7 +39,7 @@ def test_the_table_shows_no_speed_of_what_is_wrong() -> None:
         for t in trials[1:]
     ]
     rows = {row.export.cell.stack: row.cells for row in deploy_table.rows(Ratios.of(trials), exports)}
-    assert rows["served_good"] == ["toy", "good", "1.5 s", "1.50", "100 ms", "500 ms", "500 µs", "×2.00 ±0.03", "1e-07", "ok"]
+    assert rows["served_good"] == ["toy", "good", "1.5 s", "1.50", "100 ms", "500 ms", "500 µs", "×2.00 ±0.05", "1e-07", "ok"]
     assert rows["served_bad"] == ["toy", "bad", "1.5 s", "1.50", "–", "–", "–", "–", "–", "wrong"]
     failed = Failure(status=Status.UNAVAILABLE, phase=Phase.START, error="Unavailable", message="no runtime")
     exports[1] = replace(exports[1], export_s=None, files={}, failure=failed)
