@@ -37,7 +37,7 @@ def _explain(asked: argparse.Namespace) -> int:
     named = None if chosen.stacks is None else ",".join(chosen.stacks)
     plan = _common.plan(asked, models=",".join(chosen.models), stacks=named, modes=",".join(chosen.modes))
     # speed does not matter here, so an unsteady cell gets no further trials
-    session = _common.run_plan(asked, replace(plan, cells=chosen.cells, trials=1, most_trials=None))
+    session = _common.run_plan(asked, replace(plan, cells=chosen.cells, trials=1, most_trials=None, control=False))
     if asked.json:
         _common.print_json(session)
         return 0

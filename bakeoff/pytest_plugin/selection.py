@@ -41,7 +41,8 @@ def asked(metafunc: pytest.Metafunc, plan: Plan, option: Callable[[str], Any]) -
     ]  # deployment formats have an experiment of their own
     every = [(m.name, s, str(mode)) for mode in plan.modes for m in plan.models for s in stacks]
     if "start" in fixtures:
-        starts = [(*row, start) for row in every for start in Start if start is Start.COLD or row[1].disk_cache]
+        warm = plan.trials > 1  # the second group starts warm
+        starts = [(*row, start) for row in every for start in Start if start is Start.COLD or (warm and row[1].disk_cache)]
         return (*CELL_FIXTURES, "start"), [(model, stack.name, mode, str(start)) for model, stack, mode, start in starts]
     return CELL_FIXTURES, [(model, stack.name, mode) for model, stack, mode in every]
 

@@ -139,6 +139,7 @@ def plan(option: Callable[[str], Any]) -> Plan:
         modes=modes(option("modes")),
         trials=GROUPS if option("trials") is None else at_least(1, option("trials"), "--trials"),
         most_trials=MOST_GROUPS if option("trials") is None else None,
+        control=True,
         band=_band(option("band")),
         all_stacks=list(stacks),
         gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],

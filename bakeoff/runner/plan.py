@@ -45,6 +45,7 @@ class Plan:
     trials: int = 1  # groups of each model
     most_trials: int | None = None  # up to so many, while a question is open that another group may decide; None: `trials`
     warm: bool = True  # stacks with disk caches start from those of the first group in the second one
+    control: bool = False  # an A/A control in the groups of the first model
     band: float = BAND  # speeds whose ratio differs from 1 by less are the same
     all_stacks: Sequence[StackSource] = ()  # the eager ones among them may compute the reference
     all_models: Sequence[Source] = ()

@@ -28,7 +28,7 @@ def stacks(tmp_path: Path) -> Path:
 
 def test_a_run_is_measured_saved_compared_and_shown(stacks: Path) -> None:
     names = "eager,compiler,cachesondisk"
-    first = experiments(stacks, "--benchmark-autosave", names=names)
+    first = experiments(stacks, "--benchmark-autosave", "--trials=2", names=names)
     assert first.returncode == 0, first.stdout
     assert "toy-cachesondisk-inference warm #2: compile" in first.stdout
     assert "outside children" in first.stdout
@@ -178,7 +178,7 @@ def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     plant(stacks / "stacks", "CachesAndHangsIfTold", disk_cache=True)
     names = "eager,compiler,cachesandhangsiftold"
     reported = {**os.environ, "HANG": "1"}
-    begun = command(stacks, names=names)
+    begun = command(stacks, "--trials=2", names=names)
     child = subprocess.Popen(begun, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=reported)
     deadline = time.monotonic() + 60
     while not list(stacks.glob("runs/runs/*/logs/toy-cachesandhangsiftold-inference-1-warm.log")):
@@ -190,7 +190,7 @@ def test_interrupt_prints_the_matrix_so_far(stacks: Path) -> None:
     assert child.returncode == 2
     assert "4 trials are kept: continue with --resume" in out  # of the first group, with its control
     assert "×1.0" in out  # the matrix
-    resumed = experiments(stacks, "--resume", names=names)
+    resumed = experiments(stacks, "--resume", "--trials=2", names=names)
     assert resumed.returncode == 0, resumed.stdout
     assert "toy-cachesandhangsiftold-inference warm #2: compile" in resumed.stdout
     assert "test_step_time[toy-compiler-inference]" in resumed.stdout

@@ -34,6 +34,7 @@ def command(
         f"--compilers-from={folder / 'stacks'}",
         f"--bakeoff-storage={folder / 'runs'}",
         SHORT,
+        "--trials=1",  # unless the test asks for more
     ]
     chosen = [f"--models={models}", f"--stacks={names}", f"--benchmark-storage=file://{folder / 'saved'}"]
     return [sys.executable, "-m", "pytest", where, *extra, *chosen, *arguments]

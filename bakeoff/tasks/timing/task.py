@@ -42,12 +42,12 @@ class Timing(Task[Trial]):
     def run(self, session: Session, plan: TaskPlan) -> Iterator[Trial]:
         cells, target = session.plan.selected(), session.plan.settings.target
         models = list(dict.fromkeys(planned.cell.model for planned in cells))
-        # each group of the first model has a control, too
-        session.progress.expect(len(cells) if target else (len(cells) + bool(cells)) * session.plan.trials)
-        for model in models:
-            mine = [planned for planned in cells if planned.cell.model == model]
+        of = {model: [planned for planned in cells if planned.cell.model == model] for model in models}
+        control = session.plan.control and len(of[models[0]]) > 1  # one cell alone has no ratio
+        session.progress.expect(len(cells) if target else (len(cells) + control) * session.plan.trials)
+        for model, mine in of.items():
             with ExitStack() as sandboxes:
-                groups = _Groups(self, session, mine, sandboxes, control=model == models[0])
+                groups = _Groups(self, session, mine, sandboxes, control=control and model == models[0])
                 for trial in groups.compiled_only() if target else groups.timed():
                     yield trial
                     session.progress.done(trial)
