@@ -199,7 +199,7 @@ from tests.support.planting import TOY, planted, settings
 from tests.support.sessions import session_of
 folder = Path(sys.argv[1])
 stacks = [StackSource(name="tuning", path=Path(sys.argv[2]), framework="numpy"), *planted(folder, "Eager", "Compiler")]
-plan = Plan(settings=settings(timed_s=0.05), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE])
+plan = Plan(settings=settings(timed_s=0.05), models=[TOY], stacks=stacks, modes=[Mode.INFERENCE], control=True)
 session = session_of(plan, Store(folder / "store"), left_out=["machine_peak"])
 session.run()
 for trial in session.trials:

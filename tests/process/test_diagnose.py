@@ -34,6 +34,7 @@ def run(folder: Path, *stacks: str, resume: bool = False, how: dict[str, Any] | 
             "modes": [Mode.INFERENCE],
             "all_stacks": [*sources, *planted(folder / "e", "Eager")],
             "trials": 2,
+            "control": True,
             **changes,
         }
     )

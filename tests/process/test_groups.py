@@ -85,7 +85,7 @@ def test_a_child_that_ran_out_of_memory_beside_others_gets_another_chance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRIED", str(tmp_path / "tried"))
-    session, _ = measured(tmp_path, "Eager", "RaisesMemoryErrorOnce", "RaisesMemoryError")
+    session, _ = measured(tmp_path, "Eager", "RaisesMemoryErrorOnce", "RaisesMemoryError", control=True)
     assert members(session.trials) == {
         "0": ["eager", "eager control"],
         "0 part 2": ["raisesmemoryerror", "eager", "raisesmemoryerroronce"],
