@@ -41,7 +41,13 @@ def run(command: str, user: Path) -> str:
     program, *arguments = shlex.split(command.replace("../my_", f"{user}/my_"))
     ours = [f"--bakeoff-storage={user / 'runs'}"]
     if program == "pytest":
-        ours += [f"--benchmark-storage=file://{user / 'saved'}", "--allow-unsteady", "--timed-s=0.3", "-kstep_time"]
+        ours += [
+            f"--benchmark-storage=file://{user / 'saved'}",
+            "--allow-unsteady",
+            "--timed-s=0.3",
+            "--trials=1",
+            "-kstep_time",
+        ]
     done = subprocess.run(
         [sys.executable, "-m", PROGRAMS[program], *arguments, *ours],
         cwd=ROOT,
