@@ -117,7 +117,7 @@ def in_turns(cells: CellRunner, planned: PlannedCell, number: int) -> tuple[floa
             return rounds(trial.measurement)
 
         members = [Member(run_child), Member(run_bare)]
-        for _ in Group(members, order=random.Random(number), cancel=cells.launcher.cancelled.set).run():  # noqa: S311
+        for _ in Group(members, order=random.Random(number), cancel=cells.launcher.cancelled.set).run():  # noqa: S311 - an order, not a secret
             pass
     logs = [math.log(x / y) for x, y in zip(members[0].result(), members[1].result(), strict=True)]
     slices = sorted(times for member in members for times in member.seat.slices)

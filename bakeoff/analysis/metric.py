@@ -78,7 +78,7 @@ class TablePart:
 class MetricPart(TablePart):
     """A metric as a part of the table."""
 
-    forms: Callable[[float], Sequence[str]]  # the value as text, the longest form first: the first that fits is printed
+    text: Callable[[float], str]  # the value as text
     missing: str | None = None  # printed where there is no value; None: nothing, and no line if it has no other part
     number: Callable[[CellResult], float | None] | None = None  # what is printed, if it is not the metric's own value
 

@@ -84,10 +84,6 @@ class Ratio:
     def decided(self) -> bool:
         return self.verdict is not SpeedVerdict.UNDECIDED
 
-    def inverse(self) -> "Ratio":
-        """Of the other cell to this one."""
-        return Ratio(log=-self.log, error=self.error, freedom=self.freedom, groups=self.groups, band=self.band)
-
     def with_groups(self, groups: int) -> "Ratio":
         """As it may be expected to be with more groups."""
         more = groups - self.groups

@@ -123,7 +123,7 @@ class Trial:
     wall_s: float  # of the whole child, from start to exit, without waiting for other members of its group
     finished_at: str
     framework: str
-    # trials of one run with the same name here were members of one group; None: measured alone, as all were before version 2.1
+    # trials of one run with the same name here were members of one group; None: measured alone, as in older saved runs
     group: str | None = None
     control: bool = False  # the A/A control: a copy of another member of its group
     eager: bool = False  # whether the stack is its framework's eager baseline

@@ -79,7 +79,7 @@ def _parts(ratios: Ratios, result: CellResult) -> Iterator[tuple[TablePart, str]
             if result.status in part.statuses:
                 value = metric.value(result) if part.number is None else part.number(result)
                 if value is not None:
-                    found.append((part, part.forms(value)[0]))
+                    found.append((part, part.text(value)))
                 elif part.missing is not None:
                     found.append((part, part.missing))
     for other in RATIO_PARTS:

@@ -53,12 +53,12 @@ class Matrix:
         """The lines of a cell: its ratio, and its compile time with the marks. Of an eager cell: its step time."""
         if result.status is Status.COMPILED and result.compile_only is not None:
             made = [text for legend, text in cell_lines.lines(self.ratios, result) if "kernel" in text or " reg" in text]
-            return [formatting.cold_compile(result.compile_only.first_call_s)[0], *made]
+            return [formatting.compile_seconds(result.compile_only.first_call_s), *made]
         if result.status is not Status.OK:
             return str(result.status).split() if tight else [str(result.status)]
         ratio = None if result.eager else self.ratios.over_eager(result.cell)
         first = formatting.seconds(result.step_s) if result.eager or ratio is None else short(ratio, tight=tight)
-        return [first, " ".join((formatting.cold_compile(result.compile_s)[0], *self._marks(result)))]
+        return [first, " ".join((formatting.compile_seconds(result.compile_s), *self._marks(result)))]
 
     def _marks(self, result: CellResult) -> list[str]:
         """Graph breaks, and contention."""

@@ -166,7 +166,7 @@ def test_a_metric_is_one_definition(
         judged_by=JudgedBy.INTERVAL,
         words=("faster", "slower"),
         per_trial=lambda result: [m.first_call_s for m in result.measurements],
-        parts=(MetricPart(line=15, legend="first call", forms=lambda value: (f"{value:.4f} s at first",)),),
+        parts=(MetricPart(line=15, legend="first call", text=lambda value: f"{value:.4f} s at first"),),
     )
     monkeypatch.setitem(METRICS, toy.name, toy)
     for number, first_call_s in ((1, 0.5), (2, 2.0)):

@@ -102,7 +102,7 @@ class Fakes:
 
 
 def open_files() -> set[str]:
-    return set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names, not paths
 
 
 @pytest.fixture

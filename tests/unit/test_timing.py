@@ -57,7 +57,7 @@ class FakeSession:
         """Do what is not done yet. The trials that it adds."""
         before = list(self.trials)
         with ExitStack() as sandboxes:
-            for made in timing._Groups(timing.TASK, self, self.plan.selected(), sandboxes, control=True).timed():  # type: ignore[arg-type]
+            for made in timing._Groups(timing.TASK, self, self.plan.selected(), sandboxes, control=True).timed():  # type: ignore[arg-type]  # a fake session
                 self.trials.append(made)
                 self.progress.done(made)
         return sorted(name(t) for t in self.trials if not any(t is old for old in before))

@@ -191,7 +191,7 @@ def test_the_device_is_free_while_a_child_waits(parent: Parent, beside: Callable
         def leave(self) -> None:
             text.append("leave")
 
-    parent.turns.device = Device()  # type: ignore[assignment]
+    parent.turns.device = Device()  # type: ignore[assignment]  # a fake lock
 
     def child() -> None:
         for _ in parent.turns.rounds(0.01):
