@@ -23,7 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from bakeoff.analysis.ratios import rounds
+from bakeoff.analysis.pace import rounds
 from bakeoff.authoring import discovery
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Settings, Trial

@@ -1,9 +1,8 @@
-"""Are our Triton kernels correct, and how close do Triton, Inductor and eager PyTorch come to the limits of this device?
+"""Are our Triton kernels correct, and how fast are they beside Inductor's and eager PyTorch's?
 
-Each operation and stack is one cell of the matrix. A share is relative to what the same run reaches with eager PyTorch: bytes
-per second of a copy (kernel_copy) or flops per second of the library's matrix product (kernel_matmul). Without a GPU, Triton's
-interpreter checks the kernels and their times are `unavailable`; `--target cuda:sm_90` reports registers, spills, shared
-memory and occupancy.
+Each operation and stack is one cell of the matrix. kernel_copy and kernel_matmul show which bytes and flops per second the
+device reaches in the same run. Without a GPU, Triton's interpreter checks the kernels and their times are `unavailable`;
+`--target cuda:sm_90` reports registers, spills, shared memory and occupancy.
 """
 
 import pytest
@@ -19,9 +18,9 @@ def test_right(kernel, numerics):
 
 @pytest.mark.kernels(stacks="torch_eager,torch_inductor,torch_triton")
 @pytest.mark.benchmark(group="kernels", timer=child_clock)
-def test_kernel(measured, shares, benchmark):
+def test_kernel(measured, rates, benchmark):
     benchmark.extra_info["cell"] = str(measured.cell)
-    benchmark.extra_info.update(shares)
+    benchmark.extra_info.update(rates)
     replay(benchmark, measured.steady_step_s)
 
 

@@ -13,20 +13,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from itertools import accumulate, pairwise
 from statistics import fmean, median, variance
 
 from bakeoff.analysis.intervals import spread
+from bakeoff.analysis.pace import rounds
 from bakeoff.analysis.results import CellResult, by_cell
 from bakeoff.records.cell import Cell, Mode
-from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Status, Trial
 
 BAND = 0.02
 # A bound is read after two groups, and again after four where a question was open. Each reading has this error probability, so
 # that an interval that was read twice covers with 95 % (Pocock 1977: 0.0294 for both bounds of each of two readings).
 RISK = 0.0147
-OLD_ROUNDS = 20
 DEFAULT_SD = 0.0075  # between processes, of the logarithm of a ratio, while nothing is known
 DEFAULT_DF = 4.0  # weight of the variance of all pairs beside that of one pair, in degrees of freedom
 # quantile of Student's t that is exceeded with probability RISK, by degrees of freedom (scipy.special.stdtrit)
@@ -178,6 +176,12 @@ class Ratios:
         near = sorted((-ratio.log, cell.stack) for cell, ratio in over if ratio.verdict is not SpeedVerdict.SLOWER)
         return [best.stack, *(stack for _, stack in near)]
 
+    def never_beside_best(self, model: str, mode: Mode) -> list[str]:
+        """The stacks with a speed that no group had together with the best one, as happens where groups were split."""
+        best = self.best(model, mode)
+        able = self._able(model, mode, None)
+        return [cell.stack for cell in able if best is not None and cell != best and self.between(cell, best) is None]
+
     @cached_property
     def control(self) -> Ratio | None:
         """Speed of the A/A control / speed of the cell that it is a copy of: 1, but for noise. None without a control."""
@@ -253,26 +257,6 @@ def _of_group(trial: Trial, other: Trial) -> _GroupRatio | None:
     if not logs:
         return None
     return _GroupRatio(median(logs), 1.2533 * spread(logs) / math.sqrt(len(logs)))
-
-
-def rounds(measurement: Measurement) -> list[float]:
-    """Seconds of the mean step in each slice; 0 in one without samples.
-
-    Where a CPU is shared, only the mean is right: short steps fit between two turns of the other program, so that their median
-    and their low percentiles show nothing of it, and long steps do not (docs/decisions/0015-ratios.md).
-    """
-    return [fmean(samples) if samples else 0.0 for samples in slices(measurement)]
-
-
-def slices(measurement: Measurement) -> list[Sequence[float]]:
-    """The samples of each slice. In a pair of an older Bakeoff, OLD_ROUNDS slices of equal numbers."""
-    samples = measurement.step_s
-    counts = [one.samples for one in measurement.slices]
-    if not counts:
-        of = min(OLD_ROUNDS, len(samples))
-        return [samples[len(samples) * n // of : len(samples) * (n + 1) // of] for n in range(of)]
-    ends = list(accumulate(counts, initial=0))
-    return [samples[first:last] for first, last in pairwise(ends)]
 
 
 def undecided_cells(trials: Iterable[Trial], cells: Collection[Cell], band: float, most: int) -> set[Cell]:

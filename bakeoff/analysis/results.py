@@ -1,14 +1,15 @@
 """What do all trials of one cell say together? Pure: nothing here measures, and every table reads its numbers from here."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median, quantiles
 
 from bakeoff.analysis import trust
-from bakeoff.analysis.steady import Steadiness, judge
+from bakeoff.analysis.pace import Pace
+from bakeoff.analysis.steady import VERIFYING_TRIALS, Steadiness, judge
 from bakeoff.analysis.trust import Trust
-from bakeoff.analysis.validity import cached, of_trial, returned_early, stalls
+from bakeoff.analysis.validity import cached, of_trial, out_of_turn, returned_early, stalls
 from bakeoff.records.cell import Cell
 from bakeoff.records.compile_only import CompileOnly
 from bakeoff.records.diagnostics import Diagnostics
@@ -33,6 +34,7 @@ class CellResult:
     trials: tuple[Trial, ...]  # cold, in order
     warm: tuple[Trial, ...] = ()  # from the disk caches that a cold trial left
     recorded: RecordedStatus | None = None  # None: computed on demand, which takes ten milliseconds a cell
+    pace: Pace = field(default_factory=Pace, repr=False, compare=False)  # of the machine, in the groups of these trials
 
     @cached_property
     def measured(self) -> list[Trial]:
@@ -57,7 +59,12 @@ class CellResult:
 
     @cached_property
     def steadiness(self) -> Steadiness:
-        return self.recorded.steadiness if self.recorded is not None else judge(self.measurements)
+        return self.recorded.steadiness if self.recorded is not None else judge(self._paced)
+
+    @property
+    def _paced(self) -> list[Measurement]:
+        """The measurements, without what the machine did to all members of a group in the same rounds."""
+        return [self.pace.taken_out(t, t.measurement) for t in self.measured if t.measurement is not None]
 
     @cached_property
     def outcome(self) -> tuple[Status, str]:
@@ -74,9 +81,9 @@ class CellResult:
             how = "by Triton's interpreter" if self.compile_only.parity else "nothing was executed"
             return Status.COMPILED, f"compiled for {self.compile_only.target}; {how}"
         for measurement in self.measurements:
-            early = returned_early(measurement, self.steadiness)
-            if early:
-                return Status.ERROR, early
+            evidence = returned_early(measurement, self.steadiness) or out_of_turn(measurement)
+            if evidence:
+                return Status.ERROR, evidence
         if not self.steadiness.steady:
             return Status.UNSTEADY, self.steadiness.reason
         for measurement in self.measurements:
@@ -86,7 +93,12 @@ class CellResult:
             stalled = stalls(measurement, self.steadiness)
             if stalled:
                 return Status.UNSTEADY, stalled
-        return Status.OK, "" if self.steadiness.verified else "steady state not verified (fewer than 2 trials)"
+        why = (
+            "fewer than 2 trials"
+            if len(self.measurements) < VERIFYING_TRIALS
+            else "its trials are too short or too unlike in length"
+        )
+        return Status.OK, "" if self.steadiness.verified else f"steady state not verified ({why})"
 
     @property
     def status(self) -> Status:
@@ -181,16 +193,17 @@ class CellResult:
 
 def by_cell(trials: Iterable[Trial], recorded: Mapping[Cell, RecordedStatus] | None = None) -> dict[Cell, CellResult]:
     """Trials of any order → one result per cell, in the order in which the cells first appear."""
-    known = recorded or {}
+    every, known = list(trials), recorded or {}
+    pace = Pace(every)
     cold: dict[Cell, list[Trial]] = {}
     warm: dict[Cell, list[Trial]] = {}
-    for trial in trials:
+    for trial in every:
         if trial.control:
             continue
         cold.setdefault(trial.cell, [])
         (cold if trial.start is Start.COLD else warm).setdefault(trial.cell, []).append(trial)
     return {
-        cell: CellResult(cell, tuple(found), tuple(warm.get(cell, ())), _fitting(known.get(cell), found))
+        cell: CellResult(cell, tuple(found), tuple(warm.get(cell, ())), _fitting(known.get(cell), found), pace)
         for cell, found in cold.items()
     }
 

@@ -12,6 +12,7 @@ from bakeoff.analysis.results import CellResult
 from bakeoff.archive import saved_runs
 from bakeoff.authoring.errors import UsageError
 from bakeoff.cli import _common
+from bakeoff.runner import options
 from bakeoff.system import terminal
 from bakeoff.tasks import tables
 from bakeoff.views.matrix import Matrix
@@ -34,6 +35,7 @@ def add_verb(verbs: Any) -> None:
     forms.add_argument("--markdown", action="store_true", help="print as Markdown")
     forms.add_argument("--json", action="store_true", help="print ratios, winners and compile times as JSON")
     forms.add_argument("-v", "--verbose", action="store_true", help="also print everything about each cell")
+    showing.add_argument("--band", **options.RUN["--band"])
     _common.add_storage(showing)
     showing.set_defaults(do=_show)
 
@@ -46,7 +48,8 @@ def _show(asked: argparse.Namespace) -> int:
         raise UsageError(f"show prints one run: {' and '.join(runs)} are {len(runs)}; a cell is named as model-stack-mode")
     path = saved_runs.find(runs[0] if runs else None, storage)
     run = saved_runs.read(path)
-    matrix = tables.matrix(run.trials, run.one_time_costs, run.neighbours)
+    band = options.band(asked.band)
+    matrix = tables.matrix(run.trials, run.one_time_costs, run.neighbours, band=band)
     chosen = _cells(cells, matrix)
     width = terminal.columns(sys.stdout)
     if asked.json:
@@ -54,10 +57,10 @@ def _show(asked: argparse.Namespace) -> int:
     elif chosen:
         print("\n\n".join("\n".join(matrix.about(result, width)) for result in chosen))
     elif asked.markdown:
-        print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run), run.neighbours), end="")
+        print(tables.markdown(run.trials, run.one_time_costs, tables.records_of(run), run.neighbours, band=band), end="")
     else:
-        records = tables.records_of(run)
-        print(tables.terminal(run.trials, run.one_time_costs, records, width, run.neighbours, verbose=asked.verbose), end="")
+        found = run.trials, run.one_time_costs, tables.records_of(run), width, run.neighbours
+        print(tables.terminal(*found, verbose=asked.verbose, band=band), end="")
     return 0
 
 

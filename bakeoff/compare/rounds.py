@@ -11,7 +11,7 @@ from dataclasses import replace
 from statistics import fmean, median
 
 from bakeoff.analysis import metrics, summary
-from bakeoff.analysis.ratios import slices
+from bakeoff.analysis.pace import slices
 from bakeoff.analysis.summary import CellSummary
 from bakeoff.records.measurement import Measurement
 from bakeoff.records.trial import Trial

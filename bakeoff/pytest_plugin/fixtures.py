@@ -112,9 +112,9 @@ def beside(request: pytest.FixtureRequest, measured: CellResult) -> Callable[[Mo
 
 
 @pytest.fixture
-def shares(request: pytest.FixtureRequest, measured: CellResult) -> dict[str, float]:
-    """Bytes/s and flops/s of a single operation, and their shares of eager copy and matrix product of its framework."""
-    return kernel_table.shares(measured, _matrix(request).results)
+def rates(measured: CellResult) -> dict[str, float]:
+    """Bytes and flops per second of a single operation."""
+    return kernel_table.rates(measured)
 
 
 @pytest.fixture

@@ -125,17 +125,19 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutOfTurn:
-    """What a member of a group did while others were compiled or timed: it should have done nothing."""
+    """What a member of a group did out of its turns: it should have done nothing."""
 
-    wall_s: float  # between its warm-up and its last slice, without its own slices
+    wall_s: float  # between its first and its last slice, without its own slices: others were timed
     cpu_s: float  # CPU seconds that its threads and descendants used in this time
+    before_wall_s: float = 0.0  # between its warm-up and its first slice: others were compiled
+    before_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """Raw numbers of one trial. Seconds are wall-clock seconds, measured in the child, unless the name says cpu."""
 
-    import_s: float
+    import_s: float | None  # of the stack's file and its framework; None in a forked child, whose server has imported them
     build_s: float
     first_call_s: float
     first_call_cpu_s: float  # CPU time of this process and of the compilers that it started

@@ -141,19 +141,23 @@ class CellRunner:
         seat: Seat | None = None,
         group: str | None = None,
         control: bool = False,
+        forked: bool = False,
     ) -> Trial:
         """Run one trial and return it.
 
         `sandbox`: for a cold start a new one, for a warm start the one that a cold trial has used; None: a new one.
         If `ready` holds a failure, no child is started, and the trial has this failure.
         `seat`: the child is a member of a group, whose name is `group`. `control`: it is the A/A control of this group.
+        `forked`: by the fork server with the number of the trial, where `fork_server` has started one.
         """
         stack, cell = planned.stack, planned.cell
         ended: Ended[TrialResult] | None = None
         if ready.failure is None:
             if sandbox is None:
                 with self.sandbox(planned) as own:
-                    return self.trial(planned, index, ready, own, start=start, seat=seat, group=group, control=control)
+                    return self.trial(
+                        planned, index, ready, own, start=start, seat=seat, group=group, control=control, forked=forked
+                    )
             target = self.plan.settings.target
             ended = self.launcher.run(
                 "bakeoff.tasks.compile_only.child" if target else "bakeoff.worker.measure",
@@ -166,6 +170,7 @@ class CellRunner:
                 artifact=ready.artifact,
                 served=ready.artifact is not None,
                 seat=seat,
+                fork_server=index if forked and self.preparation.forks(stack) else None,
             )
         found = ended.result if ended and ended.result else TrialResult()
         return Trial(
@@ -214,6 +219,6 @@ class CellRunner:
             name=f"{planned.cell}-{name}",
             options=options,
             diagnosing=diagnosing,
-            forked=forked,
+            fork_server=0 if forked else None,
             artifact=artifact,
         )

@@ -29,8 +29,11 @@ class ForkServer:
     def __init__(self, process: Spawned, orders: socket.socket) -> None:
         self._process, self._orders = process, orders
 
-    def start(self, order: Order, path: Path, stack_path: Path) -> Start:
-        """How to start the child of an order, which is written to `path`. Starting raises ForkServerGone."""
+    def start(self, order: Order, path: Path, stack_path: Path, turns: int | None = None) -> Start:
+        """How to start the child of an order, which is written to `path`. Starting raises ForkServerGone.
+
+        `turns`: file descriptor of the child's end of the socket, if it is a member of a group.
+        """
 
         def forked(log: BinaryIO, phases: int) -> Child:
             order.write(path)
@@ -38,7 +41,8 @@ class ForkServer:
             try:
                 try:
                     message = f"{path}\n{stack_path}".encode()
-                    socket.send_fds(self._orders, [message], [log.fileno(), phases, theirs])
+                    fds = [log.fileno(), phases, theirs] + ([] if turns is None else [turns])
+                    socket.send_fds(self._orders, [message], fds)
                 except OSError as error:
                     raise ForkServerGone(str(error)) from None
                 finally:

@@ -1,6 +1,6 @@
 """How is a child started? The same way for every task: request, environment, CPUs, limits, result.
 
-A timed child is a new process. A child whose result has no time and no memory may be forked (bakeoff/worker/fork_server.py).
+A child is a new process, or forked from one that has imported its framework (bakeoff/worker/fork_server.py).
 """
 
 import datetime
@@ -57,7 +57,7 @@ class Launcher:
     variables: Mapping[str, str] = field(default_factory=dict)  # environment variables of every child; they override all others
     children_s: float = 0.0  # wall seconds spent in children
     cancelled: threading.Event = field(default_factory=threading.Event)  # if set, children of all threads are stopped
-    _servers: dict[str, forks.ForkServer] = field(default_factory=dict)  # by framework
+    _servers: dict[tuple[str, int], forks.ForkServer] = field(default_factory=dict)  # by framework and number
 
     def run(
         self,
@@ -75,7 +75,7 @@ class Launcher:
         options: Mapping[str, Any] | None = None,
         seat: Seat | None = None,
         diagnosing: bool = False,
-        forked: bool = False,
+        fork_server: int | None = None,
     ) -> Ended[T]:
         """Run the module `child` in a process of its own, wait for its end, and read its result as a `kind`.
 
@@ -85,7 +85,7 @@ class Launcher:
         `options`: JSON values that the child reads from its request.
         `seat`: the child is a member of a group. Its time limit, and the times of its result, leave out its waiting.
         `diagnosing`: nothing is timed, so the child may run beside others on any CPU.
-        `forked`: nor does its result have a memory size, so the child is forked if the framework has a fork server.
+        `fork_server`: number of the framework's fork server that forks the child. None, or if it does not run: a new process.
         """
         settings, stack = settings or self.settings, planned.stack
         request = Request(
@@ -105,7 +105,7 @@ class Launcher:
         )
         turns = {TURNS_FD: str(seat.child_fd)} if seat else {}
         order = self._order(request, sandbox, stack, diagnosing=diagnosing, variables=turns)
-        server = self._servers.get(stack.framework) if forked and not settings.target else None
+        server = None if settings.target or fork_server is None else self._servers.get((stack.framework, fork_server))
         spawning = processes.spawning(
             self._argv(stack, order), order.environment, order.cpus, sandbox.work, (seat.child_fd,) if seat else ()
         )
@@ -119,7 +119,8 @@ class Launcher:
         if seat is not None:
             watching |= {"waited_s": seat.waited_s, "started": seat.started}
         try:
-            forking = server.start(order, sandbox.root / "order.json", stack.path) if server is not None else spawning
+            turns_fd = seat.child_fd if seat is not None else None
+            forking = spawning if server is None else server.start(order, sandbox.root / "order.json", stack.path, turns_fd)
             exit = processes.run(forking, **watching)
         except ForkServerGone:
             exit = processes.run(spawning, **watching)
@@ -127,8 +128,11 @@ class Launcher:
             self.children_s += exit.wall_s
         return self._ended(request, kind, exit, watching["log"])
 
-    def import_framework(self, planned: PlannedCell) -> Ended[dict[str, int]]:
-        """Run the child that only imports the framework of a stack. On a CPU it stays, and forks children until `close`."""
+    def import_framework(self, planned: PlannedCell, number: int = 0) -> Ended[dict[str, int]]:
+        """Run the child that only imports the framework of a stack.
+
+        On a CPU it stays, as the framework's fork server with this number, and forks children until `close`.
+        """
         stack, sandbox = planned.stack, Sandbox(Path(tempfile.mkdtemp(prefix="import-", dir=self.scratch)))
         sandbox.make()
         (sandbox.root / "seed.json").write_text("[]")
@@ -177,7 +181,7 @@ class Launcher:
         ended = self._ended(request, dict[str, int], exit, log)
         if starting is not None and starting.server is not None:
             if ended.failure is None:
-                self._servers[stack.framework] = starting.server
+                self._servers[stack.framework, number] = starting.server
             else:
                 starting.server.close()
         return ended

@@ -140,7 +140,7 @@ def plan(option: Callable[[str], Any]) -> Plan:
         trials=GROUPS if option("trials") is None else at_least(1, option("trials"), "--trials"),
         most_trials=MOST_GROUPS if option("trials") is None else None,
         control=True,
-        band=_band(option("band")),
+        band=band(option("band")),
         all_stacks=list(stacks),
         gallery=[m for m in (models if option("models") is None else chosen_models) if m.in_gallery],
         all_models=list(models),
@@ -173,7 +173,8 @@ def need_writable(folders: Mapping[str, Path]) -> None:
             raise UsageError(f"{flag}: cannot write to {folder}: {error.strerror}") from None
 
 
-def _band(percent: float) -> float:
+def band(percent: float) -> float:
+    """--band as a ratio − 1. Raises UsageError."""
     if not 0 < percent <= 50:
         raise UsageError(f"--band {percent:g}: must be above 0 and at most 50 percent")
     return percent / 100

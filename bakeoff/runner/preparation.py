@@ -22,6 +22,7 @@ from bakeoff.runner.launch import Launcher, now
 from bakeoff.runner.plan import Plan, PlannedCell
 from bakeoff.runner.store import RunFolder
 from bakeoff.system.environment import cpu_model
+from bakeoff.system.pages import can_populate
 from bakeoff.system.sandbox import Sandbox, listing
 
 
@@ -37,6 +38,7 @@ class Preparation:
         self._folder, self._machine, self._note = folder, machine, note
         self._baselines: dict[str, tuple[int | None, Failure | None]] = {}
         self._references: dict[str, Path | None] = {}
+        self._fork_servers: set[tuple[str, int]] = set()
 
     def seed(self, stack: StackSource) -> Path | None:
         """The folder with the files of the stack's one-time cost; new sandboxes start with a copy. None if there is none."""
@@ -46,11 +48,25 @@ class Preparation:
         """(peak bytes of a child that only imports the framework, the reason why the framework cannot be imported)."""
         if stack.framework not in self._baselines:
             self._note(f"{stack.framework}: memory and availability")
-            planned = PlannedCell(Cell("baseline", stack.framework, Mode.INFERENCE), stack, stack)
-            ended = self.launcher.import_framework(planned)
+            ended = self.launcher.import_framework(_planned_import(stack))
             unavailable = ended.failure if ended.failure and ended.failure.status is Status.UNAVAILABLE else None
             self._baselines[stack.framework] = (ended.result or {}).get("peak_bytes"), unavailable
         return self._baselines[stack.framework]
+
+    def forks(self, stack: StackSource) -> bool:
+        """May a timed child of this stack be forked? A user's file may set variables that its framework reads when imported."""
+        settings = self.plan.settings
+        own = stack.path.is_relative_to(ROOT / "compilers")
+        return own and stack.workers is None and settings.device == "cpu" and not settings.target and can_populate()
+
+    def start_fork_server(self, stack: StackSource, number: int) -> None:
+        """Have a process that has imported the stack's framework, from which timed children of group `number` are forked."""
+        if not self.forks(stack) or self.baseline(stack)[1] is not None or (stack.framework, number) in self._fork_servers:
+            return
+        self._fork_servers.add((stack.framework, number))
+        if number:  # else `baseline` has started it
+            self._note(f"{stack.framework}: import for group {number + 1}")
+            self.launcher.import_framework(_planned_import(stack), number)
 
     def refused(self, stack: StackSource) -> Failure | None:
         """Why this stack cannot run here: framework, target, device or CPUs. None if it can."""
@@ -122,7 +138,7 @@ class Preparation:
                     name=f"{planned.cell}-reference",
                     settings=replace(self.plan.settings, target=""),
                     reference=path,
-                    forked=True,
+                    fork_server=0,
                     options={} if other is None else {"other": str(other)},
                 )
             if ended.failure is None:
@@ -199,6 +215,10 @@ def machine_key(interpreter: str, framework: str) -> str:
 def one_time_cost_home(machine: Path, stack: StackSource, interpreter: str, built_for: str = "cpu") -> Path:
     """The folder of the files of a stack's one-time cost. Each device and family of targets has its own."""
     return machine / f"{stack.one_time_cost}-{built_for}-{machine_key(interpreter, stack.framework)}"
+
+
+def _planned_import(stack: StackSource) -> PlannedCell:
+    return PlannedCell(Cell("baseline", stack.framework, Mode.INFERENCE), stack, stack)
 
 
 def not_started(status: Status, message: str) -> Failure:

@@ -5,7 +5,6 @@ from typing import Any
 
 from bakeoff import tasks
 from bakeoff.analysis.ratios import BAND
-from bakeoff.analysis.results import by_cell
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.records.neighbours import Neighbours
 from bakeoff.records.trial import OneTimeCost, Trial
@@ -23,9 +22,15 @@ def records_of(run: SavedRun) -> dict[str, list[Any]]:
     return found
 
 
-def matrix(trials: Sequence[Trial], one_time_costs: Sequence[OneTimeCost], neighbours: Neighbours | None = None) -> Matrix:
+def matrix(
+    trials: Sequence[Trial],
+    one_time_costs: Sequence[OneTimeCost],
+    neighbours: Neighbours | None = None,
+    *,
+    band: float = BAND,
+) -> Matrix:
     """The matrix of a run."""
-    return Matrix.of(_not_exported(trials), one_time_costs, neighbours=neighbours)
+    return Matrix.of(_not_exported(trials), one_time_costs, neighbours=neighbours, band=band)
 
 
 def terminal(
@@ -40,12 +45,10 @@ def terminal(
 ) -> str:
     """All tables as text for a terminal of `width` columns. Empty tables are left out. `verbose`: all about each cell."""
     in_matrix = _not_exported(trials)
-    parts = []
-    if in_matrix or one_time_costs:
-        shown = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band)
-        parts += [shown.terminal(width, verbose=verbose)]
+    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band)
+    parts = [matrix.terminal(width, verbose=verbose)] if in_matrix or one_time_costs else []
     if in_matrix:
-        parts += [kernel_table.terminal(by_cell(in_matrix), width), scaling_table.terminal(in_matrix, width)]
+        parts += [kernel_table.terminal(matrix.ratios, width), scaling_table.terminal(in_matrix, width)]
     parts += [task.table(records[task.name], trials, width) for task in tasks.every() if records.get(task.name)]
     return "".join(parts)
 
@@ -55,12 +58,14 @@ def markdown(
     one_time_costs: Sequence[OneTimeCost],
     records: Records,
     neighbours: Neighbours | None = None,
+    *,
+    band: float = BAND,
 ) -> str:
     """All tables as Markdown, except those that have no Markdown form."""
     in_matrix = _not_exported(trials)
-    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours)
+    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band)
     parts = [matrix.markdown()] if in_matrix or one_time_costs else []
-    parts += [kernel_table.markdown(by_cell(in_matrix))] if in_matrix else []
+    parts += [kernel_table.markdown(matrix.ratios)] if in_matrix else []
     found = [task.markdown(records[task.name], trials) for task in tasks.every() if records.get(task.name)]
     return "\n".join([*parts, *filter(None, found)])
 

@@ -4,20 +4,25 @@ Speeds come from cells that ran on a device. Resources such as registers come fr
 for a target, and from the driver if a kernel was loaded. The table and the saved file use the same formula.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bakeoff.analysis.formatting import figure, seconds
+from bakeoff.analysis.ratios import Ratios
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import operation
 from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed, wrapped
+from bakeoff.views.matrix import short
 
-PEAK_MODELS = (("moved_bytes", "bytes_per_second", "kernel_copy"), ("flops", "flops_per_second", "kernel_matmul"))
+RATES = (("moved_bytes", "bytes_per_second", 1e9), ("flops", "flops_per_second", 1e12))  # count, its rate, unit of the table
+COMPILER = "torch_inductor"  # whose generated kernels ours are compared with
 KERNEL_COLUMNS = (
     "operation",
     "stack",
     "step",
+    "× eager",
+    "× Inductor",
     "device",
     "GB/s",
     "TFLOP/s",
@@ -29,36 +34,19 @@ KERNEL_COLUMNS = (
     "status",
 )
 KERNEL_LEGEND = (
-    "single operations; device: the GPU's own time for a step in a queue of steps, used for speeds if it is known; "
-    "in brackets the share of the speed of the framework's eager copy and matrix product in this run; "
+    "single operations; × eager, × Inductor: speed over the framework's eager and over torch_inductor, with the 95 % interval "
+    "(?: undecided); device: the GPU's own time for a step in a queue of steps, used for rates if it is known; "
     "the most registers of a thread, bytes spilled by all kernels (for loaded kernels: local memory), "
     "the most shared memory of a block, the least occupancy"
 )
 
 
-def shares(result: CellResult, results: Mapping[Cell, CellResult]) -> dict[str, float]:
-    """Bytes/s and flops/s of an operation, and their shares of its framework's eager copy and matrix product."""
-    found = {}
-    for what, name, peak in PEAK_MODELS:
-        own, reference = _reached(result, what), _reached(_eager(peak, result, results), what)
-        if own is not None:
-            found[name] = own
-            if reference is not None:
-                found[f"{name}_of_{peak}"] = own / reference
-    return found
-
-
-def _eager(model: str, result: CellResult, results: Mapping[Cell, CellResult]) -> CellResult | None:
-    """The result of another model on the eager stack of the same framework, in the same mode."""
-    same = (r for c, r in results.items() if (c.model, c.mode) == (model, result.cell.mode) and r.framework == result.framework)
-    return next((r for r in same if r.eager), None)
-
-
-def _reached(result: CellResult | None, what: str) -> float | None:
-    if result is None or not result.status.was_timed:
-        return None
-    count = getattr(result.measurements[0], what)
-    return count / (result.device_step_s or result.step_s) if count else None
+def rates(result: CellResult) -> dict[str, float]:
+    """Bytes and flops per second of an operation, where its model counts them."""
+    if not result.status.was_timed:
+        return {}
+    step_s, measured = result.device_step_s or result.step_s, result.measurements[0]
+    return {name: count / step_s for what, name, _ in RATES if (count := getattr(measured, what))}
 
 
 def resources(result: CellResult) -> dict[str, float]:
@@ -75,9 +63,9 @@ def resources(result: CellResult) -> dict[str, float]:
     return counted | {name: found.figures[name] for name in names if name in found.figures}
 
 
-def terminal(results: Mapping[Cell, CellResult], width: int = 150) -> str:
+def terminal(ratios: Ratios, width: int = 150) -> str:
     """The table as text; empty without single operations. A table that is too wide becomes several."""
-    columns = _columns(results)
+    columns = _columns(ratios)
     if not columns:
         return ""
     tables = [columns] if across(columns) <= width else packed([_joined(*columns[:2]), *columns[2:]], width)
@@ -92,9 +80,9 @@ def _joined(operation: Column, stack: Column) -> Column:
     return Column(f"{operation.name}, {stack.name}", names)
 
 
-def markdown(results: Mapping[Cell, CellResult]) -> str:
+def markdown(ratios: Ratios) -> str:
     """The table as Markdown."""
-    columns = _columns(results)
+    columns = _columns(ratios)
     if not columns:
         return ""
     lines = [f"{KERNEL_LEGEND}.", "", "| " + " | ".join(c.name for c in columns) + " |", "|---" * len(columns) + "|"]
@@ -103,18 +91,23 @@ def markdown(results: Mapping[Cell, CellResult]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _columns(results: Mapping[Cell, CellResult]) -> list[Column]:
+def _columns(ratios: Ratios) -> list[Column]:
     """The columns that are not empty."""
-    rows = [_row(name, r, results) for cell, r in results.items() if (name := operation(cell.model)) is not None]
+    rows = [_row(name, r, ratios) for cell, r in ratios.results.items() if (name := operation(cell.model)) is not None]
     columns = of_rows(KERNEL_COLUMNS, rows) if rows else []
     return [c for c in columns if c.name in KERNEL_COLUMNS[:2] or any(lines != ["–"] for lines in c.cells)]
 
 
-def _row(name: str, result: CellResult, results: Mapping[Cell, CellResult]) -> Sequence[str]:
+def _row(name: str, result: CellResult, ratios: Ratios) -> Sequence[str]:
     ok = result.status is Status.OK
     on_device = result.device_step_s if result.status.was_timed else None  # it does not depend on a steady host
-    reached, used = shares(result, results) if ok or on_device is not None else {}, resources(result)
-    speeds = [_speed(reached, rate, peak, unit) for (_, rate, peak), unit in zip(PEAK_MODELS, (1e9, 1e12), strict=True)]
+    reached, used = rates(result) if ok or on_device is not None else {}, resources(result)
+    speeds = [figure(reached[rate] / unit) if rate in reached else "–" for _, rate, unit in RATES]
+    compiler = Cell(result.cell.model, COMPILER, result.cell.mode)
+    over = (
+        None if result.eager else ratios.over_eager(result.cell),
+        None if result.eager or result.cell == compiler else ratios.between(result.cell, compiler),
+    )
     counts = [f"{used[n]:,.0f}" if n in used else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
     occupancy = f"{used['occupancy']:.0%}" if "occupancy" in used else "–"
     settings = result.trials[0].settings
@@ -125,16 +118,10 @@ def _row(name: str, result: CellResult, results: Mapping[Cell, CellResult]) -> S
         name,
         result.cell.stack,
         step,
+        *("–" if ratio is None else short(ratio) for ratio in over),
         device,
         *speeds,
         *counts,
         occupancy,
         str(result.status),
     ]
-
-
-def _speed(reached: Mapping[str, float], name: str, peak: str, unit: float) -> str:
-    if name not in reached:
-        return "–"
-    share, value = reached.get(f"{name}_of_{peak}"), reached[name] / unit
-    return figure(value) + ("" if share is None else f" ({share:.0%})")

@@ -107,6 +107,11 @@ class Matrix:
         parts = {r.cell.model for r in timed for t in r.measured if t.group is not None and " " in t.group}
         if parts:
             found.append(f"too little memory for all children at once, so the groups were split: {', '.join(sorted(parts))}")
+        for model, mode in dict.fromkeys((r.cell.model, r.cell.mode) for r in timed):
+            if apart := self.ratios.never_beside_best(model, mode):
+                best = self.ratios.best(model, mode)
+                beside = f"no group had {', '.join(apart)} beside {best.stack if best else ''}"
+                found.append(f"{model} {mode}: {beside}, so whether they are among the fastest is not known")
         return found
 
     def _doubts(self) -> list[str]:

@@ -116,7 +116,9 @@ if __name__ == "__main__":
     if ORDERS_FD in os.environ:
         from bakeoff.worker import fork_server  # not before: what it imports is no memory of the framework's
 
-        fork_server.serve(main)
+        child = fork_server.serve()
+        if child is not None:
+            code = main(child.request, child.stack)
     sys.stdout.flush()
     sys.stderr.flush()
     gc.disable()

@@ -5,9 +5,9 @@ forks a keeper, and the keeper forks the child. When the child has ended, the ke
 the exit code and ends. For Bakeoff's own stacks there is a second kind of server, which has also loaded the stack's file. The
 file of a user's stack is loaded by each child: it may start threads, take long, or change during the run.
 
-Only children whose results contain no time and no memory are forked: references and diagnoses. A timed child is a new process,
-because its import is measured, and because all children of one server have the same memory layout, which changes their speed.
-Nothing is forked on a GPU: CUDA cannot be used in a process forked from one that has initialized it.
+A forked child that is timed gets copies of the server's pages at once, as a new process would have them after its imports. All
+children of one server have the same memory layout, which changes their speed, so each group has servers of its own. Nothing is
+forked on a GPU: CUDA cannot be used in a process forked from one that has initialized it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,10 @@ from typing import Any
 from bakeoff.authoring.discovery import ROOT, load_stack
 from bakeoff.authoring.stack import Stack
 from bakeoff.records.order import ORDERS_FD, READY, Order, read_order
+from bakeoff.records.turns import TURNS_FD
 from bakeoff.system import procfs
 from bakeoff.system.environment import PHASES_FD
-
-Main = Callable[[str, Stack[Any] | None], int]  # runs the request in a file, with a stack that is loaded; returns an exit code
+from bakeoff.system.pages import in_memory, populate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +40,43 @@ class _Received:
     log: int
     phases: int  # writable end of the pipe for phases
     status: int  # writable end of a pipe: "pid CHILD KEEPER", and "exit CODE" at the end
+    turns: int | None = None  # the child's end of the socket, if it is a member of a group
+
+    @property
+    def fds(self) -> list[int]:
+        return [fd for fd in (self.log, self.phases, self.status, self.turns) if fd is not None]
 
     def close(self) -> None:
-        for fd in (self.log, self.phases, self.status):
+        for fd in self.fds:
             os.close(fd)
 
 
-def serve(main: Main) -> None:
-    """Take orders until the parent closes its end of the socket, which it does by ending, too."""
+@dataclass(frozen=True, slots=True)
+class ForkedChild:
+    """In a forked child: what it is to run."""
+
+    request: str
+    stack: Stack[Any] | None  # the cell's, if the server has loaded it
+
+
+def serve() -> ForkedChild | None:
+    """Take orders until the parent closes its end of the socket, which it does by ending, too. Returns None then.
+
+    It also returns in each forked child, so that its Python frames lie where they do in a new process. With four more below
+    them, eager steps of TensorFlow took 4 % longer (docs/decisions/0014-fork-server.md).
+    """
     procfs.end_with_parent(0)  # the thread that started this process may end first; the end of the socket tells
     orders = socket.socket(fileno=int(os.environ.pop(ORDERS_FD)))
     orders.set_inheritable(False)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
+    pages = in_memory()
     orders.send(READY)
     servers: dict[str, socket.socket] = {}  # file of one of Bakeoff's stacks → the server that has loaded it
     while (received := _receive(orders)) is not None:
         if not Path(received.stack_path).is_relative_to(ROOT / "compilers"):
-            _fork_keeper(received, None, main, orders, *servers.values())
+            child = _fork(received, None, orders, *servers.values(), pages=pages)
+            if child is not None:
+                return child
         elif not (received.stack_path in servers and _forward(received, servers[received.stack_path])):  # none, or it has died
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             if os.fork() == 0:
@@ -64,34 +84,42 @@ def serve(main: Main) -> None:
                 for other in (orders, ours, *servers.values()):
                     other.close()
                 received.close()
-                _serve_stack(theirs, Path(received.stack_path), main)
-                os._exit(0)
+                populate(pages)
+                return _serve_stack(theirs, Path(received.stack_path))
             theirs.close()
             if received.stack_path in servers:
                 servers[received.stack_path].close()
             servers[received.stack_path] = ours
             _forward(received, ours)
         received.close()
+    return None
 
 
-def _serve_stack(orders: socket.socket, stack_path: Path, main: Main) -> None:
+def _serve_stack(orders: socket.socket, stack_path: Path) -> ForkedChild | None:
     """Load one of Bakeoff's stacks, and fork for each order. If it cannot be loaded, each child fails and says why."""
     threads, stack = _threads(), None
     with contextlib.suppress(Exception, SystemExit):
         stack = load_stack(stack_path)
     if _threads() > threads:
-        return  # a forked child would wait for threads that it does not have; the parent starts new processes
+        return None  # a forked child would wait for threads that it does not have; the parent starts new processes
     gc.freeze()  # these objects stay, so that no child copies their pages only to count references
+    pages = in_memory()
     while (received := _receive(orders)) is not None:
-        _fork_keeper(received, stack, main, orders)
+        child = _fork(received, stack, orders, pages=pages)
+        if child is not None:
+            return child
         received.close()
+    return None
 
 
-def _fork_keeper(received: _Received, stack: Stack[Any] | None, main: Main, *sockets: socket.socket) -> None:
-    """Fork a keeper, which forks the child of the order."""
+def _fork(received: _Received, stack: Stack[Any] | None, *sockets: socket.socket, pages: int) -> ForkedChild | None:
+    """Fork a keeper, which forks the child of the order. Returns in this process, and in the child.
+
+    `pages`: list of those in the memory of this process.
+    """
     if os.fork():
-        return
-    code = 1
+        return None
+    child = -1
     try:
         procfs.end_with_parent(signal.SIGKILL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -99,17 +127,31 @@ def _fork_keeper(received: _Received, stack: Stack[Any] | None, main: Main, *soc
             each.close()
         procfs.adopt_orphans()
         child = os.fork()
-        if child == 0:
-            os.close(received.status)
-            os._exit(_child(received, stack, main))
-        os.close(received.log)
-        os.close(received.phases)
-        os.write(received.status, f"pid {child} {os.getpid()}\n".encode())
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        _kill_children()
-        os.write(received.status, f"exit {code}\n".encode())
+        if child:
+            _keep(child, received)
     finally:
-        os._exit(0)
+        if child:
+            os._exit(0)
+    try:
+        os.close(received.status)
+        if received.turns is not None:  # it is timed: let it have what a new process has after its imports
+            gc.unfreeze()
+            populate(pages)
+        return _in_child(received, stack)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _keep(child: int, received: _Received) -> None:
+    """Wait for the end of a child, kill what it has left, and report its exit code."""
+    for fd in received.fds:
+        if fd != received.status:
+            os.close(fd)
+    os.write(received.status, f"pid {child} {os.getpid()}\n".encode())
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    _kill_children()
+    os.write(received.status, f"exit {code}\n".encode())
 
 
 def _kill_children() -> None:
@@ -125,8 +167,8 @@ def _kill_children() -> None:
             return
 
 
-def _child(received: _Received, stack: Stack[Any] | None, main: Main) -> int:
-    """In the forked child: the environment, folder and CPUs that a new process would have, then the request."""
+def _in_child(received: _Received, stack: Stack[Any] | None) -> ForkedChild:
+    """In the forked child: have the environment, folder and CPUs that a new process would have."""
     os.setsid()  # the parent ends this process by its group
     order: Order = read_order(Path(received.path))
     os.dup2(received.log, 1)
@@ -135,23 +177,22 @@ def _child(received: _Received, stack: Stack[Any] | None, main: Main) -> int:
     _move_paths(str(Path(os.environ["TMPDIR"]).parent), str(Path(order.environment["TMPDIR"]).parent))
     os.environ.clear()
     os.environ.update({**order.environment, PHASES_FD: str(received.phases)})
+    if received.turns is not None:
+        os.environ[TURNS_FD] = str(received.turns)
     tempfile.tempdir = None
     if sys.path[0] == str(Path.cwd()):  # `python -m` put it there
         sys.path[0] = order.directory
     sys.argv[1:] = [order.request]
     os.chdir(order.directory)
     os.sched_setaffinity(0, order.cpus)
-    code = main(order.request, stack)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
+    return ForkedChild(order.request, stack)
 
 
 def _forward(received: _Received, server: socket.socket) -> bool:
     """Pass an order on. False if the server has died; without one, nobody keeps the status pipe, which the parent sees."""
     message = f"{received.path}\n{received.stack_path}".encode()
     try:
-        socket.send_fds(server, [message], [received.log, received.phases, received.status])
+        socket.send_fds(server, [message], received.fds)
     except OSError:
         return False
     return True
@@ -167,7 +208,7 @@ def _move_paths(old: str, new: str) -> None:
 
 def _receive(orders: socket.socket) -> _Received | None:
     """The next order; None if the other end is closed."""
-    message, fds, _, _ = socket.recv_fds(orders, 65536, 3)
+    message, fds, _, _ = socket.recv_fds(orders, 65536, 4)
     if not message:
         return None
     for fd in fds:

@@ -18,7 +18,7 @@ from bakeoff.authoring.model import Arrays, Draw, Model
 from bakeoff.authoring.protocols import Exportable
 from bakeoff.authoring.stack import Stack, Step
 from bakeoff.records.cell import Mode
-from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, OutOfTurn, SyncCheck, Threads
+from bakeoff.records.measurement import Caches, Contention, Measurement, Memory, SyncCheck, Threads
 from bakeoff.records.request import Request
 from bakeoff.records.trial import Phase
 from bakeoff.records.turns import Answers, Asks
@@ -110,7 +110,8 @@ def run(job: Job) -> dict[str, Any]:
     )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     if turns is not None:
-        wall, cpu = wall - turns.idle_s, cpu - turns.idle_own_cpu_s
+        for idle in (turns.before, turns.between):
+            wall, cpu = wall - idle.wall_s, cpu - idle.own_cpu_s
     pressure_after = procfs.pressure_s()
     switches = procfs.involuntary_switches() - switches
     busy = _busy(threads_before, procfs.thread_cpu_s(), wall)
@@ -151,7 +152,7 @@ def run(job: Job) -> dict[str, Any]:
     recompiles = None if diagnostics.graphs is None else before - compiled_once
     left = {path: size for path, size in sandbox.files().items() if path not in found}
     measured = Measurement(
-        import_s=import_s,
+        import_s=None if job.loaded is not None else import_s,
         build_s=build_s,
         first_call_s=first_call_ns / 1e9,
         first_call_cpu_s=first_call_cpu_s,
@@ -198,7 +199,7 @@ def run(job: Job) -> dict[str, Any]:
         notes=(*stack.notes, *device.notes),
         device_step_s=tuple(device_step_s),
         slices=tuple(timed.slices),
-        out_of_turn=None if turns is None else OutOfTurn(wall_s=turns.idle_s, cpu_s=turns.idle_cpu_s),
+        out_of_turn=None if turns is None else turns.out_of_turn(),
         alternated=turns is not None,
         compiled_at_once=at_once,  # even if the others have died afterwards
         losses=tuple(loss if math.isfinite(loss) else None for loss in training_check.losses)

@@ -9,27 +9,35 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bakeoff.records.measurement import OutOfTurn
 from bakeoff.records.turns import TURNS_FD, Answers, Asks
 from bakeoff.system import procfs
 from bakeoff.system.device_lock import DeviceLock
 
 
 @dataclass(slots=True)
-class Turns:
-    """The child's end of the socket. Times in seconds.
+class Idle:
+    """What a process did while it waited. Times in seconds."""
 
-    `waited_s`: of waiting for the parent. `idle_s`: those between warm-up and the last slice; `idle_cpu_s`: CPU seconds
-    that this process and its descendants used meanwhile; `idle_own_cpu_s`: without the descendants.
+    wall_s: float = 0.0
+    cpu_s: float = 0.0  # of all threads and descendants
+    own_cpu_s: float = 0.0  # without the descendants
+
+
+@dataclass(slots=True)
+class Turns:
+    """The child's end of the socket. `waited_s`: seconds of waiting for the parent.
+
+    `before`: between the warm-up and the first slice; `between`: between the slices.
     """
 
     parent: socket.socket
     device: DeviceLock  # held in a slice, left while waiting
     waited_s: float = 0.0
-    idle_s: float = 0.0
-    idle_cpu_s: float = 0.0
-    idle_own_cpu_s: float = 0.0
+    before: Idle = field(default_factory=Idle)
+    between: Idle = field(default_factory=Idle)
     _began: float = 0.0  # of the present slice
 
     @classmethod
@@ -59,14 +67,24 @@ class Turns:
             answer = self._ask(ask, numbers)
             self.device.take()
             used_s = procfs.cpu_s_with_children() - used_s
-            self.idle_cpu_s += max(0.0, used_s + procfs.descendants_cpu_s() - descendants_s)
-            self.idle_own_cpu_s += time.process_time() - own_s
-            self.idle_s += time.perf_counter() - start
+            idle = self.before if ask is Asks.WARM else self.between
+            idle.cpu_s += max(0.0, used_s + procfs.descendants_cpu_s() - descendants_s)
+            idle.own_cpu_s += time.process_time() - own_s
+            idle.wall_s += time.perf_counter() - start
             self._began = time.monotonic()
             yield answer is Answers.LAST
             if answer is Answers.LAST:
                 return
             ask, numbers = Asks.SLICE, f"{self._began:.6f} {time.monotonic():.6f}"
+
+    def out_of_turn(self) -> OutOfTurn:
+        """What this process did while it waited."""
+        return OutOfTurn(
+            wall_s=self.between.wall_s,
+            cpu_s=self.between.cpu_s,
+            before_wall_s=self.before.wall_s,
+            before_cpu_s=self.before.cpu_s,
+        )
 
     def finish(self) -> None:
         """After the last slice: wait until the others have had theirs."""

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,11 +13,14 @@ from typing import Any
 import psutil
 import pytest
 
+from bakeoff.authoring import discovery
 from bakeoff.authoring.discovery import StackSource
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.trial import Status
 from bakeoff.runner.launch import Ended, Launcher
-from bakeoff.runner.plan import PlannedCell
+from bakeoff.runner.plan import Plan, PlannedCell
+from bakeoff.runner.preparation import Preparation
+from bakeoff.system.pages import can_populate
 from tests.support.planting import TOY, planted, settings
 
 Child = Callable[..., Ended[dict[str, Any]]]
@@ -57,7 +62,13 @@ def child(launcher: Launcher) -> Child:
         with launcher.sandbox() as sandbox:
             where = "tests.support.fakes.observing"
             ended = launcher.run(
-                where, dict[str, Any], planned(stack), sandbox, name=stack.name, options=options, forked=forked
+                where,
+                dict[str, Any],
+                planned(stack),
+                sandbox,
+                name=stack.name,
+                options=options,
+                fork_server=0 if forked else None,
             )
             if ended.result:
                 ended.result["sandbox"] = str(sandbox.root)
@@ -131,7 +142,7 @@ def test_no_child_outlasts_its_time(tmp_path: Path, child: Child, does: str, sta
 def test_a_server_that_has_died_is_replaced_by_new_processes(tmp_path: Path, launcher: Launcher, child: Child) -> None:
     stack = source(tmp_path)
     child(stack)
-    os.kill(launcher._servers[FRAMEWORK]._process.pid, signal.SIGKILL)
+    os.kill(launcher._servers[FRAMEWORK, 0]._process.pid, signal.SIGKILL)
     after = child(stack).result
     assert after is not None
     assert after["parent"] == os.getpid()
@@ -143,7 +154,7 @@ def test_an_order_that_is_gone_leaves_the_server(tmp_path: Path, launcher: Launc
     assert before is not None
     read, write = os.pipe()
     message = f"{tmp_path / 'gone'}\n{tmp_path / 'one.py'}".encode()
-    socket.send_fds(launcher._servers[FRAMEWORK]._orders, [message], [write, write, write])
+    socket.send_fds(launcher._servers[FRAMEWORK, 0]._orders, [message], [write, write, write])
     os.close(write)
     after = child(source(tmp_path)).result
     os.close(read)
@@ -195,3 +206,45 @@ def test_nothing_is_forked_for_a_gpu(tmp_path: Path) -> None:
     assert ended.result is not None
     assert ended.result["peak_bytes"] > 2**20
     assert not launcher._servers
+
+
+PAGES = 2000
+TOUCH = f"""
+import mmap, os, resource, sys
+from bakeoff.system import pages
+memory = mmap.mmap(-1, {PAGES} * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE)
+def touch():
+    for n in range({PAGES}):
+        memory[n * mmap.PAGESIZE] = 1
+touch()
+found = pages.in_memory()
+if os.fork() == 0:
+    if sys.argv[1] == "at once":
+        pages.populate(found)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    touch()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not can_populate(), reason="needs Linux 5.14")
+@pytest.mark.parametrize(("how", "most", "least"), [("at once", 20, 0), ("later", 2 * PAGES, PAGES)])
+def test_a_forked_process_can_copy_its_parents_pages_at_once(how: str, most: int, least: int) -> None:
+    """Otherwise its first call pays for a page fault per page that it writes to."""
+    found = subprocess.run([sys.executable, "-c", TOUCH, how], capture_output=True, text=True, check=True)
+    assert least <= int(found.stdout) <= most
+
+
+def test_only_stacks_of_bakeoffs_own_are_timed_in_forked_children(tmp_path: Path) -> None:
+    """A user's file may set variables that its framework reads when it is imported."""
+    (theirs,) = planted(tmp_path, "Eager")
+    ours = discovery.stacks()
+    preparation = Preparation.__new__(Preparation)  # only the plan's settings are read
+    for device, target in (("cpu", ""), ("cuda", ""), ("cpu", "interpreter")):
+        preparation.plan = Plan(settings=settings(device=device, target=target), models=[], stacks=[], modes=[], all_stacks=[])
+        on_cpu = (device, target) == ("cpu", "") and can_populate()
+        assert preparation.forks(ours["torch_eager"]) == on_cpu
+        assert not preparation.forks(theirs)
+        assert not preparation.forks(ours["torch_ddp_2"])  # it needs more CPUs than its server has

@@ -15,7 +15,7 @@ from tests.support.planting import FAKES, ROOMS, left_behind, planted, room_of
 FAULTS = {
     "Eager": (Status.OK, ""),
     "Compiler": (Status.OK, ""),
-    "Asynchronous": (Status.ERROR, "worked out of turn"),  # Lazy and LazyTinyWork only return early
+    "Asynchronous": (Status.ERROR, "returned before its work was done"),
     "Lazy": (Status.ERROR, "returned before its work was done"),
     "AsynchronousHonest": (Status.OK, ""),
     "WrongOutput": (Status.WRONG, "timed batch"),

@@ -304,6 +304,20 @@ def test_show_as_json_has_ratios_and_winners(saved: list[str], capsys: pytest.Ca
     assert (cell["cell"], cell["ratio_eager"]["verdict"]) == ("m0-tf_function-inference", "faster")
 
 
+def test_show_judges_by_the_band_that_is_given(saved: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`run --band` is an option of reading, too."""
+    verdicts = []
+    for band in ("0.01", "50"):
+        assert main(["show", "m0-torch_eager", "m0-torch_script", "--json", "--band", band, *saved]) == 0
+        cells = json.loads(capsys.readouterr().out)["cells"]
+        verdicts.append([cell["ratio_eager"]["verdict"] for cell in cells if cell["ratio_eager"] is not None])
+    assert "same" not in verdicts[0]
+    assert verdicts[1] == ["same"] * len(verdicts[1])
+    assert verdicts[1]
+    assert main(["show", "--band", "0", *saved]) == 2
+    assert "--band 0: must be above 0" in capsys.readouterr().err
+
+
 def test_show_names_the_cells_that_are_like_one_that_is_not_there(saved: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "m0-torch_indctor", *saved]) == 2
     error = capsys.readouterr().err

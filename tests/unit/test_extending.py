@@ -15,6 +15,7 @@ from bakeoff import tasks
 from bakeoff.__main__ import main
 from bakeoff.analysis.metric import UNITS, JudgedBy, Metric, MetricPart, Unit
 from bakeoff.analysis.metrics import METRICS
+from bakeoff.analysis.ratios import Ratios
 from bakeoff.analysis.results import by_cell
 from bakeoff.archive import saved_runs
 from bakeoff.authoring import discovery
@@ -138,8 +139,7 @@ def test_a_single_operation_of_a_user_is_one_everywhere(tmp_path: Path) -> None:
     (tmp_path / "kernel_mine.py").write_text((FAKES / "toy.py").read_text())
     source = discovery.models([tmp_path])["kernel_mine"]
     assert (source.operation, source.is_kernel, source.in_matrix) == ("mine", True, False)
-    results = by_cell([trial(measurement(), "kernel_mine")])
-    assert "\nmine  " in kernel_table.terminal(results)
+    assert "\nmine  " in kernel_table.terminal(Ratios.of([trial(measurement(), "kernel_mine")]))
     given = {k[2:].replace("-", "_"): v.get("default") for k, v in (options.MATRIX | options.RUN).items()}
     asked = given | {"models_from": [str(tmp_path)], "models": "kernel_mine", "stacks": "torch_eager"}
     plan = options.plan(asked.__getitem__)

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.analysis import ratios
+from bakeoff.analysis import pace, ratios
 from bakeoff.analysis.ratios import BAND, QUANTILES, RISK, Ratio, Ratios, SpeedVerdict, quantile, undecided_cells
 from bakeoff.analysis.results import RecordedStatus, by_cell
 from bakeoff.analysis.steady import Steadiness
 from bakeoff.records.cell import Cell, Mode
 from bakeoff.records.measurement import Slice
 from bakeoff.records.trial import Start, Status, Trial
+from bakeoff.views.matrix import Matrix
 from tests.support.builders import measurement, trial
 from tests.support.side_by_side import STEADY, ratios_of
 
@@ -163,8 +164,8 @@ def test_steps_after_the_last_slice_are_in_no_round() -> None:
 
 def test_a_pair_of_an_older_bakeoff_has_twenty_rounds() -> None:
     old = replace(measurement([1e-3] * 40), slices=())
-    assert len(ratios.rounds(old)) == ratios.OLD_ROUNDS
-    assert len(ratios.rounds(replace(old, step_s=(1e-3,) * 3))) == 3
+    assert len(pace.rounds(old)) == pace.OLD_ROUNDS
+    assert len(pace.rounds(replace(old, step_s=(1e-3,) * 3))) == 3
 
 
 # ---- the interval
@@ -280,6 +281,16 @@ def test_the_best_is_one_that_can_be_compared_with_the_others() -> None:
     assert found.winners("toy", Mode.INFERENCE) == ["fast"]
     assert found.over_best(cell("alone")) is None
     assert found.over_best(EAGER).value == pytest.approx(0.5)
+
+
+def test_a_stack_that_was_never_beside_the_best_is_named() -> None:
+    first, second = group(0, "0", eager=2e-3, fast=1e-3), group(0, "0 part 2", eager=2e-3, other=1e-3)
+    found = ratios_of([*first, *second])
+    (best,) = found.winners("toy", Mode.INFERENCE)
+    (apart,) = {"fast", "other"} - {best}
+    assert found.never_beside_best("toy", Mode.INFERENCE) == [apart]
+    assert ratios_of(first).never_beside_best("toy", Mode.INFERENCE) == []
+    assert f"no group had {apart} beside {best}" in " ".join(Matrix.of([*first, *second]).notes())
 
 
 def test_data_parallel_stacks_win_only_where_they_are_named() -> None:

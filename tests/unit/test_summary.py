@@ -8,7 +8,7 @@ from bakeoff.analysis.cost import break_even
 from bakeoff.analysis.metrics import METRICS
 from bakeoff.analysis.results import by_cell, tenth_percentile
 from bakeoff.records.diagnostics import Diagnostics
-from bakeoff.records.measurement import Check, Contention, Parity
+from bakeoff.records.measurement import Check, Contention, OutOfTurn, Parity, Slice
 from bakeoff.records.trial import Failure, Phase, Start, Status
 from bakeoff.views.matrix import Matrix
 from tests.support.builders import measurement, trial
@@ -159,6 +159,27 @@ def test_a_batch_never_seen_takes_as_long_as_the_others(unseen_s: float, losses:
     made = measurement((1e-3,) * 100, held_out_step_s=(unseen_s, unseen_s), losses=losses)
     (result,) = by_cell([trial(made)]).values()
     assert result.status == status
+
+
+@pytest.mark.parametrize(
+    ("idle", "words"),
+    [
+        (OutOfTurn(wall_s=10, cpu_s=0.04), ""),  # asking for turns
+        (OutOfTurn(wall_s=10, cpu_s=0.4), ""),  # 4 % of its own ten seconds
+        (OutOfTurn(wall_s=10, cpu_s=0.6), "0.60 s of CPU time in 10.0 s in which others were timed"),
+        (OutOfTurn(wall_s=10, cpu_s=0, before_wall_s=40, before_cpu_s=0.26), ""),  # idle workers' threads
+        (
+            OutOfTurn(wall_s=10, cpu_s=0, before_wall_s=40, before_cpu_s=0.9),
+            "0.90 s of CPU time in 40.0 s in which others were",
+        ),
+    ],
+)
+def test_a_member_that_works_out_of_turn_is_named(idle: OutOfTurn, words: str) -> None:
+    slices = (Slice(samples=10, cpu_s=0.1, wait_s=0.0),) * 100
+    found = measurement((0.001,) * 1000, out_of_turn=idle, slices=slices)
+    (result,) = by_cell([trial(found)]).values()
+    assert (result.status is Status.ERROR) == bool(words)
+    assert words in result.reason
 
 
 def test_a_step_that_returns_early_is_an_error_though_it_never_settles() -> None:

@@ -35,6 +35,10 @@ class FakeSession:
         self.progress = Progress(self.said.append)
         self.launcher = SimpleNamespace(cancelled=threading.Event())
         self.cells = self
+        self.fork_servers: list[tuple[str, int]] = []
+        self.preparation = SimpleNamespace(
+            start_fork_server=lambda stack, number: self.fork_servers.append((stack.name, number))
+        )
         self.fails = fails
 
     def ready(self, planned: PlannedCell) -> Ready:
@@ -46,6 +50,7 @@ class FakeSession:
 
     def trial(self, planned: PlannedCell, index: int, ready: Ready, sandbox: object, *, group: str, **keys: Any) -> Trial:
         seat = keys.pop("seat")
+        assert keys.pop("forked")
         seat.started()
         changes = {"found": measurement(), **self.fails(planned.cell.stack, group, keys["control"])}
         return trial(changes.pop("found"), "toy", planned.cell.stack, index=index, group=group, **keys, **changes)
@@ -87,6 +92,13 @@ def test_every_group_has_all_cells_and_a_control_of_eager(monkeypatch: pytest.Mo
         "1 caches warm", "1 compiler", "1 eager", "1 eager control",
         "2 caches", "2 compiler", "2 eager", "2 eager control",
     ]  # fmt: skip
+
+
+def test_each_group_has_fork_servers_of_its_own() -> None:
+    """All children of one have the same memory layout, which a second group must not repeat."""
+    session = FakeSession(plan("eager", "compiler"))
+    session.run()
+    assert session.fork_servers == [("eager", 0), ("compiler", 0), ("eager", 1), ("compiler", 1)]
 
 
 def test_without_eager_another_cell_has_the_control() -> None:

@@ -13,7 +13,7 @@ from bakeoff.records.turns import ROUNDS, TURNS_FD, Answers, Asks
 from bakeoff.system import procfs
 from bakeoff.system.device_lock import DeviceLock
 from bakeoff.worker import clock, turns
-from bakeoff.worker.turns import Turns
+from bakeoff.worker.turns import Idle, Turns
 
 
 class Parent:
@@ -53,6 +53,16 @@ def beside() -> Iterator[Callable[..., threading.Thread]]:
     for thread in threads:
         thread.join(5)
         assert not thread.is_alive()
+
+
+def waits(parent: Parent, first: bool) -> Idle:
+    """Let the child wait for its first slice, or between this and the next. Returns what is recorded of that."""
+    parent.hears()
+    if first:
+        return parent.turns.before
+    parent.says(Answers.GO)
+    parent.hears()
+    return parent.turns.between
 
 
 @pytest.mark.parametrize("answer", list(Answers))
@@ -124,47 +134,53 @@ def test_a_parent_that_goes_while_its_child_waits_lets_it_go_on(
     assert found == [True]
 
 
-def test_waiting_that_is_idle_counts_as_idle(parent: Parent, beside: Callable[..., threading.Thread]) -> None:
+@pytest.mark.parametrize("first", [True, False], ids=["before the first slice", "between slices"])
+def test_waiting_that_is_idle_counts_as_idle(parent: Parent, beside: Callable[..., threading.Thread], first: bool) -> None:
     thread = beside(lambda: list(parent.turns.rounds(0.01)))
-    parent.hears()
+    idle = waits(parent, first)
     time.sleep(0.3)
     parent.says(Answers.LAST)
     thread.join(5)
-    assert parent.turns.idle_s >= 0.3
-    assert parent.turns.waited_s <= parent.turns.idle_s
-    assert parent.turns.idle_cpu_s < 0.1
-    assert parent.turns.idle_own_cpu_s < 0.1
+    assert idle.wall_s >= 0.3
+    assert parent.turns.waited_s <= idle.wall_s + 0.1
+    assert idle.cpu_s < 0.1
+    assert idle.own_cpu_s < 0.1
 
 
-def test_work_of_another_thread_while_waiting_is_recorded(parent: Parent, beside: Callable[..., threading.Thread]) -> None:
+@pytest.mark.parametrize("first", [True, False], ids=["before the first slice", "between slices"])
+def test_work_of_another_thread_while_waiting_is_recorded(
+    parent: Parent, beside: Callable[..., threading.Thread], first: bool
+) -> None:
     thread = beside(lambda: list(parent.turns.rounds(0.01)))
-    parent.hears()
+    idle = waits(parent, first)
     deadline = time.thread_time() + 0.2
     while time.thread_time() < deadline:  # as a pool of the framework that spins
         pass
     parent.says(Answers.LAST)
     thread.join(5)
-    assert parent.turns.idle_cpu_s >= 0.2
-    assert parent.turns.idle_own_cpu_s >= 0.2
+    assert idle.cpu_s >= 0.2
+    assert idle.own_cpu_s >= 0.2
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["before the first slice", "between slices"])
 def test_work_of_a_descendant_while_waiting_is_recorded(
-    parent: Parent, beside: Callable[..., threading.Thread], monkeypatch: pytest.MonkeyPatch
+    parent: Parent, beside: Callable[..., threading.Thread], first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """tests/process/test_planted_faults.py has real ones."""
     used = [1.0]
     monkeypatch.setattr(procfs, "descendants_cpu_s", lambda: used[0])
     thread = beside(lambda: list(parent.turns.rounds(0.01)))
-    parent.hears()
+    idle = waits(parent, first)
     used[0] += 7.0
     parent.says(Answers.LAST)
     thread.join(5)
-    assert parent.turns.idle_cpu_s == pytest.approx(7.0, abs=0.2)
-    assert parent.turns.idle_own_cpu_s < 0.2
+    assert idle.cpu_s == pytest.approx(7.0, abs=0.2)
+    assert idle.own_cpu_s < 0.2
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["before the first slice", "between slices"])
 def test_looking_for_descendants_is_no_work_out_of_turn(
-    parent: Parent, beside: Callable[..., threading.Thread], monkeypatch: pytest.MonkeyPatch
+    parent: Parent, beside: Callable[..., threading.Thread], first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow() -> float:
         deadline = time.thread_time() + 0.1
@@ -174,11 +190,11 @@ def test_looking_for_descendants_is_no_work_out_of_turn(
 
     monkeypatch.setattr(procfs, "descendants_cpu_s", slow)
     thread = beside(lambda: list(parent.turns.rounds(0.01)))
-    parent.hears()
+    idle = waits(parent, first)
     parent.says(Answers.LAST)
     thread.join(5)
-    assert parent.turns.idle_cpu_s < 0.1
-    assert parent.turns.idle_own_cpu_s >= 0.2  # nor is it part of a step
+    assert idle.cpu_s < 0.1
+    assert idle.own_cpu_s >= 0.2  # nor is it part of a step
 
 
 def test_the_device_is_free_while_a_child_waits(parent: Parent, beside: Callable[..., threading.Thread]) -> None:

@@ -132,6 +132,8 @@ class _Groups:
             yield self.session.cells.trial(planned, number, ready[planned])
         if not todo:
             progress.expect_further(-self.control)
+        for planned in todo:
+            self.session.cells.preparation.start_fork_server(planned.stack, number)
         able = [planned for planned in todo if planned.stack.eager]
         part, alone, beside, retried = 0, False, list[PlannedCell](), set[PlannedCell]()
         while todo:
@@ -197,7 +199,9 @@ class _Groups:
                 self.caches[planned] = sandbox
 
         def run(seat: Seat) -> Trial:
-            return cells.trial(planned, number, ready, sandbox, start=start, seat=seat, group=name, control=control)
+            return cells.trial(
+                planned, number, ready, sandbox, start=start, seat=seat, group=name, control=control, forked=True
+            )
 
         return Member(run, lambda: self.session.progress.begin(str(planned.cell) + " control" * control, start, number))
 
