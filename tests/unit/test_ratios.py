@@ -290,7 +290,7 @@ def test_a_stack_that_was_never_beside_the_best_is_named() -> None:
     (apart,) = {"fast", "other"} - {best}
     assert found.never_beside_best("toy", Mode.INFERENCE) == [apart]
     assert ratios_of(first).never_beside_best("toy", Mode.INFERENCE) == []
-    assert f"no group had {apart} beside {best}" in " ".join(Matrix.of([*first, *second]).notes())
+    assert f"no group had {apart} beside {best}" in " ".join(Matrix(found.results, found).notes())
 
 
 def test_data_parallel_stacks_win_only_where_they_are_named() -> None:
