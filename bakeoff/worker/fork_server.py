@@ -115,9 +115,10 @@ def _serve_stack(orders: socket.socket, stack_path: Path) -> ForkedChild | None:
 def _fork(received: _Received, stack: Stack[Any] | None, *sockets: socket.socket, pages: int) -> ForkedChild | None:
     """Fork a keeper, which forks the child of the order. Returns in this process, and in the child.
 
-    `pages`: list of those in the memory of this process.
+    `pages`: list of those in the memory of this process. If it is empty, as in a container that hides /proc, no child is forked
+    that is timed: the parent sees that nobody holds the status pipe, and starts a new process.
     """
-    if os.fork():
+    if (received.turns is not None and not os.fstat(pages).st_size) or os.fork():
         return None
     child = -1
     try:

@@ -21,6 +21,7 @@ from bakeoff.runner.launch import Ended, Launcher
 from bakeoff.runner.plan import Plan, PlannedCell
 from bakeoff.runner.preparation import Preparation
 from bakeoff.system.pages import can_populate
+from bakeoff.worker.fork_server import _fork, _Received
 from tests.support.planting import TOY, planted, settings
 
 Child = Callable[..., Ended[dict[str, Any]]]
@@ -235,6 +236,15 @@ def test_a_forked_process_can_copy_its_parents_pages_at_once(how: str, most: int
     """Otherwise its first call pays for a page fault per page that it writes to."""
     found = subprocess.run([sys.executable, "-c", TOUCH, how], capture_output=True, text=True, check=True)
     assert least <= int(found.stdout) <= most
+
+
+def test_without_the_list_of_pages_no_timed_child_is_forked() -> None:
+    """The first call of one would take too long. The parent then starts a new process."""
+    before, pages = psutil.Process().children(), os.memfd_create("pages")
+    timed = _Received(path="", stack_path="", log=-1, phases=-1, status=-1, turns=-1)
+    assert _fork(timed, None, pages=pages) is None
+    assert psutil.Process().children() == before
+    os.close(pages)
 
 
 def test_only_stacks_of_bakeoffs_own_are_timed_in_forked_children(tmp_path: Path) -> None:
