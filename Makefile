@@ -37,7 +37,7 @@ quick: $(READY)  ## the tests that start no child process, in under a minute (AR
 
 # workers have a CPU each, and two processes need two: those tests once more without workers
 test: $(READY)  ## all tests: unit, process and frameworks (ARGS="tests/process", ARGS="-m 'not tensorflow'" ...)
-	$(BIN)/pytest $(if $(filter tests/%,$(ARGS)),,tests) -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest $(if $(filter tests/%,$(ARGS)),,tests) -n $(TESTERS) --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=8 $(ARGS)
 	$(if $(ARGS),,$(BIN)/pytest tests -m two_cpus)
 
 check: $(READY)  ## format, lint, types, import contracts

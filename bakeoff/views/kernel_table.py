@@ -10,19 +10,17 @@ from bakeoff.analysis.formatting import figure, seconds
 from bakeoff.analysis.ratios import Ratios
 from bakeoff.analysis.results import CellResult
 from bakeoff.authoring.discovery import operation
-from bakeoff.records.cell import Cell
 from bakeoff.records.trial import Status
 from bakeoff.views.columns import Column, across, drawn, of_rows, packed, wrapped
 from bakeoff.views.matrix import short
 
 RATES = (("moved_bytes", "bytes_per_second", 1e9), ("flops", "flops_per_second", 1e12))  # count, its rate, unit of the table
-COMPILER = "torch_inductor"  # whose generated kernels ours are compared with
 KERNEL_COLUMNS = (
     "operation",
     "stack",
     "step",
     "× eager",
-    "× Inductor",
+    "× best",
     "device",
     "GB/s",
     "TFLOP/s",
@@ -34,7 +32,7 @@ KERNEL_COLUMNS = (
     "status",
 )
 KERNEL_LEGEND = (
-    "single operations; × eager, × Inductor: speed over the framework's eager and over torch_inductor, with the 95 % interval "
+    "single operations; × eager, × best: speed over the framework's eager and over the fastest stack, with the 95 % interval "
     "(?: undecided); device: the GPU's own time for a step in a queue of steps, used for rates if it is known; "
     "the most registers of a thread, bytes spilled by all kernels (for loaded kernels: local memory), "
     "the most shared memory of a block, the least occupancy"
@@ -103,10 +101,10 @@ def _row(name: str, result: CellResult, ratios: Ratios) -> Sequence[str]:
     on_device = result.device_step_s if result.status.was_timed else None  # it does not depend on a steady host
     reached, used = rates(result) if ok or on_device is not None else {}, resources(result)
     speeds = [figure(reached[rate] / unit) if rate in reached else "–" for _, rate, unit in RATES]
-    compiler = Cell(result.cell.model, COMPILER, result.cell.mode)
+    best = ratios.best(result.cell.model, result.cell.mode)
     over = (
         None if result.eager else ratios.over_eager(result.cell),
-        None if result.eager or result.cell == compiler else ratios.between(result.cell, compiler),
+        None if result.cell == best else ratios.over_best(result.cell),
     )
     counts = [f"{used[n]:,.0f}" if n in used else "–" for n in ("kernels", "registers", "spill_bytes", "shared_bytes")]
     occupancy = f"{used['occupancy']:.0%}" if "occupancy" in used else "–"

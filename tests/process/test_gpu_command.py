@@ -78,7 +78,7 @@ def test_the_page_has_a_merged_table_a_group_and_survives_a_broken_run(tmp_path:
     assert text.startswith("# H100\n")
     assert "- kernels, bfloat16: copy: ok, 12 s" in text
     assert "is not a complete saved run" in text
-    assert "| softmax | torch_inductor | 500 µs | 0.2 (200%)" in text  # of the copy, which another unit has measured
+    assert "| softmax | torch_inductor | 500 µs | ×2.00 ±0.05 | – | 0.2 |" in text
     assert text.endswith("## Matrix, float32\n\nNothing was measured.\n")
     kept = saved_runs.read(gpu.keep(run, tmp_path / "storage", "kernels_bfloat16"))
     assert kept.trials == run.trials
