@@ -180,8 +180,9 @@ class PairedSession:
         """Run the children of both arms, and of the control, side by side as far as there is memory for them."""
         arms = [self.baseline, self.candidate, *([] if control is None else [control])]
         left, part = self._random.sample(arms, len(arms)), 0
+        name = f"{cell.stack}-{cell.mode}-{index}"  # each cell has groups of its own
         while left:  # more than once only where memory does not hold all of them
-            left = self._group(cell, index, left, f"{index}" + f" part {part + 1}" * (part > 0))
+            left = self._group(cell, index, left, name + f" part {part + 1}" * (part > 0))
             part += 1
         last = [next((t for t in reversed(arm.trials) if t.cell == cell), None) for arm in arms]
         both = [trial for trial in last[:2] if trial is not None and trial.measurement is not None]

@@ -53,6 +53,19 @@ def test_equal_arms_get_the_verdict_same_with_a_control(folder: Path) -> None:
     assert "pair 1/3 toy-eager-inference with control: " in done.stderr
 
 
+def test_each_cell_has_groups_of_its_own(folder: Path) -> None:
+    """Cells of one model are measured one after the other, so nothing of one cell says how fast the machine was for another."""
+    arms = ("KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "2", "--no-control", "--metrics", "step")
+    ab(folder, *arms, stacks="eager,knob")
+    run = run_of(folder)
+    assert run.ab is not None
+    trials = saved_runs.read(run.path).trials
+    for arm in (trials, run.ab.trials):
+        eager, knob = ({t.group for t in arm if t.cell.stack == stack} for stack in ("eager", "knob"))
+        assert (len(eager), len(knob), eager & knob) == (2, 2, set())
+    assert {t.group for t in trials} == {t.group for t in run.ab.trials}
+
+
 def test_another_cell_replaces_a_control_cell_that_fails(folder: Path) -> None:
     plant(folder / "stacks", "RaisesInCompile")
     ab(folder, "KNOB_STEP=1", "KNOB_STEP=1", "--interim-analyses", "2", "--metrics", "step", stacks="raisesincompile,knob")
