@@ -1,8 +1,8 @@
 """How fast was the machine in each round of a group? As the other members show, whose turns were moments apart. Pure.
 
 A machine that changes its clock rate, or whose neighbours come and go, slows down all members in the same rounds. A program
-that is not steady slows down alone. So what the others agree on is taken out of a member's step times before its steady state
-is judged. Its metrics are of the step times as they were.
+that is not steady slows down alone. So a member that seems unsteady or noisy is judged once more, without what the others
+agree on. Its metrics are of the step times as they were.
 """
 
 import math
@@ -52,8 +52,11 @@ class Pace:
 
 
 def _agreed(logs: Sequence[float]) -> float:
-    """What several members agree on: their median; of two the smaller deviation, since one of them may be unsteady itself."""
-    return min(logs, key=abs) if len(logs) == LEAST_OTHERS else median(logs or [0.0])
+    """What several members agree on: the middle one; of two middle ones the smaller, since one may be unsteady itself."""
+    if len(logs) < LEAST_OTHERS:
+        return 0.0
+    ordered = sorted(logs)
+    return min(ordered[(len(logs) - 1) // 2], ordered[len(logs) // 2], key=abs)
 
 
 def rounds(measurement: Measurement) -> list[float]:

@@ -59,12 +59,14 @@ class CellResult:
 
     @cached_property
     def steadiness(self) -> Steadiness:
-        return self.recorded.steadiness if self.recorded is not None else judge(self._paced)
-
-    @property
-    def _paced(self) -> list[Measurement]:
-        """The measurements, without what the machine did to all members of a group in the same rounds."""
-        return [self.pace.taken_out(t, t.measurement) for t in self.measured if t.measurement is not None]
+        if self.recorded is not None:
+            return self.recorded.steadiness
+        found = judge(self.measurements)
+        if found.steady and not found.noise:
+            return found
+        # without what the machine did to all members of a group in the same rounds
+        paced = judge([self.pace.taken_out(t, t.measurement) for t in self.measured if t.measurement is not None])
+        return paced if paced.steady and (not found.steady or paced.noise < found.noise) else found
 
     @cached_property
     def outcome(self) -> tuple[Status, str]:
@@ -191,10 +193,15 @@ class CellResult:
         return None if found is None or found.graphs is None else found.break_count
 
 
-def by_cell(trials: Iterable[Trial], recorded: Mapping[Cell, RecordedStatus] | None = None) -> dict[Cell, CellResult]:
-    """Trials of any order → one result per cell, in the order in which the cells first appear."""
+def by_cell(
+    trials: Iterable[Trial], recorded: Mapping[Cell, RecordedStatus] | None = None, pace: Pace | None = None
+) -> dict[Cell, CellResult]:
+    """Trials of any order → one result per cell, in the order in which the cells first appear.
+
+    `pace`: of a whole run, if `trials` are a part of it.
+    """
     every, known = list(trials), recorded or {}
-    pace = Pace(every)
+    pace = pace or Pace(every)
     cold: dict[Cell, list[Trial]] = {}
     warm: dict[Cell, list[Trial]] = {}
     for trial in every:

@@ -22,6 +22,8 @@ REPORT_S = 5.0  # in which a keeper must have reported the end of its child
 class ForkServerGone(Exception):
     """The server has died, or does not answer. The child can be started as a new process."""
 
+    hung = False  # it may still do what it was asked for, so it has to be ended first
+
 
 class ForkServer:
     """A process that has imported a framework and forks children (bakeoff/worker/fork_server.py)."""
@@ -66,9 +68,12 @@ class Forked:
     def __init__(self, status: int, mark: str) -> None:
         """Wait until it runs. `status`: the pipe that its keeper writes to. Raises ForkServerGone if it does not run."""
         self._status, self._mark, self._text = status, mark, b""
+        asked = time.monotonic()
         word, *pids = (self._next_line(START_S) or "").split()[:3] or [""]
         if word != "pid" or len(pids) != 2:
-            raise ForkServerGone("it did not fork a child")
+            gone = ForkServerGone("it did not fork a child")
+            gone.hung = time.monotonic() - asked >= START_S
+            raise gone
         self.pid, self._keeper = map(int, pids)
         self._code: int | None = None
         try:

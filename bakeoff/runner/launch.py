@@ -122,7 +122,10 @@ class Launcher:
             turns_fd = seat.child_fd if seat is not None else None
             forking = spawning if server is None else server.start(order, sandbox.root / "order.json", stack.path, turns_fd)
             exit = processes.run(forking, **watching)
-        except ForkServerGone:
+        except ForkServerGone as gone:
+            if gone.hung and server is not None:
+                self._servers.pop((stack.framework, fork_server or 0), None)
+                server.close()
             exit = processes.run(spawning, **watching)
         if not diagnosing:  # these run at the same time: their task adds the time of all
             self.children_s += exit.wall_s
@@ -163,7 +166,7 @@ class Launcher:
             starting = forks.Starting(spawn)
             return starting
 
-        log = self.folder / f"{stack.framework}-import.log"
+        log = self.folder / f"{stack.framework}-import{f'-{number}' * (number > 0)}.log"
         try:
             exit = processes.run(
                 start,

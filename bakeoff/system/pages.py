@@ -7,6 +7,7 @@ forked child took up to 1.5 times as long (docs/decisions/0014-fork-server.md).
 
 import contextlib
 import ctypes
+import io
 import mmap
 import os
 import struct
@@ -43,8 +44,9 @@ def in_memory() -> int:
     helper = os.fork()
     if helper == 0:
         try:
-            with open(listed, "wb", closefd=False) as file:
-                _list(os.getppid(), file)
+            found = io.BytesIO()
+            _list(os.getppid(), found)
+            os.write(listed, found.getbuffer())  # all or nothing
         finally:
             os._exit(0)
     with contextlib.suppress(ChildProcessError):  # where nobody waits for children, this one returns when all have ended

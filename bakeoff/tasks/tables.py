@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bakeoff import tasks
+from bakeoff.analysis.pace import Pace
 from bakeoff.analysis.ratios import BAND
 from bakeoff.archive.saved_runs import SavedRun
 from bakeoff.records.neighbours import Neighbours
@@ -30,7 +31,7 @@ def matrix(
     band: float = BAND,
 ) -> Matrix:
     """The matrix of a run."""
-    return Matrix.of(_not_exported(trials), one_time_costs, neighbours=neighbours, band=band)
+    return Matrix.of(_not_exported(trials), one_time_costs, neighbours=neighbours, band=band, pace=Pace(trials))
 
 
 def terminal(
@@ -45,7 +46,7 @@ def terminal(
 ) -> str:
     """All tables as text for a terminal of `width` columns. Empty tables are left out. `verbose`: all about each cell."""
     in_matrix = _not_exported(trials)
-    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band)
+    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band, pace=Pace(trials))
     parts = [matrix.terminal(width, verbose=verbose)] if in_matrix or one_time_costs else []
     if in_matrix:
         parts += [kernel_table.terminal(matrix.ratios, width), scaling_table.terminal(in_matrix, width)]
@@ -63,7 +64,7 @@ def markdown(
 ) -> str:
     """All tables as Markdown, except those that have no Markdown form."""
     in_matrix = _not_exported(trials)
-    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band)
+    matrix = Matrix.of(in_matrix, one_time_costs, neighbours=neighbours, band=band, pace=Pace(trials))
     parts = [matrix.markdown()] if in_matrix or one_time_costs else []
     parts += [kernel_table.markdown(matrix.ratios)] if in_matrix else []
     found = [task.markdown(records[task.name], trials) for task in tasks.every() if records.get(task.name)]

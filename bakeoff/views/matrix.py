@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bakeoff.analysis import formatting
+from bakeoff.analysis.pace import Pace
 from bakeoff.analysis.ratios import BAND, Ratio, Ratios, SpeedVerdict
 from bakeoff.analysis.rerun import command
 from bakeoff.analysis.results import CellResult, RecordedStatus, by_cell
@@ -37,8 +38,9 @@ class Matrix:
         neighbours: Neighbours | None = None,
         *,
         band: float = BAND,
+        pace: Pace | None = None,
     ) -> "Matrix":
-        results = by_cell(trials, recorded)
+        results = by_cell(trials, recorded, pace)
         return cls(results, Ratios.of(trials, band, results=results), tuple(one_time_costs), neighbours)
 
     @property
@@ -104,6 +106,9 @@ class Matrix:
         timed = [r for r in self.results.values() if r.status is Status.OK]
         if alone := [r for r in timed if not any(trial.group is not None for trial in r.measured)]:
             found.append(f"{len(alone)} cells were measured alone, by an older Bakeoff, so their speeds cannot be compared")
+        spawned = [r.cell.stack for r in timed if any(m.import_s is not None for m in r.measurements)]
+        if spawned and any(m.import_s is None for r in timed for m in r.measurements):
+            found.append(f"new processes, while the others were forked: {', '.join(dict.fromkeys(spawned))}")
         parts = {r.cell.model for r in timed for t in r.measured if t.group is not None and " " in t.group}
         if parts:
             found.append(f"too little memory for all children at once, so the groups were split: {', '.join(sorted(parts))}")

@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,18 +75,17 @@ def serve() -> ForkedChild | None:
     servers: dict[str, socket.socket] = {}  # file of one of Bakeoff's stacks → the server that has loaded it
     while (received := _receive(orders)) is not None:
         if not Path(received.stack_path).is_relative_to(ROOT / "compilers"):
-            child = _fork(received, None, orders, *servers.values(), pages=pages)
+            child = _fork(received, None, orders, *servers.values(), pages=(pages,))
             if child is not None:
                 return child
         elif not (received.stack_path in servers and _forward(received, servers[received.stack_path])):  # none, or it has died
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            if os.fork() == 0:
+            if _forked() == 0:
                 procfs.end_with_parent(signal.SIGKILL)
                 for other in (orders, ours, *servers.values()):
                     other.close()
                 received.close()
-                populate(pages)
-                return _serve_stack(theirs, Path(received.stack_path))
+                return _serve_stack(theirs, Path(received.stack_path), pages)
             theirs.close()
             if received.stack_path in servers:
                 servers[received.stack_path].close()
@@ -95,15 +95,19 @@ def serve() -> ForkedChild | None:
     return None
 
 
-def _serve_stack(orders: socket.socket, stack_path: Path) -> ForkedChild | None:
-    """Load one of Bakeoff's stacks, and fork for each order. If it cannot be loaded, each child fails and says why."""
+def _serve_stack(orders: socket.socket, stack_path: Path, imported: int) -> ForkedChild | None:
+    """Load one of Bakeoff's stacks, and fork for each order. If it cannot be loaded, each child fails and says why.
+
+    `imported`: list of the pages that the framework's server has in memory. A process that was forked from it has not mapped
+    those of libraries.
+    """
     threads, stack = _threads(), None
     with contextlib.suppress(Exception, SystemExit):
         stack = load_stack(stack_path)
     if _threads() > threads:
         return None  # a forked child would wait for threads that it does not have; the parent starts new processes
     gc.freeze()  # these objects stay, so that no child copies their pages only to count references
-    pages = in_memory()
+    pages = (imported, in_memory())
     while (received := _receive(orders)) is not None:
         child = _fork(received, stack, orders, pages=pages)
         if child is not None:
@@ -112,13 +116,13 @@ def _serve_stack(orders: socket.socket, stack_path: Path) -> ForkedChild | None:
     return None
 
 
-def _fork(received: _Received, stack: Stack[Any] | None, *sockets: socket.socket, pages: int) -> ForkedChild | None:
+def _fork(received: _Received, stack: Stack[Any] | None, *sockets: socket.socket, pages: Sequence[int]) -> ForkedChild | None:
     """Fork a keeper, which forks the child of the order. Returns in this process, and in the child.
 
-    `pages`: list of those in the memory of this process. If it is empty, as in a container that hides /proc, no child is forked
-    that is timed: the parent sees that nobody holds the status pipe, and starts a new process.
+    `pages`: lists of those in the memory of this process. If one is empty, as in a container that hides /proc, no child is
+    forked that is timed: the parent sees that nobody holds the status pipe, and starts a new process.
     """
-    if (received.turns is not None and not os.fstat(pages).st_size) or os.fork():
+    if (received.turns is not None and not all(os.fstat(listed).st_size for listed in pages)) or _forked():
         return None
     child = -1
     try:
@@ -137,11 +141,20 @@ def _fork(received: _Received, stack: Stack[Any] | None, *sockets: socket.socket
         os.close(received.status)
         if received.turns is not None:  # it is timed: let it have what a new process has after its imports
             gc.unfreeze()
-            populate(pages)
+            for listed in pages:
+                populate(listed)
         return _in_child(received, stack)
     except BaseException:
         traceback.print_exc()
         os._exit(1)
+
+
+def _forked() -> int:
+    """Fork: 0 in the child. Without room for another process it returns −1, and the parent starts a new process, or says so."""
+    try:
+        return os.fork()
+    except OSError:
+        return -1
 
 
 def _keep(child: int, received: _Received) -> None:
@@ -176,8 +189,11 @@ def _in_child(received: _Received, stack: Stack[Any] | None) -> ForkedChild:
     os.dup2(received.log, 2)
     os.close(received.log)
     _move_paths(str(Path(os.environ["TMPDIR"]).parent), str(Path(order.environment["TMPDIR"]).parent))
+    inherited = Path("/proc/self/environ").read_bytes().split(b"\0")
+    began_with = {os.fsdecode(entry.partition(b"=")[0]) for entry in inherited}
+    imported = {name: value for name, value in os.environ.items() if name not in began_with}  # set by the framework
     os.environ.clear()
-    os.environ.update({**order.environment, PHASES_FD: str(received.phases)})
+    os.environ.update({**imported, **order.environment, PHASES_FD: str(received.phases)})
     if received.turns is not None:
         os.environ[TURNS_FD] = str(received.turns)
     tempfile.tempdir = None
@@ -209,9 +225,13 @@ def _move_paths(old: str, new: str) -> None:
 
 def _receive(orders: socket.socket) -> _Received | None:
     """The next order; None if the other end is closed."""
-    message, fds, _, _ = socket.recv_fds(orders, 65536, 4)
-    if not message:
-        return None
+    fds: list[int] = []
+    while len(fds) < 3:  # fewer arrive if this process has too many files open
+        for fd in fds:
+            os.close(fd)
+        message, fds, _, _ = socket.recv_fds(orders, 65536, 4)
+        if not message:
+            return None
     for fd in fds:
         os.set_inheritable(fd, False)
     path, stack_path = message.decode().split("\n")

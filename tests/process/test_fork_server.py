@@ -242,7 +242,7 @@ def test_without_the_list_of_pages_no_timed_child_is_forked() -> None:
     """The first call of one would take too long. The parent then starts a new process."""
     before, pages = psutil.Process().children(), os.memfd_create("pages")
     timed = _Received(path="", stack_path="", log=-1, phases=-1, status=-1, turns=-1)
-    assert _fork(timed, None, pages=pages) is None
+    assert _fork(timed, None, pages=(pages,)) is None
     assert psutil.Process().children() == before
     os.close(pages)
 

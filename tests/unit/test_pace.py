@@ -48,10 +48,24 @@ def test_a_program_that_changes_its_speed_alone_is_unsteady_and_no_other(alone: 
     assert set(found.values()) == {Status.OK}
 
 
-def test_a_program_that_is_level_while_the_machine_slows_down_is_unsteady() -> None:
-    """It becomes faster by itself."""
-    found = statuses(members(LEVEL, SLOWER, SLOWER, SLOWER))
-    assert found == {"a": Status.UNSTEADY, "b": Status.OK, "c": Status.OK, "d": Status.OK}
+@pytest.mark.parametrize(
+    "steps", [(SLOWER, LEVEL), (SLOWER, SLOWER, LEVEL), (SLOWER, SLOWER, SLOWER, LEVEL, LEVEL), (LEVEL, SLOWER, SLOWER, SLOWER)]
+)
+def test_no_member_makes_a_level_one_unsteady(steps: Sequence[Sequence[float]]) -> None:
+    """Nor does a control, which repeats what its cell does."""
+    controls = [trial(measurement(steps[0]), stack="a", index=group, control=True) for group in range(2)]
+    for extra in ([], controls):
+        found = statuses([*members(*steps), *extra])
+        level = [name for name, step_s in zip("abcdef", steps, strict=False) if step_s is LEVEL]
+        assert {found[name] for name in level} == {Status.OK}
+
+
+def test_a_part_of_a_run_is_judged_as_in_the_whole_run() -> None:
+    """The table of the matrix has no deployment formats, which were in the same groups."""
+    trials = members(SLOWER, SLOWER, SLOWER)
+    part = [t for t in trials if t.cell.stack != "c"]
+    assert {r.status for r in by_cell(part).values()} == {Status.UNSTEADY}
+    assert {r.status for r in by_cell(part, pace=Pace(trials)).values()} == {Status.OK}
 
 
 def test_members_of_other_groups_say_nothing() -> None:

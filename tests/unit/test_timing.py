@@ -50,7 +50,7 @@ class FakeSession:
 
     def trial(self, planned: PlannedCell, index: int, ready: Ready, sandbox: object, *, group: str, **keys: Any) -> Trial:
         seat = keys.pop("seat")
-        assert keys.pop("forked")
+        assert keys.pop("forked") is not keys["control"]
         seat.started()
         changes = {"found": measurement(), **self.fails(planned.cell.stack, group, keys["control"])}
         return trial(changes.pop("found"), "toy", planned.cell.stack, index=index, group=group, **keys, **changes)

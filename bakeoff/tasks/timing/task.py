@@ -190,6 +190,7 @@ class _Groups:
 
     def _member(self, planned: PlannedCell, number: int, name: str, ready: Ready, *, control: bool = False) -> Member[Trial]:
         cells, start = self.session.cells, Start.COLD
+        # the control is a new process: forked from the server of its cell, it would have the same memory layout
         sandbox = None if control else self.caches.get(planned)
         if number == WARM_GROUP and self.session.plan.warm and planned.stack.disk_cache and sandbox is not None:
             start = Start.WARM
@@ -200,7 +201,7 @@ class _Groups:
 
         def run(seat: Seat) -> Trial:
             return cells.trial(
-                planned, number, ready, sandbox, start=start, seat=seat, group=name, control=control, forked=True
+                planned, number, ready, sandbox, start=start, seat=seat, group=name, control=control, forked=not control
             )
 
         return Member(run, lambda: self.session.progress.begin(str(planned.cell) + " control" * control, start, number))
