@@ -9,10 +9,9 @@ from bakeoff.records.measurement import Measurement, Parity
 from bakeoff.records.trial import Start, Status, Trial
 
 MOST_MEAN_OVER_MEDIAN = 1.5
-MOST_OUT_OF_TURN = 0.05  # CPU time of a member of a group between its slices, as a share of that in its slices,
-MOST_BEFORE = 0.02  # and before its first slice as a share of the wall time: two idle workers' threads used 0.65 %
-MOST_BEFORE_OF_OWN = 0.25  # nor more than this share of its own CPU time, first call and slices: that is no housekeeping
-LEAST_OUT_OF_TURN_S = 0.05  # for both: never less than this; asking for a turn takes 0.2 ms, a hundred times
+MOST_OUT_OF_TURN = 0.05  # CPU time of a member of a group between its slices, as a share of that in its slices
+LEAST_OUT_OF_TURN_S = 0.05  # never less than this: asking for a turn takes 0.2 ms, a hundred times
+HOUSEKEEPING = 0.01  # besides, as a share of the wall time: the threads of two idle workers used 0.7 %
 FLOOR_S = 10e-6  # differences below it are the clock's and the processor caches'
 
 
@@ -54,10 +53,10 @@ def out_of_turn(measurement: Measurement) -> str:
     if idle is None:
         return ""
     found = []
-    most = min(MOST_BEFORE * idle.before_wall_s, MOST_BEFORE_OF_OWN * (measurement.first_call_cpu_s + own))
-    if idle.before_cpu_s > max(LEAST_OUT_OF_TURN_S, most):
+    if idle.before_cpu_s > LEAST_OUT_OF_TURN_S + HOUSEKEEPING * idle.before_wall_s:
         found.append(f"{idle.before_cpu_s:.2f} s of CPU time in {idle.before_wall_s:.1f} s in which others were compiled")
-    if idle.cpu_s > max(LEAST_OUT_OF_TURN_S, MOST_OUT_OF_TURN * own):
+    share = MOST_OUT_OF_TURN * own
+    if idle.cpu_s > max(LEAST_OUT_OF_TURN_S, share) + min(HOUSEKEEPING * idle.wall_s, share):
         found.append(
             f"{idle.cpu_s:.2f} s of CPU time in {idle.wall_s:.1f} s in which others were timed ({own:.2f} s in its own turns)"
         )

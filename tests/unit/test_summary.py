@@ -166,8 +166,8 @@ def test_a_batch_never_seen_takes_as_long_as_the_others(unseen_s: float, losses:
     [
         (OutOfTurn(wall_s=10, cpu_s=0.04), ""),  # asking for turns
         (OutOfTurn(wall_s=10, cpu_s=0.4), ""),  # 4 % of its own ten seconds
-        (OutOfTurn(wall_s=10, cpu_s=0.6), "0.60 s of CPU time in 10.0 s in which others were timed"),
-        (OutOfTurn(wall_s=10, cpu_s=0, before_wall_s=40, before_cpu_s=0.26), ""),  # idle workers' threads
+        (OutOfTurn(wall_s=10, cpu_s=0.7), "0.70 s of CPU time in 10.0 s in which others were timed"),
+        (OutOfTurn(wall_s=10, cpu_s=0.1, before_wall_s=40, before_cpu_s=0.28), ""),  # idle workers' threads
         (
             OutOfTurn(wall_s=10, cpu_s=0, before_wall_s=40, before_cpu_s=0.9),
             "0.90 s of CPU time in 40.0 s in which others were",
