@@ -2,7 +2,7 @@
 
 After a fork the child shares its parent's pages: each first write to one is a page fault that copies it, and pages of files are
 mapped anew when they are first read. In a new process, importing has done all that. Without this module the first call of a
-forked child took up to 1.5 times as long (docs/decisions/0014-fork-server.md).
+forked child took 1.2 to 1.7 times as long (docs/decisions/0014-fork-server.md).
 """
 
 import contextlib
